@@ -1,0 +1,86 @@
+//! The failures that end a run or mark it incomplete. Bytes of evidence never cause one.
+
+use std::{fmt, io, path::PathBuf};
+
+/// A failure outside the evidence's bytes: opening, reading, settings, writing.
+///
+/// The text names what failed and the path; the cause is only in [`source`](std::error::Error::source).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A named input could not be opened or listed.
+    Open {
+        /// The input as named.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A named input is none of the kinds of evidence this program knows.
+    Unrecognised {
+        /// The input as named.
+        path: PathBuf,
+    },
+    /// The configuration file could not be read.
+    ReadConfig {
+        /// The file as named.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The configuration does not say what it must.
+    Config {
+        /// The file as named; `None` for text that came from no file.
+        path: Option<PathBuf>,
+        /// The line the mistake is on, from 1, where it is known.
+        line: Option<usize>,
+        /// What is wrong and what would be valid.
+        message: String,
+    },
+    /// The worker threads could not be started.
+    Threads {
+        /// What the pool said.
+        message: String,
+    },
+    /// A report could not be written.
+    Write {
+        /// The destination; `None` for standard output.
+        path: Option<PathBuf>,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { path, .. } => write!(f, "cannot open evidence {}", path.display()),
+            Self::Unrecognised { path } => {
+                write!(f, "{}: neither a capture (pcap, pcapng) nor an access log", path.display())
+            }
+            Self::ReadConfig { path, .. } => write!(f, "cannot read configuration {}", path.display()),
+            Self::Config { path, line, message } => {
+                if let Some(path) = path {
+                    write!(f, "{}", path.display())?;
+                } else {
+                    f.write_str("configuration")?;
+                }
+                if let Some(line) = line {
+                    write!(f, ":{line}")?;
+                }
+                write!(f, ": {message}")
+            }
+            Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
+            Self::Write { path: Some(path), .. } => write!(f, "cannot write report {}", path.display()),
+            Self::Write { path: None, .. } => f.write_str("cannot write the report to standard output"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open { cause, .. } | Self::ReadConfig { cause, .. } | Self::Write { cause, .. } => Some(cause),
+            Self::Unrecognised { .. } | Self::Config { .. } | Self::Threads { .. } => None,
+        }
+    }
+}

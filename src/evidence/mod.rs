@@ -1,0 +1,17 @@
+//! STAGE 0: the words every stage shares: where a statement comes from, when it was, and what could not be read.
+//!
+//! Imports nothing of the crate. Keeps: nothing read is dropped without a [`Tally`] reason or an [`Anomaly`] code.
+
+mod anomaly;
+mod blocks;
+mod locus;
+mod source;
+mod tally;
+mod timestamp;
+
+pub use anomaly::{Anomalies, Anomaly};
+pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
+pub use locus::{Locus, SourceId};
+pub use source::{Account, Compression, Content, Digest, HashKind, Source, collect};
+pub use tally::Tally;
+pub use timestamp::Timestamp;

@@ -1,0 +1,42 @@
+//! RTP as counted: flows by SSRC and direction, in runs of packets that follow each other.
+
+use std::net::SocketAddr;
+
+use crate::evidence::{Locus, Timestamp};
+
+/// What tells one RTP flow from another (RFC 3550 §3, SSRC): one synchronization source in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct FlowKey {
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+    pub ssrc: u32,
+}
+
+/// One flow and its runs, by time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaFlow {
+    /// Which flow.
+    pub key: FlowKey,
+    /// Its runs by first packet. Never empty.
+    pub runs: Vec<Run>,
+}
+
+/// Packets of one flow that follow each other in sequence number and time: a talk spurt, or a whole call.
+///
+/// A packet captured twice (a second tap, a doubled mirror) counts once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first packet's time.
+    pub first: Timestamp,
+    /// The last packet's time.
+    pub last: Timestamp,
+    /// The record of the first packet.
+    pub first_record: Locus,
+    /// Distinct packets.
+    pub packets: u64,
+    /// Their payload bytes after the RTP header's fixed 12 bytes, extensions and padding included.
+    pub bytes: u64,
+    /// Sequence numbers between the first and the last that no packet had.
+    pub lost: u64,
+}

@@ -1,0 +1,15 @@
+//! STAGE 4, the narrow waist: everything below ends in these facts, everything above starts from them.
+//!
+//! A fact is one statement that the evidence makes, with its time and its locus, and no inference. Signalling facts
+//! lie in a [`SignallingBatch`], one arena for each block of a capture; media facts are [`MediaFlow`]s; the API side's
+//! are [`ApiRequest`]s. Readers of another kind of evidence end here too.
+
+mod api;
+mod media;
+mod signalling;
+
+pub use api::{ApiRequest, Audience, Name, NameKind, Place};
+pub use media::{FlowKey, MediaFlow, Run};
+pub use signalling::{
+    Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
+};

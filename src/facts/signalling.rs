@@ -1,0 +1,481 @@
+//! What one SIP message states, as far as any later stage asks: kept in one arena for each block of a capture.
+//!
+//! Follows RFC 3261 for the header fields and RFC 8866 for the session description. A message is pushed once, by the
+//! decoder of its block, and read through the borrowed view [`Signalling`]. No message owns memory of its own.
+
+use std::net::SocketAddr;
+
+use crate::evidence::{Locus, Timestamp};
+
+/// A SIP method (RFC 3261 §7.1; names are case-sensitive).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are the standards' own")]
+pub enum Method {
+    Ack,
+    Bye,
+    Cancel,
+    Info,
+    Invite,
+    Message,
+    Notify,
+    Options,
+    Prack,
+    Publish,
+    Refer,
+    Register,
+    Subscribe,
+    Update,
+    /// An extension method.
+    Other,
+}
+
+impl Method {
+    /// The method of a token, compared case-sensitively.
+    #[must_use]
+    pub fn of(token: &[u8]) -> Self {
+        match token {
+            b"ACK" => Self::Ack,
+            b"BYE" => Self::Bye,
+            b"CANCEL" => Self::Cancel,
+            b"INFO" => Self::Info,
+            b"INVITE" => Self::Invite,
+            b"MESSAGE" => Self::Message,
+            b"NOTIFY" => Self::Notify,
+            b"OPTIONS" => Self::Options,
+            b"PRACK" => Self::Prack,
+            b"PUBLISH" => Self::Publish,
+            b"REFER" => Self::Refer,
+            b"REGISTER" => Self::Register,
+            b"SUBSCRIBE" => Self::Subscribe,
+            b"UPDATE" => Self::Update,
+            _ => Self::Other,
+        }
+    }
+
+    /// The token, upper case as the standards write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ack => "ACK",
+            Self::Bye => "BYE",
+            Self::Cancel => "CANCEL",
+            Self::Info => "INFO",
+            Self::Invite => "INVITE",
+            Self::Message => "MESSAGE",
+            Self::Notify => "NOTIFY",
+            Self::Options => "OPTIONS",
+            Self::Prack => "PRACK",
+            Self::Publish => "PUBLISH",
+            Self::Refer => "REFER",
+            Self::Register => "REGISTER",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Update => "UPDATE",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The transport a message came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Transport {
+    Tcp,
+    Udp,
+    WebSocket,
+}
+
+/// The two addresses a message went between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Hop {
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+}
+
+/// The start line (RFC 3261 §7.1, §7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StartLine<'a> {
+    /// A request line.
+    Request {
+        /// Its method.
+        method: Method,
+        /// The Request-URI as written.
+        uri: &'a [u8],
+    },
+    /// A status line with its status code, 100 to 699.
+    Response(u16),
+}
+
+/// The CSeq field (RFC 3261 §20.16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CSeq {
+    pub number: u32,
+    pub method: Method,
+}
+
+/// What a header field row is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The consent rule of that index in the settings names this field.
+    Consent(u16),
+    /// The identity header of that index in the settings: its value names the conversation.
+    Conversation(u16),
+    /// Refer-To (RFC 3515), which may carry Replaces.
+    ReferTo,
+    /// Replaces (RFC 3891).
+    Replaces,
+    /// A Route value's URI (RFC 3261 §20.34).
+    Route,
+    /// Session-ID (RFC 7989), the value as written.
+    SessionId,
+    /// A sign of a SIPREC recording session (RFC 7866): `Require: siprec`, a `+sip.src` Contact, rs-metadata in the body.
+    RecordingSession,
+}
+
+/// One kept header field row, unfolded, blanks around the value taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Row<'a> {
+    pub subject: Subject,
+    /// The field name as written.
+    pub name: &'a [u8],
+    pub value: &'a [u8],
+}
+
+/// How much of the body was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Body {
+    /// The message has none.
+    Absent,
+    /// Cut: descriptions read from it may not be all.
+    Cut,
+    /// Whole.
+    Whole,
+}
+
+/// One media description (`m=` section, RFC 8866 §5.14) of an offer or answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaDescription<'a> {
+    /// The media type, such as `audio`.
+    pub media: &'a [u8],
+    /// The transport port; 0 rejects the stream (RFC 3264 §6).
+    pub port: u16,
+    /// The connection address that holds for this section, as written: an address or a host name; empty where none stands.
+    pub address: &'a [u8],
+    /// The formats' names, such as `PCMU/8000`, separated by one blank, in their order.
+    pub codecs: &'a [u8],
+    /// What `a=sendrecv`, `sendonly`, `recvonly` or `inactive` says for this section.
+    pub direction: crate::sdp::Direction,
+}
+
+/// The facts of one SIP message.
+#[derive(Clone, Copy, Debug)]
+pub struct Signalling<'a> {
+    /// When its first byte was captured.
+    pub at: Timestamp,
+    /// The packet that completed it.
+    pub locus: Locus,
+    /// Where it went from and to.
+    pub hop: Hop,
+    /// The transport it came by.
+    pub transport: Transport,
+    /// Its start line.
+    pub start: StartLine<'a>,
+    /// Whether the whole header section was captured. Only then is a field that was not seen absent.
+    pub header_whole: bool,
+    /// How much of the body was captured.
+    pub body: Body,
+    /// Call-ID, byte by byte. Messages without one are no facts; they are tallied.
+    pub call_id: &'a [u8],
+    /// CSeq, if it was readable.
+    pub cseq: Option<CSeq>,
+    /// The tag of From.
+    pub from_tag: Option<&'a [u8]>,
+    /// The tag of To.
+    pub to_tag: Option<&'a [u8]>,
+    /// The URI of From as written; empty where unreadable.
+    pub from_uri: &'a [u8],
+    /// The URI of To as written; empty where unreadable.
+    pub to_uri: &'a [u8],
+    /// The URI of the first Contact as written; empty where there is none.
+    pub contact_uri: &'a [u8],
+    /// The sent-by host of the top Via, without port; empty where there is none.
+    pub via_host: &'a [u8],
+    /// The branch parameter of the top Via.
+    pub branch: Option<&'a [u8]>,
+    /// A digest of the message's bytes as captured: equal for a copy, other for another message.
+    pub fingerprint: u64,
+    rows: &'a [RawRow],
+    media: Option<&'a [RawMedia]>,
+    text: &'a [u8],
+}
+
+impl<'a> Signalling<'a> {
+    /// The kept header field rows, in wire order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
+        let text = self.text;
+        self.rows.iter().map(move |row| Row {
+            subject: row.subject,
+            name: row.name.of(text),
+            value: row.value.of(text),
+        })
+    }
+
+    /// The media descriptions of the session description, in order; `None` when the message carries no description.
+    #[must_use]
+    pub fn media(&self) -> Option<impl ExactSizeIterator<Item = MediaDescription<'a>> + use<'a>> {
+        let text = self.text;
+        self.media.map(|media| {
+            media.iter().map(move |media| MediaDescription {
+                media: media.media.of(text),
+                port: media.port,
+                address: media.address.of(text),
+                codecs: media.codecs.of(text),
+                direction: media.direction,
+            })
+        })
+    }
+
+    /// The method a request has or a response answers; `None` for a response without a readable CSeq.
+    #[must_use]
+    pub fn method(&self) -> Option<Method> {
+        match self.start {
+            StartLine::Request { method, .. } => Some(method),
+            StartLine::Response(_) => self.cseq.map(|cseq| cseq.method),
+        }
+    }
+}
+
+/// The SIP messages of one block of a capture, in the order of the capture.
+#[derive(Debug, Default)]
+pub struct SignallingBatch {
+    text: Vec<u8>,
+    rows: Vec<RawRow>,
+    media: Vec<RawMedia>,
+    messages: Vec<RawMessage>,
+}
+
+/// A range of a batch's text. Start `u32::MAX` stands for none.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    start: u32,
+    len: u32,
+}
+
+impl Text {
+    const NONE: Self = Self { start: u32::MAX, len: 0 };
+
+    fn of(self, text: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        text.get(start..start + self.len as usize).unwrap_or_default()
+    }
+
+    fn optional(self, text: &[u8]) -> Option<&[u8]> {
+        (self.start != u32::MAX).then(|| self.of(text))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RawRow {
+    subject: Subject,
+    name: Text,
+    value: Text,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RawMedia {
+    media: Text,
+    address: Text,
+    codecs: Text,
+    port: u16,
+    direction: crate::sdp::Direction,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RawStart {
+    Request(Method, Text),
+    Response(u16),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RawMessage {
+    at: Timestamp,
+    locus: Locus,
+    hop: Hop,
+    fingerprint: u64,
+    start: RawStart,
+    call_id: Text,
+    from_tag: Text,
+    to_tag: Text,
+    from_uri: Text,
+    to_uri: Text,
+    contact_uri: Text,
+    via_host: Text,
+    branch: Text,
+    rows: (u32, u32),
+    media: Option<(u32, u32)>,
+    cseq: Option<CSeq>,
+    transport: Transport,
+    header_whole: bool,
+    body: Body,
+}
+
+impl SignallingBatch {
+    /// Adds a message. Its texts are copied into the batch; the view's own rows and media are not read: give `rows`
+    /// in wire order and the descriptions as `media`, or `None` when there is no session description.
+    pub fn push<'t>(
+        &mut self,
+        message: &Signalling<'t>,
+        rows: impl IntoIterator<Item = Row<'t>>,
+        media: Option<impl IntoIterator<Item = MediaDescription<'t>>>,
+    ) {
+        let start = match message.start {
+            StartLine::Request { method, uri } => RawStart::Request(method, self.keep(uri)),
+            StartLine::Response(status) => RawStart::Response(status),
+        };
+        let first_row = self.rows.len();
+        for row in rows {
+            let kept = RawRow { subject: row.subject, name: self.keep(row.name), value: self.keep(row.value) };
+            self.rows.push(kept);
+        }
+        let media = media.map(|media| {
+            let first = self.media.len();
+            for description in media {
+                let kept = RawMedia {
+                    media: self.keep(description.media),
+                    address: self.keep(description.address),
+                    codecs: self.keep(description.codecs),
+                    port: description.port,
+                    direction: description.direction,
+                };
+                self.media.push(kept);
+            }
+            (first as u32, self.media.len() as u32)
+        });
+        let raw = RawMessage {
+            at: message.at,
+            locus: message.locus,
+            hop: message.hop,
+            fingerprint: message.fingerprint,
+            start,
+            call_id: self.keep(message.call_id),
+            from_tag: self.keep_optional(message.from_tag),
+            to_tag: self.keep_optional(message.to_tag),
+            from_uri: self.keep(message.from_uri),
+            to_uri: self.keep(message.to_uri),
+            contact_uri: self.keep(message.contact_uri),
+            via_host: self.keep(message.via_host),
+            branch: self.keep_optional(message.branch),
+            rows: (first_row as u32, self.rows.len() as u32),
+            media,
+            cseq: message.cseq,
+            transport: message.transport,
+            header_whole: message.header_whole,
+            body: message.body,
+        };
+        self.messages.push(raw);
+    }
+
+    /// How many messages the batch holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether the batch holds no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// The messages, in the order they were pushed.
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = Signalling<'_>> {
+        self.messages.iter().map(|raw| self.view(raw))
+    }
+
+    /// Counts the records of every message from `offset` + 1 on, once the block's place in its source is known.
+    pub fn shift_records(&mut self, offset: u64) {
+        for message in &mut self.messages {
+            message.locus.record += offset;
+        }
+    }
+
+    /// Gives back memory that was reserved and not used.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.rows.shrink_to_fit();
+        self.media.shrink_to_fit();
+        self.messages.shrink_to_fit();
+    }
+
+    fn view<'a>(&'a self, raw: &RawMessage) -> Signalling<'a> {
+        let text = self.text.as_slice();
+        let range = |(start, end): (u32, u32)| start as usize..end as usize;
+        Signalling {
+            at: raw.at,
+            locus: raw.locus,
+            hop: raw.hop,
+            transport: raw.transport,
+            start: match raw.start {
+                RawStart::Request(method, uri) => StartLine::Request { method, uri: uri.of(text) },
+                RawStart::Response(status) => StartLine::Response(status),
+            },
+            header_whole: raw.header_whole,
+            body: raw.body,
+            call_id: raw.call_id.of(text),
+            cseq: raw.cseq,
+            from_tag: raw.from_tag.optional(text),
+            to_tag: raw.to_tag.optional(text),
+            from_uri: raw.from_uri.of(text),
+            to_uri: raw.to_uri.of(text),
+            contact_uri: raw.contact_uri.of(text),
+            via_host: raw.via_host.of(text),
+            branch: raw.branch.optional(text),
+            fingerprint: raw.fingerprint,
+            rows: self.rows.get(range(raw.rows)).unwrap_or_default(),
+            media: raw.media.map(|media| self.media.get(range(media)).unwrap_or_default()),
+            text,
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Text {
+        // A block is far below 4 GiB: a longer record is cut by the reader's limits before it comes here.
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(bytes);
+        Text { start, len: bytes.len() as u32 }
+    }
+
+    fn keep_optional(&mut self, bytes: Option<&[u8]>) -> Text {
+        bytes.map_or(Text::NONE, |bytes| self.keep(bytes))
+    }
+}
+
+impl<'a> Signalling<'a> {
+    /// A message with nothing read yet but where and when it was; decoders fill in the rest before pushing it.
+    #[must_use]
+    pub fn bare(at: Timestamp, locus: Locus, hop: Hop, start: StartLine<'a>) -> Self {
+        Self {
+            at,
+            locus,
+            hop,
+            transport: Transport::Udp,
+            start,
+            header_whole: true,
+            body: Body::Absent,
+            call_id: b"",
+            cseq: None,
+            from_tag: None,
+            to_tag: None,
+            from_uri: b"",
+            to_uri: b"",
+            contact_uri: b"",
+            via_host: b"",
+            branch: None,
+            fingerprint: 0,
+            rows: &[],
+            media: None,
+            text: &[],
+        }
+    }
+}

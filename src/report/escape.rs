@@ -1,0 +1,1 @@
+//! Text of the evidence made inert for a reader.

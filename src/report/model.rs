@@ -1,0 +1,577 @@
+//! The report as it is written: the schema `sipconsent.report/1`, field by field and in this order.
+//!
+//! Every array is sorted by (time, then source, then record), so the same evidence and configuration give the same
+//! bytes. Times are RFC 3339 in UTC with the source's precision. Seconds are rounded to three decimals. Text from the
+//! evidence is an [`EvidenceText`]: bytes that are not UTF-8 are `\xNN`-escaped, the backslash doubled in such a string
+//! only, and `"escaped": true` stands beside it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::evidence::Timestamp;
+
+/// The schema's name.
+pub const SCHEMA: &str = "sipconsent.report/1";
+
+/// A whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// What wrote it.
+    pub generator: Generator,
+    /// The effective configuration in full, and the options that change the result.
+    pub settings: serde_json::Value,
+    /// `false` when something named could not be read whole; `evidence` says what.
+    pub complete: bool,
+    /// What a reader must know first.
+    pub notices: Vec<Notice>,
+    /// The evidence, by shown path.
+    pub evidence: Vec<Evidence>,
+    /// The figures of the whole.
+    pub summary: Summary,
+    /// The calls by their first message.
+    pub calls: Vec<Call>,
+    /// The trunks: those configured in their order, then the one of legs that no trunk fits.
+    pub trunks: Vec<Trunk>,
+    /// Refused recording requests that no leg, call or trunk explains.
+    pub unbound_refusals: Vec<UnboundRefusal>,
+    /// The hypotheses weighed for each BYOC trunk.
+    pub diagnosis: Vec<Hypothesis>,
+}
+
+/// The program that wrote the report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Generator {
+    /// `sipconsent`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// Something a reader must know first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// A stable word, such as `rule_never_seen`.
+    pub code: &'static str,
+    /// One or two plain sentences.
+    pub text: String,
+}
+
+/// One source.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
+    /// `E1`, `E2`, … by rank.
+    pub id: EvidenceId,
+    /// The path shown.
+    pub path: String,
+    /// `capture`, `access_log`, `genesys_export` or `unrecognised`.
+    pub kind: &'static str,
+    /// The format, such as `pcap`, `pcapng`, `json_lines`, `combined`; null when unrecognised.
+    pub format: Option<&'static str>,
+    /// `gzip` or `zstd`; null when plain.
+    pub compression: Option<&'static str>,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// `sha256:…` or `blake3:…`; null without one.
+    pub digest: Option<String>,
+    /// Records read: packets or non-empty lines.
+    pub records: u64,
+    /// The earliest time of a record.
+    pub first: Option<Instant>,
+    /// The latest time of a record.
+    pub last: Option<Instant>,
+    /// The zone of the times; null where nothing was read.
+    pub timezone: Option<Timezone>,
+    /// What became of the records; the counts add up to `records`.
+    pub tally: BTreeMap<&'static str, u64>,
+    /// What could not be read, by code.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// Where the zone of a source's times comes from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timezone {
+    /// The zone's name; `UTC` for captures.
+    pub zone: String,
+    /// `written`, `configured` or `assumed`.
+    pub from: &'static str,
+}
+
+/// Anomalies of one code in one source.
+#[derive(Clone, Debug, Serialize)]
+pub struct Anomaly {
+    /// The code.
+    pub code: &'static str,
+    /// How often.
+    pub count: u64,
+    /// The first record, from 1; null where none can be named.
+    pub first_record: Option<u64>,
+    /// The quantities of the first one.
+    pub detail: String,
+}
+
+/// The figures of the whole.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Summary {
+    pub calls: u64,
+    pub legs: u64,
+    pub byoc_legs: u64,
+    /// Every verdict, also those with no leg, in the order of the contract's table.
+    pub verdicts: Verdicts,
+    /// Streams of BYOC legs with unconsented time.
+    pub unconsented_streams: u64,
+    /// Unconsented seconds of those streams.
+    pub unconsented_media_s: Seconds,
+    pub requests: RequestCounts,
+}
+
+/// API requests counted. `refused`, `allowed` and `served` count recording requests only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct RequestCounts {
+    pub total: u64,
+    pub recording: u64,
+    pub refused: u64,
+    pub allowed: u64,
+    pub served: u64,
+    pub unbound_refusals: u64,
+}
+
+/// Legs by verdict, in the order of the contract's table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Verdicts {
+    pub not_byoc: u64,
+    pub unclassified: u64,
+    pub recording_session: u64,
+    pub no_media: u64,
+    pub exposed_unconsented: u64,
+    pub blocked_unconsented: u64,
+    pub unconsented: u64,
+    pub indeterminate: u64,
+    pub blocked_consented: u64,
+    pub clear: u64,
+}
+
+/// Legs that identity evidence binds together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Call {
+    /// The conversation ids, lower case, sorted.
+    pub conversation_ids: Vec<EvidenceText>,
+    /// The legs by first message.
+    pub legs: Vec<Leg>,
+}
+
+/// One leg.
+#[derive(Clone, Debug, Serialize)]
+pub struct Leg {
+    /// Call-ID, byte by byte.
+    pub call_id: EvidenceText,
+    /// Present and true when `call_id` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
+    /// The trunk it crossed.
+    pub trunk: TrunkRef,
+    /// `inbound`, `outbound` or `unknown`.
+    pub direction: &'static str,
+    /// The URI of From in the INVITE that counts; null where unread.
+    pub from: Option<EvidenceText>,
+    /// The URI of To.
+    pub to: Option<EvidenceText>,
+    /// The first message.
+    pub first: Instant,
+    /// The first 2xx to the INVITE.
+    pub answered: Option<Instant>,
+    /// The end that was seen: BYE, CANCEL or final refusal.
+    pub ended: Option<Instant>,
+    /// The final SIP status to the INVITE that counts.
+    pub final_status: Option<u16>,
+    /// What consent its signalling carried.
+    pub consent: Consent,
+    /// The accepted media streams in SDP order.
+    pub streams: Vec<Stream>,
+    /// The recording requests bound to it, of every status.
+    pub requests: Vec<BoundRequest>,
+    /// The verdict (contract §4).
+    pub verdict: &'static str,
+    /// What the verdict rests on. Never empty.
+    pub grounds: Vec<Ground>,
+}
+
+/// A trunk as legs name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrunkRef {
+    /// Its name; null when no trunk fits.
+    pub name: Option<String>,
+    /// `byoc`, `standard` or `unknown`.
+    pub kind: &'static str,
+}
+
+/// The consent of a leg.
+#[derive(Clone, Debug, Serialize)]
+pub struct Consent {
+    /// `granted`, `denied`, `missing`, `invalid`, `unknown` or `partial`.
+    pub state: &'static str,
+    /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads.
+    pub observations: Vec<Observation>,
+}
+
+/// What one message says of consent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Observation {
+    /// When.
+    pub at: Instant,
+    /// The method, or the status code for a response.
+    pub method: String,
+    /// The CSeq number; null where unreadable.
+    pub cseq: Option<u32>,
+    /// The field's name as written; null without the field.
+    pub header: Option<EvidenceText>,
+    /// Its value as written; null without the field.
+    pub value: Option<EvidenceText>,
+    /// What the message says, or the state in force where it says nothing.
+    pub state: &'static str,
+    /// The packet.
+    pub source: Pointer,
+}
+
+/// One accepted media stream.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stream {
+    /// Its place among the media descriptions, from 0.
+    pub index: u32,
+    /// The media type.
+    pub media: EvidenceText,
+    /// The formats, the answer's where one was captured.
+    pub codecs: Vec<EvidenceText>,
+    /// Where the offerer wants to receive; null when the offer was not captured.
+    pub offer: Option<Endpoint>,
+    /// Where the answerer wants to receive; null when the answer was not captured.
+    pub answer: Option<Endpoint>,
+    /// When media began; null where nothing shows it.
+    pub start: Option<Instant>,
+    /// When media ended.
+    pub end: Option<Instant>,
+    /// Whether the end of the dialog was seen.
+    pub end_seen: bool,
+    /// `rtp` or `signalling`.
+    pub measured_by: &'static str,
+    /// Seconds under granted consent.
+    pub consented_s: Seconds,
+    /// Seconds under missing, denied or invalid consent.
+    pub unconsented_s: Seconds,
+    /// Seconds under unknown consent.
+    pub unknown_s: Seconds,
+    /// The RTP flows tied to it.
+    pub rtp: Vec<Rtp>,
+}
+
+/// An address and a port of a session description.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Endpoint {
+    pub address: EvidenceText,
+    pub port: u16,
+}
+
+/// One RTP flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rtp {
+    /// The SSRC as `0x` and eight hex digits.
+    pub ssrc: String,
+    /// `address:port` it came from.
+    pub source: String,
+    /// `address:port` it went to.
+    pub destination: String,
+    /// Distinct packets.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Sequence numbers no packet had.
+    pub lost: u64,
+    /// The first packet.
+    pub first: Instant,
+    /// The last packet.
+    pub last: Instant,
+}
+
+/// One API request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Request {
+    /// When, as logged; null where the record has no readable time.
+    pub at: Option<Instant>,
+    /// The method.
+    pub method: String,
+    /// The request target as logged.
+    pub target: EvidenceText,
+    /// Present and true when `target` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
+    /// The status code.
+    pub status: u16,
+    /// Who asked, where logged.
+    pub client: Option<EvidenceText>,
+    /// The API's error code, where logged.
+    pub error_code: Option<EvidenceText>,
+    /// The log line. Written last.
+    #[serde(skip)]
+    pub source: Pointer,
+}
+
+/// A request bound to a leg.
+#[derive(Clone, Debug)]
+pub struct BoundRequest {
+    /// The request.
+    pub request: Request,
+    /// What binds it.
+    pub link: Link,
+    /// Seconds from the leg's first message.
+    pub lag_s: Seconds,
+}
+
+/// What binds a request to a leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// `call_id`, or the name of the bridging identifier such as `x-inin-cnv`.
+    pub by: String,
+    /// `exact`, `bridged` or `weak`.
+    pub strength: &'static str,
+}
+
+/// What a verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ground {
+    /// A stable word.
+    pub reason: &'static str,
+    /// The packets and lines.
+    pub sources: Vec<Pointer>,
+}
+
+/// A packet or a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Pointer {
+    /// The source.
+    pub evidence: EvidenceId,
+    /// Packet number, line number or entry, from 1.
+    pub record: u64,
+}
+
+/// The figures of one trunk.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trunk {
+    /// Its name; null for legs that no trunk fits.
+    pub name: Option<String>,
+    /// `byoc`, `standard` or `unknown`.
+    pub kind: &'static str,
+    /// Its identifier, where configured.
+    pub id: Option<String>,
+    /// Legs that crossed it.
+    pub legs: u64,
+    /// Them by verdict.
+    pub verdicts: Verdicts,
+    /// Calls by consent and outcome of their recording requests.
+    pub requests: Outcomes,
+    /// REGISTER transactions seen on it.
+    pub registrations: Vec<Registration>,
+    /// What could not be read.
+    pub unseen: Unseen,
+    /// Refused queries by trunk.
+    pub refusals: Vec<PlainRequest>,
+}
+
+/// Calls by consent and outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Outcomes {
+    pub consented: Outcome,
+    pub unconsented: Outcome,
+}
+
+/// Calls by outcome of their recording requests, a call for each client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Outcome {
+    pub refused: u64,
+    pub allowed: u64,
+    pub mixed: u64,
+}
+
+/// One REGISTER transaction.
+#[derive(Clone, Debug, Serialize)]
+pub struct Registration {
+    /// When the request was sent.
+    pub at: Instant,
+    /// Its final status; null when none was seen.
+    pub status: Option<u16>,
+    /// The packet.
+    pub source: Pointer,
+}
+
+/// Traffic of a trunk that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Unseen {
+    pub tls_connections: u64,
+    pub tls_packets: u64,
+}
+
+/// A request that no leg carries.
+#[derive(Clone, Debug)]
+pub struct PlainRequest(pub Request);
+
+/// A refusal that nothing explains.
+#[derive(Clone, Debug)]
+pub struct UnboundRefusal {
+    /// The request.
+    pub request: Request,
+    /// Why it is unbound (contract §6).
+    pub reason: &'static str,
+}
+
+/// One hypothesis weighed for one trunk (contract §5).
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub struct Hypothesis {
+    pub trunk: String,
+    pub hypothesis: &'static str,
+    pub status: &'static str,
+    pub counts: BTreeMap<String, u64>,
+    pub p: Option<f64>,
+    pub not_separable_from: Vec<&'static str>,
+    pub explanation: String,
+    pub sources: Vec<Pointer>,
+}
+
+/// The rank of a source in the evidence list, written `E1`, `E2`, ….
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EvidenceId(pub u32);
+
+impl std::fmt::Display for EvidenceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "E{}", self.0 + 1)
+    }
+}
+
+impl Serialize for EvidenceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An instant, written as RFC 3339 in UTC with the source's precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub Timestamp);
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.rfc3339())
+    }
+}
+
+/// Nanoseconds, written as seconds rounded to three decimals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub i128);
+
+impl Seconds {
+    /// Seconds rounded half away from zero to three decimals.
+    #[must_use]
+    pub fn rounded(self) -> f64 {
+        let half = if self.0 < 0 { -500_000 } else { 500_000 };
+        ((self.0 + half) / 1_000_000) as f64 / 1000.0
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.rounded())
+    }
+}
+
+/// Text of the evidence: bytes, shown losslessly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EvidenceText(pub Vec<u8>);
+
+impl EvidenceText {
+    /// The text, with `\xNN` for bytes that are not UTF-8 and then a doubled backslash; and whether it was so escaped.
+    #[must_use]
+    pub fn lossless(&self) -> (std::borrow::Cow<'_, str>, bool) {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => (text.into(), false),
+            Err(_) => {
+                let mut text = String::with_capacity(self.0.len() + 8);
+                for chunk in self.0.utf8_chunks() {
+                    for character in chunk.valid().chars() {
+                        if character == '\\' {
+                            text.push('\\');
+                        }
+                        text.push(character);
+                    }
+                    for byte in chunk.invalid() {
+                        text.push_str(&format!("\\x{byte:02x}"));
+                    }
+                }
+                (text.into(), true)
+            }
+        }
+    }
+
+    /// Whether the text is not UTF-8.
+    #[must_use]
+    pub fn is_escaped(&self) -> bool {
+        std::str::from_utf8(&self.0).is_err()
+    }
+}
+
+impl Serialize for EvidenceText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.lossless().0)
+    }
+}
+
+impl Request {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("at", &self.at)?;
+        map.serialize_entry("method", &self.method)?;
+        map.serialize_entry("target", &self.target)?;
+        if self.escaped {
+            map.serialize_entry("escaped", &true)?;
+        }
+        map.serialize_entry("status", &self.status)?;
+        map.serialize_entry("client", &self.client)?;
+        map.serialize_entry("error_code", &self.error_code)
+    }
+}
+
+impl Serialize for BoundRequest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.request.entries(&mut map)?;
+        map.serialize_entry("link", &self.link)?;
+        map.serialize_entry("lag_s", &self.lag_s)?;
+        map.serialize_entry("source", &self.request.source)?;
+        map.end()
+    }
+}
+
+impl Serialize for PlainRequest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.0.entries(&mut map)?;
+        map.serialize_entry("source", &self.0.source)?;
+        map.end()
+    }
+}
+
+impl Serialize for UnboundRefusal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.request.entries(&mut map)?;
+        map.serialize_entry("source", &self.request.source)?;
+        map.serialize_entry("reason", self.reason)?;
+        map.end()
+    }
+}

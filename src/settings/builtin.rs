@@ -1,0 +1,66 @@
+//! The built-in rules: everything that is specific to one vendor, with where it comes from.
+
+use super::{ConsentRule, RuleDirection, Settings, Timezone, Trunk, TrunkKind};
+use crate::evidence::HashKind;
+
+/// The name of the built-in trunk.
+pub const TRUNK: &str = "BYOC";
+
+/// Host names of Genesys Cloud's BYOC trunks: an integrator's published table (TELNYX in the project's fact sheet) and
+/// the platform's own developer articles. `byoc` is the label that tells them from other hosts of the same domains.
+const BYOC_HOSTS: [&str; 12] = [
+    "*.byoc.mypurecloud.com",
+    "byoc.mypurecloud.com",
+    "*.byoc.mypurecloud.*",
+    "byoc.mypurecloud.*",
+    "*.byoc.*.pure.cloud",
+    "byoc.*.pure.cloud",
+    "*.byoc.*.genesys.cloud",
+    "byoc.*.genesys.cloud",
+    "*.byoc.*.us-gov-pure.cloud",
+    "byoc.*.us-gov-pure.cloud",
+    "*.byoc.*.us-gov-genesys.cloud",
+    "byoc.*.us-gov-genesys.cloud",
+];
+
+/// The header field of the forum thread behind this program. The vendor documents no such field.
+const CONSENT_HEADER: &str = "X-Genesys-Recording-Consent";
+
+/// Carries the conversation id on BYOC trunks with "Conversation Headers" on (the platform's developer blog, 2021-09).
+const CONVERSATION_HEADER: &str = "x-inin-cnv";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trunks: vec![trunk()],
+            rules: vec![rule()],
+            identity_headers: vec![CONVERSATION_HEADER.to_owned()],
+            access_logs: Vec::new(),
+            clock_skew_ns: 2_000_000_000,
+            log_timezone: Timezone::utc(),
+            hash: HashKind::default(),
+        }
+    }
+}
+
+/// The trunk that stands where none is configured.
+#[must_use]
+pub fn trunk() -> Trunk {
+    Trunk {
+        name: TRUNK.to_owned(),
+        kind: TrunkKind::Byoc,
+        hosts: BYOC_HOSTS.map(str::to_owned).to_vec(),
+        ..Trunk::default()
+    }
+}
+
+/// The rule that stands where none is configured.
+#[must_use]
+pub fn rule() -> ConsentRule {
+    ConsentRule {
+        header: CONSENT_HEADER.to_owned(),
+        granted: vec!["true".to_owned()],
+        denied: vec!["false".to_owned()],
+        direction: RuleDirection::Inbound,
+    }
+}

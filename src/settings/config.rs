@@ -1,0 +1,1 @@
+//! placeholder: reads the TOML configuration of contract section 7.

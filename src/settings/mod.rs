@@ -1,0 +1,156 @@
+//! What an audit is to look for: trunks, consent rules, identifiers, log fields. Plain, validated data.
+//!
+//! [`Settings::default`] holds the built-in rules; [`Settings::from_toml`] reads a configuration (contract §7). All
+//! that is specific to one vendor stands in [`builtin`] and nowhere else.
+
+pub mod builtin;
+mod config;
+mod network;
+
+use crate::evidence::HashKind;
+
+pub use network::Network;
+
+/// The effective configuration of one audit, and the options that change its result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Trunks, in the order they are tried.
+    pub trunks: Vec<Trunk>,
+    /// Consent rules. At least one.
+    pub rules: Vec<ConsentRule>,
+    /// Names of header fields whose value names the conversation, the built-in ones first.
+    pub identity_headers: Vec<String>,
+    /// What is known of certain access logs.
+    pub access_logs: Vec<AccessLog>,
+    /// How far a log's clock may run behind the capture's, in nanoseconds; never negative.
+    pub clock_skew_ns: i64,
+    /// The zone of log times that carry none.
+    pub log_timezone: Timezone,
+    /// The digest of every source.
+    pub hash: HashKind,
+}
+
+/// A trunk: a configured set of edge addresses and host names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trunk {
+    /// Its name in reports.
+    pub name: String,
+    /// What kind of trunk.
+    pub kind: TrunkKind,
+    /// Its identifier in API queries, a UUID as written.
+    pub id: Option<String>,
+    /// The carrier's side: SBC, softswitch.
+    pub addresses: Vec<Network>,
+    /// The platform's side.
+    pub platform_addresses: Vec<Network>,
+    /// The platform's host names, with `*` for any run of characters.
+    pub hosts: Vec<String>,
+    /// Capabilities as the admin page shows them; `None` when unknown.
+    pub capabilities: Option<Vec<String>>,
+}
+
+/// What kind of trunk carries a leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrunkKind {
+    /// Bring your own carrier: the trunk in question.
+    Byoc,
+    /// A standard trunk: the control group.
+    Standard,
+    /// No configured trunk fits.
+    #[default]
+    Unknown,
+}
+
+impl TrunkKind {
+    /// The word the report uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Byoc => "byoc",
+            Self::Standard => "standard",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A consent rule: which header field grants or denies, and in which direction it can be expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentRule {
+    /// The field's name.
+    pub header: String,
+    /// Values that grant, compared without regard to case and surrounding blanks.
+    pub granted: Vec<String>,
+    /// Values that deny.
+    pub denied: Vec<String>,
+    /// The direction in which the field's absence says something.
+    pub direction: RuleDirection,
+}
+
+/// The direction of calls that a consent rule speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuleDirection {
+    /// Calls of either direction.
+    Any,
+    /// Calls towards the platform.
+    #[default]
+    Inbound,
+    /// Calls from the platform.
+    Outbound,
+}
+
+impl RuleDirection {
+    /// The word the configuration and the report use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// What is known of the access logs whose shown path fits a pattern.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccessLog {
+    /// Glob on the shown path (`*` for any run of characters, `/` too); `None` for every log.
+    pub files: Option<String>,
+    /// The zone of times that carry none.
+    pub timezone: Option<Timezone>,
+    /// More names of fields, by what they hold.
+    pub fields: LogFields,
+    /// More request paths that are recording requests; `*` stands for any run of characters.
+    pub recording_paths: Vec<String>,
+}
+
+/// Names of log fields by what they hold; a dot goes into nested objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the configuration's own")]
+pub struct LogFields {
+    pub time: Vec<String>,
+    pub method: Vec<String>,
+    pub target: Vec<String>,
+    pub status: Vec<String>,
+    pub client: Vec<String>,
+    pub error_code: Vec<String>,
+    pub request_id: Vec<String>,
+    pub call_id: Vec<String>,
+    pub conversation_id: Vec<String>,
+}
+
+/// A time zone by its IANA name or a fixed offset, and as written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timezone {
+    /// As written, such as `Asia/Singapore`, `UTC` or `+08:00`.
+    pub name: String,
+    /// The zone.
+    pub zone: jiff::tz::TimeZone,
+}
+
+impl Timezone {
+    /// UTC.
+    #[must_use]
+    pub fn utc() -> Self {
+        Self { name: "UTC".to_owned(), zone: jiff::tz::TimeZone::UTC }
+    }
+}

@@ -7,5 +7,8 @@
 pub mod escape;
 pub mod json;
 pub mod model;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod show;
 pub mod text;
 pub mod write;

@@ -53,6 +53,15 @@ impl Destination {
         }
     }
 
+    /// Whether both are one file, by whatever names.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.target, &other.target) {
+            (Target::File(own), Target::File(other)) => own == other,
+            _ => false,
+        }
+    }
+
     /// Writes what `render` gives, replacing what was there once all of it is on the disk.
     ///
     /// # Errors

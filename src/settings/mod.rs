@@ -6,6 +6,7 @@
 pub mod builtin;
 mod config;
 mod network;
+pub mod pattern;
 
 use crate::evidence::HashKind;
 

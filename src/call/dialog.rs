@@ -13,10 +13,16 @@ use crate::settings::Settings;
 /// Dialogs of one leg that are told apart. More are forks of an attack, not of a call.
 const MOST_DIALOGS: usize = 64;
 
+/// Distinct identifiers of one leg that are kept. A dialog that carries more names nothing.
+const MOST_IDENTIFIERS: usize = 64;
+
 type Seed = foldhash::fast::RandomState;
 
 /// A transaction, as the dialog needs it: the sender's tag, number and method (RFC 3261 §17; an ACK shares its INVITE's).
 pub(crate) type TransactionKey<'a> = (Option<&'a [u8]>, CSeq);
+
+/// One sender within one dialog: its own tag and the peer's.
+type Sender<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// What was seen of a transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,7 +114,10 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let parties = any_initial.or_else(|| on_dialog.first().copied())?;
     let caller = any_initial.map(|invite| invite.hop.source.ip());
     let exchanges = offer_answer::exchanges(&on_dialog, invite, |message| {
-        message.cseq.and_then(|cseq| transactions.get(&(message.from_tag, cseq))).map_or(Outcome::Unknown, Seen::outcome)
+        message
+            .cseq
+            .and_then(|cseq| transactions.get(&(message.from_tag, cseq)))
+            .map_or(Outcome::Unknown, Seen::outcome)
     });
     let described = exchanges.iter().find_map(Exchange::locus);
     let trunk_settings = trunk.and_then(|trunk| settings.trunks.get(trunk));
@@ -145,9 +154,9 @@ fn at(message: &Signalling<'_>) -> At {
 }
 
 fn find_row<'a>(messages: &[Signalling<'a>], subject: Subject) -> Option<(&'a [u8], Locus)> {
-    messages.iter().find_map(|message| {
-        message.rows().find(|row| row.subject == subject).map(|row| (row.value, message.locus))
-    })
+    messages
+        .iter()
+        .find_map(|message| message.rows().find(|row| row.subject == subject).map(|row| (row.value, message.locus)))
 }
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
@@ -168,9 +177,11 @@ fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<'a>> {
         // A cut message may lack all but these; whatever copies it shares them.
         let alike = known.entry((message.hop, start_key(message))).or_default();
         // Bounded: a flood of distinct messages between two addresses is not compared without end.
-        let copy = alike.iter().rev().take(64).find(|index| {
-            messages.get(**index).is_some_and(|known| is_copy(known, message))
-        });
+        let copy = alike
+            .iter()
+            .rev()
+            .take(64)
+            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)));
         match copy.and_then(|index| messages.get_mut(*index)) {
             Some(known) => keep_better(known, message),
             None => {
@@ -211,9 +222,9 @@ fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
     }
     let speaks = |message: &Signalling<'_>| message.rows().any(|row| matches!(row.subject, Subject::Consent(_)));
     let says = |of: &Signalling<'_>, other: &Signalling<'_>| {
-        of.rows().filter(|row| matches!(row.subject, Subject::Consent(_))).all(|row| {
-            other.rows().any(|twin| twin.subject == row.subject && twin.value == row.value)
-        })
+        of.rows()
+            .filter(|row| matches!(row.subject, Subject::Consent(_)))
+            .all(|row| other.rows().any(|twin| twin.subject == row.subject && twin.value == row.value))
     };
     if cut {
         // What a cut copy still says must stand in the whole one too.
@@ -262,7 +273,11 @@ impl Hops {
         let mut initial = Vec::new();
         for message in messages {
             let own = pairs.iter().position(|pair| {
-                if by_port { *pair == socket_pair(message.hop) } else { address_pair(*pair) == address_pair(message.hop) }
+                if by_port {
+                    *pair == socket_pair(message.hop)
+                } else {
+                    address_pair(*pair) == address_pair(message.hop)
+                }
             });
             let hop = own.unwrap_or_else(|| {
                 pairs.push(socket_pair(message.hop));
@@ -293,12 +308,15 @@ impl Hops {
             .collect();
         let answered = |hop: usize| {
             messages.iter().zip(&self.of).any(|(message, of)| {
-                *of == hop && matches!((message.start, message.method()), (StartLine::Response(200..=299), Some(Method::Invite)))
+                *of == hop
+                    && matches!(
+                        (message.start, message.method()),
+                        (StartLine::Response(200..=299), Some(Method::Invite))
+                    )
             })
         };
-        let best = |fitting: &[usize]| {
-            fitting.iter().copied().find(|hop| answered(*hop)).or_else(|| fitting.first().copied())
-        };
+        let best =
+            |fitting: &[usize]| fitting.iter().copied().find(|hop| answered(*hop)).or_else(|| fitting.first().copied());
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {
             let fits: Vec<(usize, trunk::Fit)> =
@@ -327,8 +345,16 @@ impl Hops {
         self.of.get(message).is_some_and(|hop| *hop == counting || self.initial.get(*hop) == Some(&false))
     }
 
-    fn dialog<'m, 'a>(&self, messages: &'m [Signalling<'a>], counting: usize) -> impl Iterator<Item = &'m Signalling<'a>> {
-        messages.iter().enumerate().filter(move |(index, _)| self.is_dialog(*index, counting)).map(|(_, message)| message)
+    fn dialog<'m, 'a>(
+        &self,
+        messages: &'m [Signalling<'a>],
+        counting: usize,
+    ) -> impl Iterator<Item = &'m Signalling<'a>> {
+        messages
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| self.is_dialog(*index, counting))
+            .map(|(_, message)| message)
     }
 }
 
@@ -346,7 +372,8 @@ fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
 }
 
 fn transactions<'a>(messages: &[&Signalling<'a>]) -> HashMap<TransactionKey<'a>, Seen, Seed> {
-    let mut transactions: HashMap<TransactionKey<'a>, Seen, Seed> = HashMap::with_capacity_and_hasher(4, Seed::default());
+    let mut transactions: HashMap<TransactionKey<'a>, Seen, Seed> =
+        HashMap::with_capacity_and_hasher(4, Seed::default());
     for message in messages {
         let Some(mut cseq) = message.cseq else { continue };
         if cseq.method == Method::Ack {
@@ -397,7 +424,7 @@ impl<'a> SettingUp<'a> {
                 && message.cseq.is_some_and(|cseq| !is_reinvite((message.from_tag, cseq)))
         });
         let last = initial.iter().rev().find(|(_, invite)| invite.cseq.is_some()).or(initial.last());
-        let mut counting: Option<TransactionKey<'a>> = None;
+        let counting: Option<TransactionKey<'a>>;
         let set_up = if let Some(answer) = answer {
             let key = answer.cseq.map(|cseq| (answer.from_tag, cseq));
             counting = key;
@@ -410,7 +437,6 @@ impl<'a> SettingUp<'a> {
                 },
             }
         } else if let Some((entry, invite)) = last {
-            counting = invite.cseq.map(|cseq| (invite.from_tag, cseq));
             // A response or an ACK of a later attempt shows that the last one was not captured.
             let later = messages.iter().copied().find(|message| {
                 let Some(cseq) = message.cseq else { return false };
@@ -426,12 +452,17 @@ impl<'a> SettingUp<'a> {
                     counting = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
                     SetUp::NotCaptured(message.locus)
                 }
-                None => SetUp::Entry(*entry),
+                None => {
+                    counting = invite.cseq.map(|cseq| (invite.from_tag, cseq));
+                    SetUp::Entry(*entry)
+                }
             }
         } else {
             let shown = messages.first().map(|message| message.locus);
             counting = messages.iter().find_map(|message| match (message.start, message.cseq) {
-                (StartLine::Response(300..), Some(cseq)) if cseq.method == Method::Invite => Some((message.from_tag, cseq)),
+                (StartLine::Response(300..), Some(cseq)) if cseq.method == Method::Invite => {
+                    Some((message.from_tag, cseq))
+                }
                 _ => None,
             });
             match shown {
@@ -498,7 +529,11 @@ fn contradicted(set_up: SetUp, ledger: &[Entry<'_>]) -> Option<SetUp> {
                 && entry.header_whole
                 && counting.header_whole
                 && (entry.fields.len() != counting.fields.len()
-                    || entry.fields.iter().zip(&counting.fields).any(|(one, other)| (one.0, one.2) != (other.0, other.2)))
+                    || entry
+                        .fields
+                        .iter()
+                        .zip(&counting.fields)
+                        .any(|(one, other)| (one.0, one.2) != (other.0, other.2)))
         })
         .map(|(_, entry)| SetUp::HopsDisagree(entry.locus))
 }
@@ -519,9 +554,10 @@ fn end<'a>(
                 }
             };
             // A challenged BYE is sent again (RFC 3261 §22.2).
-            let challenged = message.cseq.and_then(|cseq| transactions.get(&(message.from_tag, cseq))).is_some_and(|seen| {
-                seen.accepted.is_none() && seen.refused.is_some_and(|(status, _)| matches!(status, 401 | 407))
-            });
+            let challenged =
+                message.cseq.and_then(|cseq| transactions.get(&(message.from_tag, cseq))).is_some_and(|seen| {
+                    seen.accepted.is_none() && seen.refused.is_some_and(|(status, _)| matches!(status, 401 | 407))
+                });
             ends && !challenged
                 && tag.is_none_or(|tag| {
                     message.from_tag == Some(tag) || message.to_tag == Some(tag) || message.to_tag.is_none()
@@ -555,7 +591,7 @@ fn gaps<'a>(
         /// A request that could have changed consent, not captured and not seen refused.
         missing: bool,
     }
-    let mut senders: Vec<(Option<&[u8]>, Option<&[u8]>)> = Vec::new();
+    let mut senders: Vec<Sender<'_>> = Vec::new();
     for message in messages {
         if message.to_tag.is_some() && message.cseq.is_some() {
             let sender = (message.from_tag, message.to_tag);
@@ -570,7 +606,8 @@ fn gaps<'a>(
         let mut numbers: Vec<Number> = Vec::new();
         for message in messages {
             let Some(cseq) = message.cseq else { continue };
-            let is_base = base == Some(cseq) || (cseq.method == Method::Ack && base.is_some_and(|base| base.number == cseq.number));
+            let is_base = base == Some(cseq)
+                || (cseq.method == Method::Ack && base.is_some_and(|base| base.number == cseq.number));
             if message.from_tag != from_tag || !(message.to_tag == to_tag || message.to_tag.is_none()) {
                 continue;
             }
@@ -581,7 +618,10 @@ fn gaps<'a>(
             if base.is_some_and(|base| cseq.number < base.number) {
                 continue;
             }
-            let key = (from_tag, CSeq { method: if cseq.method == Method::Ack { Method::Invite } else { cseq.method }, ..cseq });
+            let key = (
+                from_tag,
+                CSeq { method: if cseq.method == Method::Ack { Method::Invite } else { cseq.method }, ..cseq },
+            );
             let seen = transactions.get(&key).copied().unwrap_or_default();
             let speaks = matches!(key.1.method, Method::Invite | Method::Update);
             let is_request = matches!(message.start, StartLine::Request { method, .. } if method != Method::Ack);
@@ -603,7 +643,12 @@ fn gaps<'a>(
             let from = before.map_or(first.at, |before| before.at);
             let request = alike.iter().find_map(|number| number.request);
             if request.is_none() && alike.iter().any(|number| number.missing) {
-                gaps.push(Gap { from, shown: number.shown.at, kind: GapKind::RequestNotCaptured, locus: number.shown.locus });
+                gaps.push(Gap {
+                    from,
+                    shown: number.shown.at,
+                    kind: GapKind::RequestNotCaptured,
+                    locus: number.shown.locus,
+                });
             }
             if previous.is_some_and(|previous| number.number > previous.saturating_add(1)) {
                 gaps.push(Gap { from, shown: number.shown.at, kind: GapKind::CSeqSkipped, locus: number.shown.locus });
@@ -618,7 +663,10 @@ fn gaps<'a>(
 }
 
 /// The identifiers that the messages carry. Where the two sides name different conversations, the platform's hold.
-fn identifiers<'a>(messages: &[Signalling<'a>], from_platform: impl Fn(&Signalling<'_>) -> bool) -> Vec<Identifier<'a>> {
+fn identifiers<'a>(
+    messages: &[Signalling<'a>],
+    from_platform: impl Fn(&Signalling<'_>) -> bool,
+) -> Vec<Identifier<'a>> {
     let mut found: Vec<(Identifier<'a>, bool)> = Vec::new();
     for message in messages {
         for row in message.rows() {
@@ -626,18 +674,16 @@ fn identifiers<'a>(messages: &[Signalling<'a>], from_platform: impl Fn(&Signalli
                 continue;
             }
             let platform = from_platform(message);
-            let known = found.iter_mut().find(|(known, _)| (known.subject, known.value) == (row.subject, row.value));
-            match known {
-                Some((_, by_platform)) => *by_platform |= platform,
-                // Bounded: a dialog that names more than this names nothing.
-                None if found.len() < 64 => {
-                    found.push((Identifier { subject: row.subject, value: row.value, locus: message.locus }, platform));
-                }
-                None => {}
+            let known = found.iter().position(|(known, _)| (known.subject, known.value) == (row.subject, row.value));
+            if let Some((_, by_platform)) = known.and_then(|known| found.get_mut(known)) {
+                *by_platform |= platform;
+            } else if found.len() < MOST_IDENTIFIERS {
+                found.push((Identifier { subject: row.subject, value: row.value, locus: message.locus }, platform));
             }
         }
     }
-    let platform_names = found.iter().any(|(known, platform)| *platform && matches!(known.subject, Subject::Conversation(_)));
+    let platform_names =
+        found.iter().any(|(known, platform)| *platform && matches!(known.subject, Subject::Conversation(_)));
     found.retain(|(known, platform)| !platform_names || *platform || known.subject == Subject::SessionId);
     found.into_iter().map(|(known, _)| known).collect()
 }

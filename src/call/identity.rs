@@ -277,8 +277,7 @@ impl Found {
     fn conclude(mut self, at: Timestamp, legs: &[Leg<'_>], settings: &Settings) -> Binding {
         let any = !self.links.is_empty();
         self.links.retain(|link| {
-            legs.get(link.leg)
-                .is_some_and(|leg| at.ns >= leg.first.at.ns.saturating_sub(settings.clock_skew_ns))
+            legs.get(link.leg).is_some_and(|leg| at.ns >= leg.first.at.ns.saturating_sub(settings.clock_skew_ns))
         });
         if !self.links.is_empty() {
             self.links.sort_by_key(|link| link.leg);

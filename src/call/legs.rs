@@ -105,7 +105,9 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
                 match uses(alike).as_slice() {
                     [] | [_] => legs.extend(dialog::leg(alike, settings)),
                     several => {
-                        legs.extend(split(alike, several).iter().filter_map(|messages| dialog::leg(messages, settings)));
+                        legs.extend(
+                            split(alike, several).iter().filter_map(|messages| dialog::leg(messages, settings)),
+                        );
                     }
                 }
             }

@@ -50,9 +50,9 @@ pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
                 let both: Vec<Claim> = owners
                     .iter()
                     .filter(|claim| {
-                        legs.get(claim.leg).and_then(|leg| leg.streams.get(claim.stream)).is_some_and(|stream| {
-                            stream.endpoints.iter().any(|(socket, _)| *socket == flow.key.source)
-                        })
+                        legs.get(claim.leg)
+                            .and_then(|leg| leg.streams.get(claim.stream))
+                            .is_some_and(|stream| stream.endpoints.iter().any(|(socket, _)| *socket == flow.key.source))
                     })
                     .copied()
                     .collect();

@@ -42,10 +42,11 @@ pub struct Stream<'a> {
 
 /// An address and a port as a session description writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Endpoint<'a> {
+    /// The address or host name; empty where none stands.
     pub address: &'a [u8],
-    pub port: u16,
+    /// The port; `None` where it was unreadable.
+    pub port: Option<u16>,
 }
 
 /// One offer with its answer.
@@ -95,7 +96,9 @@ pub(crate) fn exchanges<'a>(
                 exchanges.push((**message, Exchange { offer, answers: Vec::new(), agreed: None, initial }));
             }
             StartLine::Request { method: Method::Ack, .. } => {
-                let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, _)| own(begun)) else { continue };
+                let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, _)| own(begun)) else {
+                    continue;
+                };
                 if described && exchange.answers.is_empty() {
                     exchange.answers.push(**message);
                 }
@@ -108,7 +111,10 @@ pub(crate) fn exchanges<'a>(
                     Some(place) => place,
                     // The answer alone was captured: it stands for both.
                     None if described && exchanges.len() < MOST_EXCHANGES => {
-                        exchanges.push((**message, Exchange { offer: None, answers: Vec::new(), agreed: None, initial: true }));
+                        exchanges.push((
+                            **message,
+                            Exchange { offer: None, answers: Vec::new(), agreed: None, initial: true },
+                        ));
                         exchanges.len() - 1
                     }
                     None => continue,
@@ -122,7 +128,10 @@ pub(crate) fn exchanges<'a>(
                 match (described, asked) {
                     (false, _) => {}
                     // A request without an offer: the response makes it, the final one's standing (RFC 3264 §5).
-                    (true, true) if exchange.offer.is_none() || (offered_late && status >= 200 && exchange.answers.is_empty()) => {
+                    (true, true)
+                        if exchange.offer.is_none()
+                            || (offered_late && status >= 200 && exchange.answers.is_empty()) =>
+                    {
                         exchange.offer = Some(**message);
                     }
                     (true, true) if offered_late => {}
@@ -167,9 +176,9 @@ pub(crate) fn streams<'a>(exchanges: &[Exchange<'a>], answered: Option<Timestamp
             // A description that was captured whole and lacks the section rejects it; a cut one says nothing of it.
             let whole = |message: Option<&Signalling<'_>>| message.is_some_and(|message| message.body != Body::Cut);
             let accepted = match (offer, answer) {
-                (Some(offer), Some(answer)) => offer.port != 0 && answer.port != 0,
-                (Some(offer), None) => offer.port != 0 && !(second.is_some() && whole(second)),
-                (None, Some(answer)) => answer.port != 0 && !(first.is_some() && whole(first)),
+                (Some(offer), Some(answer)) => offer.port != Some(0) && answer.port != Some(0),
+                (Some(offer), None) => offer.port != Some(0) && !(second.is_some() && whole(second)),
+                (None, Some(answer)) => answer.port != Some(0) && !(first.is_some() && whole(first)),
                 (None, None) => false,
             };
             if streams.len() <= index {
@@ -222,5 +231,6 @@ fn endpoint<'a>(media: &MediaDescription<'a>) -> Endpoint<'a> {
 /// The socket that a media description names; `None` for a host name, for 0.0.0.0 and for port 0.
 fn socket(media: &MediaDescription<'_>) -> Option<SocketAddr> {
     let address: IpAddr = std::str::from_utf8(media.address).ok()?.parse().ok()?;
-    (media.port != 0 && !address.is_unspecified()).then(|| SocketAddr::new(address.to_canonical(), media.port))
+    let port = media.port.filter(|port| *port != 0)?;
+    (!address.is_unspecified()).then(|| SocketAddr::new(address.to_canonical(), port))
 }

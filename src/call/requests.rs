@@ -83,19 +83,26 @@ mod tests {
 
     #[test]
     fn the_same_request_in_two_logs_counts_once() {
-        let (kept, copies) = distinct(vec![request(0, 1, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("b"))]);
+        let (kept, copies) =
+            distinct(vec![request(0, 1, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("b"))]);
         assert_eq!((kept.len(), copies), (2, 1));
     }
 
     #[test]
     fn one_log_never_copies_itself_and_no_id_is_no_copy() {
-        let (kept, copies) = distinct(vec![request(0, 1, Some("a")), request(0, 2, Some("a")), request(0, 3, None), request(1, 3, None)]);
+        let (kept, copies) = distinct(vec![
+            request(0, 1, Some("a")),
+            request(0, 2, Some("a")),
+            request(0, 3, None),
+            request(1, 3, None),
+        ]);
         assert_eq!((kept.len(), copies), (4, 0));
     }
 
     #[test]
     fn polls_under_one_id_pair_up() {
-        let polls = [request(0, 1, Some("a")), request(0, 2, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("a"))];
+        let polls =
+            [request(0, 1, Some("a")), request(0, 2, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("a"))];
         let (kept, copies) = distinct(polls.to_vec());
         assert_eq!((kept.len(), copies), (2, 2));
     }

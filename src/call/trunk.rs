@@ -75,7 +75,12 @@ pub(crate) fn direction(trunk: &Trunk, invite: &Signalling<'_>) -> Direction {
 }
 
 /// Whether `message` was sent from the platform's side of a leg of this direction whose INVITE came from `caller`.
-pub(crate) fn from_platform(trunk: Option<&Trunk>, direction: Direction, message: &Signalling<'_>, caller: Option<IpAddr>) -> bool {
+pub(crate) fn from_platform(
+    trunk: Option<&Trunk>,
+    direction: Direction,
+    message: &Signalling<'_>,
+    caller: Option<IpAddr>,
+) -> bool {
     let source = message.hop.source.ip();
     if let Some(trunk) = trunk {
         if platform_side(trunk, source) {

@@ -89,8 +89,7 @@ fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
     let registrations = call::registration::registrations(&batches, settings);
     let (requests, copies) = call::requests::distinct(requests);
     let identity = Identity::of(&legs);
-    let bindings: Vec<Binding> =
-        requests.par_iter().map(|request| identity.bind(request, &legs, settings)).collect();
+    let bindings: Vec<Binding> = requests.par_iter().map(|request| identity.bind(request, &legs, settings)).collect();
 
     let mut bound: Vec<Vec<(usize, call::identity::Link)>> = vec![Vec::new(); legs.len()];
     for (place, binding) in bindings.iter().enumerate() {

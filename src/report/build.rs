@@ -195,7 +195,10 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         grounds: judged
             .grounds
             .iter()
-            .map(|ground| Ground { reason: ground.reason, sources: ground.sources.iter().copied().map(pointer).collect() })
+            .map(|ground| Ground {
+                reason: ground.reason,
+                sources: ground.sources.iter().copied().map(pointer).collect(),
+            })
             .collect(),
     })
 }
@@ -236,7 +239,7 @@ fn observations(leg: &Leg<'_>, consent: &Consent) -> Vec<Observation> {
                 method: entry.method.name().to_owned(),
                 cseq: entry.cseq,
                 header: values.first().map(|(name, _)| text(name)),
-                value: (!values.is_empty()).then(|| EvidenceText(joined)),
+                value: (!values.is_empty()).then_some(EvidenceText(joined)),
                 state: state.name(),
                 source: pointer(entry.locus),
             }
@@ -250,7 +253,12 @@ fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime) 
     let endpoint = |endpoint: &call::Endpoint<'_>| Endpoint { address: text(endpoint.address), port: endpoint.port };
     let mut rtp: Vec<Rtp> = stream.flows.iter().filter_map(self::rtp).collect();
     rtp.sort_by(|one, other| {
-        (one.first, &one.source, &one.destination, &one.ssrc).cmp(&(other.first, &other.source, &other.destination, &other.ssrc))
+        (one.first, &one.source, &one.destination, &one.ssrc).cmp(&(
+            other.first,
+            &other.source,
+            &other.destination,
+            &other.ssrc,
+        ))
     });
     Stream {
         index: stream.index,
@@ -380,9 +388,12 @@ fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
             for (_, judged) in own() {
                 count(&mut verdicts, judged.verdict);
             }
-            let refusals = concluded.requests.iter().zip(concluded.bindings).filter_map(|(request, binding)| {
-                (request.is_refused() && *binding == Binding::Trunk(place)).then(|| PlainRequest(self::request(request)))
-            });
+            let refusals = concluded
+                .requests
+                .iter()
+                .zip(concluded.bindings)
+                .filter(|(request, binding)| request.is_refused() && **binding == Binding::Trunk(place))
+                .map(|(request, _)| PlainRequest(self::request(request)));
             Trunk {
                 name: Some(trunk.name.clone()),
                 kind: trunk.kind.name(),
@@ -414,8 +425,13 @@ fn outcomes(concluded: &Concluded<'_>, trunk: usize) -> Outcomes {
         // The call's group: what all its legs with media on the trunk agree on.
         let mut group: Option<Option<bool>> = None;
         for place in call {
-            let (Some(leg), Some(judged)) = (concluded.legs.get(*place), concluded.judged.get(*place)) else { continue };
-            if leg.trunk != Some(trunk) || judged.measured.total_ns() == 0 || judged.verdict == Verdict::RecordingSession {
+            let (Some(leg), Some(judged)) = (concluded.legs.get(*place), concluded.judged.get(*place)) else {
+                continue;
+            };
+            if leg.trunk != Some(trunk)
+                || judged.measured.total_ns() == 0
+                || judged.verdict == Verdict::RecordingSession
+            {
                 continue;
             }
             let own = match state(judged) {
@@ -513,7 +529,8 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     if !concluded.legs.iter().any(|leg| identity::kind(leg, settings) == TrunkKind::Byoc) {
         notices.push(Notice {
             code: "no_byoc_leg",
-            text: "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged.".to_owned(),
+            text: "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged."
+                .to_owned(),
         });
     }
     let assumed: Vec<&str> = concluded

@@ -109,7 +109,7 @@ impl Consent {
             .map(|(index, entry)| match read(entry, rules, leg.direction) {
                 Reading::Says(state) => state,
                 _ if leg.set_up == SetUp::Entry(index) => initial,
-                Reading::Silent if entry.initial => absent(leg.direction, rules).map_or_else(|_| State::Unknown, |state| state),
+                Reading::Silent if entry.initial => absent(leg.direction, rules).unwrap_or(State::Unknown),
                 Reading::Cut if entry.initial => State::Unknown,
                 Reading::Silent | Reading::Cut => state_at(&timeline, entry.at),
             })
@@ -240,12 +240,14 @@ fn timeline(
     speaks: &[(Timestamp, State)],
     blind: &[(Timestamp, Timestamp)],
 ) -> Vec<(Timestamp, State)> {
-    let said = |at: Timestamp| speaks.iter().rev().find(|(from, _)| from.ns <= at.ns).map_or(initial, |(_, state)| *state);
+    let said =
+        |at: Timestamp| speaks.iter().rev().find(|(from, _)| from.ns <= at.ns).map_or(initial, |(_, state)| *state);
     // Each blind span ends at the first request that speaks at or after what shows the gap, and after its beginning.
     let spans: Vec<(i64, i64)> = blind
         .iter()
         .map(|(from, shown)| {
-            let until = speaks.iter().find(|(at, _)| at.ns >= shown.ns && at.ns > from.ns).map_or(i64::MAX, |(at, _)| at.ns);
+            let until =
+                speaks.iter().find(|(at, _)| at.ns >= shown.ns && at.ns > from.ns).map_or(i64::MAX, |(at, _)| at.ns);
             (from.ns, until)
         })
         .collect();

@@ -46,10 +46,7 @@ impl Verdict {
     /// Whether the verdict is a finding (contract §2).
     #[must_use]
     pub const fn is_finding(self) -> bool {
-        matches!(
-            self,
-            Self::ExposedUnconsented | Self::BlockedUnconsented | Self::Unconsented | Self::BlockedConsented
-        )
+        matches!(self, Self::ExposedUnconsented | Self::BlockedUnconsented | Self::Unconsented | Self::BlockedConsented)
     }
 }
 
@@ -89,7 +86,8 @@ fn row(
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
     let kind = crate::call::identity::kind(leg, settings);
-    let at_set_up = leg.ledger.iter().find(|entry| entry.initial && entry.counts).map_or(leg.first.locus, |entry| entry.locus);
+    let at_set_up =
+        leg.ledger.iter().find(|entry| entry.initial && entry.counts).map_or(leg.first.locus, |entry| entry.locus);
     match kind {
         TrunkKind::Standard => return (Verdict::NotByoc, vec![Ground::one("standard_trunk", at_set_up)]),
         TrunkKind::Unknown => return (Verdict::Unclassified, vec![Ground::one("no_trunk_fits", at_set_up)]),
@@ -102,10 +100,15 @@ fn row(
     if !has_rtp && let Some(ground) = excludes_media(leg, measured) {
         return (Verdict::NoMedia, vec![ground]);
     }
-    let refused = Ground::several("refused", requests.iter().filter(|bound| bound.request.is_refused()).map(|bound| bound.request.locus));
-    let (granted, unconsented, unknown) = (measured.of(State::Granted), measured.unconsented_ns(), measured.of(State::Unknown));
+    let refused = Ground::several(
+        "refused",
+        requests.iter().filter(|bound| bound.request.is_refused()).map(|bound| bound.request.locus),
+    );
+    let (granted, unconsented, unknown) =
+        (measured.of(State::Granted), measured.unconsented_ns(), measured.of(State::Unknown));
     if unconsented > 0 {
-        let served = requests.iter().filter(|bound| supports_exposure(leg, bound, settings)).map(|bound| bound.request.locus);
+        let served =
+            requests.iter().filter(|bound| supports_exposure(leg, bound, settings)).map(|bound| bound.request.locus);
         let served = Ground::several("served", served).filter(|_| granted == 0);
         return match (served, refused) {
             (Some(served), refused) => (Verdict::ExposedUnconsented, std::iter::once(served).chain(refused).collect()),
@@ -150,7 +153,10 @@ fn excludes_media(leg: &Leg<'_>, measured: &Measured) -> Option<Ground> {
             }
             // Without the end, a stream that shows no duration may have had one.
             (measured.total_ns() == 0 && leg.ended.is_some()).then(|| {
-                Ground::several("no_duration", [Some(answered.locus), leg.ended.map(|ended| ended.locus)].into_iter().flatten())
+                Ground::several(
+                    "no_duration",
+                    [Some(answered.locus), leg.ended.map(|ended| ended.locus)].into_iter().flatten(),
+                )
             })?
         }
     }
@@ -169,14 +175,22 @@ fn supports_exposure(leg: &Leg<'_>, bound: &BoundRequest<'_>, settings: &Setting
 /// What shows that media flowed, and how long.
 fn media_grounds(leg: &Leg<'_>, measured: &Measured) -> Vec<Ground> {
     let mut grounds = Vec::new();
-    let first_packets = leg.streams.iter().flat_map(|stream| stream.flows.iter().filter_map(|flow| flow.runs.first())).map(|run| run.first_record);
+    let first_packets = leg
+        .streams
+        .iter()
+        .flat_map(|stream| stream.flows.iter().filter_map(|flow| flow.runs.first()))
+        .map(|run| run.first_record);
     let rtp = Ground::several("media_by_rtp", first_packets);
     if rtp.is_none() && measured.total_ns() > 0 {
-        let shown: Vec<Locus> = leg.answered.into_iter().chain(leg.ended.or(Some(leg.last))).map(|at| at.locus).collect();
+        let shown: Vec<Locus> =
+            leg.answered.into_iter().chain(leg.ended.or(Some(leg.last))).map(|at| at.locus).collect();
         grounds.extend(Ground::several("media_by_signalling", shown));
     }
     grounds.extend(rtp);
     let behind_nat = leg.streams.iter().filter(|stream| stream.behind_nat).flat_map(|stream| &stream.flows);
-    grounds.extend(Ground::several("media_behind_nat", behind_nat.filter_map(|flow| flow.runs.first()).map(|run| run.first_record)));
+    grounds.extend(Ground::several(
+        "media_behind_nat",
+        behind_nat.filter_map(|flow| flow.runs.first()).map(|run| run.first_record),
+    ));
     grounds
 }

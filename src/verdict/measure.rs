@@ -105,19 +105,20 @@ pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
 fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamTime {
     let runs = || stream.flows.iter().flat_map(|flow| &flow.runs);
     let life_end = leg.ended.unwrap_or(leg.last).at;
-    let intervals: Vec<(Timestamp, Timestamp)> = match (runs().map(|run| run.first).min(), runs().map(|run| run.last).max()) {
-        (Some(first), Some(last)) => {
-            // Packets on their way when the dialog ends are no media after its end.
-            let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
-            vec![(first, if last.ns < first.ns { first } else { last })]
-        }
-        _ => stream
-            .windows
-            .iter()
-            .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
-            .filter(|(from, until)| from.ns <= until.ns)
-            .collect(),
-    };
+    let intervals: Vec<(Timestamp, Timestamp)> =
+        match (runs().map(|run| run.first).min(), runs().map(|run| run.last).max()) {
+            (Some(first), Some(last)) => {
+                // Packets on their way when the dialog ends are no media after its end.
+                let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
+                vec![(first, if last.ns < first.ns { first } else { last })]
+            }
+            _ => stream
+                .windows
+                .iter()
+                .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
+                .filter(|(from, until)| from.ns <= until.ns)
+                .collect(),
+        };
     let mut by_state = BTreeMap::new();
     for (from, until) in &intervals {
         split(consent, from.ns, until.ns, &mut by_state);

@@ -45,6 +45,7 @@ pub mod net;
 pub mod pipeline;
 pub mod report;
 pub mod rtp;
+mod scan;
 pub mod sdp;
 pub mod settings;
 pub mod sip;

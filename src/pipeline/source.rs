@@ -30,7 +30,7 @@ struct Opened<'s> {
 
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
-    Log(Reading<logs::LogStage<'s>>),
+    Log(Reading<logs::LogStage>),
     /// Nobody reads it; it is only digested.
     Unrecognised(Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
 }
@@ -55,7 +55,7 @@ impl<'s> SourceTask<'s> {
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep))
-        } else if let Some(format) = access_log::recognise(&content.head) {
+        } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
             Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
             Content::Unrecognised(Mutex::new(Some(content.reader)), Mutex::new(None))
@@ -105,11 +105,11 @@ impl<'s> SourceTask<'s> {
             Content::Log(reading) => {
                 let (sum, _, failure) = reading.finish();
                 account.kind = "access_log";
-                account.format = Some(sum.format.name());
+                account.format = sum.format.map(access_log::Format::name);
                 account.records = sum.records;
                 account.first = sum.first;
                 account.last = sum.last;
-                account.timezone = sum.zone.map(|zone| (zone.name, zone.from.name()));
+                account.timezone = sum.zone().map(|zone| (zone.name, zone.from.name()));
                 account.tally = sum.tally;
                 account.anomalies = sum.anomalies;
                 read.requests = sum.requests;

@@ -115,7 +115,7 @@ pub fn build(concluded: &Concluded<'_>) -> Report {
     Report {
         schema: model::SCHEMA,
         generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-        settings: concluded.settings.to_json(),
+        settings: concluded.settings.clone(),
         complete: concluded.complete,
         notices: notices(concluded),
         evidence: concluded.accounts.iter().zip(0..).map(|(account, rank)| evidence(account, rank)).collect(),

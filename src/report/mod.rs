@@ -8,5 +8,8 @@ pub mod build;
 pub mod escape;
 pub mod json;
 pub mod model;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod show;
 pub mod text;
 pub mod write;

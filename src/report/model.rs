@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::evidence::Timestamp;
+use crate::settings::Settings;
 
 /// The schema's name.
 pub const SCHEMA: &str = "sipconsent.report/1";
@@ -23,7 +24,7 @@ pub struct Report {
     /// What wrote it.
     pub generator: Generator,
     /// The effective configuration in full, and the options that change the result.
-    pub settings: serde_json::Value,
+    pub settings: Settings,
     /// `false` when something named could not be read whole; `evidence` says what.
     pub complete: bool,
     /// What a reader must know first.

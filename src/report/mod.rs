@@ -4,6 +4,7 @@
 //! and options and give bytes. Only [`write`] touches the disk. Text from evidence reaches a reader only through
 //! [`escape`].
 
+pub mod build;
 pub mod escape;
 pub mod json;
 pub mod model;

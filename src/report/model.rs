@@ -273,10 +273,11 @@ pub struct Stream {
 
 /// An address and a port of a session description.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the contract's words")]
 pub struct Endpoint {
+    /// The address or host name as written; empty where none stands.
     pub address: EvidenceText,
-    pub port: u16,
+    /// The port; null where it was unreadable.
+    pub port: Option<u16>,
 }
 
 /// One RTP flow.

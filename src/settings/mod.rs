@@ -8,6 +8,7 @@ pub mod builtin;
 mod config;
 mod effective;
 mod network;
+pub mod pattern;
 mod timezone;
 
 use serde::Serialize;

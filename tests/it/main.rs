@@ -2,5 +2,17 @@
 
 mod support;
 
+/// What the sources must look like: imports, headers, the README's options.
+mod architecture;
 /// Every case of fixtures/calls through one check.
 mod calls;
+/// Help, usage errors, exit status, files written, streams.
+mod cli;
+/// Tallies and sums of every fixture.
+mod conservation;
+/// Threads, order, place, splits and copies of the evidence.
+mod determinism;
+/// Cuts, flipped bits, lying lengths, hostile text.
+mod hostile;
+/// The recorded incident, whole.
+mod incident;

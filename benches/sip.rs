@@ -14,7 +14,7 @@ fn main() {
 }
 
 /// Messages of one batch: as many as a block of a capture full of signalling holds.
-const MESSAGES: usize = 1_000;
+const MESSAGES: usize = 200;
 
 const INVITE: &str = "INVITE sip:+6561234567@byoc.example.com;user=phone SIP/2.0\r\n\
 Via: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK-524287-1---8f6a3c2d;rport\r\n\
@@ -105,5 +105,52 @@ fn rtp_that_is_not_sip(bencher: Bencher<'_, '_>) {
     let payload = b"\x80\x00\x12\x34\x00\x00\x00\xa0\xde\xad\xbe\xef rest of the packet";
     bencher.counter(ItemsCount::new(MESSAGES)).bench(|| {
         (0..MESSAGES).filter(|_| sipconsent::sip::looks_like_sip(black_box(payload))).count()
+    });
+}
+
+#[divan::bench]
+fn floor_walk(bencher: Bencher<'_, '_>) {
+    let p = INVITE.as_bytes();
+    bencher.counter(ItemsCount::new(MESSAGES)).bench(|| {
+        let mut n = 0;
+        for _ in 0..MESSAGES {
+            let p = black_box(p);
+            let mut rest = p;
+            while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {
+                rest = &rest[at + 2..];
+                if matches!(rest.first(), Some(b'X' | b'C')) {
+                    n += 1;
+                }
+            }
+        }
+        n
+    });
+}
+
+#[divan::bench]
+fn floor_hash(bencher: Bencher<'_, '_>) {
+    use std::hash::{BuildHasher, Hasher};
+    let p = INVITE.as_bytes();
+    bencher.counter(ItemsCount::new(MESSAGES)).bench(|| {
+        let mut n = 0;
+        for _ in 0..MESSAGES {
+            let mut hasher = foldhash::quality::FixedState::with_seed(0x5349_5032).build_hasher();
+            hasher.write(black_box(p));
+            n ^= hasher.finish();
+        }
+        n
+    });
+}
+
+#[divan::bench]
+fn floor_rows(bencher: Bencher<'_, '_>) {
+    let p = INVITE.as_bytes();
+    bencher.counter(ItemsCount::new(MESSAGES)).bench(|| {
+        let mut n = 0;
+        for _ in 0..MESSAGES {
+            let p = black_box(p);
+            n += sipconsent::sip::Message::scan(p, sipconsent::sip::Extent::Whole).unwrap().header().count();
+        }
+        n
     });
 }

@@ -12,10 +12,12 @@
 //! - A body that cannot be looked into (encrypted, encoded, nested too deep) counts as cut: it may describe media.
 //! - `+sip.srs`, the recording server's own Contact feature (RFC 7866 §6.1.1), is a sign like `+sip.src`.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 
 use super::{Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport};
 use crate::evidence::{Anomalies, Locus, Timestamp};
+use crate::scan;
 use crate::sdp;
 use crate::settings::Settings;
 use crate::sip::address::{self, Address, Via};
@@ -52,8 +54,16 @@ pub enum Extracted {
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// By length of the name, so that a look-up compares a handful of names at most.
-    fields: Vec<(Box<[u8]>, Field)>,
+    fields: Vec<Named>,
     by_length: [Names; LENGTHS],
+}
+
+/// A field by its name in lower case.
+#[derive(Clone, Debug)]
+struct Named {
+    key: (u64, u64),
+    name: Box<[u8]>,
+    field: Field,
 }
 
 /// Names are told apart by length up to this; longer ones share the last place.
@@ -88,13 +98,13 @@ impl Keep {
     /// The fields that facts need, and those that consent rules and identity headers name.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let mut fields: Vec<(Box<[u8]>, Field)> = Vec::new();
+        let mut fields = Vec::new();
         let mut add = |name: &[u8], field: Field| {
             let name = sip::long_form(name).map_or_else(|| name.to_ascii_lowercase(), <[u8]>::to_vec);
             if let Some(letter) = sip::compact(&name) {
-                fields.push((Box::new([letter]), field));
+                fields.push(Named { key: scan::name_key(&[letter]), name: Box::new([letter]), field });
             }
-            fields.push((name.into_boxed_slice(), field));
+            fields.push(Named { key: scan::name_key(&name), name: name.into_boxed_slice(), field });
         };
         for (name, field) in [
             (b"call-id".as_slice(), Field::CallId),
@@ -120,9 +130,9 @@ impl Keep {
         for (index, header) in (0..).zip(&settings.identity_headers) {
             add(header.trim().as_bytes(), Field::Kept(Subject::Conversation(index)));
         }
-        fields.sort_by_key(|(name, _)| name.len());
+        fields.sort_by_key(|named| named.name.len());
         let mut by_length = [Names::default(); LENGTHS];
-        for (at, (name, _)) in fields.iter().enumerate() {
+        for (at, Named { name, .. }) in fields.iter().enumerate() {
             if let (Some(names), Some(first)) = (by_length.get_mut(name.len().min(LENGTHS - 1)), name.first()) {
                 if names.letters == 0 {
                     names.start = at;
@@ -142,9 +152,11 @@ impl Keep {
         if names.letters & letter_bit(*first) == 0 {
             return;
         }
-        for (known, field) in self.fields.get(names.start..names.end).unwrap_or_default() {
-            if known.eq_ignore_ascii_case(name) {
-                show(*field);
+        let key = scan::name_key(name);
+        for known in self.fields.get(names.start..names.end).unwrap_or_default() {
+            // The key holds names of up to 16 bytes in full.
+            if known.key == key && (name.len() <= 16 || known.name.eq_ignore_ascii_case(name)) {
+                show(known.field);
             }
         }
     }
@@ -155,18 +167,18 @@ fn letter_bit(first: u8) -> u32 {
     1 << (first & 0x1f)
 }
 
-/// The rows of a header that are read once it was seen, each the first of its name.
+/// The values that are read once the header was seen, each the first of its field.
 #[derive(Default)]
-struct Rows<'a> {
-    call_id: Option<sip::Row<'a>>,
-    contact: Option<sip::Row<'a>>,
-    content_encoding: Option<sip::Row<'a>>,
-    content_length: Option<sip::Row<'a>>,
-    content_type: Option<sip::Row<'a>>,
-    cseq: Option<sip::Row<'a>>,
-    from: Option<sip::Row<'a>>,
-    to: Option<sip::Row<'a>>,
-    via: Option<sip::Row<'a>>,
+struct Values<'a> {
+    call_id: Option<Cow<'a, [u8]>>,
+    contact: Option<Cow<'a, [u8]>>,
+    content_encoding: Option<Cow<'a, [u8]>>,
+    content_length: Option<Cow<'a, [u8]>>,
+    content_type: Option<Cow<'a, [u8]>>,
+    cseq: Option<Cow<'a, [u8]>>,
+    from: Option<Cow<'a, [u8]>>,
+    to: Option<Cow<'a, [u8]>>,
+    via: Option<Cow<'a, [u8]>>,
 }
 
 /// Adds the facts of one payload to the batch.
@@ -187,7 +199,7 @@ pub fn signalling(
     let record = Some(seen.locus.record);
     let mut header = message.header();
     let mut draft = batch.draft();
-    let rows = read_rows(&mut header, keep, &mut draft, record, anomalies);
+    let values = read_rows(&mut header, keep, &mut draft, record, anomalies);
     let header_whole = match header.end() {
         Some(HeaderEnd::Whole) => true,
         Some(HeaderEnd::Limit) => {
@@ -203,10 +215,9 @@ pub fn signalling(
         }
     };
 
-    let call_id = rows.call_id.map(|row| row.value()).unwrap_or_default();
-    if call_id.is_empty() {
+    let Some(call_id) = values.call_id.as_deref().filter(|call_id| !call_id.is_empty()) else {
         return Extracted::NoCallId;
-    }
+    };
     let start = match message.start {
         sip::StartLine::Request { method, uri } => StartLine::Request { method: Method::of(method), uri },
         sip::StartLine::Response { status } => StartLine::Response(status),
@@ -214,38 +225,33 @@ pub fn signalling(
     let mut facts = Signalling::bare(seen.at, seen.locus, seen.hop, start);
     facts.transport = seen.transport;
     facts.header_whole = header_whole;
-    facts.call_id = &call_id;
+    facts.call_id = call_id;
     facts.fingerprint = fingerprint(payload);
 
-    let cseq = rows.cseq.map(|row| row.value());
-    if let Some(value) = &cseq {
+    if let Some(value) = &values.cseq {
         facts.cseq = address::cseq(value).map(|(number, method)| CSeq { number, method: Method::of(method) });
         if facts.cseq.is_none() {
             anomalies.note("bad_cseq", record, || format!("the value has {} bytes and no readable number and method", value.len()));
         }
     }
-    let from = rows.from.map(|row| row.value());
-    if let Some(value) = &from {
+    if let Some(value) = &values.from {
         let address = Address::read(value);
         (facts.from_uri, facts.from_tag) = (address.uri, address.tag());
     }
-    let to = rows.to.map(|row| row.value());
-    if let Some(value) = &to {
+    if let Some(value) = &values.to {
         let address = Address::read(value);
         (facts.to_uri, facts.to_tag) = (address.uri, address.tag());
     }
-    let contact = rows.contact.map(|row| row.value());
-    if let Some(value) = contact.as_ref().and_then(|value| address::values(value).next()) {
+    if let Some(value) = values.contact.as_ref().and_then(|value| address::values(value).next()) {
         facts.contact_uri = Address::read(value).uri;
     }
-    let via = rows.via.map(|row| row.value());
-    if let Some(value) = &via {
+    if let Some(value) = &values.via {
         let top = Via::top(value);
         (facts.via_host, facts.branch) = (top.host, top.branch());
     }
 
     facts.body = if header.end() == Some(HeaderEnd::Whole) {
-        let content_length = content_length(&rows, record, anomalies);
+        let content_length = content_length(values.content_length.as_deref(), record, anomalies);
         match body::Body::frame(message.rest(&header), content_length, extent) {
             None => Body::Absent,
             Some(body) => {
@@ -255,13 +261,13 @@ pub fn signalling(
                         None => format!("{} bytes captured, no Content-Length", body.bytes.len()),
                     });
                 }
-                let content_type = rows.content_type.map(|row| row.value()).filter(|value| !value.is_empty());
-                let encoded = rows.content_encoding.is_some_and(|row| body::is_encoding(&row.value()));
-                read_body(Part { content_type: content_type.as_deref(), encoded, body }, &mut draft, record, anomalies)
+                let content_type = values.content_type.as_deref().filter(|value| !value.is_empty());
+                let encoded = values.content_encoding.as_deref().is_some_and(body::is_encoding);
+                read_body(Part { content_type, encoded, body }, &mut draft, record, anomalies)
             }
         }
     } else {
-        let empty = rows.content_length.is_some_and(|row| number(&row.value()) == Some(0));
+        let empty = values.content_length.as_deref().and_then(number) == Some(0);
         if empty { Body::Absent } else { Body::Cut }
     };
     draft.commit(&facts);
@@ -275,8 +281,8 @@ fn read_rows<'a>(
     draft: &mut Draft<'_>,
     record: Option<u64>,
     anomalies: &mut Anomalies,
-) -> Rows<'a> {
-    let mut rows = Rows::default();
+) -> Values<'a> {
+    let mut values = Values::default();
     for line in header {
         let row = match line {
             Line::Row(row) => row,
@@ -286,20 +292,20 @@ fn read_rows<'a>(
             }
         };
         keep.of(row.name, |field| match field {
-            Field::CallId => match &rows.call_id {
-                None => rows.call_id = Some(row),
-                Some(first) if first.value() == row.value() => {}
+            Field::CallId => match &values.call_id {
+                None => values.call_id = Some(row.value()),
+                Some(first) if *first == row.value() => {}
                 Some(_) => anomalies.note("duplicate_call_id", record, || "two Call-IDs that differ; the first counts".to_owned()),
             },
             Field::Contact => {
                 keep_recording_contact(&row, draft);
-                rows.contact = rows.contact.or(Some(row));
+                first(&mut values.contact, &row);
             }
-            Field::ContentEncoding => rows.content_encoding = rows.content_encoding.or(Some(row)),
-            Field::ContentLength => rows.content_length = rows.content_length.or(Some(row)),
-            Field::ContentType => rows.content_type = rows.content_type.or(Some(row)),
-            Field::CSeq => rows.cseq = rows.cseq.or(Some(row)),
-            Field::From => rows.from = rows.from.or(Some(row)),
+            Field::ContentEncoding => first(&mut values.content_encoding, &row),
+            Field::ContentLength => first(&mut values.content_length, &row),
+            Field::ContentType => first(&mut values.content_type, &row),
+            Field::CSeq => first(&mut values.cseq, &row),
+            Field::From => first(&mut values.from, &row),
             Field::Kept(subject) => draft.row(Row { subject, name: row.name, value: &row.value() }),
             Field::Require => {
                 let value = row.value();
@@ -312,11 +318,19 @@ fn read_rows<'a>(
                     draft.row(Row { subject: Subject::Route, name: row.name, value: Address::read(value).uri });
                 }
             }
-            Field::To => rows.to = rows.to.or(Some(row)),
-            Field::Via => rows.via = rows.via.or(Some(row)),
+            Field::To => first(&mut values.to, &row),
+            Field::Via => first(&mut values.via, &row),
         });
     }
-    rows
+    values
+}
+
+/// Takes the row's value if it is the first of its field.
+#[inline]
+fn first<'a>(value: &mut Option<Cow<'a, [u8]>>, row: &sip::Row<'a>) {
+    if value.is_none() {
+        *value = Some(row.value());
+    }
 }
 
 /// Keeps the Contact feature that marks a recording session.
@@ -405,9 +419,9 @@ fn is_recording_metadata(media_type: &[u8]) -> bool {
         .any(|name| media_type.eq_ignore_ascii_case(name))
 }
 
-fn content_length(rows: &Rows<'_>, record: Option<u64>, anomalies: &mut Anomalies) -> Option<usize> {
-    let value = rows.content_length?.value();
-    let length = number(&value);
+fn content_length(value: Option<&[u8]>, record: Option<u64>, anomalies: &mut Anomalies) -> Option<usize> {
+    let value = value?;
+    let length = number(value);
     if length.is_none() {
         anomalies.note("bad_content_length", record, || format!("a value of {} bytes is no number", value.len()));
     }

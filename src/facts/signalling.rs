@@ -374,6 +374,12 @@ impl SignallingBatch {
         self.messages.iter().map(|raw| self.view(raw))
     }
 
+    /// The message of that place in the batch.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Signalling<'_>> {
+        self.messages.get(index).map(|raw| self.view(raw))
+    }
+
     /// Counts the records of every message from `offset` + 1 on, once the block's place in its source is known.
     pub fn shift_records(&mut self, offset: u64) {
         for message in &mut self.messages {

@@ -11,9 +11,8 @@
 //! - A cut description is read up to its last line end ([`whole_lines`]). An `m=` line that stands whole gives a stream
 //!   even when attributes behind it were cut: no later line could take the stream back.
 
-use memchr::memchr2;
-
 use super::Direction;
+use crate::scan;
 
 /// Media descriptions that are read of one session description.
 pub const MAX_SECTIONS: usize = 256;
@@ -55,7 +54,8 @@ pub struct Media<'a> {
     pub direction: Direction,
     formats: &'a [u8],
     section: &'a [u8],
-    has_maps: bool,
+    /// Where in the section the first `a=rtpmap` stands.
+    maps: Option<usize>,
 }
 
 /// The bytes of `body` up to its last line end: all that a cut description can be trusted for.
@@ -99,14 +99,12 @@ impl<'a> Iterator for Sections<'a> {
 
     fn next(&mut self) -> Option<Media<'a>> {
         let (Line::Media(value), section) = line(self.rest) else { return None };
-        let mut words = value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
-        let media = words.next().unwrap_or_default();
-        let port = words.next().and_then(port);
-        let protocol = words.next().unwrap_or_default();
-        let formats = behind_words(value, 3);
+        let (media, rest) = word(value);
+        let (port, rest) = word(rest);
+        let (protocol, formats) = word(rest);
         let mut address = b"".as_slice();
         let mut direction = None;
-        let mut has_maps = false;
+        let mut maps = None;
         let mut rest = section;
         while !rest.is_empty() {
             let (line, behind) = line(rest);
@@ -115,7 +113,7 @@ impl<'a> Iterator for Sections<'a> {
                 Line::Connection(value) if address.is_empty() => address = self::address(value),
                 Line::Attribute(value) => {
                     if value.starts_with(b"rtpmap") {
-                        has_maps = true;
+                        maps.get_or_insert(section.len() - rest.len());
                     } else if direction.is_none() {
                         direction = self::direction(value);
                     }
@@ -128,13 +126,13 @@ impl<'a> Iterator for Sections<'a> {
         self.rest = rest;
         Some(Media {
             media,
-            port,
+            port: self::port(port),
             protocol,
             address: if address.is_empty() { self.description.address } else { address },
             direction: direction.or(self.description.direction).unwrap_or_default(),
             formats,
             section,
-            has_maps,
+            maps,
         })
     }
 }
@@ -144,35 +142,46 @@ impl<'a> Media<'a> {
     /// the format as the `m=` line has it.
     #[must_use]
     pub fn codecs(&self) -> Codecs<'a> {
-        let mut maps = [b"".as_slice(); 128];
-        let mut rest = if self.has_maps { self.section } else { b"" };
+        let mut maps = [0; 128];
+        let mut rest = self.maps.and_then(|at| self.section.get(at..)).unwrap_or_default();
         while !rest.is_empty() {
+            let at = self.section.len() - rest.len();
             let (line, behind) = line(rest);
             if let Line::Attribute(value) = line
-                && let Some((payload_type, name)) = rtpmap(value)
+                && let Some((payload_type, _)) = rtpmap(value)
                 && let Some(map) = maps.get_mut(payload_type)
-                && map.is_empty()
+                && *map == 0
             {
-                *map = name;
+                *map = u16::try_from(at + 1).unwrap_or(0);
             }
             rest = behind;
         }
         let is_rtp = self.protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
-        Codecs { maps, is_rtp, formats: self.formats, named: 0 }
+        Codecs { maps, is_rtp, section: self.section, formats: self.formats, named: 0 }
     }
 
     /// Whether there are more formats than are named.
     #[must_use]
     pub fn exceeds_formats(&self) -> bool {
-        self.formats.len() > MAX_FORMATS && words(self.formats).nth(MAX_FORMATS).is_some()
+        // Each takes two bytes at least.
+        if self.formats.len() <= 2 * MAX_FORMATS {
+            return false;
+        }
+        let mut formats = self.formats;
+        for _ in 0..MAX_FORMATS {
+            formats = word(formats).1;
+        }
+        !word(formats).0.is_empty()
     }
 }
 
 /// The names of one media description's formats.
 #[derive(Clone, Debug)]
 pub struct Codecs<'a> {
-    maps: [&'a [u8]; 128],
+    /// By payload type: one more than the place of its `a=rtpmap` in the section, 0 without one.
+    maps: [u16; 128],
     is_rtp: bool,
+    section: &'a [u8],
     formats: &'a [u8],
     named: usize,
 }
@@ -184,18 +193,26 @@ impl<'a> Iterator for Codecs<'a> {
         if self.named == MAX_FORMATS {
             return None;
         }
-        let formats = self.formats.trim_ascii_start();
-        let end = memchr2(b' ', b'\t', formats).unwrap_or(formats.len());
-        let (format, rest) = formats.split_at_checked(end)?;
+        let (format, rest) = word(self.formats);
         if format.is_empty() {
             return None;
         }
         self.formats = rest;
         self.named += 1;
         let payload_type = payload_type(format);
-        let mapped = payload_type.and_then(|number| self.maps.get(number)).filter(|name| !name.is_empty());
+        let mapped = payload_type.and_then(|number| self.mapped(number));
         let fixed = payload_type.filter(|_| self.is_rtp).and_then(static_name);
-        Some(mapped.copied().or(fixed).unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)))
+        Some(mapped.or(fixed).unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)))
+    }
+}
+
+impl<'a> Codecs<'a> {
+    fn mapped(&self, payload_type: usize) -> Option<&'a [u8]> {
+        let at = usize::from(self.maps.get(payload_type)?.checked_sub(1)?);
+        match line(self.section.get(at..)?).0 {
+            Line::Attribute(value) => rtpmap(value).map(|(_, name)| name),
+            _ => None,
+        }
     }
 }
 
@@ -210,7 +227,7 @@ enum Line<'a> {
 /// The line at the start of `text`, and what stands behind its line end.
 #[inline]
 fn line(text: &[u8]) -> (Line<'_>, &[u8]) {
-    let (line, behind) = match memchr2(b'\r', b'\n', text) {
+    let (line, behind) = match scan::line_end(text) {
         None => (text, b"".as_slice()),
         Some(end) => {
             let line = text.get(..end).unwrap_or_default();
@@ -246,18 +263,14 @@ fn loose(line: &[u8]) -> Line<'_> {
     }
 }
 
-fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty())
-}
-
-/// What stands behind the first `count` words.
-fn behind_words(text: &[u8], count: usize) -> &[u8] {
-    let mut rest = text;
-    for _ in 0..count {
-        rest = rest.trim_ascii_start();
-        rest = rest.get(memchr2(b' ', b'\t', rest).unwrap_or(rest.len())..).unwrap_or_default();
-    }
-    rest
+/// The first word, empty at the end, and what stands behind it.
+#[inline]
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let text = text.get(start..).unwrap_or_default();
+    let end = text.iter().position(is_blank).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or_default()
 }
 
 /// The port of `49170` and `49170/2`.
@@ -271,7 +284,8 @@ fn port(word: &[u8]) -> Option<u16> {
 
 /// The address of `IN IP4 224.2.36.42/127`.
 fn address(value: &[u8]) -> &[u8] {
-    words(value).nth(2).and_then(|word| word.split(|byte| *byte == b'/').next()).unwrap_or_default()
+    let (address, _) = word(word(word(value).1).1);
+    address.split(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
 fn direction(attribute: &[u8]) -> Option<Direction> {
@@ -286,10 +300,9 @@ fn direction(attribute: &[u8]) -> Option<Direction> {
 
 /// The payload type and the name of `rtpmap:0 PCMU/8000`.
 fn rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
-    let mut words = words(attribute.strip_prefix(b"rtpmap")?.trim_ascii_start().strip_prefix(b":")?);
-    let payload_type = payload_type(words.next()?)?;
-    let name = words.next()?;
-    (name.len() <= MAX_CODEC_BYTES).then_some((payload_type, name))
+    let (format, rest) = word(attribute.strip_prefix(b"rtpmap")?.trim_ascii_start().strip_prefix(b":")?);
+    let (name, _) = word(rest);
+    (!name.is_empty() && name.len() <= MAX_CODEC_BYTES).then_some((payload_type(format)?, name))
 }
 
 /// A format as an RTP payload type, 0 to 127.

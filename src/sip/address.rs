@@ -9,9 +9,10 @@
 //!
 //! Escapes in quoted strings are stepped over, not taken out. Comments in parentheses are part of the value.
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::memchr3;
 
 use super::uri;
+use crate::scan::{find, find_either};
 
 /// A name-addr or addr-spec with its header parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +31,12 @@ impl<'a> Address<'a> {
     pub fn read(value: &'a [u8]) -> Self {
         let value = value.trim_ascii();
         let Some(open) = open_bracket(value) else {
-            let end = memchr(b';', value).unwrap_or(value.len());
+            let end = find(value, b';').unwrap_or(value.len());
             let (uri, parameters) = value.split_at_checked(end).unwrap_or_default();
             return Self { uri: uri.trim_ascii_end(), parameters };
         };
         let inner = value.get(open + 1..).unwrap_or_default();
-        let close = memchr(b'>', inner).unwrap_or(inner.len());
+        let close = find(inner, b'>').unwrap_or(inner.len());
         let uri = inner.get(..close).unwrap_or_default().trim_ascii();
         Self { uri, parameters: inner.get(close + 1..).unwrap_or_default() }
     }
@@ -58,14 +59,14 @@ impl<'a> Address<'a> {
 fn open_bracket(value: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        let at = from + memchr2(b'"', b'<', value.get(from..)?)?;
+        let at = from + find_either(value.get(from..)?, b'"', b'<')?;
         if value.get(at) == Some(&b'<') {
             return Some(at);
         }
         match behind_quote(value, at) {
             Some(behind) => from = behind,
             // The quote does not end: the bracket is the better guess than no URI at all.
-            None => return memchr(b'<', value),
+            None => return find(value, b'<'),
         }
     }
 }
@@ -74,7 +75,7 @@ fn open_bracket(value: &[u8]) -> Option<usize> {
 fn behind_quote(text: &[u8], open: usize) -> Option<usize> {
     let mut from = open + 1;
     loop {
-        let at = from + memchr2(b'"', b'\\', text.get(from..)?)?;
+        let at = from + find_either(text.get(from..)?, b'"', b'\\')?;
         match text.get(at) {
             Some(b'"') => return Some(at + 1),
             _ => from = at + 2,
@@ -87,8 +88,8 @@ fn behind_quote(text: &[u8], open: usize) -> Option<usize> {
 pub fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = text;
     loop {
-        rest = rest.get(memchr(b';', rest)? + 1..)?;
-        let name_end = memchr2(b'=', b';', rest).unwrap_or(rest.len());
+        rest = rest.get(find(rest, b';')? + 1..)?;
+        let name_end = find_either(rest, b'=', b';').unwrap_or(rest.len());
         let found = rest.get(..name_end)?.trim_ascii().eq_ignore_ascii_case(name);
         let Some(b'=') = rest.get(name_end) else {
             if found {
@@ -101,7 +102,7 @@ pub fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let quoted = if rest.first() == Some(&b'"') { behind_quote(rest, 0) } else { None };
         let value = match quoted {
             Some(behind) => rest.get(1..behind - 1)?,
-            None => rest.get(..memchr(b';', rest).unwrap_or(rest.len()))?.trim_ascii_end(),
+            None => rest.get(..find(rest, b';').unwrap_or(rest.len()))?.trim_ascii_end(),
         };
         if found {
             return Some(value);
@@ -156,7 +157,7 @@ impl Values<'_> {
                     Some(behind) => from = behind,
                     None => self.quotes_end = false,
                 },
-                Some(b'<') if self.brackets_close => match self.rest.get(at..).and_then(|rest| memchr(b'>', rest)) {
+                Some(b'<') if self.brackets_close => match self.rest.get(at..).and_then(|rest| find(rest, b'>')) {
                     Some(close) => from = at + close + 1,
                     None => self.brackets_close = false,
                 },
@@ -179,8 +180,8 @@ impl<'a> Via<'a> {
     /// Reads the first value of a Via field: the top one when the row is the first.
     #[must_use]
     pub fn top(value: &'a [u8]) -> Self {
-        let value = value.get(..memchr(b',', value).unwrap_or(value.len())).unwrap_or_default();
-        let end = memchr(b';', value).unwrap_or(value.len());
+        let value = value.get(..find(value, b',').unwrap_or(value.len())).unwrap_or_default();
+        let end = find(value, b';').unwrap_or(value.len());
         let (before, parameters) = value.split_at_checked(end).unwrap_or_default();
         let host = sent_by(before).map(uri::host_of_authority).unwrap_or_default();
         Self { host, parameters }
@@ -195,9 +196,9 @@ impl<'a> Via<'a> {
 
 /// What stands behind `SIP/2.0/UDP`, blanks allowed around each part.
 fn sent_by(text: &[u8]) -> Option<&[u8]> {
-    let behind_name = text.get(memchr(b'/', text)? + 1..)?;
-    let transport = behind_name.get(memchr(b'/', behind_name)? + 1..)?.trim_ascii();
-    let end = memchr2(b' ', b'\t', transport)?;
+    let behind_name = text.get(find(text, b'/')? + 1..)?;
+    let transport = behind_name.get(find(behind_name, b'/')? + 1..)?.trim_ascii();
+    let end = find_either(transport, b' ', b'\t')?;
     Some(transport.get(end..)?.trim_ascii())
 }
 

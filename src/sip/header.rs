@@ -18,9 +18,8 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use super::Extent;
+use crate::scan;
 
 /// Rows that are read of one header; behind them it counts as not seen to its end.
 pub const MAX_ROWS: usize = 4_000;
@@ -193,7 +192,7 @@ impl<'a> Iterator for Header<'a> {
         let mut from = 0;
         let mut folded = false;
         let (content, behind) = loop {
-            let Some(at) = memchr2(b'\r', b'\n', rest.get(from..).unwrap_or_default()) else {
+            let Some(at) = scan::line_end(rest.get(from..).unwrap_or_default()) else {
                 if self.extent == Extent::Cut {
                     self.out_of_bytes();
                     return None;
@@ -221,18 +220,29 @@ impl<'a> Iterator for Header<'a> {
 
 #[inline]
 fn line(content: &[u8], folded: bool) -> Line<'_> {
+    match scan::name_end(content) {
+        Some(colon) if colon > 0 && content.get(colon) == Some(&b':') => row(content, colon, colon, folded),
+        _ => line_with_blanks(content, folded),
+    }
+}
+
+#[inline]
+fn row(content: &[u8], name_bytes: usize, colon: usize, folded: bool) -> Line<'_> {
+    let name = content.get(..name_bytes).unwrap_or_default();
+    let raw = content.get(colon + 1..).unwrap_or_default().trim_ascii();
+    Line::Row(Row { name, raw, folded })
+}
+
+/// A row with blanks before its colon, or none at all.
+fn line_with_blanks(content: &[u8], folded: bool) -> Line<'_> {
     let mut name_bytes = 0;
     for (at, byte) in content.iter().enumerate() {
         match byte {
-            b':' if name_bytes > 0 => {
-                let name = content.get(..name_bytes).unwrap_or_default();
-                let raw = content.get(at + 1..).unwrap_or_default().trim_ascii();
-                return Line::Row(Row { name, raw, folded });
-            }
+            b':' if name_bytes > 0 => return row(content, name_bytes, at, folded),
             b':' => break,
             b' ' | b'\t' | b'\r' | b'\n' => {}
             // A second word before the colon, or a control.
-            0x21..=0x7e | 0x80.. if name_bytes == at => name_bytes = at + 1,
+            0x21.. if name_bytes == at => name_bytes = at + 1,
             _ => break,
         }
     }

@@ -11,9 +11,8 @@
 //! Blanks are tolerated where RFC 4475 §3.1.2 has them stray: several before and after the Request-URI, some at the end
 //! of the line, some within the Request-URI. Status codes beyond 699 and other versions (`SIP/7.0`) are not SIP here.
 
-use memchr::memchr2;
-
 use super::{Extent, Header};
+use crate::scan;
 
 /// The start line, borrowed from the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +108,7 @@ fn start_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
     if method.is_empty() || !matches!(behind.first(), Some(b' ' | b'\t')) {
         return None;
     }
-    let Some(end) = memchr2(b'\r', b'\n', behind) else {
+    let Some(end) = scan::line_end(behind) else {
         if let Some(uri) = before_version(behind) {
             return Some((StartLine::Request { method, uri }, text.len()));
         }
@@ -137,7 +136,7 @@ fn status_line(text: &[u8]) -> Option<(StartLine<'_>, usize)> {
     if !(100..=699).contains(&status) {
         return None;
     }
-    let bytes = memchr2(b'\r', b'\n', text).unwrap_or(text.len());
+    let bytes = scan::line_end(text).unwrap_or(text.len());
     Some((StartLine::Response { status }, bytes))
 }
 

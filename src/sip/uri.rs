@@ -13,9 +13,10 @@
 //! first `;` or `?` behind the first `@`: so in `sip:a@b@proxy` the host is `proxy`, and in
 //! `sip:user@host?Replaces=1@other` it is `host`.
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::memrchr;
 
 use super::address;
+use crate::scan::{find, find_either};
 
 /// The host of a SIP or SIPS URI, without port, an IPv6 address without its brackets; `None` for other schemes and where
 /// there is none.
@@ -32,12 +33,12 @@ pub fn user(uri: &[u8]) -> Option<&[u8]> {
     let user = match behind_scheme(uri) {
         Some(rest) => {
             let user = split(rest).0;
-            user.get(..memchr(b':', user).unwrap_or(user.len()))?
+            user.get(..find(user, b':').unwrap_or(user.len()))?
         }
         None => behind(uri, b"tel:")?,
     };
     let number = user.first().is_some_and(|first| first.is_ascii_digit() || *first == b'+');
-    let end = if number { memchr(b';', user).unwrap_or(user.len()) } else { user.len() };
+    let end = if number { find(user, b';').unwrap_or(user.len()) } else { user.len() };
     user.get(..end).filter(|user| !user.is_empty())
 }
 
@@ -49,15 +50,15 @@ pub fn parameter<'a>(uri: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         return address::parameter(behind(uri, b"tel:")?, name);
     };
     let (user, authority) = split(rest);
-    let authority = authority.get(..memchr(b'?', authority).unwrap_or(authority.len()))?;
+    let authority = authority.get(..find(authority, b'?').unwrap_or(authority.len()))?;
     address::parameter(user, name).or_else(|| address::parameter(authority, name))
 }
 
 /// The user part, empty where there is none, and what stands behind its `@`.
 fn split(rest: &[u8]) -> (&[u8], &[u8]) {
-    let Some(first) = memchr(b'@', rest) else { return (b"", rest) };
+    let Some(first) = find(rest, b'@') else { return (b"", rest) };
     let behind_first = rest.get(first + 1..).unwrap_or_default();
-    let authority_end = memchr2(b';', b'?', behind_first).unwrap_or(behind_first.len());
+    let authority_end = find_either(behind_first, b';', b'?').unwrap_or(behind_first.len());
     let last = memrchr(b'@', behind_first.get(..authority_end).unwrap_or_default());
     let at = last.map_or(first, |last| first + 1 + last);
     (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default())

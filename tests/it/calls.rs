@@ -1,0 +1,115 @@
+//! Every case of fixtures/calls: the evidence its scene makes is concluded as its truth says.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::run::{Run, audit};
+use crate::support::scene::Scene;
+use crate::support::truth::Truth;
+use crate::support::{folders, here, laws, read};
+
+/// The configuration of cases that bring none.
+pub(crate) const CONFIG: &str = "fixtures/calls/sipconsent.toml";
+
+/// One case, its evidence written into a folder of its own.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) scene: Scene,
+    pub(crate) truth: Truth,
+    /// The evidence lies in `evidence/` below.
+    pub(crate) folder: TempDir,
+}
+
+impl Case {
+    pub(crate) fn open(folder: &Path) -> Result<Self, String> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let scene = Scene::parse(&read(&folder.join("scene.toml"))).map_err(|error| format!("scene.toml: {error}"))?;
+        let truth = Truth::parse(&read(&folder.join("truth.toml"))).map_err(|error| format!("truth.toml: {error}"))?;
+        let place = tempfile::tempdir().expect("a folder for the evidence");
+        std::fs::create_dir(place.path().join("evidence")).expect("a folder for the evidence");
+        scene.evidence().write_to(&place.path().join("evidence"));
+        if let Some(kept) = std::env::var_os("SIPCONSENT_KEEP") {
+            let kept = Path::new(&kept).join(&name);
+            std::fs::create_dir_all(&kept).expect("a folder to keep the evidence in");
+            scene.evidence().write_to(&kept);
+        }
+        let own = folder.join("sipconsent.toml");
+        let config = if own.exists() { own } else { here(CONFIG) };
+        std::fs::copy(config, place.path().join("sipconsent.toml")).expect("the configuration can be copied");
+        Ok(Self { name, scene, truth, folder: place })
+    }
+
+    /// Runs the audit of the case with `more` arguments before the evidence.
+    pub(crate) fn run(&self, more: &[&str], evidence: &[&str]) -> Run {
+        let mut arguments: Vec<&str> = self.scene.args.iter().map(String::as_str).collect();
+        match self.scene.config.as_deref() {
+            None => arguments.extend(["--config", "sipconsent.toml"]),
+            Some("built-in") => {}
+            Some(other) => panic!("{}: config = `{other}`; it is `built-in` or left out", self.name),
+        }
+        arguments.extend(more);
+        arguments.extend(evidence);
+        audit(self.folder.path(), &arguments)
+    }
+}
+
+/// The folders of all cases; `SIPCONSENT_CASE` names the only ones to run.
+pub(crate) fn all() -> Vec<std::path::PathBuf> {
+    let wanted = std::env::var("SIPCONSENT_CASE").unwrap_or_default();
+    let mut cases = folders(&here("fixtures/calls"));
+    cases.retain(|case| case.to_string_lossy().contains(&wanted));
+    cases
+}
+
+/// Everything in which a case differs from its truth.
+fn check(folder: &Path) -> Vec<String> {
+    let case = match Case::open(folder) {
+        Ok(case) => case,
+        Err(error) => return vec![error],
+    };
+    let run = case.run(&[], &["evidence"]);
+    let mut found = case.truth.mismatches(&run);
+    found.extend(laws::broken(&run.report(), run.code).into_iter().map(|law| format!("law broken: {law}")));
+    if !run.stderr.is_empty() && run.code != Some(2) {
+        found.push(format!("standard error is not empty: {}", run.stderr.trim()));
+    }
+    found
+}
+
+#[test]
+fn every_case_is_concluded_as_its_truth_says() {
+    let cases = all();
+    assert!(!cases.is_empty(), "there are no cases");
+    let mut failed = Vec::new();
+    for folder in &cases {
+        let found = check(folder);
+        if !found.is_empty() {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            failed.push(format!("{name}\n    {}", found.join("\n    ")));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} cases differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+#[test]
+fn every_case_stands_in_the_index_and_says_what_it_proves() {
+    let index = read(&here("fixtures/README.md"));
+    for folder in folders(&here("fixtures/calls")) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let scene = Scene::parse(&read(&folder.join("scene.toml"))).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let row = format!("| `{name}` | {} | {} |", scene.purpose, scene.clause);
+        assert!(index.contains(&row), "fixtures/README.md has no row\n{row}");
+    }
+}
+
+#[test]
+fn a_wrong_truth_is_noticed() {
+    let case = Case::open(&here("fixtures/calls/verdict-clear")).unwrap();
+    let run = case.run(&[], &["evidence"]);
+    let text = read(&here("fixtures/calls/verdict-clear/truth.toml"));
+    for (right, wrong) in [("verdict = \"clear\"", "verdict = \"unconsented\""), ("exit = 0", "exit = 1")] {
+        let truth = Truth::parse(&text.replace(right, wrong)).unwrap();
+        assert!(!truth.mismatches(&run).is_empty(), "{wrong} passes");
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests of the program as its users meet it: evidence in, report, exit status and messages out.
+
+mod support;
+
+/// What the sources must look like: imports, headers, the README's options.
+mod architecture;
+/// Every case of fixtures/calls through one check.
+mod calls;
+/// Help, usage errors, exit status, files written, streams.
+mod cli;
+/// Tallies and sums of every fixture.
+mod conservation;
+/// Threads, order, place, splits and copies of the evidence.
+mod determinism;
+/// Cuts, flipped bits, lying lengths, hostile text.
+mod hostile;
+/// The recorded incident, whole.
+mod incident;

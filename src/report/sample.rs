@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::model::*;
+use super::model::{
+    Anomaly, BoundRequest, Call, Consent, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Instant,
+    Leg, Link, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request, RequestCounts,
+    Rtp, SCHEMA, Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+};
 use crate::evidence::Timestamp;
 use crate::settings::Settings;
 

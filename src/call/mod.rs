@@ -1,1 +1,24 @@
-//! placeholder
+//! STAGE 5: ordered facts into legs, legs into calls, requests bound to both.
+//!
+//! A **leg** is one Call-ID's INVITE dialogs in their role on a trunk (contract §3); a **call** is the legs that
+//! identity evidence binds together. [`legs`](legs::correlate) groups the signalling by Call-ID and reads each group
+//! as RFC 3261 transactions and dialogs; [`media`](media::tie) ties RTP to the streams that offer and answer
+//! negotiated (RFC 3264); [`identity`](identity::Identity) knows which identifiers name which legs and binds requests
+//! to them, saying by what and how strongly. Concludes nothing about consent: that is the next stage's.
+//!
+//! Keeps: nothing depends on the order in which facts arrived.
+
+pub mod dialog;
+pub mod identity;
+mod ledger;
+pub mod legs;
+pub mod media;
+mod offer_answer;
+pub mod registration;
+pub mod requests;
+mod trunk;
+
+pub use ledger::{Entry, Gap, GapKind, Outcome, SetUp};
+pub use legs::Leg;
+pub use offer_answer::{Endpoint, Stream};
+pub use trunk::Direction;

@@ -5,11 +5,12 @@
 //! are [`ApiRequest`]s. Readers of another kind of evidence end here too.
 
 mod api;
+pub mod extract;
 mod media;
 mod signalling;
 
 pub use api::{ApiRequest, Audience, Name, NameKind, Place};
 pub use media::{FlowKey, MediaFlow, Run};
 pub use signalling::{
-    Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
+    Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
 };

@@ -159,8 +159,9 @@ pub enum Body {
 pub struct MediaDescription<'a> {
     /// The media type, such as `audio`.
     pub media: &'a [u8],
-    /// The transport port; 0 rejects the stream (RFC 3264 §6).
-    pub port: u16,
+    /// The transport port; 0 rejects the stream (RFC 3264 §6). `None` where it is no number below 65,536: the stream was
+    /// offered, and nobody can say where it goes.
+    pub port: Option<u16>,
     /// The connection address that holds for this section, as written: an address or a host name; empty where none stands.
     pub address: &'a [u8],
     /// The formats' names, such as `PCMU/8000`, separated by one blank, in their order.
@@ -288,7 +289,7 @@ struct RawMedia {
     media: Text,
     address: Text,
     codecs: Text,
-    port: u16,
+    port: Option<u16>,
     direction: crate::sdp::Direction,
 }
 
@@ -322,6 +323,19 @@ struct RawMessage {
 }
 
 impl SignallingBatch {
+    /// Starts a message: rows and descriptions are added to the draft as they are read, the message itself at its end.
+    /// A draft that is dropped leaves no trace.
+    pub fn draft(&mut self) -> Draft<'_> {
+        Draft {
+            text: self.text.len(),
+            rows: self.rows.len(),
+            media: self.media.len(),
+            described: false,
+            committed: false,
+            batch: self,
+        }
+    }
+
     /// Adds a message. Its texts are copied into the batch; the view's own rows and media are not read: give `rows`
     /// in wire order and the descriptions as `media`, or `None` when there is no session description.
     pub fn push<'t>(
@@ -330,51 +344,17 @@ impl SignallingBatch {
         rows: impl IntoIterator<Item = Row<'t>>,
         media: Option<impl IntoIterator<Item = MediaDescription<'t>>>,
     ) {
-        let start = match message.start {
-            StartLine::Request { method, uri } => RawStart::Request(method, self.keep(uri)),
-            StartLine::Response(status) => RawStart::Response(status),
-        };
-        let first_row = self.rows.len();
+        let mut draft = self.draft();
         for row in rows {
-            let kept = RawRow { subject: row.subject, name: self.keep(row.name), value: self.keep(row.value) };
-            self.rows.push(kept);
+            draft.row(row);
         }
-        let media = media.map(|media| {
-            let first = self.media.len();
+        if let Some(media) = media {
+            draft.describe();
             for description in media {
-                let kept = RawMedia {
-                    media: self.keep(description.media),
-                    address: self.keep(description.address),
-                    codecs: self.keep(description.codecs),
-                    port: description.port,
-                    direction: description.direction,
-                };
-                self.media.push(kept);
+                draft.media(description, [description.codecs]);
             }
-            (first as u32, self.media.len() as u32)
-        });
-        let raw = RawMessage {
-            at: message.at,
-            locus: message.locus,
-            hop: message.hop,
-            fingerprint: message.fingerprint,
-            start,
-            call_id: self.keep(message.call_id),
-            from_tag: self.keep_optional(message.from_tag),
-            to_tag: self.keep_optional(message.to_tag),
-            from_uri: self.keep(message.from_uri),
-            to_uri: self.keep(message.to_uri),
-            contact_uri: self.keep(message.contact_uri),
-            via_host: self.keep(message.via_host),
-            branch: self.keep_optional(message.branch),
-            rows: (first_row as u32, self.rows.len() as u32),
-            media,
-            cseq: message.cseq,
-            transport: message.transport,
-            header_whole: message.header_whole,
-            body: message.body,
-        };
-        self.messages.push(raw);
+        }
+        draft.commit(message);
     }
 
     /// How many messages the batch holds.
@@ -392,6 +372,12 @@ impl SignallingBatch {
     /// The messages, in the order they were pushed.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = Signalling<'_>> {
         self.messages.iter().map(|raw| self.view(raw))
+    }
+
+    /// The message of that place in the batch.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Signalling<'_>> {
+        self.messages.get(index).map(|raw| self.view(raw))
     }
 
     /// Counts the records of every message from `offset` + 1 on, once the block's place in its source is known.
@@ -448,6 +434,91 @@ impl SignallingBatch {
 
     fn keep_optional(&mut self, bytes: Option<&[u8]>) -> Text {
         bytes.map_or(Text::NONE, |bytes| self.keep(bytes))
+    }
+}
+
+/// A message that is being read into a batch.
+#[derive(Debug)]
+pub struct Draft<'b> {
+    batch: &'b mut SignallingBatch,
+    // What the batch held before.
+    text: usize,
+    rows: usize,
+    media: usize,
+    described: bool,
+    committed: bool,
+}
+
+impl Draft<'_> {
+    /// Keeps a header field row, the next in wire order.
+    pub fn row(&mut self, row: Row<'_>) {
+        let kept = RawRow { subject: row.subject, name: self.batch.keep(row.name), value: self.batch.keep(row.value) };
+        self.batch.rows.push(kept);
+    }
+
+    /// Says that the message carries a session description, if only an empty one.
+    pub fn describe(&mut self) {
+        self.described = true;
+    }
+
+    /// Keeps a media description, the next in order. The names in `codecs` stand for [`MediaDescription::codecs`],
+    /// which is not read.
+    pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
+        self.described = true;
+        let media = self.batch.keep(description.media);
+        let address = self.batch.keep(description.address);
+        let start = self.batch.text.len();
+        for name in codecs {
+            if self.batch.text.len() > start {
+                self.batch.text.push(b' ');
+            }
+            self.batch.text.extend_from_slice(name);
+        }
+        let codecs = Text { start: start as u32, len: (self.batch.text.len() - start) as u32 };
+        let kept = RawMedia { media, address, codecs, port: description.port, direction: description.direction };
+        self.batch.media.push(kept);
+    }
+
+    /// Adds the message with the rows and descriptions kept before; the view's own are not read.
+    pub fn commit(mut self, message: &Signalling<'_>) {
+        let batch = &mut *self.batch;
+        let start = match message.start {
+            StartLine::Request { method, uri } => RawStart::Request(method, batch.keep(uri)),
+            StartLine::Response(status) => RawStart::Response(status),
+        };
+        let raw = RawMessage {
+            at: message.at,
+            locus: message.locus,
+            hop: message.hop,
+            fingerprint: message.fingerprint,
+            start,
+            call_id: batch.keep(message.call_id),
+            from_tag: batch.keep_optional(message.from_tag),
+            to_tag: batch.keep_optional(message.to_tag),
+            from_uri: batch.keep(message.from_uri),
+            to_uri: batch.keep(message.to_uri),
+            contact_uri: batch.keep(message.contact_uri),
+            via_host: batch.keep(message.via_host),
+            branch: batch.keep_optional(message.branch),
+            rows: (self.rows as u32, batch.rows.len() as u32),
+            media: self.described.then_some((self.media as u32, batch.media.len() as u32)),
+            cseq: message.cseq,
+            transport: message.transport,
+            header_whole: message.header_whole,
+            body: message.body,
+        };
+        batch.messages.push(raw);
+        self.committed = true;
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.batch.text.truncate(self.text);
+            self.batch.rows.truncate(self.rows);
+            self.batch.media.truncate(self.media);
+        }
     }
 }
 

@@ -1,1 +1,180 @@
-//! placeholder
+//! [`audit`]: the only module that knows every stage. It owns the threads and fixes the order.
+//!
+//! Map: every source is read on its own, block by block, captures and logs at the same time. Join: signalling by
+//! Call-ID, RTP by flow. Reduce: each leg is read, measured and judged on its own. Then one sort and one report. No
+//! step depends on which worker did what, so the same evidence gives the same report for any number of threads.
+
+pub mod captures;
+pub mod logs;
+mod source;
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::call::{self, Leg, identity::Binding, identity::Identity};
+use crate::error::Error;
+use crate::evidence::{self, Locus, SourceId};
+use crate::facts::{ApiRequest, Method, SignallingBatch};
+use crate::report::build::{self, Concluded, JudgedLeg};
+use crate::report::model::Report;
+use crate::rtp::Flows;
+use crate::settings::Settings;
+use crate::verdict::{self, BoundRequest, Consent, State};
+
+use source::{Read, SourceTask};
+
+/// What an audit gives.
+#[derive(Debug)]
+pub struct Audit {
+    /// The report. It is whole also when a source failed; `complete` is then false.
+    pub report: Report,
+    /// Sources that could not be opened or read to the end, and named ones that nobody recognises.
+    pub failures: Vec<Error>,
+}
+
+/// Reads the evidence (files, folders, `-` for standard input), follows every call, and reports.
+///
+/// `threads` is the number of workers; `None` takes one for each core.
+///
+/// # Errors
+///
+/// When a named input does not exist or cannot be opened, before anything is read, and when threads cannot be started.
+/// A source that fails later is one of [`Audit::failures`].
+pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<Audit, Error> {
+    let sources = evidence::collect(evidence)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .build()
+        .map_err(|error| Error::Threads { message: error.to_string() })?;
+    let keep = crate::facts::extract::Keep::new(settings);
+    let tasks: Vec<SourceTask<'_>> = sources
+        .into_iter()
+        .zip(0..)
+        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, &keep))
+        .collect();
+    evidence::work(&pool, &tasks);
+    let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
+    Ok(pool.install(|| conclude(read, settings)))
+}
+
+/// Joins what the sources gave, and judges.
+fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
+    let mut batches: Vec<SignallingBatch> = Vec::new();
+    let mut flows = Flows::default();
+    let mut requests: Vec<ApiRequest> = Vec::new();
+    let mut accounts = Vec::new();
+    let mut failures = Vec::new();
+    let mut total_requests = 0;
+    for source in read {
+        batches.extend(source.batches);
+        flows.merge(source.flows);
+        requests.extend(source.requests);
+        total_requests += source.total_requests;
+        failures.extend(source.failure);
+        accounts.push(source.account);
+    }
+
+    let mut legs = call::legs::correlate(&batches, settings);
+    let untied = call::media::tie(flows.finish(), &mut legs);
+    for flow in &untied {
+        for run in &flow.runs {
+            for (source, count) in &run.captured {
+                if let Some(account) = accounts.get_mut(source.0 as usize) {
+                    account.tally.shift("rtp", "rtp_no_dialog", *count);
+                }
+            }
+        }
+    }
+    let registrations = call::registration::registrations(&batches, settings);
+    let (requests, copies) = call::requests::distinct(requests);
+    let identity = Identity::of(&legs);
+    let bindings: Vec<Binding> = requests.par_iter().map(|request| identity.bind(request, &legs, settings)).collect();
+
+    let mut bound: Vec<Vec<(usize, call::identity::Link)>> = vec![Vec::new(); legs.len()];
+    for (place, binding) in bindings.iter().enumerate() {
+        let Binding::Legs(links) = binding else { continue };
+        for link in links {
+            if let Some(bound) = bound.get_mut(link.leg) {
+                bound.push((place, *link));
+            }
+        }
+    }
+    let consents = consents(&legs, &identity, settings);
+    let judged: Vec<JudgedLeg> = legs
+        .par_iter()
+        .zip(consents)
+        .zip(&bound)
+        .map(|((leg, consent), bound)| {
+            let measured = verdict::measure(leg, &consent);
+            let own: Vec<BoundRequest<'_>> = bound
+                .iter()
+                .filter_map(|(place, link)| {
+                    requests.get(*place).map(|request| BoundRequest {
+                        request,
+                        strength: link.strength,
+                        exposes: link.exposes,
+                    })
+                })
+                .collect();
+            let (verdict, grounds) = verdict::judge(leg, &consent, &measured, &own, settings);
+            JudgedLeg { consent, measured, verdict, grounds }
+        })
+        .collect();
+    let report = build::build(&Concluded {
+        settings,
+        accounts: &accounts,
+        complete: failures.is_empty(),
+        legs: &legs,
+        judged: &judged,
+        identity: &identity,
+        requests: &requests,
+        bindings: &bindings,
+        bound: &bound,
+        total_requests: total_requests.saturating_sub(copies),
+        registrations: &registrations,
+        rules_seen: &rules_seen(&legs, settings),
+    });
+    Audit { report, failures }
+}
+
+/// The consent of every leg. A leg that replaces another and says nothing itself is unknown where the other was granted
+/// or cannot be told; the replaced one began earlier, so the order of the legs settles chains.
+fn consents(legs: &[Leg<'_>], identity: &Identity<'_>, settings: &Settings) -> Vec<Consent> {
+    let mut consents: Vec<Consent> = legs.par_iter().map(|leg| Consent::of(leg, settings, None)).collect();
+    for (place, leg) in legs.iter().enumerate() {
+        let Some((call_id, locus)) = leg.replaces else { continue };
+        let Some(replaced) = replaced(identity.bearing(call_id), &consents, locus) else { continue };
+        if let Some(consent) = consents.get_mut(place) {
+            *consent = Consent::of(leg, settings, Some(replaced));
+        }
+    }
+    consents
+}
+
+/// Why the absence of consent in a leg that replaces `bearing` says nothing; `None` when it does.
+fn replaced(bearing: &[usize], consents: &[Consent], locus: Locus) -> Option<(&'static str, Locus)> {
+    if bearing.is_empty() {
+        return Some(("replaced_leg_not_captured", locus));
+    }
+    let states = || bearing.iter().filter_map(|leg| consents.get(*leg)).flat_map(|consent| &consent.timeline);
+    if states().any(|(_, state)| *state == State::Granted) {
+        Some(("replaces_granted_leg", locus))
+    } else if states().any(|(_, state)| *state == State::Unknown) {
+        Some(("replaces_unknown_leg", locus))
+    } else {
+        None
+    }
+}
+
+/// For each rule whether its field occurs on some INVITE of the evidence.
+fn rules_seen(legs: &[Leg<'_>], settings: &Settings) -> Vec<bool> {
+    let mut seen = vec![false; settings.rules.len()];
+    let invites = legs.iter().flat_map(|leg| &leg.ledger).filter(|entry| entry.method == Method::Invite);
+    for (rule, ..) in invites.flat_map(|entry| &entry.fields) {
+        if let Some(seen) = seen.get_mut(usize::from(*rule)) {
+            *seen = true;
+        }
+    }
+    seen
+}

@@ -1,1 +1,168 @@
-//! Text of the evidence made inert for a reader.
+//! Text of the evidence made inert for a terminal, without losing a byte of it.
+//!
+//! Whoever places a call writes its header fields: they may hold terminal escapes, marks that turn the reading
+//! direction, or characters that show as nothing and make two different Call-IDs look alike. Every string that comes
+//! from evidence (and every path) reaches a person through here. What would act instead of being read is shown as
+//! `\x1b` (a byte) or `\u{202e}` (a character); the backslash is doubled, always, so that what is shown stands for
+//! exactly one text. Everything else, of any script, stays as it is.
+//!
+//! Keeps: the outcome holds no control, format or invisible character, and different inputs stay different.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The bytes as inert text; bytes that are not UTF-8 become `\xNN`.
+#[must_use]
+pub fn bytes(raw: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(raw) {
+        Ok(valid) => text(valid),
+        Err(_) => {
+            let mut shown = String::with_capacity(raw.len() + 8);
+            for chunk in raw.utf8_chunks() {
+                push(&mut shown, chunk.valid());
+                for byte in chunk.invalid() {
+                    push_byte(&mut shown, *byte);
+                }
+            }
+            shown.into()
+        }
+    }
+}
+
+/// The text made inert.
+#[must_use]
+pub fn text(raw: &str) -> Cow<'_, str> {
+    if raw.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\') {
+        return raw.into();
+    }
+    let mut shown = String::with_capacity(raw.len() + 8);
+    push(&mut shown, raw);
+    shown.into()
+}
+
+fn push(shown: &mut String, raw: &str) {
+    let mut previous = ' ';
+    for character in raw.chars() {
+        match character {
+            '\\' => shown.push_str("\\\\"),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            '\0'..='\x1f' | '\x7f' => push_byte(shown, character as u8),
+            _ if acts(character) || dangling_selector(character, previous) => {
+                // Writing into a String cannot fail.
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+            }
+            _ => shown.push(character),
+        }
+        previous = character;
+    }
+}
+
+fn push_byte(shown: &mut String, byte: u8) {
+    // Writing into a String cannot fail.
+    let _ = write!(shown, "\\x{byte:02x}");
+}
+
+/// Whether a character acts on its neighbours or on the reader, or shows as nothing.
+fn acts(character: char) -> bool {
+    matches!(character,
+        // C1 controls: some terminals take U+009B for ESC [.
+        '\u{80}'..='\u{9f}'
+        // Soft hyphen, combining grapheme joiner, fillers and vowel marks that show as nothing.
+        | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
+        // Mongolian selectors and vowel separator.
+        | '\u{180b}'..='\u{180f}'
+        // Arabic letter mark; zero-width characters and direction marks.
+        | '\u{61c}' | '\u{200b}'..='\u{200f}'
+        // Line and paragraph separators, bidirectional embeddings and overrides.
+        | '\u{2028}'..='\u{202e}'
+        // Word joiner, invisible operators, bidirectional isolates, deprecated format characters.
+        | '\u{2060}'..='\u{206f}'
+        // Selectors that no common script uses, the byte order mark, interlinear annotations, noncharacters.
+        | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        // Invisible musical marks, shorthand format controls.
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        // Tags and supplementary selectors: whole messages can hide in them.
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A text or emoji selector (VS15, VS16) that does not follow a character it can act on shows as nothing.
+fn dangling_selector(character: char, previous: char) -> bool {
+    let selector = |character| matches!(character, '\u{fe0e}' | '\u{fe0f}');
+    selector(character) && (previous.is_ascii() || selector(previous) || acts(previous))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn innocent_text_stays_as_it_is() {
+        for innocent in [
+            "",
+            "sip:alice@atlanta.example;transport=udp",
+            "a84b4c76e66710@pc33.atlanta.example",
+            "\"Zoë Müller\" <sip:zoe@example.com>",
+            "客户服务",
+            "Отдел продаж",
+            "שלום",
+            "مرحبا",
+            "e\u{301}",
+            "☎️ 📞 🇸🇬 👍🏽",
+            "=1+1 <b>&amp; 'x' \"y\"",
+        ] {
+            assert_eq!(text(innocent), innocent);
+            assert_eq!(bytes(innocent.as_bytes()), innocent);
+        }
+    }
+
+    #[test]
+    fn each_attack_is_shown_and_does_nothing() {
+        for (attack, shown) in [
+            ("\x1b[2J\x1b]0;owned\x07", "\\x1b[2J\\x1b]0;owned\\x07"),
+            ("granted\rmissing", "granted\\rmissing"),
+            ("a\nFINDING", "a\\nFINDING"),
+            ("a\tb\0c\x7f", "a\\tb\\x00c\\x7f"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\u{202e}eurt\u{202c}", "\\u{202e}eurt\\u{202c}"),
+            ("\u{2066}a\u{2069}", "\\u{2066}a\\u{2069}"),
+            ("\u{200e}\u{200f}\u{61c}", "\\u{200e}\\u{200f}\\u{61c}"),
+            ("tr\u{200b}ue\u{200d}\u{2060}\u{feff}", "tr\\u{200b}ue\\u{200d}\\u{2060}\\u{feff}"),
+            ("a\u{2028}b\u{2029}c\u{85}", "a\\u{2028}b\\u{2029}c\\u{85}"),
+            ("x\u{e0041}\u{e007f}", "x\\u{e0041}\\u{e007f}"),
+            ("true\u{fe0f}", "true\\u{fe0f}"),
+            ("☎\u{fe0f}\u{fe0f}", "☎\u{fe0f}\\u{fe0f}"),
+            ("so\u{ad}ft", "so\\u{ad}ft"),
+        ] {
+            assert_eq!(text(attack), shown);
+            assert_eq!(bytes(attack.as_bytes()), shown);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_shown_one_by_one() {
+        assert_eq!(bytes(b"tr\xffue\xc3"), "tr\\xffue\\xc3");
+        assert_eq!(bytes(b"\x80\xe2\x80"), "\\x80\\xe2\\x80");
+        assert_eq!(bytes(b"\xff\x1b\\"), "\\xff\\x1b\\\\");
+    }
+
+    #[test]
+    fn what_is_shown_stands_for_one_text_only() {
+        let texts: [&[u8]; 10] =
+            [b"\x1b", b"\\x1b", b"\\\\x1b", b"\\", b"\\\\", b"\n", b"\\n", b"\xff", "\u{ff}".as_bytes(), b"\\xff"];
+        let shown: BTreeSet<_> = texts.iter().map(|raw| bytes(raw)).collect();
+        assert_eq!(shown.len(), texts.len());
+    }
+
+    #[test]
+    fn no_character_of_unicode_gets_through_as_a_control() {
+        for character in '\0'..=char::MAX {
+            let mut buffer = [0; 4];
+            let shown = text(character.encode_utf8(&mut buffer)).into_owned();
+            assert!(!shown.chars().any(|shown| shown.is_control() || acts(shown)), "{character:?}");
+        }
+    }
+}

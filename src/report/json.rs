@@ -1,1 +1,208 @@
-//! placeholder of the report's json
+//! The report as JSON (contract §6): the schema of [`model`](super::model), indented by two blanks, with a newline at
+//! its end.
+//!
+//! Keys and arrays come in the model's own order, so the same report gives the same bytes. Written piece by piece as it
+//! is serialised, never held in memory: hand it a buffered writer.
+
+use std::io::{self, Write};
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use super::model::{
+    Call, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk, UnboundRefusal,
+};
+use super::show::Show;
+use crate::settings::Settings;
+
+/// Writes the report. `show` says which legs are listed; a call without any is left out, everything else is whole.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write(report: &Report, show: Show, out: &mut impl Write) -> io::Result<()> {
+    let Report {
+        schema,
+        generator,
+        settings,
+        complete,
+        notices,
+        evidence,
+        summary,
+        calls,
+        trunks,
+        unbound_refusals,
+        diagnosis,
+    } = report;
+    let listed = Listed {
+        schema,
+        generator,
+        settings,
+        complete: *complete,
+        notices,
+        evidence,
+        summary,
+        calls: Calls { calls, show },
+        trunks,
+        unbound_refusals,
+        diagnosis,
+    };
+    serde_json::to_writer_pretty(&mut *out, &listed)?;
+    out.write_all(b"\n")
+}
+
+/// A [`Report`] with the legs that are listed.
+#[derive(Serialize)]
+struct Listed<'a> {
+    schema: &'static str,
+    generator: &'a Generator,
+    settings: &'a Settings,
+    complete: bool,
+    notices: &'a [Notice],
+    evidence: &'a [Evidence],
+    summary: &'a Summary,
+    calls: Calls<'a>,
+    trunks: &'a [Trunk],
+    unbound_refusals: &'a [UnboundRefusal],
+    diagnosis: &'a [Hypothesis],
+}
+
+struct Calls<'a> {
+    calls: &'a [Call],
+    show: Show,
+}
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut calls = serializer.serialize_seq(None)?;
+        for Call { conversation_ids, legs } in self.calls {
+            if legs.iter().any(|leg| self.show.lists(leg)) {
+                calls.serialize_element(&ListedCall { conversation_ids, legs: Legs { legs, show: self.show } })?;
+            }
+        }
+        calls.end()
+    }
+}
+
+#[derive(Serialize)]
+struct ListedCall<'a> {
+    conversation_ids: &'a [EvidenceText],
+    legs: Legs<'a>,
+}
+
+struct Legs<'a> {
+    legs: &'a [Leg],
+    show: Show,
+}
+
+impl Serialize for Legs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.legs.iter().filter(|leg| self.show.lists(leg)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn written(report: &Report, show: Show) -> String {
+        let mut out = Vec::new();
+        write(report, show, &mut out).expect("memory");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn value(report: &Report, show: Show) -> serde_json::Value {
+        serde_json::from_str(&written(report, show)).expect("JSON")
+    }
+
+    /// The lines of `json` that hold the keys at a depth of `depth`.
+    fn keys(json: &str, depth: usize) -> Vec<&str> {
+        let indent = " ".repeat(2 * depth);
+        let key = |line: &'_ str| line.strip_prefix(&indent)?.strip_prefix('"')?.split_once("\": ").map(|_| ());
+        let lines = json.lines().filter(|line| key(line).is_some());
+        lines.filter_map(|line| line.split('"').nth(1)).collect()
+    }
+
+    #[test]
+    fn keys_stand_in_the_order_of_the_contract() {
+        let json = written(&sample::incident(), Show::All);
+        let expected = [
+            "schema",
+            "generator",
+            "settings",
+            "complete",
+            "notices",
+            "evidence",
+            "summary",
+            "calls",
+            "trunks",
+            "unbound_refusals",
+            "diagnosis",
+        ];
+        assert_eq!(keys(&json, 1), expected);
+        assert!(json.starts_with("{\n  \"schema\": \"sipconsent.report/1\",\n  \"generator\": {\n    \"name\": "));
+        assert!(json.ends_with("  \"diagnosis\": []\n}\n"));
+    }
+
+    #[test]
+    fn one_leg_in_full() {
+        let mut leg = sample::incident().calls[0].legs[0].clone();
+        leg.requests.truncate(1);
+        leg.grounds.truncate(1);
+        let expected = concat!(
+            r#"{"call_id":"a84b4c76e66710@pc33.carrier.example","trunk":{"name":"SG1","kind":"byoc"},"#,
+            r#""direction":"inbound","from":"sip:+6561234567@carrier.example","#,
+            r#""to":"sip:+18005550100@sg1.byoc.mypurecloud.com","first":"2026-01-02T03:04:05.000Z","#,
+            r#""answered":"2026-01-02T03:04:07.000Z","ended":"2026-01-02T03:04:19.000Z","final_status":200,"#,
+            r#""consent":{"state":"missing","observations":[{"at":"2026-01-02T03:04:05.000Z","method":"INVITE","#,
+            r#""cseq":1,"header":null,"value":null,"state":"missing","source":{"evidence":"E2","record":1}}]},"#,
+            r#""streams":[{"index":0,"media":"audio","codecs":["PCMU","telephone-event"],"#,
+            r#""offer":{"address":"203.0.113.5","port":4000},"answer":{"address":"192.0.2.9","port":16384},"#,
+            r#""start":"2026-01-02T03:04:07.000Z","end":"2026-01-02T03:04:19.000Z","end_seen":true,"#,
+            r#""measured_by":"rtp","consented_s":0.0,"unconsented_s":12.0,"unknown_s":0.0,"#,
+            r#""rtp":[{"ssrc":"0x1234abcd","source":"203.0.113.5:4000","destination":"192.0.2.9:16384","#,
+            r#""packets":600,"bytes":96000,"lost":3,"first":"2026-01-02T03:04:07.000Z","#,
+            r#""last":"2026-01-02T03:04:19.000Z"}]}],"#,
+            r#""requests":[{"at":"2026-01-02T03:05:05.000Z","method":"GET","#,
+            r#""target":"/api/v2/conversations/6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f/recordings/r1","#,
+            r#""status":202,"client":"198.51.100.7","error_code":null,"#,
+            r#""link":{"by":"x-inin-cnv","strength":"bridged"},"lag_s":60.0,"#,
+            r#""source":{"evidence":"E1","record":60}}],"verdict":"exposed_unconsented","#,
+            r#""grounds":[{"reason":"consent_missing","sources":[{"evidence":"E2","record":1}]}]}"#,
+        );
+        assert_eq!(serde_json::to_string(&leg).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn only_the_legs_asked_for_are_listed_and_nothing_else_is_left_out() {
+        let report = sample::incident();
+        let calls = |show| {
+            let value = value(&report, show);
+            let calls = value["calls"].as_array().expect("calls").clone();
+            calls
+                .iter()
+                .map(|call| call["legs"][0]["verdict"].as_str().expect("verdict").to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(calls(Show::All).len(), 8);
+        assert_eq!(calls(Show::Byoc).len(), 7);
+        let findings = ["exposed_unconsented", "blocked_consented", "blocked_unconsented", "unconsented"];
+        assert_eq!(calls(Show::Findings), findings);
+        let (all, mut some) = (value(&report, Show::All), value(&report, Show::Findings));
+        some["calls"] = all["calls"].clone();
+        assert_eq!(all, some);
+    }
+
+    #[test]
+    fn hostile_bytes_are_escaped_and_lossless() {
+        let mut report = sample::incident();
+        let json = written(&report, Show::All);
+        assert!(json.contains(r#""call_id": "evil\u001b[2J"#), "JSON escapes control characters itself");
+        assert!(json.contains(r#""from": "sip:\\xff\\xfe@carrier.example""#));
+        report.calls[0].legs[0].call_id.0 = b"\xff\\".to_vec();
+        report.calls[0].legs[0].escaped = true;
+        let leg = value(&report, Show::All)["calls"][0]["legs"][0].clone();
+        assert_eq!((leg["call_id"].as_str(), leg["escaped"].as_bool()), (Some("\\xff\\\\"), Some(true)));
+    }
+}

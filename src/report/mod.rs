@@ -4,8 +4,12 @@
 //! and options and give bytes. Only [`write`] touches the disk. Text from evidence reaches a reader only through
 //! [`escape`].
 
+pub mod build;
 pub mod escape;
 pub mod json;
 pub mod model;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod show;
 pub mod text;
 pub mod write;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::evidence::Timestamp;
+use crate::settings::Settings;
 
 /// The schema's name.
 pub const SCHEMA: &str = "sipconsent.report/1";
@@ -23,7 +24,7 @@ pub struct Report {
     /// What wrote it.
     pub generator: Generator,
     /// The effective configuration in full, and the options that change the result.
-    pub settings: serde_json::Value,
+    pub settings: Settings,
     /// `false` when something named could not be read whole; `evidence` says what.
     pub complete: bool,
     /// What a reader must know first.
@@ -272,10 +273,11 @@ pub struct Stream {
 
 /// An address and a port of a session description.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the contract's words")]
 pub struct Endpoint {
+    /// The address or host name as written; empty where none stands.
     pub address: EvidenceText,
-    pub port: u16,
+    /// The port; null where it was unreadable.
+    pub port: Option<u16>,
 }
 
 /// One RTP flow.

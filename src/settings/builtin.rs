@@ -39,6 +39,7 @@ impl Default for Settings {
             clock_skew_ns: 2_000_000_000,
             log_timezone: Timezone::utc(),
             hash: HashKind::default(),
+            config_sha256: None,
         }
     }
 }

@@ -1,15 +1,22 @@
 //! What an audit is to look for: trunks, consent rules, identifiers, log fields. Plain, validated data.
 //!
 //! [`Settings::default`] holds the built-in rules; [`Settings::from_toml`] reads a configuration (contract §7). All
-//! that is specific to one vendor stands in [`builtin`] and nowhere else.
+//! that is specific to one vendor stands in [`builtin`] and nowhere else. Serialised, settings are the report's
+//! `settings`: in full and in a fixed order.
 
 pub mod builtin;
 mod config;
+mod effective;
 mod network;
+pub mod pattern;
+mod timezone;
+
+use serde::Serialize;
 
 use crate::evidence::HashKind;
 
 pub use network::Network;
+pub use timezone::Timezone;
 
 /// The effective configuration of one audit, and the options that change its result.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,10 +35,12 @@ pub struct Settings {
     pub log_timezone: Timezone,
     /// The digest of every source.
     pub hash: HashKind,
+    /// SHA-256 of the configuration's text in lower-case hex; `None` with the built-in rules alone.
+    pub config_sha256: Option<String>,
 }
 
 /// A trunk: a configured set of edge addresses and host names.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Trunk {
     /// Its name in reports.
     pub name: String,
@@ -50,7 +59,8 @@ pub struct Trunk {
 }
 
 /// What kind of trunk carries a leg.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TrunkKind {
     /// Bring your own carrier: the trunk in question.
     Byoc,
@@ -74,9 +84,10 @@ impl TrunkKind {
 }
 
 /// A consent rule: which header field grants or denies, and in which direction it can be expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConsentRule {
     /// The field's name.
+    #[serde(rename = "name")]
     pub header: String,
     /// Values that grant, compared without regard to case and surrounding blanks.
     pub granted: Vec<String>,
@@ -87,7 +98,8 @@ pub struct ConsentRule {
 }
 
 /// The direction of calls that a consent rule speaks of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RuleDirection {
     /// Calls of either direction.
     Any,
@@ -111,7 +123,7 @@ impl RuleDirection {
 }
 
 /// What is known of the access logs whose shown path fits a pattern.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AccessLog {
     /// Glob on the shown path (`*` for any run of characters, `/` too); `None` for every log.
     pub files: Option<String>,
@@ -124,7 +136,7 @@ pub struct AccessLog {
 }
 
 /// Names of log fields by what they hold; a dot goes into nested objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are the configuration's own")]
 pub struct LogFields {
     pub time: Vec<String>,
@@ -136,21 +148,4 @@ pub struct LogFields {
     pub request_id: Vec<String>,
     pub call_id: Vec<String>,
     pub conversation_id: Vec<String>,
-}
-
-/// A time zone by its IANA name or a fixed offset, and as written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Timezone {
-    /// As written, such as `Asia/Singapore`, `UTC` or `+08:00`.
-    pub name: String,
-    /// The zone.
-    pub zone: jiff::tz::TimeZone,
-}
-
-impl Timezone {
-    /// UTC.
-    #[must_use]
-    pub fn utc() -> Self {
-        Self { name: "UTC".to_owned(), zone: jiff::tz::TimeZone::UTC }
-    }
 }

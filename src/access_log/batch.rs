@@ -1,0 +1,658 @@
+//! The lines of one block to API requests, and blocks to the whole log.
+//!
+//! Every line that is not blank is a record, and every record ends under one reason of the tally: the request it holds,
+//! or why it holds none. A record is told by itself alone, so formats may change from line to line, and a block may be
+//! read on any thread: record numbers count from the block's first line until [`LogSum::append`] puts them in place.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
+use crate::facts::{ApiRequest, Audience, Place};
+use crate::http::{Method, StatusCode};
+use crate::settings::Settings;
+
+use super::combined;
+use super::fields::{Collector, Fields, Seen, Table};
+use super::format::Format;
+use super::json::{self, Path, Scalar};
+use super::line::{LINE_BYTES, Part};
+use super::shape::Shapes;
+use super::target::{self, Targets};
+use super::time::{Clock, Instant, Zone, Zones};
+
+/// What a log, or a part of it, adds up to.
+#[derive(Clone, Debug, Default)]
+pub struct LogSum {
+    /// The recording requests, in the order of their records.
+    pub requests: Vec<ApiRequest>,
+    /// API requests read, those that are about no recording too.
+    pub total: u64,
+    /// Lines that are not blank.
+    pub records: u64,
+    /// Records by what became of them; the sum is [`records`](Self::records).
+    pub tally: Tally,
+    /// What could not be read.
+    pub anomalies: Anomalies,
+    /// The earliest time of a request.
+    pub first: Option<Timestamp>,
+    /// The latest time of a request.
+    pub last: Option<Timestamp>,
+    /// The format of the first request; formats may be mixed.
+    pub format: Option<Format>,
+    /// Lines, blank ones too.
+    lines: u64,
+    zones: Zones,
+    /// What a zone is told by; the same for every part of a log.
+    clock: Option<Clock>,
+}
+
+impl LogSum {
+    /// Of a log recognised as `format`, before anything is read.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        Self { format: Some(format), ..Self::default() }
+    }
+
+    /// Adds the part of the log that follows.
+    pub fn append(&mut self, next: Self) {
+        let offset = self.lines;
+        self.requests.extend(next.requests.into_iter().map(|mut request| {
+            request.locus.record += offset;
+            request
+        }));
+        self.total += next.total;
+        self.records += next.records;
+        self.tally.merge(&next.tally);
+        self.anomalies.absorb(next.anomalies, offset);
+        self.first = earliest(self.first, next.first);
+        self.last = self.last.max(next.last);
+        self.format = self.format.or(next.format);
+        self.lines += next.lines;
+        self.zones.merge(next.zones);
+        self.clock = self.clock.take().or(next.clock);
+    }
+
+    /// The zone the times were read in, and where it came from; `None` where no time was read.
+    #[must_use]
+    pub fn zone(&self) -> Option<Zone> {
+        self.clock.as_ref()?.zone(self.zones)
+    }
+
+    fn saw(&mut self, at: Timestamp) {
+        self.first = earliest(self.first, Some(at));
+        self.last = self.last.max(Some(at));
+    }
+}
+
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// What became of a record: the words of the tally.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// No log format fits it.
+    BadRecord,
+    /// It begins with `#`.
+    Comment,
+    LineTooLong,
+    /// A request without a status: no answer was logged.
+    NoStatus,
+    /// A whole record of something else, such as a program's own log line.
+    NotARequest,
+    /// A request about no recording.
+    OtherRequest,
+    RecordingRequest,
+}
+
+impl Fate {
+    const ALL: [Self; 7] = [
+        Self::BadRecord, Self::Comment, Self::LineTooLong, Self::NoStatus, Self::NotARequest, Self::OtherRequest,
+        Self::RecordingRequest,
+    ];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::BadRecord => "bad_record",
+            Self::Comment => "comment",
+            Self::LineTooLong => "line_too_long",
+            Self::NoStatus => "no_status",
+            Self::NotARequest => "not_a_request",
+            Self::OtherRequest => "other_request",
+            Self::RecordingRequest => "recording_request",
+        }
+    }
+}
+
+/// Reads the records of one log: knows its names, its zone and its recording paths.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    source: SourceId,
+    table: Table,
+    clock: Clock,
+    targets: Targets,
+}
+
+impl LogReader {
+    /// The reader of `source`, which reports show as `shown`.
+    #[must_use]
+    pub fn new(source: SourceId, shown: &str, settings: &Settings) -> Self {
+        Self {
+            source,
+            table: Table::new(settings, shown),
+            clock: Clock::new(settings, shown),
+            targets: Targets::new(settings, shown),
+        }
+    }
+
+    /// Reads a block of whole lines. Records count from 1, from its first line.
+    #[must_use]
+    pub fn read(&self, bytes: &[u8], part: Part) -> LogSum {
+        self.read_with(bytes, part, Shapes::new())
+    }
+
+    fn read_with(&self, bytes: &[u8], part: Part, shapes: Shapes) -> LogSum {
+        let log = LogSum { clock: Some(self.clock.clone()), ..LogSum::default() };
+        let mut block = Block { reader: self, log, shapes, fields: Fields::default(), seen: Vec::new() };
+        let mut fates = [0_u64; Fate::ALL.len()];
+        for line in part.lines(bytes) {
+            block.log.lines += 1;
+            let fate = block.line(line);
+            if let Some(count) = fate.and_then(|fate| fates.get_mut(fate as usize)) {
+                *count += 1;
+            }
+        }
+        let mut log = block.log;
+        for (fate, count) in Fate::ALL.into_iter().zip(fates) {
+            log.tally.add(fate.word(), count);
+        }
+        log.records = log.tally.total();
+        log.total = log.tally.count(Fate::OtherRequest.word()) + log.tally.count(Fate::RecordingRequest.word());
+        log
+    }
+}
+
+/// A block being read.
+struct Block<'a, 'r> {
+    reader: &'r LogReader,
+    log: LogSum,
+    shapes: Shapes,
+    /// Of the line being read; kept for the next one's sake.
+    fields: Fields<'a>,
+    seen: Vec<Seen>,
+}
+
+impl<'a> Block<'a, '_> {
+    /// Reads a line; `None` for a blank one.
+    fn line(&mut self, line: Option<&'a [u8]>) -> Option<Fate> {
+        let record = Some(self.log.lines);
+        let Some(line) = line else {
+            self.log.anomalies.note("line_too_long", record, || format!("more than {LINE_BYTES} bytes"));
+            return Some(Fate::LineTooLong);
+        };
+        // A log that was emptied while it was written to goes on behind a hole of NULs.
+        let start = line.iter().position(|byte| !matches!(byte, 0 | b' ' | b'\t'));
+        let line = line.get(start?..)?;
+        let fate = match line.first()? {
+            b'{' => self.json(line),
+            b'#' => Fate::Comment,
+            _ => self.combined(line),
+        };
+        if fate == Fate::BadRecord {
+            self.log.anomalies.note("bad_record", record, || format!("{} bytes of no known form", line.len()));
+        }
+        Some(fate)
+    }
+
+    fn combined(&mut self, line: &'a [u8]) -> Fate {
+        let Some(parsed) = combined::parse(line) else { return Fate::BadRecord };
+        let Some(status) = parsed.status else { return Fate::NoStatus };
+        if self.log.format.is_none() {
+            self.log.format = Some(if parsed.is_combined() { Format::Combined } else { Format::Common });
+        }
+        let time = Scalar { text: parsed.time, kind: json::Kind::Text };
+        let at = self.time([Some(time), None]);
+        let (method, target) = parsed.request();
+        let audience = self.reader.targets.audience(&target);
+        if !audience.is_recording() {
+            return Fate::OtherRequest;
+        }
+        let request = ApiRequest {
+            at,
+            locus: self.locus(),
+            method: method_name(&method),
+            names: self.reader.targets.names(&target, &self.reader.table),
+            target: target.into(),
+            status: StatusCode(status),
+            client: parsed.client().map(without_port),
+            error_code: None,
+            request_id: None,
+            audience,
+            body_has_media_uri: false,
+        };
+        self.log.requests.push(request);
+        Fate::RecordingRequest
+    }
+
+    fn json(&mut self, line: &'a [u8]) -> Fate {
+        if !self.shapes.read(line, &mut self.fields) {
+            let mut collector = Collector::new(&self.reader.table, &mut self.fields, &mut self.seen);
+            if json::walk(line, Path::default(), &mut collector).is_none() {
+                return Fate::BadRecord;
+            }
+            if !collector.odd {
+                self.shapes.learn(line, &self.seen);
+            }
+        }
+        let Some((method, target)) = self.request_line() else { return Fate::NotARequest };
+        let Some(status) = self.fields.status() else {
+            return if method.is_empty() { Fate::NotARequest } else { Fate::NoStatus };
+        };
+        self.log.format = self.log.format.or(Some(Format::JsonLines));
+        if self.fields.duplicate {
+            self.log.anomalies.note("duplicate_key", Some(self.log.lines), || {
+                "the same field twice with different values; the first counts".to_owned()
+            });
+        }
+        let at = self.time(self.fields.times());
+        let audience = self.reader.targets.audience(&target);
+        if !audience.is_recording() {
+            return Fate::OtherRequest;
+        }
+        let request = self.recording(at, &method, target, StatusCode(status), audience);
+        self.log.requests.push(request);
+        Fate::RecordingRequest
+    }
+
+    /// Method and target of a JSON record. The request line is what the client sent; other fields may have been decoded
+    /// or rewritten, so they stand in only where it is missing, unless the configuration names them.
+    fn request_line(&self) -> Option<RequestLine<'a>> {
+        let method = self.fields.method().map(Scalar::value);
+        let target = self.fields.target();
+        let line = self.fields.request().map(Scalar::value).filter(|_| !self.fields.target_is_configured());
+        let sent: Option<RequestLine<'a>> = match line {
+            Some(Cow::Borrowed(line)) => combined::sent(line).map(|(method, target)| (method.into(), target.into())),
+            Some(Cow::Owned(line)) => {
+                combined::sent(&line).map(|(method, target)| (method.to_vec().into(), target.to_vec().into()))
+            }
+            None => None,
+        };
+        match (sent, target) {
+            (Some((sent, target)), _) if !sent.is_empty() => Some((sent, target)),
+            (_, Some(target)) => Some((method.unwrap_or_default(), target.value())),
+            (Some((_, target)), None) => Some((method.unwrap_or_default(), target)),
+            (None, None) => None,
+        }
+    }
+
+    /// The recording request of the JSON record in `fields`.
+    fn recording(
+        &self,
+        at: Option<Timestamp>,
+        method: &[u8],
+        target: Cow<'a, [u8]>,
+        status: StatusCode,
+        audience: Audience,
+    ) -> ApiRequest {
+        let fields = &self.fields;
+        let target = match fields.query() {
+            Some(query) if memchr::memchr(b'?', &target).is_none() => {
+                let query = query.value();
+                Cow::Owned([&target, &b"?"[..], query.strip_prefix(b"?").unwrap_or(&query)].concat())
+            }
+            _ => target,
+        };
+        let mut names = self.reader.targets.names(&target, &self.reader.table);
+        for (kind, value) in &fields.names {
+            target::push(&mut names, *kind, Place::Field, &value.value());
+        }
+        let body = self.bodies();
+        ApiRequest {
+            at,
+            locus: self.locus(),
+            method: method_name(method),
+            target: target.into(),
+            status,
+            client: fields.client().map(|client| without_port(&client.value())),
+            error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
+            request_id: fields.request_id().map(|id| id.value().into()),
+            audience,
+            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            names,
+        }
+    }
+
+    /// What response bodies that were logged as text say. Of a body that was cut only the error code counts.
+    fn bodies(&self) -> Said {
+        let mut said = Said::default();
+        for body in &self.fields.bodies {
+            let text = body.value();
+            if !matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) {
+                continue;
+            }
+            let (mut fields, mut seen) = (Fields::default(), Vec::new());
+            let mut collector = Collector::new(&self.reader.table, &mut fields, &mut seen);
+            let whole = json::walk(&text, Path::below(b"body"), &mut collector).is_some();
+            said.has_media_uri |= whole && fields.media_uris > 0;
+            said.error_code = said.error_code.or_else(|| fields.error_code().map(|code| code.value().into()));
+        }
+        said
+    }
+
+    /// The first readable one of the candidates for the time.
+    fn time(&mut self, candidates: [Option<Scalar<'a>>; 2]) -> Option<Timestamp> {
+        let record = Some(self.log.lines);
+        for text in candidates.into_iter().flatten() {
+            if let Some(Instant { at, ambiguous }) = self.reader.clock.read(&text.value(), &mut self.log.zones) {
+                if ambiguous {
+                    self.log.anomalies.note("ambiguous_time", record, || {
+                        "a local time while the clock was changed, without an offset".to_owned()
+                    });
+                }
+                self.log.saw(at);
+                return Some(at);
+            }
+        }
+        self.log.anomalies.note("bad_time", record, || match candidates {
+            [None, _] => "no field holds a time".to_owned(),
+            _ => "no field holds a time that can be read".to_owned(),
+        });
+        None
+    }
+
+    fn locus(&self) -> Locus {
+        Locus { source: self.reader.source, record: self.log.lines }
+    }
+}
+
+/// A method, empty where none is logged, and a target.
+type RequestLine<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// What a response body says.
+#[derive(Default)]
+struct Said {
+    error_code: Option<Box<[u8]>>,
+    has_media_uri: bool,
+}
+
+/// Methods are case-sensitive and upper-case; some logs write them otherwise.
+fn method_name(method: &[u8]) -> Method {
+    Method(String::from_utf8_lossy(method).to_ascii_uppercase().into())
+}
+
+/// A client without the port of its address, which would make every connection another client; of the addresses of an
+/// `X-Forwarded-For` the first.
+fn without_port(client: &[u8]) -> Box<[u8]> {
+    let text = str::from_utf8(client).unwrap_or_default();
+    let first = text.split(',').next().unwrap_or_default().trim();
+    let bare = first.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(first);
+    if let Ok(socket) = first.parse::<SocketAddr>() {
+        socket.ip().to_string().into_bytes().into()
+    } else if bare.parse::<IpAddr>().is_ok() {
+        bare.as_bytes().into()
+    } else {
+        client.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Walk;
+    use super::super::noise::Noise;
+    use super::*;
+    use crate::facts::NameKind;
+
+    fn reader() -> LogReader {
+        LogReader::new(SourceId(3), "a.log", &Settings::default())
+    }
+
+    fn read(text: &str) -> LogSum {
+        let log = reader().read(text.as_bytes(), Part::WHOLE);
+        assert_eq!(log.tally.total(), log.records);
+        log
+    }
+
+    fn tally(log: &LogSum) -> Vec<(&'static str, u64)> {
+        log.tally.iter().collect()
+    }
+
+    /// The request of a log with one recording request.
+    #[track_caller]
+    fn request(text: &str) -> ApiRequest {
+        let log = read(text);
+        assert_eq!(log.requests.len(), 1, "{text}: {:?}", tally(&log));
+        log.requests.into_iter().next().expect("one request")
+    }
+
+    fn text(bytes: &Option<Box<[u8]>>) -> Option<&str> {
+        bytes.as_deref().map(|bytes| str::from_utf8(bytes).expect("UTF-8"))
+    }
+
+    fn named(request: &ApiRequest) -> Vec<(NameKind, Place, String)> {
+        let name = |name: &crate::facts::Name| (name.kind, name.place, String::from_utf8_lossy(&name.value).into_owned());
+        request.names.iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_json_record_says_all_it_says() {
+        let request = request(concat!(
+            r#"{"@timestamp":"2026-01-02T03:04:05.678+08:00","http":{"request":{"method":"GET","id":"r-1"},"#,
+            r#""response":{"status_code":"403"}},"url":{"original":"/api/v2/conversations/C-1/recordings/R-1"},"#,
+            r#""client":{"ip":"10.9.0.2"},"user":{"name":"ann"},"error":{"code":"missing.permissions"},"#,
+            r#""headers":{"X-Call-ID":["a@b","c"],"inin-correlation-id":"k-1"}}"#
+        ));
+        assert_eq!(request.at.map(Timestamp::rfc3339).as_deref(), Some("2026-01-01T19:04:05.678Z"));
+        assert_eq!(request.locus, Locus { source: SourceId(3), record: 1 });
+        assert_eq!((&*request.method.0, request.status.0), ("GET", 403));
+        assert_eq!(&*request.target, b"/api/v2/conversations/C-1/recordings/R-1");
+        assert_eq!(text(&request.client), Some("ann"));
+        assert_eq!(text(&request.error_code), Some("missing.permissions"));
+        assert_eq!(text(&request.request_id), Some("k-1"));
+        assert_eq!(request.audience, Audience::RecordingMedia);
+        assert!(request.is_refused());
+        let expected = [
+            (NameKind::Conversation, Place::Path, "C-1"),
+            (NameKind::Segment, Place::Path, "R-1"),
+            (NameKind::CallId, Place::Field, "a@b"),
+            (NameKind::CallId, Place::Field, "c"),
+        ];
+        assert_eq!(named(&request), expected.map(|(kind, place, value)| (kind, place, value.to_owned())));
+    }
+
+    #[test]
+    fn a_combined_record_says_all_it_says() {
+        let request = request(
+            "gw:443 192.0.2.1 - ann [10/Oct/2000:13:55:36 -0700] \"GET https://h/recordings/a%40b?trunkId=t1 HTTP/1.1\" 200 5 \"-\" \"x\"\n",
+        );
+        assert_eq!(request.at.map(Timestamp::rfc3339).as_deref(), Some("2000-10-10T20:55:36Z"));
+        assert_eq!(&*request.target, b"https://h/recordings/a%40b?trunkId=t1");
+        assert_eq!(text(&request.client), Some("ann"));
+        assert!(request.is_served());
+        let expected = [(NameKind::Segment, Place::Path, "a@b"), (NameKind::Trunk, Place::Query, "t1")];
+        assert_eq!(named(&request), expected.map(|(kind, place, value)| (kind, place, value.to_owned())));
+    }
+
+    #[test]
+    fn where_the_target_stands() {
+        for (fields, target, method) in [
+            (r#""uri":"/recordings/1""#, "/recordings/1", ""),
+            (r#""request":"GET /recordings/1?a=b HTTP/1.1","uri":"/other""#, "/recordings/1?a=b", "GET"),
+            (r#""request":"GET \/recordings\/1 HTTP\/1.1""#, "/recordings/1", "GET"),
+            (r#""request":"/recordings/1","method":"put""#, "/recordings/1", "PUT"),
+            (r#""request":"some text","path":"/recordings/1""#, "/recordings/1", ""),
+            (r#""request":{"method":"GET","uri":"/recordings/1"}"#, "/recordings/1", "GET"),
+            (r#""path":"/recordings","query":"?a=b""#, "/recordings?a=b", ""),
+            (r#""url":{"path":"/recordings","query":"a=b"}"#, "/recordings?a=b", ""),
+            (r#""url.path":"/recordings","url.query":"a=b""#, "/recordings?a=b", ""),
+            (r#""uri":"/recordings?c","args":"a=b""#, "/recordings?c", ""),
+            (r#""ClientRequestURI":"/recordings","ClientRequestMethod":"GET""#, "/recordings", "GET"),
+            (r#""url":"/rec\u006frdings/\x31""#, "/recordings/1", ""),
+        ] {
+            let request = request(&format!("{{{fields},\"status\":403,\"ts\":1767323045}}"));
+            assert_eq!((&*request.target, &*request.method.0), (target.as_bytes(), method), "{fields}");
+        }
+    }
+
+    #[test]
+    fn the_client_is_an_oauth_client_then_a_user_then_an_address() {
+        for (fields, client) in [
+            (r#""remote_addr":"10.0.0.1","remote_user":"ann","client_id":"app""#, "app"),
+            (r#""remote_addr":"10.0.0.1","remote_user":"ann","client_id":"""#, "ann"),
+            (r#""remote_addr":"10.0.0.1","remote_user":"-""#, "10.0.0.1"),
+            (r#""downstream_remote_address":"10.0.0.1:4711""#, "10.0.0.1"),
+            (r#""client_ip":"[2001:db8::1]:4711""#, "2001:db8::1"),
+            (r#""x_forwarded_for":"10.0.0.1, 10.0.0.2""#, "10.0.0.1"),
+        ] {
+            let request = request(&format!("{{\"uri\":\"/recordings/1\",\"status\":403,{fields}}}"));
+            assert_eq!(text(&request.client), Some(client), "{fields}");
+        }
+    }
+
+    #[test]
+    fn bodies_logged_as_text_are_read_for_codes_and_media_uris() {
+        let line = |body: &str, status: u16| {
+            format!("{{\"uri\":\"/recordings\",\"method\":\"GET\",\"status\":{status},\"response_body\":\"{body}\"}}")
+        };
+        let refused = request(&line(r#"{\"code\":\"not.authorized\",\"status\":403}"#, 403));
+        assert_eq!(text(&refused.error_code), Some("not.authorized"));
+        assert!(!refused.is_served());
+        let list = r#"[{\"media\":\"audio\",\"mediaUris\":{\"0\":{\"mediaUri\":\"https://m\"}}}"#;
+        assert!(request(&line(&format!("{list}]"), 200)).is_served());
+        assert!(!request(&line(list, 200)).is_served(), "cut");
+        assert!(!request(&line("[]", 200)).is_served());
+    }
+
+    #[test]
+    fn every_line_is_counted_under_one_reason() {
+        let log = read(concat!(
+            "\u{feff}# a comment\r\n",
+            "\r\n",
+            "   \n",
+            "{\"uri\":\"/a\",\"status\":200,\"time\":\"2026-01-02T03:04:05Z\"}\r\n",
+            "{\"uri\":\"/recordings/1\",\"status\":403,\"time\":\"yesterday\"}\n",
+            "{\"uri\":\"/a\",\"method\":\"GET\"}\n",
+            "{\"level\":\"info\"}\n",
+            "{\"level\":\"in\n",
+            "fo\"}\n",
+            "\0\0\0192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] \"GET /recordings HTTP/1.1\" 200 5\n",
+            "192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] \"GET / HTTP/1.1\" - -\n",
+            "192.0.2.1 - - [10/Oct/2000:13:5",
+        ));
+        let expected = [
+            ("bad_record", 3), ("comment", 1), ("no_status", 2), ("not_a_request", 1), ("other_request", 1),
+            ("recording_request", 2),
+        ];
+        assert_eq!(tally(&log), expected);
+        assert_eq!((log.records, log.total), (10, 3));
+        assert_eq!(log.requests.iter().map(|request| request.locus.record).collect::<Vec<_>>(), [5, 10]);
+        assert_eq!(log.requests.first().expect("first").at, None);
+        assert_eq!(log.first.map(Timestamp::rfc3339).as_deref(), Some("2000-10-10T20:55:36Z"));
+        assert_eq!(log.last.map(Timestamp::rfc3339).as_deref(), Some("2026-01-02T03:04:05Z"));
+        assert_eq!(log.format, Some(Format::JsonLines));
+        let anomalies: Vec<_> = log.anomalies.iter().map(|(code, one)| (code, one.count, one.first_record)).collect();
+        assert_eq!(anomalies, [("bad_record", 3, Some(8)), ("bad_time", 1, Some(5))]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_do_not_lose_a_request() {
+        let log = reader().read(b"{\"uri\":\"/recordings/\xff\",\"agent\":\"\xc3\",\"status\":403}", Part::WHOLE);
+        assert_eq!(log.requests.first().map(|request| &*request.target), Some(&b"/recordings/\xff"[..]));
+        let log = reader().read(b"{\"uri\":\"/recordings/\0\",\"status\":403}", Part::WHOLE);
+        assert_eq!(tally(&log), [("bad_record", 1)]);
+    }
+
+    /// Lines of every kind, some of which share shapes.
+    fn line(noise: &mut Noise) -> Vec<u8> {
+        let path = *noise.pick(&[
+            "/a", "/api/v2/conversations/C1/recordings/R1", "/re%63ordings/x", "/recordings?callId=a%40b", "/x\\u002f", "-",
+            "/api/v2/conversations/C1", "", "/recordings/x\\\\", "/recordingmetadata",
+        ]);
+        let status = *noise.pick(&["403", "200", "\"403\"", "\"\"", "null", "-1", "\"-\"", "4.5e1"]);
+        let time = *noise.pick(&[
+            "\"2026-01-02T03:04:05.678Z\"", "\"2026-01-02 03:04:06\"", "1767323045.25", "\"10/Oct/2000:13:55:36 -0700\"",
+            "\"-\"", "\"bad\"", "null", "12",
+        ]);
+        let user = *noise.pick(&["ann", "-", "", "bob\\\"", "\u{e9}"]);
+        let clf = noise.pick(&["10/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:37", "10/Foo/2000:13:55:37"]);
+        match noise.below(6) {
+            0 => format!("{{\"time\":{time},\"method\":\"GET\",\"uri\":\"{path}\",\"status\":{status},\"user\":\"{user}\"}}"),
+            1 => format!("{{\"status\":{status}, \"ts\":{time}, \"request\":{{\"uri\":\"{path}\"}}, \"h\":{{\"x-call-id\":[\"{user}\"]}}}}"),
+            2 => format!("{{\"status\":{status},\"status\":200,\"request\":\"GET {path} HTTP/1.1\",\"msec\":{time},\"time\":{time}}}"),
+            3 => format!("{{\"uri\":\"{path}\",\"status\":{status},\"body\":[{{\"mediaUri\":\"{user}\",\"media\":\"{user}\"}}]}}"),
+            4 => format!("h - {user} [{clf}] \"GET {path} HTTP/1.1\" 403 5"),
+            _ => format!("v h - {user} [{clf}] \"GET {path} HTTP/1.1\" - 5 \"{path}\" \"x\" {time}"),
+        }
+        .into_bytes()
+    }
+
+    /// A log of such lines with damage: about one line in five.
+    fn damaged(noise: &mut Noise, lines: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        for _ in 0..lines {
+            let mut line = line(noise);
+            if noise.below(5) == 0 {
+                line = noise.mutate(&line, b"{}[]\",:\\-0\0 \n\r\t%u");
+            }
+            text.extend(line);
+            let end = *noise.pick(&["\n", "\n", "\n", "\r\n", "\n\n", ""]);
+            text.extend(end.bytes());
+        }
+        text
+    }
+
+    #[test]
+    fn fitting_a_shape_gives_what_walking_gives() {
+        let mut noise = Noise::new(1);
+        let reader = reader();
+        for _ in 0..200 {
+            let text = damaged(&mut noise, 120);
+            let fitted = reader.read(&text, Part::WHOLE);
+            let walked = reader.read_with(&text, Part::WHOLE, Shapes::none());
+            assert_eq!(format!("{fitted:?}"), format!("{walked:?}"), "{}", String::from_utf8_lossy(&text));
+            assert_eq!(fitted.tally.total(), fitted.records);
+        }
+    }
+
+    #[test]
+    fn the_sum_does_not_depend_on_where_blocks_end() {
+        let mut noise = Noise::new(2);
+        let reader = reader();
+        for round in 0..60 {
+            let text = damaged(&mut noise, 60);
+            let whole = reader.read(&text, Part::WHOLE);
+            let size = [7, 100, 333, 1000, 5000][round % 5];
+            let (mut walk, mut sum) = (Walk::default(), LogSum::default());
+            let (mut start, mut filled) = (0, 0);
+            while start < text.len() || filled == 0 {
+                filled = (filled + size).min(text.len());
+                let (taken, part) = walk.cut(&text[start..filled], filled == text.len());
+                sum.append(reader.read(&text[start..start + taken], part));
+                start += taken;
+            }
+            assert_eq!(format!("{sum:?}"), format!("{whole:?}"), "{size}: {}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    #[test]
+    fn every_prefix_of_a_log_is_counted() {
+        let mut noise = Noise::new(3);
+        let text: Vec<u8> = (0..12).flat_map(|_| [line(&mut noise), b"\n".to_vec()].concat()).collect();
+        for end in 0..=text.len() {
+            let log = reader().read(&text[..end], Part::WHOLE);
+            assert_eq!(log.tally.total(), log.records);
+            let lines = text[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+            assert_eq!(log.records, lines as u64);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_counted() {
+        let mut noise = Noise::new(4);
+        for _ in 0..2000 {
+            let bytes: Vec<u8> = (0..noise.below(300)).map(|_| noise.next() as u8).collect();
+            let log = reader().read(&bytes, Part::WHOLE);
+            assert_eq!(log.tally.total(), log.records);
+        }
+    }
+}

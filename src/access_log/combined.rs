@@ -1,0 +1,244 @@
+//! One line of the common or combined log format, also with the virtual host before it or more fields behind it.
+//!
+//! What makes a line one: `[` and a CLF date, `]`, a quoted request, and a status or `-` (Apache `mod_log_config`
+//! `"%h %l %u %t \"%r\" %>s %b"`, nginx `combined`). What stands before the bracket are host, ident and user, with or
+//! without a virtual host; users may hold blanks. Apache and nginx escape what would end the quoted request (`\"`,
+//! `\x22`, `\n`); a quote that no status follows is taken as part of a request that was written without escapes.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use memchr::{memchr, memchr_iter, memchr2};
+
+/// The parts of a line, as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line<'a> {
+    /// What stands before the time.
+    front: &'a [u8],
+    /// What stands in the brackets.
+    pub(super) time: &'a [u8],
+    /// What stands in the request's quotes.
+    request: &'a [u8],
+    /// `None` for `-`.
+    pub(super) status: Option<u16>,
+    /// What follows the status.
+    rest: &'a [u8],
+}
+
+/// Takes a line apart; `None` where it is of no such format.
+pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
+    for open in memchr_iter(b'[', line) {
+        let (front, time) = line.split_at_checked(open)?;
+        let time = time.get(1..)?;
+        // `10/Oct/2000:13`, so that brackets in a user's name are no matter.
+        if !matches!(time.first_chunk::<12>(), Some([_, _, b'/', _, _, _, b'/', _, _, _, _, b':'])) {
+            continue;
+        }
+        let close = memchr(b']', time.get(..48.min(time.len()))?)?;
+        let (time, behind) = time.split_at_checked(close)?;
+        let Some(quoted) = behind.strip_prefix(b"] \"") else { continue };
+        return request(front, time, quoted);
+    }
+    None
+}
+
+fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line<'a>> {
+    let mut at = 0;
+    loop {
+        let step = memchr2(b'"', b'\\', quoted.get(at..)?)?;
+        at += step;
+        if quoted.get(at) == Some(&b'\\') {
+            at += 2;
+            continue;
+        }
+        let (request, behind) = quoted.split_at_checked(at)?;
+        let status = match behind {
+            [b'"', b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] if matches!(rest, [] | [b' ', ..]) => {
+                let digit = |byte: &u8| u16::from(byte - b'0');
+                Some((Some(digit(a) * 100 + digit(b) * 10 + digit(c)), rest))
+            }
+            [b'"', b' ', b'-', rest @ ..] if matches!(rest, [] | [b' ', ..]) => Some((None, rest)),
+            _ => None,
+        };
+        if let Some((status, rest)) = status {
+            return Some(Line { front, time, request, status, rest });
+        }
+        at += 1;
+    }
+}
+
+impl<'a> Line<'a> {
+    /// Whether more than the bytes sent follows the status: the referrer and the agent, in quotes.
+    pub(super) fn is_combined(&self) -> bool {
+        memchr(b'"', self.rest).is_some()
+    }
+
+    /// Method and target of the request, unescaped; both empty where the request is missing.
+    pub(super) fn request(&self) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
+        let (method, target) = request_line(self.request);
+        (unescape(method), unescape(target))
+    }
+
+    /// Who asked: the user, else the host.
+    pub(super) fn client(&self) -> Option<&'a [u8]> {
+        let front = self.front.trim_ascii();
+        let front = front.strip_prefix(b"\"").unwrap_or(front);
+        let (first, behind) = token(front);
+        let (second, after) = token(behind);
+        // A virtual host stands before the address.
+        let (host, behind) = if !is_address(first) && is_address(second) { (second, after) } else { (first, behind) };
+        let (_ident, user) = token(behind);
+        let said = |name: &&[u8]| !matches!(*name, b"" | b"-" | b"\"\"");
+        Some(user.trim_ascii()).filter(said).or(Some(host)).filter(said)
+    }
+}
+
+/// Method and target of a request line, or two empty ones for `-`. A line without `HTTP/…` is taken whole.
+pub(super) fn request_line(line: &[u8]) -> (&[u8], &[u8]) {
+    if line == b"-" {
+        return (b"", b"");
+    }
+    let (method, target) = token(line);
+    let end = memchr::memrchr(b' ', target).filter(|at| target.get(at + 1..).is_some_and(|last| last.starts_with(b"HTTP/")));
+    (method, end.map_or(target, |end| target.get(..end).unwrap_or_default()))
+}
+
+/// Method and target of a field that holds a request line, or a target alone: then the method is empty. `None` for
+/// other text.
+pub(super) fn sent(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let is_target = |text: &[u8]| text.first() == Some(&b'/') || memchr::memmem::find(text, b"://").is_some();
+    let (method, target) = request_line(line);
+    let is_method = !method.is_empty() && method.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'-');
+    if is_method && (is_target(target) || target.len() + method.len() + 1 < line.len()) {
+        Some((method, target))
+    } else {
+        is_target(line).then_some((b"", line))
+    }
+}
+
+/// What stands before the first blank and behind it.
+fn token(text: &[u8]) -> (&[u8], &[u8]) {
+    super::target::halves(text, b' ').unwrap_or((text, b""))
+}
+
+fn is_address(token: &[u8]) -> bool {
+    str::from_utf8(token).is_ok_and(|token| token.parse::<IpAddr>().is_ok())
+}
+
+/// What Apache and nginx escaped.
+fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(b'\\', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let [letter, behind @ ..] = after else {
+            out.push(*byte);
+            continue;
+        };
+        if *byte != b'\\' {
+            out.push(*byte);
+            continue;
+        }
+        rest = behind;
+        match (letter, behind) {
+            (b'x' | b'X', [high, low, after @ ..]) if digit(high).is_some() && digit(low).is_some() => {
+                // Two hexadecimal digits.
+                out.push((digit(high).unwrap_or(0) * 16 + digit(low).unwrap_or(0)) as u8);
+                rest = after;
+            }
+            (b'b', _) => out.push(8),
+            (b'n', _) => out.push(b'\n'),
+            (b'r', _) => out.push(b'\r'),
+            (b't', _) => out.push(b'\t'),
+            (b'v', _) => out.push(11),
+            (b'"' | b'\\', _) => out.push(*letter),
+            _ => out.extend([b'\\', *letter]),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, method: &str, target: &str, status: Option<u16>, client: Option<&str>) {
+        let parsed = parse(line.as_bytes()).expect(line);
+        let (seen_method, seen_target) = parsed.request();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!((text(&seen_method).as_str(), text(&seen_target).as_str()), (method, target), "{line}");
+        assert_eq!(parsed.status, status, "{line}");
+        assert_eq!(parsed.client().map(text).as_deref(), client, "{line}");
+    }
+
+    const TIME: &str = "[10/Oct/2000:13:55:36 -0700]";
+
+    #[test]
+    fn the_front_in_its_variants() {
+        for (front, client) in [
+            ("192.0.2.1 - - ", "192.0.2.1"),
+            ("192.0.2.1 - frank ", "frank"),
+            ("192.0.2.1 - frank of house ", "frank of house"),
+            ("192.0.2.1 - ", "192.0.2.1"),
+            ("host.example - - ", "host.example"),
+            ("www.example.com 192.0.2.1 - - ", "192.0.2.1"),
+            ("www.example.com:443 2001:db8::1 - u@d ", "u@d"),
+            ("example.com 192.0.2.1 ", "192.0.2.1"),
+            ("\"192.0.2.1 - - ", "192.0.2.1"),
+            ("192.0.2.1 - [x] ", "[x]"),
+        ] {
+            check(&format!("{front}{TIME} \"GET / HTTP/1.1\" 200 1"), "GET", "/", Some(200), Some(client));
+        }
+        check(&format!("- - - {TIME} \"GET / HTTP/1.1\" 200 1"), "GET", "/", Some(200), None);
+    }
+
+    #[test]
+    fn requests_in_their_variants() {
+        for (request, method, target) in [
+            ("GET /a?b=c HTTP/1.1", "GET", "/a?b=c"),
+            ("GET /a b HTTP/2.0", "GET", "/a b"),
+            ("GET /a", "GET", "/a"),
+            ("GET http://h/a HTTP/1.1", "GET", "http://h/a"),
+            ("-", "", ""),
+            ("", "", ""),
+            (r"GET /\x22a\xC3\xa9\\\q HTTP/1.1", "GET", "/\"aé\\\\q"),
+            (r#"GET /\"a\" HTTP/1.1"#, "GET", "/\"a\""),
+            ("GET /a\"b\"c HTTP/1.1", "GET", "/a\"b\"c"),
+            (r"\x16\x03\x01", "\u{16}\u{3}\u{1}", ""),
+        ] {
+            let line = format!("192.0.2.1 - - {TIME} \"{request}\" 403 17 \"-\" \"agent\" \"more\" 0ms");
+            check(&line, method, target, Some(403), Some("192.0.2.1"));
+            assert!(parse(line.as_bytes()).expect("line").is_combined());
+        }
+    }
+
+    #[test]
+    fn a_missing_status_is_none_and_the_format_is_told() {
+        check(&format!("h - - {TIME} \"GET / HTTP/1.1\" - -"), "GET", "/", None, Some("h"));
+        let common = format!("h - - {TIME} \"GET / HTTP/1.1\" 200 5");
+        assert!(!parse(common.as_bytes()).expect("line").is_combined());
+        assert!(parse(common.strip_suffix(" 5").expect("bytes").as_bytes()).is_some());
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        for line in [
+            "",
+            "2021/12/01 13:53:33 [error] 31#31: *46 request: \"GET /market/ HTTP/1.1\", host: \"localhost\"",
+            "[2019-04-08T16:16:55.931Z] \"GET /service/1 HTTP/1.1\" 200 - 0 89 5 4",
+            "127.0.0.1 - - \"GET /bad.foo HTTP/1.1\" 404 65508 4.386",
+            "h - - [10/Oct/2000:13:55:36 -0700] \"GET / HTTP/1.1\"",
+            "h - - [10/Oct/2000:13:55:36 -0700] \"GET / HTTP/1.1\" 2000",
+            "h - - [10/Oct/2000:13:55:36 -0700] \"GET / HT",
+            "h - - [10/Oct/2000:13:55:36 -0700] \"GET / HTTP/1.1\\",
+            "10.0.0.1:80 [09/Dec/2013:12:59:46.633] lb default/i8 0/51536/1/48082/99627 200 83285 \"GET / HTTP/1.1\"",
+        ] {
+            assert_eq!(parse(line.as_bytes()), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,553 @@
+//! Which field of a record holds what: the names that loggers use, and those the configuration adds.
+//!
+//! Names compare as [`super::json::fold`] leaves them, so `statusCode`, `status_code` and `Status-Code` are one, and
+//! `http.response.status_code` is the same nested and flat. A [`Table`] knows the role of a path, [`Fields`] collects
+//! for one record the best candidate of every role. Candidates that say nothing (empty, `-`) do not count.
+
+use std::collections::HashMap;
+
+use crate::facts::NameKind;
+use crate::settings::{AccessLog, LogFields, Settings};
+
+use super::glob;
+use super::json::{Kind, Path, Scalar, Sink, fold, last_key};
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A response body, as text.
+    Body,
+    Client,
+    ErrorCode,
+    /// The kind of media of a recording (`audio`, `screen`) inside a body.
+    Media,
+    MediaUri,
+    Method,
+    Name(NameKind),
+    /// The part of the target behind `?`.
+    Query,
+    /// A request line, or a target.
+    Request,
+    RequestId,
+    Status,
+    Target,
+    Time,
+}
+
+/// A role and its rank among the names of that role: the least is the best.
+pub(super) type Entry = (Role, u16);
+
+/// Rank of the first built-in name; configured ones stand before it.
+const BUILT_IN: u16 = 1 << 10;
+
+/// What a record was made of where no configuration says otherwise, each role's best name first.
+///
+/// The fields of nginx, Envoy, API Gateway, ECS, Caddy, Traefik, Cloudflare, Google's load balancer and the platform's
+/// SDK, by their own documentation. Where a log holds several times the start of the request comes first; where it holds
+/// several targets the one that was neither decoded nor rewritten; of several statuses the one the client got; of
+/// several clients an OAuth client, then a user, then an address.
+const NAMES: &[(Role, &[&str])] = &[
+    (
+        Role::Time,
+        &[
+            "event.start", "start_time", "startedDateTime", "requestTimestamp", "request_start_time", "StartUTC",
+            "EdgeStartTimestamp", "time", "timestamp", "@timestamp", "ts", "msec", "time_iso8601", "time_local",
+            "event.created", "event_time", "datetime", "date_time", "date", "requestTimeEpoch", "request_time",
+            "log_time", "logged_at", "created_at", "end_time", "EdgeEndTimestamp", "StartLocal", "access_time", "t",
+        ],
+    ),
+    (
+        Role::Method,
+        &[
+            "method", "request_method", "http_method", "http.request.method", "http.method", "request.method", "verb",
+            "request_verb", "ClientRequestMethod", "httpRequest.requestMethod", "req.method", "cs_method",
+        ],
+    ),
+    (
+        Role::Target,
+        &[
+            "request_uri", "ClientRequestURI", "url.original", "http.target", "http.url", "url.full", "request_url",
+            "httpRequest.requestUrl", "request_target", "url", "request.url", "request.uri", "request.target",
+            "request.url.raw", "req.url", "original_uri", "original_url", "uri", "http_path", "path", "request_path",
+            "request.path", "req.path", "ClientRequestPath", "http.path", "url.path", "x-envoy-original-path",
+            "x-envoy-origin-path", "resource_path", "target",
+        ],
+    ),
+    (Role::Request, &["request", "request_line", "requestline", "http_request", "http.request", "req"]),
+    (
+        Role::Query,
+        &["query", "args", "query_string", "url.query", "request.query", "request.query_string", "http.query", "ClientRequestQuery"],
+    ),
+    (
+        Role::Status,
+        &[
+            "status", "status_code", "http.response.status_code", "response_code", "response_status", "response.status",
+            "response.status_code", "response.code", "http.status_code", "http.status", "http_status",
+            "http_status_code", "http_response_code", "EdgeResponseStatus", "DownstreamStatus", "resp_status",
+            "resp.status", "res.status", "res.statusCode", "httpRequest.status", "elb_status_code", "sc_status",
+            "status_code_client", "response_status_code",
+        ],
+    ),
+    (
+        Role::Client,
+        &[
+            "client_id", "oauth_client", "oauth_client_id", "oauth.client_id", "token.client_id", "client.id", "azp",
+            "consumer", "consumer_id", "app_id", "application_id", "client", "user", "username", "user.name", "user.id",
+            "user_id", "remote_user", "request_user", "auth_user", "ClientUsername", "request.user_id", "principal",
+            "sub", "remote_addr", "client_ip", "client.ip", "client.address", "source.ip", "source.address", "remote_ip",
+            "remote_host", "request.client_ip", "request.remote_ip", "client_address", "ClientHost", "ClientAddr",
+            "downstream_remote_address", "httpRequest.remoteIp", "source_ip", "identity.source_ip", "ip", "x_real_ip",
+            "x_forwarded_for",
+        ],
+    ),
+    (
+        Role::ErrorCode,
+        &[
+            "error_code", "error.code", "error.error_code", "response.body.code", "response_body.code", "body.code",
+            "resp_body.code", "response.body.error.code", "response_body.error.code", "body.error.code",
+            "response.error.code", "response.content.text.code", "err.code", "error_response.code",
+        ],
+    ),
+    (
+        Role::RequestId,
+        &["request_id", "x_request_id", "http.request.id",
+            "request.id", "req_id", "req.id", "RayID", "x_amzn_requestid", "extended_request_id"],
+    ),
+    (
+        Role::Body,
+        &["response_body", "response.body", "body", "resp_body", "response.content.text", "response.content", "res.body"],
+    ),
+];
+
+/// Names that mean the same wherever they stand, with the rank of the first: as the last key of any path, also as a
+/// logged header field. A correlation id is the API's own and stands before the id that each proxy gives a request.
+const ANYWHERE: &[(Role, u16, &[&str])] = &[
+    (Role::Name(NameKind::CallId), BUILT_IN, &["call_id", "sip_call_id", "x_call_id", "x_sip_call_id", "protocol_call_id"]),
+    (Role::Name(NameKind::Conversation), BUILT_IN, &["conversation_id", "x_conversation_id"]),
+    (Role::RequestId, BUILT_IN, &["inin_correlation_id", "correlation_id", "x_correlation_id"]),
+    (Role::RequestId, 2 * BUILT_IN, &["x_request_id"]),
+    (Role::MediaUri, BUILT_IN, &["media_uri"]),
+    (Role::Media, BUILT_IN, &["media"]),
+];
+
+/// What loggers put before a header field's name: nginx's `$http_x_call_id`, `$sent_http_…`, `$arg_…` and the like.
+const PREFIXES: [&[u8]; 13] = [
+    b"senthttp", b"upstreamhttp", b"http", b"requestheaders", b"requestheader", b"reqheaders", b"reqheader",
+    b"responseheaders", b"responseheader", b"respheader", b"headers", b"header", b"arg",
+];
+
+/// Objects that only wrap a record: their own name says nothing.
+const WRAPPERS: [&[u8]; 12] = [
+    b"log", b"json", b"jsonpayload", b"fields", b"data", b"payload", b"record", b"accesslog", b"access", b"message",
+    b"source", b"httpaccess",
+];
+
+/// The names of one log.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    paths: HashMap<Box<[u8]>, Entry>,
+    anywhere: HashMap<Box<[u8]>, Entry>,
+}
+
+impl Table {
+    /// The built-in names and those of every configured table that fits the log shown as `shown`.
+    pub(super) fn new(settings: &Settings, shown: &str) -> Self {
+        let mut table = Self { paths: HashMap::new(), anywhere: HashMap::new() };
+        let mut rank = 0;
+        for log in configured(settings, shown) {
+            let LogFields { time, method, target, status, client, error_code, request_id, call_id, conversation_id } =
+                &log.fields;
+            for (role, names) in [
+                (Role::Time, time),
+                (Role::Method, method),
+                (Role::Target, target),
+                (Role::Status, status),
+                (Role::Client, client),
+                (Role::ErrorCode, error_code),
+                (Role::RequestId, request_id),
+                (Role::Name(NameKind::CallId), call_id),
+                (Role::Name(NameKind::Conversation), conversation_id),
+            ] {
+                for name in names {
+                    table.paths.entry(folded(name)).or_insert((role, rank));
+                    rank = (BUILT_IN - 1).min(rank + 1);
+                }
+            }
+        }
+        for (role, names) in NAMES {
+            // Behind the names that mean the same anywhere.
+            for (rank, name) in (BUILT_IN + 16..).zip(*names) {
+                table.paths.entry(folded(name)).or_insert((*role, rank));
+            }
+        }
+        for (role, first, names) in ANYWHERE {
+            for (rank, name) in (*first..).zip(*names) {
+                table.anywhere.entry(folded(name)).or_insert((*role, rank));
+            }
+        }
+        for header in &settings.identity_headers {
+            let entry = (Role::Name(NameKind::Conversation), BUILT_IN);
+            table.anywhere.entry(folded(header)).or_insert(entry);
+        }
+        table
+    }
+
+    /// What the field at `path` holds.
+    pub(super) fn entry(&self, path: &[u8]) -> Option<Entry> {
+        let mut inner = path;
+        loop {
+            if let Some(entry) = self.paths.get(inner) {
+                return Some(*entry);
+            }
+            let Some(dot) = memchr::memchr(b'.', inner) else { break };
+            let (wrapper, rest) = inner.split_at(dot);
+            if !WRAPPERS.contains(&wrapper) {
+                break;
+            }
+            inner = rest.get(1..).unwrap_or_default();
+        }
+        let last = last_key(path);
+        PREFIXES
+            .iter()
+            .filter_map(|prefix| last.strip_prefix(*prefix))
+            .chain([last])
+            .find_map(|name| self.anywhere.get(name).copied())
+    }
+
+    /// What a query parameter called `name` names, if anything.
+    pub(super) fn parameter(&self, name: &[u8]) -> Option<NameKind> {
+        let name: Vec<u8> = fold(name).collect();
+        if name == b"trunkid" {
+            return Some(NameKind::Trunk);
+        }
+        let entry = self.anywhere.get(&*name).or_else(|| self.paths.get(&*name));
+        match entry {
+            Some((Role::Name(kind), _)) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+/// The configured tables that fit the log shown as `shown`.
+pub(super) fn configured<'s>(settings: &'s Settings, shown: &str) -> impl Iterator<Item = &'s AccessLog> {
+    let fits = move |log: &&AccessLog| log.files.as_ref().is_none_or(|files| glob::fits(files, shown.as_bytes()));
+    settings.access_logs.iter().filter(fits)
+}
+
+fn folded(name: &str) -> Box<[u8]> {
+    fold(name.as_bytes()).collect()
+}
+
+/// The best candidate of one role.
+#[derive(Clone, Copy, Debug)]
+struct Best<'a> {
+    rank: u16,
+    value: Scalar<'a>,
+}
+
+/// What one record says, role by role.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fields<'a> {
+    time: [Option<Best<'a>>; 2],
+    single: [Option<Best<'a>>; SINGLES],
+    /// Every identifier named, in the record's order.
+    pub(super) names: Vec<(NameKind, Scalar<'a>)>,
+    /// Response bodies that are text.
+    pub(super) bodies: Vec<Scalar<'a>>,
+    /// Media URIs of call audio.
+    pub(super) media_uris: u32,
+    /// Whether the same field stood twice with different values; the first counts.
+    pub(super) duplicate: bool,
+}
+
+/// Roles of which a record has one.
+const SINGLES: usize = 8;
+
+impl<'a> Fields<'a> {
+    /// Forgets the record.
+    pub(super) fn clear(&mut self) {
+        self.time = [None; 2];
+        self.single = [None; SINGLES];
+        self.names.clear();
+        self.bodies.clear();
+        self.media_uris = 0;
+        self.duplicate = false;
+    }
+
+    /// Takes a candidate. `alone` says that no second value can stand at the same path: then one is a duplicate.
+    pub(super) fn offer(&mut self, (role, rank): Entry, value: Scalar<'a>, alone: bool) {
+        if matches!(value.text, b"" | b"-") {
+            return;
+        }
+        let place = match role {
+            Role::Name(kind) => return self.names.push((kind, value)),
+            Role::Body => return self.bodies.push(value),
+            Role::Media | Role::MediaUri => return,
+            Role::Time => return self.offer_time(rank, value, alone),
+            Role::Status if status(value.text).is_none() => return,
+            Role::Status => 0,
+            Role::Target => 1,
+            Role::Request => 2,
+            Role::Method => 3,
+            Role::Query => 4,
+            Role::Client => 5,
+            Role::ErrorCode => 6,
+            Role::RequestId => 7,
+        };
+        let Some(best) = self.single.get_mut(place) else { return };
+        match best {
+            Some(known) if known.rank < rank => {}
+            Some(known) if known.rank == rank => self.duplicate |= alone && known.value != value,
+            _ => *best = Some(Best { rank, value }),
+        }
+    }
+
+    /// The two best times are kept: a field called `time` may hold a duration.
+    fn offer_time(&mut self, rank: u16, value: Scalar<'a>, alone: bool) {
+        let offered = Some(Best { rank, value });
+        let [first, second] = &mut self.time;
+        match first {
+            None => *first = offered,
+            Some(known) if known.rank == rank => self.duplicate |= alone && known.value != value,
+            Some(known) if rank < known.rank => {
+                *second = *first;
+                *first = offered;
+            }
+            Some(_) => {
+                if second.is_none_or(|known| rank < known.rank) {
+                    *second = offered;
+                }
+            }
+        }
+    }
+
+    /// The candidates for the time, best first.
+    pub(super) fn times(&self) -> [Option<Scalar<'a>>; 2] {
+        self.time.map(|best| best.map(|best| best.value))
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        status(self.value(0)?.text)
+    }
+
+    pub(super) fn target(&self) -> Option<Scalar<'a>> {
+        self.value(1)
+    }
+
+    /// Whether the target stands in a field that the configuration names.
+    pub(super) fn target_is_configured(&self) -> bool {
+        self.single.get(1).copied().flatten().is_some_and(|best| best.rank < BUILT_IN)
+    }
+
+    pub(super) fn request(&self) -> Option<Scalar<'a>> {
+        self.value(2)
+    }
+
+    pub(super) fn method(&self) -> Option<Scalar<'a>> {
+        self.value(3)
+    }
+
+    pub(super) fn query(&self) -> Option<Scalar<'a>> {
+        self.value(4)
+    }
+
+    pub(super) fn client(&self) -> Option<Scalar<'a>> {
+        self.value(5)
+    }
+
+    pub(super) fn error_code(&self) -> Option<Scalar<'a>> {
+        self.value(6)
+    }
+
+    pub(super) fn request_id(&self) -> Option<Scalar<'a>> {
+        self.value(7)
+    }
+
+    fn value(&self, place: usize) -> Option<Scalar<'a>> {
+        self.single.get(place).copied().flatten().map(|best| best.value)
+    }
+}
+
+/// A status code, such as `403` or `403 Forbidden`.
+pub(super) fn status(text: &[u8]) -> Option<u16> {
+    let digits = text.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at_checked(digits)?;
+    if !(1..=3).contains(&digits) || !matches!(rest, [] | [b' ', ..] | [b'.', b'0']) {
+        return None;
+    }
+    Some(number.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')))
+}
+
+/// A field that the record holds, as a shape remembers it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Its first byte in the record and the one behind its last.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) kind: Kind,
+    /// What it holds, where that matters.
+    pub(super) entry: Option<Entry>,
+    /// See [`Fields::offer`].
+    pub(super) alone: bool,
+}
+
+/// Fills [`Fields`] from the walk over one JSON record.
+pub(super) struct Collector<'a, 'f> {
+    table: &'f Table,
+    fields: &'f mut Fields<'a>,
+    /// Every value met, in the order of the record.
+    seen: &'f mut Vec<Seen>,
+    /// Whether the record depends on more than the values of its fields, so that no shape can stand for it.
+    pub(super) odd: bool,
+    /// For each open object: the media URIs counted before it, and whether it says that its media is no call audio.
+    open: Vec<(u32, bool)>,
+}
+
+impl<'a, 'f> Collector<'a, 'f> {
+    pub(super) fn new(table: &'f Table, fields: &'f mut Fields<'a>, seen: &'f mut Vec<Seen>) -> Self {
+        fields.clear();
+        seen.clear();
+        Self { table, fields, seen, odd: false, open: Vec::new() }
+    }
+}
+
+impl<'a> Sink<'a> for Collector<'a, '_> {
+    fn enter(&mut self) {
+        self.open.push((self.fields.media_uris, false));
+    }
+
+    fn leave(&mut self) {
+        if let Some((before, true)) = self.open.pop() {
+            self.fields.media_uris = before;
+        }
+    }
+
+    fn scalar(&mut self, path: &Path, value: Scalar<'a>, at: usize) {
+        let mut entry = self.table.entry(path.keys());
+        if let Some((Role::Media | Role::MediaUri, _)) = entry {
+            self.odd = true;
+        }
+        match entry {
+            // A media URI that the client sent hands out nothing.
+            Some((Role::MediaUri, _)) if !value.text.is_empty() && !path.keys().starts_with(b"request") => {
+                self.fields.media_uris += 1;
+            }
+            Some((Role::Media, _)) if !value.text.eq_ignore_ascii_case(b"audio") => {
+                if let Some(object) = self.open.last_mut() {
+                    object.1 = true;
+                }
+            }
+            // Of a list the first counts, such as the values of one header field; identifiers all do.
+            Some((role, _)) if path.behind_first && !matches!(role, Role::Name(_)) => entry = None,
+            _ => {}
+        }
+        let alone = !path.in_array;
+        if let Some(entry) = entry {
+            self.fields.offer(entry, value, alone);
+        }
+        self.seen.push(Seen { start: at, end: at + value.text.len(), kind: value.kind, entry, alone });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json;
+    use super::*;
+
+    fn table() -> Table {
+        Table::new(&Settings::default(), "a.log")
+    }
+
+    fn role(path: &str) -> Option<Role> {
+        table().entry(&folded(path)).map(|(role, _)| role)
+    }
+
+    #[test]
+    fn names_are_known_in_any_spelling_and_in_wrappers() {
+        for (path, expected) in [
+            ("statusCode", Role::Status),
+            ("http.response.status_code", Role::Status),
+            ("log.Status", Role::Status),
+            ("jsonPayload.log.status", Role::Status),
+            ("httpRequest.status", Role::Status),
+            ("requestHeaders.X-Call-ID", Role::Name(NameKind::CallId)),
+            ("http_x_call_id", Role::Name(NameKind::CallId)),
+            ("sip.callId", Role::Name(NameKind::CallId)),
+            ("arg_callId", Role::Name(NameKind::CallId)),
+            ("sent_http_x_inin_cnv", Role::Name(NameKind::Conversation)),
+            ("response.headers.ININ-Correlation-Id", Role::RequestId),
+            ("request.uri", Role::Target),
+            ("request", Role::Request),
+            ("url.query", Role::Query),
+        ] {
+            assert_eq!(role(path), Some(expected), "{path}");
+        }
+        for path in ["upstream_status", "error.status", "recall_id", "x.request", "bytes", "upstream.status", ""] {
+            assert_eq!(role(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn configured_names_stand_before_the_built_in_ones() {
+        let fields = LogFields { status: vec!["resp.code".to_owned()], ..LogFields::default() };
+        let log = AccessLog { files: Some("*gw*".to_owned()), fields, ..AccessLog::default() };
+        let settings = Settings { access_logs: vec![log], ..Settings::default() };
+        let table = Table::new(&settings, "gw.log");
+        assert_eq!(table.entry(b"resp.code"), Some((Role::Status, 0)));
+        assert_eq!(Table::new(&settings, "other.log").entry(b"resp.code"), None);
+        let mut fields = Fields::default();
+        let text = br#"{"status": 200, "resp": {"code": "403"}}"#;
+        let mut seen = Vec::new();
+        json::walk(text, Path::default(), &mut Collector::new(&table, &mut fields, &mut seen)).expect("json");
+        assert_eq!(fields.status(), Some(403));
+    }
+
+    fn collect<'a>(text: &'a str) -> Fields<'a> {
+        let mut fields = Fields::default();
+        let mut seen = Vec::new();
+        let table = table();
+        let mut sink = Collector::new(&table, &mut fields, &mut seen);
+        json::walk(text.as_bytes(), Path::default(), &mut sink).expect("json");
+        fields
+    }
+
+    #[test]
+    fn the_first_of_two_equal_keys_counts_and_is_told() {
+        let fields = collect(r#"{"status":200,"status":403}"#);
+        assert_eq!((fields.status(), fields.duplicate), (Some(200), true));
+        assert!(!collect(r#"{"status":200,"status":200,"a":1,"a":2}"#).duplicate);
+        assert!(!collect(r#"{"headers":{"x-request-id":["a","b"]}}"#).duplicate);
+    }
+
+    #[test]
+    fn candidates_that_say_nothing_do_not_count() {
+        let fields = collect(r#"{"client_id":"","remote_user":"-","remote_addr":"192.0.2.1","status":"ok","http_status":"403 Forbidden"}"#);
+        assert_eq!(fields.client().map(|value| value.text), Some(&b"192.0.2.1"[..]));
+        assert_eq!(fields.status(), Some(403));
+    }
+
+    #[test]
+    fn media_uris_count_only_where_the_media_may_be_call_audio() {
+        let uri = r#""mediaUris":{"0":{"mediaUri":"https://m"}}"#;
+        for (text, expected) in [
+            (format!(r#"{{"body":[{{"media":"audio",{uri}}}]}}"#), 1),
+            (format!(r#"{{"body":[{{{uri}}}]}}"#), 1),
+            (format!(r#"{{"body":[{{{uri},"media":"screen"}},{{"media":"chat",{uri}}}]}}"#), 0),
+            (format!(r#"{{"body":[{{{uri},"media":"screen"}},{{"media":"audio",{uri}}}]}}"#), 1),
+            (r#"{"body":[{"mediaUris":{}},{"mediaUri":""},{"mediaUri":null}]}"#.to_owned(), 0),
+            (format!(r#"{{"requestBody":{{{uri}}}}}"#), 0),
+        ] {
+            assert_eq!(collect(&text).media_uris, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_one_to_three_digits() {
+        assert_eq!(status(b"403"), Some(403));
+        assert_eq!(status(b"0"), Some(0));
+        assert_eq!(status(b"403.0"), Some(403));
+        for text in [&b""[..], b"-", b"4030", b"4x3", b"-403", b"403x", b"ok"] {
+            assert_eq!(status(text), None);
+        }
+    }
+}

@@ -1,0 +1,524 @@
+//! Times as logs write them, to instants: RFC 3339 and its relatives, CLF, HTTP dates, and epoch numbers.
+//!
+//! Keeps the digits of the second as written. A time without an offset is taken in the log's zone, and [`Zones`] keeps
+//! where the zones came from. Nothing that cannot be read is guessed: it gives `None`.
+//!
+//! # Incomplete support
+//!
+//! Zone abbreviations other than `Z`, `UTC` and `GMT` are not read: they name no single offset.
+
+use jiff::tz::TimeZone;
+
+use crate::evidence::Timestamp;
+use crate::settings::{Settings, Timezone};
+
+use super::glob;
+
+/// Where the zone of a log's times came from; the greatest is the weakest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ZoneFrom {
+    /// The times carry it.
+    Written,
+    /// The configuration or the command line names it.
+    Configured,
+    /// Nobody names it: UTC.
+    Assumed,
+}
+
+impl ZoneFrom {
+    /// The word the report uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Configured => "configured",
+            Self::Assumed => "assumed",
+        }
+    }
+}
+
+/// The zone of a log's times, by the weakest source that any of them needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// `UTC`, an offset such as `+03:30`, a span of offsets such as `+01:00 to +02:00`, or the zone's configured name.
+    pub name: String,
+    /// Where it came from.
+    pub from: ZoneFrom,
+}
+
+/// Which zones the times of a log were read in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Zones {
+    /// The least and the greatest offset written, in seconds east of UTC. Epoch numbers count as offset 0.
+    written: Option<(i32, i32)>,
+    /// Whether any time carried none.
+    local: bool,
+}
+
+impl Zones {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.local |= other.local;
+        if let Some((least, greatest)) = other.written {
+            self.write(least);
+            self.write(greatest);
+        }
+    }
+
+    fn write(&mut self, offset: i32) {
+        self.written = Some(match self.written {
+            None => (offset, offset),
+            Some((least, greatest)) => (least.min(offset), greatest.max(offset)),
+        });
+    }
+}
+
+/// Reads the times of one log.
+#[derive(Clone, Debug)]
+pub(super) struct Clock {
+    zone: Timezone,
+    from: ZoneFrom,
+    /// The zone's offset in seconds where it never changes.
+    fixed: Option<i32>,
+}
+
+/// An instant, and whether its local time happened twice or never: then it is the earlier one, or the one after the gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Instant {
+    pub(super) at: Timestamp,
+    pub(super) ambiguous: bool,
+}
+
+impl Clock {
+    /// The clock of the log shown as `shown`: the first table that fits it and has a zone, else the general one.
+    pub(super) fn new(settings: &Settings, shown: &str) -> Self {
+        let fits = |files: &Option<String>| files.as_ref().is_none_or(|files| glob::fits(files, shown.as_bytes()));
+        let own = settings.access_logs.iter().filter(|log| fits(&log.files)).find_map(|log| log.timezone.clone());
+        let (zone, from) = match own {
+            Some(zone) => (zone, ZoneFrom::Configured),
+            // The default cannot be told from the same zone named on the command line; both are said in the report.
+            None if settings.log_timezone == Timezone::utc() => (Timezone::utc(), ZoneFrom::Assumed),
+            None => (settings.log_timezone.clone(), ZoneFrom::Configured),
+        };
+        let fixed = zone.zone.to_fixed_offset().ok().map(jiff::tz::Offset::seconds);
+        Self { zone, from, fixed }
+    }
+
+    /// The instant that `text` states; `None` where it states none that can be read.
+    pub(super) fn read(&self, text: &[u8], zones: &mut Zones) -> Option<Instant> {
+        let written = parse(text)?;
+        let (at, ambiguous) = match (written.offset, self.fixed) {
+            (Some(offset), _) => (written.less(offset)?, false),
+            (None, Some(offset)) => (written.less(offset)?, false),
+            (None, None) => local(written, &self.zone.zone)?,
+        };
+        match written.offset {
+            Some(offset) => zones.write(offset),
+            None => zones.local = true,
+        }
+        Some(Instant { at, ambiguous })
+    }
+
+    /// The zone to report for times that were read in `zones`; `None` where no time was read.
+    pub(super) fn zone(&self, zones: Zones) -> Option<Zone> {
+        if zones.local {
+            return Some(Zone { name: self.zone.name.clone(), from: self.from });
+        }
+        let (least, greatest) = zones.written?;
+        let name = match least == greatest {
+            true => offset_name(least),
+            false => format!("{} to {}", offset_name(least), offset_name(greatest)),
+        };
+        Some(Zone { name, from: ZoneFrom::Written })
+    }
+}
+
+fn offset_name(seconds: i32) -> String {
+    if seconds == 0 {
+        return "UTC".to_owned();
+    }
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let minutes = seconds.abs() / 60;
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// A local time whose offset changes over the year. Where the clock was set back the earlier instant is taken.
+fn local(written: Written, zone: &TimeZone) -> Option<(Timestamp, bool)> {
+    let civil = jiff::Timestamp::from_second(written.seconds).ok()?.to_zoned(TimeZone::UTC).datetime();
+    let ambiguous = zone.to_ambiguous_timestamp(civil);
+    let is_ambiguous = ambiguous.is_ambiguous();
+    let seconds = ambiguous.compatible().ok()?.as_second();
+    Some((Written { seconds, ..written }.less(0)?, is_ambiguous))
+}
+
+/// A time as written: the wall clock's seconds since the epoch, and the offset where one was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Written {
+    seconds: i64,
+    nanos: u32,
+    digits: u8,
+    offset: Option<i32>,
+}
+
+impl Written {
+    /// The instant of this wall clock when it is `offset` seconds east of UTC; `None` outside 1677 to 2262.
+    fn less(self, offset: i32) -> Option<Timestamp> {
+        let ns = (self.seconds - i64::from(offset)).checked_mul(1_000_000_000)?.checked_add(i64::from(self.nanos))?;
+        Some(Timestamp::new(ns, self.digits))
+    }
+}
+
+fn parse(text: &[u8]) -> Option<Written> {
+    match text.first()? {
+        b'[' | b' ' | b'"' => parse(text.get(1..)?.trim_ascii_end().trim_suffix_byte(b']').trim_suffix_byte(b'"')),
+        b'0'..=b'9' => match (text.get(2), text.get(4)) {
+            (_, Some(b'-' | b'/')) => date_time(text),
+            (Some(b'/'), _) => clf(text),
+            _ => epoch(text),
+        },
+        b'A'..=b'Z' | b'a'..=b'z' => http_date(text),
+        _ => None,
+    }
+}
+
+trait TrimSuffix {
+    fn trim_suffix_byte(&self, byte: u8) -> &Self;
+}
+
+impl TrimSuffix for [u8] {
+    fn trim_suffix_byte(&self, byte: u8) -> &Self {
+        match self.split_last() {
+            Some((last, rest)) if *last == byte => rest,
+            _ => self,
+        }
+    }
+}
+
+/// Decimal digits to a number, noting in `bad` what is no digit.
+fn number<const N: usize>(digits: [u8; N], bad: &mut bool) -> i64 {
+    digits.iter().fold(0, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        *bad |= digit > 9;
+        number * 10 + i64::from(digit)
+    })
+}
+
+/// `2026-01-02T03:04:05.678+08:00` (RFC 3339 §5.6), also with a blank, with `/` in the date, with a comma before the
+/// fraction, and without an offset.
+fn date_time(text: &[u8]) -> Option<Written> {
+    let (head, rest) = text.split_first_chunk::<19>()?;
+    let &[y1, y2, y3, y4, s1, m1, m2, s2, d1, d2, t, h1, h2, c1, n1, n2, c2, e1, e2] = head;
+    if s1 != s2 || !matches!(t, b'T' | b't' | b' ' | b'_') || c1 != b':' || c2 != b':' {
+        return None;
+    }
+    let mut bad = false;
+    let date = (number([y1, y2, y3, y4], &mut bad), number([m1, m2], &mut bad), number([d1, d2], &mut bad));
+    let time = (number([h1, h2], &mut bad), number([n1, n2], &mut bad), number([e1, e2], &mut bad));
+    if bad {
+        return None;
+    }
+    let (fraction, rest) = fraction(rest);
+    wall_clock(date, time, fraction, offset(rest)?)
+}
+
+/// `10/Oct/2000:13:55:36 -0700`, also with a fraction and without an offset.
+fn clf(text: &[u8]) -> Option<Written> {
+    let (head, rest) = text.split_first_chunk::<20>()?;
+    let &[d1, d2, s1, m1, m2, m3, s2, y1, y2, y3, y4, c0, h1, h2, c1, n1, n2, c2, e1, e2] = head;
+    if [s1, s2, c0, c1, c2] != *b"//:::" {
+        return None;
+    }
+    let mut bad = false;
+    let date = (number([y1, y2, y3, y4], &mut bad), month([m1, m2, m3])?, number([d1, d2], &mut bad));
+    let time = (number([h1, h2], &mut bad), number([n1, n2], &mut bad), number([e1, e2], &mut bad));
+    if bad {
+        return None;
+    }
+    let (fraction, rest) = fraction(rest);
+    wall_clock(date, time, fraction, offset(rest)?)
+}
+
+fn month(name: [u8; 3]) -> Option<i64> {
+    Some(match &name.map(|letter| letter.to_ascii_lowercase()) {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        _ => return None,
+    })
+}
+
+fn wall_clock(date: (i64, i64, i64), time: (i64, i64, i64), part: (u32, u8), offset: Option<i32>) -> Option<Written> {
+    let ((year, month, day), (hour, minute, second)) = (date, time);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    // A leap second is the second before it: the Unix time scale has no place for it.
+    if day < 1 || day > length || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let second = second.min(59);
+    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(Written { seconds, nanos: part.0, digits: part.1, offset })
+}
+
+/// Days since 1970-01-01 of a date of the Gregorian calendar, years counted from March so that a leap day comes last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let era = year.div_euclid(400);
+    let of_era = year - era * 400;
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The fraction of the second at the front of `text`, as nanoseconds and digits. Digits past the ninth are dropped.
+fn fraction(text: &[u8]) -> ((u32, u8), &[u8]) {
+    let Some((b'.' | b',', digits)) = text.split_first() else { return ((0, 0), text) };
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if count == 0 {
+        return ((0, 0), text);
+    }
+    let (digits, rest) = digits.split_at(count);
+    let kept = count.min(9);
+    let mut nanos = 0;
+    for place in 0..9 {
+        nanos = nanos * 10 + digits.get(place).map_or(0, |digit| u32::from(digit - b'0'));
+    }
+    // At most nine.
+    ((nanos, kept as u8), rest)
+}
+
+/// The offset that ends a time: `Some(None)` where there is none, `None` where what is there cannot be read.
+#[expect(clippy::option_option, reason = "unreadable and absent are different answers")]
+fn offset(text: &[u8]) -> Option<Option<i32>> {
+    let text = text.trim_ascii();
+    let (sign, digits) = match text {
+        [] => return Some(None),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => {
+            let name = text.eq_ignore_ascii_case(b"z") || text.eq_ignore_ascii_case(b"utc");
+            return (name || text.eq_ignore_ascii_case(b"gmt")).then_some(Some(0));
+        }
+    };
+    let mut bad = false;
+    let (hours, minutes, rest) = match digits {
+        [h1, h2, b':', m1, m2, rest @ ..] | [h1, h2, m1 @ b'0'..=b'9', m2, rest @ ..] => {
+            (number([*h1, *h2], &mut bad), number([*m1, *m2], &mut bad), rest)
+        }
+        [h1, h2, rest @ ..] => (number([*h1, *h2], &mut bad), 0, rest),
+        _ => return None,
+    };
+    // A name of the zone may follow its offset: `+0000 UTC`, `+08:00[Asia/Singapore]`.
+    let named = matches!(rest, [] | [b' ' | b'[', ..]);
+    if bad || hours > 23 || minutes > 59 || !named {
+        return None;
+    }
+    // At most a day.
+    Some(Some(sign * (hours * 3_600 + minutes * 60) as i32))
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
+fn http_date(text: &[u8]) -> Option<Written> {
+    let zoned = jiff::fmt::rfc2822::parse(str::from_utf8(text).ok()?).ok()?;
+    let offset = zoned.offset().seconds();
+    Some(Written { seconds: zoned.timestamp().as_second() + i64::from(offset), nanos: 0, digits: 0, offset: Some(offset) })
+}
+
+/// Seconds, milliseconds, microseconds or nanoseconds since the epoch, by magnitude; fractions and exponents too.
+///
+/// Less than 10^8 seconds (1973) is no time but a duration.
+fn epoch(text: &[u8]) -> Option<Written> {
+    let (mut value, mut scale, mut point) = (0_i128, 0_i32, false);
+    let mut rest = text.trim_ascii_end();
+    while let [byte, after @ ..] = rest {
+        match byte {
+            b'0'..=b'9' => {
+                if value < 10_i128.pow(36) {
+                    value = value * 10 + i128::from(byte - b'0');
+                    scale += i32::from(point);
+                } else if !point {
+                    return None;
+                }
+            }
+            b'.' | b',' if !point => point = true,
+            b'e' | b'E' => {
+                let exponent: i32 = str::from_utf8(after).ok()?.parse().ok()?;
+                scale = scale.checked_sub(exponent)?;
+                rest = &[];
+                break;
+            }
+            _ => return None,
+        }
+        rest = after;
+    }
+    debug_assert!(rest.is_empty());
+    if !(-18..=36).contains(&scale) {
+        return None;
+    }
+    let whole = match scale {
+        0.. => value / 10_i128.pow(scale.unsigned_abs()),
+        _ => value.checked_mul(10_i128.pow(scale.unsigned_abs()))?,
+    };
+    let unit = match whole {
+        ..100_000_000 => return None,
+        ..100_000_000_000 => 0,
+        ..100_000_000_000_000 => 3,
+        ..100_000_000_000_000_000 => 6,
+        _ => 9,
+    };
+    // `value` counts in 10^-decimals seconds.
+    let decimals = scale + unit;
+    let ns = match 9 - decimals {
+        up @ 0.. => value.checked_mul(10_i128.checked_pow(up.unsigned_abs())?)?,
+        down => value / 10_i128.checked_pow(down.unsigned_abs())?,
+    };
+    let seconds = i64::try_from(ns.div_euclid(1_000_000_000)).ok()?;
+    let nanos = u32::try_from(ns.rem_euclid(1_000_000_000)).ok()?;
+    // Between 0 and 9.
+    let digits = decimals.clamp(0, 9) as u8;
+    Some(Written { seconds, nanos, digits, offset: Some(0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(zone: &str) -> Clock {
+        let zone = Timezone { name: zone.to_owned(), zone: TimeZone::get(zone).expect(zone) };
+        Clock::new(&Settings { log_timezone: zone, ..Settings::default() }, "a.log")
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        let read = Clock::new(&Settings::default(), "a.log").read(text.as_bytes(), &mut Zones::default());
+        assert_eq!(read.map(|instant| instant.at.rfc3339()).as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn rfc_3339_in_its_spellings() {
+        for text in [
+            "2026-01-02T03:04:05Z",
+            "2026-01-02t03:04:05z",
+            "2026-01-02 03:04:05+00:00",
+            "2026-01-02T11:04:05+08:00",
+            "2026-01-02T11:04:05+0800",
+            "2026-01-02T11:04:05+08",
+            "2026-01-01T19:34:05-07:30",
+            "2026-01-02 03:04:05 +0000 UTC",
+            "2026-01-02T11:04:05+08:00[Asia/Singapore]",
+            "[2026-01-02T03:04:05Z]",
+            "2026/01/02 03:04:05",
+            "2026-01-02 03:04:05 UTC",
+            "2026-01-02 03:04:05 GMT",
+        ] {
+            check(text, Some("2026-01-02T03:04:05Z"));
+        }
+        check("2026-01-02T03:04:05.678Z", Some("2026-01-02T03:04:05.678Z"));
+        check("2026-01-02T03:04:05,6Z", Some("2026-01-02T03:04:05.6Z"));
+        check("2026-01-02T03:04:05.123456789123Z", Some("2026-01-02T03:04:05.123456789Z"));
+        check("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z"));
+        check("2024-02-29T00:00:00Z", Some("2024-02-29T00:00:00Z"));
+        check("1969-12-31T23:59:59.9Z", Some("1969-12-31T23:59:59.9Z"));
+    }
+
+    #[test]
+    fn clf_with_and_without_brackets() {
+        check("10/Oct/2000:13:55:36 -0700", Some("2000-10-10T20:55:36Z"));
+        check("[10/OCT/2000:13:55:36.25 +0000]", Some("2000-10-10T13:55:36.25Z"));
+        check("10/Oct/2000:13:55:36", Some("2000-10-10T13:55:36Z"));
+        check("Sun, 06 Nov 1994 08:49:37 GMT", Some("1994-11-06T08:49:37Z"));
+    }
+
+    #[test]
+    fn epochs_by_magnitude_keep_their_digits() {
+        check("1767323045", Some("2026-01-02T03:04:05Z"));
+        check("1767323045.678", Some("2026-01-02T03:04:05.678Z"));
+        check("1767323045.1234567890123", Some("2026-01-02T03:04:05.123456789Z"));
+        check("1767323045678", Some("2026-01-02T03:04:05.678Z"));
+        check("1767323045678.5", Some("2026-01-02T03:04:05.6785Z"));
+        check("1767323045678901", Some("2026-01-02T03:04:05.678901Z"));
+        check("1767323045678901234", Some("2026-01-02T03:04:05.678901234Z"));
+        check("1.767323045678e9", Some("2026-01-02T03:04:05.678Z"));
+        check("1.767323045678e+12", Some("2026-01-02T03:04:05.678Z"));
+        check("1.7e9", Some("2023-11-14T22:13:20Z"));
+    }
+
+    #[test]
+    fn what_is_no_time_is_not_guessed() {
+        for text in [
+            "", "-", "0.123", "12", "10:00:00", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-01-02",
+            "2026-01-02T24:00:00Z", "2026-01-02T03:60:00Z", "2026-01-02T03:04:05+25:00", "2026-01-02T03:04:05 CEST",
+            "10/Foo/2000:13:55:36 -0700", "99999999999999999999", "20260102030405", "2026-01-02T03:04:05+8",
+            "2026-0a-02T03:04:05Z", "9999-01-01T00:00:00Z", "1e999999999999", "1e-999", "1..2", "١٢",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn times_without_offset_use_the_zone_and_say_so() {
+        let mut zones = Zones::default();
+        let clock = clock("Europe/Berlin");
+        let read = |text: &str, zones: &mut Zones| {
+            clock.read(text.as_bytes(), zones).map(|instant| (instant.at.rfc3339(), instant.ambiguous)).expect("time")
+        };
+        assert_eq!(read("2026-07-01 12:00:00", &mut zones), ("2026-07-01T10:00:00Z".to_owned(), false));
+        assert_eq!(read("2026-01-01 12:00:00.5", &mut zones), ("2026-01-01T11:00:00.5Z".to_owned(), false));
+        assert_eq!(read("2026-10-25 02:30:00", &mut zones), ("2026-10-25T00:30:00Z".to_owned(), true));
+        assert_eq!(read("2026-07-01T12:00:00+00:00", &mut zones), ("2026-07-01T12:00:00Z".to_owned(), false));
+        let zone = clock.zone(zones).expect("zone");
+        assert_eq!((zone.name.as_str(), zone.from), ("Europe/Berlin", ZoneFrom::Configured));
+    }
+
+    #[test]
+    fn the_zone_reported_is_the_weakest_used() {
+        let clock = Clock::new(&Settings::default(), "a.log");
+        let zone = |texts: &[&str]| {
+            let mut zones = Zones::default();
+            for text in texts {
+                clock.read(text.as_bytes(), &mut zones);
+            }
+            clock.zone(zones).map(|zone| (zone.name, zone.from.name()))
+        };
+        assert_eq!(zone(&["rubbish"]), None);
+        assert_eq!(zone(&["2026-01-02T03:04:05Z", "1767323045"]), Some(("UTC".to_owned(), "written")));
+        assert_eq!(zone(&["10/Oct/2000:13:55:36 +0330"]), Some(("+03:30".to_owned(), "written")));
+        assert_eq!(
+            zone(&["10/Oct/2000:13:55:36 -0230", "10/Oct/2000:13:55:36 +0100"]),
+            Some(("-02:30 to +01:00".to_owned(), "written"))
+        );
+        assert_eq!(zone(&["2026-01-02T03:04:05Z", "2026-01-02T03:04:05"]), Some(("UTC".to_owned(), "assumed")));
+    }
+
+    #[test]
+    fn the_first_table_that_fits_and_has_a_zone_wins() {
+        let zone = |name: &str| Some(Timezone { name: name.to_owned(), zone: TimeZone::get(name).expect(name) });
+        let table = |files: Option<&str>, timezone| crate::settings::AccessLog {
+            files: files.map(str::to_owned),
+            timezone,
+            ..Default::default()
+        };
+        let access_logs = vec![
+            table(Some("other*"), zone("Asia/Tokyo")),
+            table(None, None),
+            table(Some("*gateway*"), zone("Asia/Singapore")),
+            table(None, zone("America/New_York")),
+        ];
+        let settings = Settings { access_logs, ..Settings::default() };
+        assert_eq!(Clock::new(&settings, "logs/gateway.log").zone.name, "Asia/Singapore");
+        assert_eq!(Clock::new(&settings, "logs/proxy.log").zone.name, "America/New_York");
+    }
+}

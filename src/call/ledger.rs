@@ -1,0 +1,84 @@
+//! What the signalling of one leg says about consent, before anyone judges it: every INVITE, re-INVITE and UPDATE with
+//! the fields that a rule reads, what became of it, and the places where such a request may be missing.
+
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::Method;
+
+/// One INVITE, re-INVITE or UPDATE of a leg; retransmissions and second copies are one.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// When it was sent first.
+    pub at: Timestamp,
+    /// Its packet; of several copies the first whole one.
+    pub locus: Locus,
+    /// INVITE or UPDATE.
+    pub method: Method,
+    /// Its CSeq number; `None` where unreadable.
+    pub cseq: Option<u32>,
+    /// Whether it carries no To tag: an attempt to set up the leg.
+    pub initial: bool,
+    /// Whether it was seen on the hop that counts, or within its dialog.
+    pub counts: bool,
+    /// Whether its header section was captured to the end.
+    pub header_whole: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The fields that a consent rule names: rule, name and value as written.
+    pub fields: Vec<(u16, &'a [u8], &'a [u8])>,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// A 2xx was seen.
+    Accepted,
+    /// A final response of 300 or above was seen, and no 2xx.
+    Refused,
+    /// No final response was seen.
+    #[default]
+    Unknown,
+}
+
+/// A place in the dialog where a request that could speak of consent was not captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// From when on nothing is known: the sender's last request before the gap.
+    pub from: Timestamp,
+    /// When it shows: what was missing was sent before.
+    pub shown: Timestamp,
+    /// Why.
+    pub kind: GapKind,
+    /// What shows it.
+    pub locus: Locus,
+}
+
+/// How a missing request shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapKind {
+    /// The sender's CSeq numbers skip.
+    CSeqSkipped,
+    /// A response or an ACK belongs to a request that was not captured.
+    RequestNotCaptured,
+}
+
+impl GapKind {
+    /// The ground's word.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::CSeqSkipped => "cseq_skipped",
+            Self::RequestNotCaptured => "request_not_captured",
+        }
+    }
+}
+
+/// The request that set up the leg: the INVITE that counts (contract §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetUp {
+    /// The entry of that index.
+    Entry(usize),
+    /// Hops that cannot be told apart carried INVITEs that disagree; what shows it.
+    HopsDisagree(Locus),
+    /// It was not captured; the message that shows it.
+    NotCaptured(Locus),
+}

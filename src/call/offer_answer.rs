@@ -1,0 +1,236 @@
+//! Offers and answers over the life of a dialog (RFC 3264, RFC 3261 §13.2.1), into media streams.
+//!
+//! A stream is one media description that offer and answer accepted; where only one of the two was captured it stands
+//! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by.
+//!
+//! # Incomplete support
+//!
+//! An answer to an offer in a reliable provisional response is looked for in the ACK, not in the PRACK.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::ledger::Outcome;
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::{Body, MediaDescription, MediaFlow, Method, Signalling, StartLine};
+
+/// Offers and answers of one dialog that are followed. More are an attack, not a call.
+const MOST_EXCHANGES: usize = 1024;
+
+/// One media stream of a leg.
+#[derive(Clone, Debug)]
+pub struct Stream<'a> {
+    /// Its place among the media descriptions, from 0.
+    pub index: u32,
+    /// The media type.
+    pub media: &'a [u8],
+    /// The formats, the answer's where one was captured, separated by one blank.
+    pub codecs: &'a [u8],
+    /// Where the offerer wants to receive; `None` when the offer was not captured.
+    pub offer: Option<Endpoint<'a>>,
+    /// Where the answerer wants to receive; `None` when the answer was not captured.
+    pub answer: Option<Endpoint<'a>>,
+    /// When the signalling has it open: from, and until when it was rejected again; by time. Empty when no answer shows
+    /// when it began.
+    pub windows: Vec<(Timestamp, Option<Timestamp>)>,
+    /// Every address and port that was negotiated for it, and since when.
+    pub endpoints: Vec<(SocketAddr, Timestamp)>,
+    /// The RTP flows tied to it, with their runs within the dialog's life.
+    pub flows: Vec<MediaFlow>,
+    /// Whether some flow was tied by the address it came from, because it went to another than negotiated.
+    pub behind_nat: bool,
+}
+
+/// An address and a port as a session description writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// The address or host name; empty where none stands.
+    pub address: &'a [u8],
+    /// The port; `None` where it was unreadable.
+    pub port: Option<u16>,
+}
+
+/// One offer with its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange<'a> {
+    offer: Option<Signalling<'a>>,
+    /// The answers; several when the offer forked.
+    answers: Vec<Signalling<'a>>,
+    /// When the answer was given: the 2xx where one was seen.
+    agreed: Option<Timestamp>,
+    /// Whether it set up the leg.
+    initial: bool,
+}
+
+impl Exchange<'_> {
+    /// The message that carries its description.
+    pub(crate) fn locus(&self) -> Option<Locus> {
+        self.offer.iter().chain(&self.answers).map(|message| message.locus).next()
+    }
+}
+
+/// The exchanges of a dialog that were not refused, by time. `outcome` tells what became of a request.
+pub(crate) fn exchanges<'a>(
+    messages: &[&Signalling<'a>],
+    invite: Option<&Signalling<'a>>,
+    outcome: impl Fn(&Signalling<'a>) -> Outcome,
+) -> Vec<Exchange<'a>> {
+    let mut exchanges: Vec<(Signalling<'a>, Exchange<'a>)> = Vec::new();
+    for message in messages {
+        let Some(cseq) = message.cseq else { continue };
+        let described = message.media().is_some();
+        let own = |begun: &Signalling<'a>| {
+            begun.from_tag == message.from_tag
+                && begun.cseq.is_some_and(|own| {
+                    own.number == cseq.number
+                        && (own.method == cseq.method || (cseq.method == Method::Ack && own.method == Method::Invite))
+                })
+        };
+        match message.start {
+            StartLine::Request { method: Method::Invite | Method::Update | Method::Prack, .. } => {
+                let initial = invite.is_some_and(|invite| invite.locus == message.locus);
+                let attempt = message.to_tag.is_none() && !initial;
+                if attempt || outcome(message) == Outcome::Refused || exchanges.len() >= MOST_EXCHANGES {
+                    continue;
+                }
+                let offer = described.then_some(**message);
+                exchanges.push((**message, Exchange { offer, answers: Vec::new(), agreed: None, initial }));
+            }
+            StartLine::Request { method: Method::Ack, .. } => {
+                let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, _)| own(begun)) else {
+                    continue;
+                };
+                if described && exchange.answers.is_empty() {
+                    exchange.answers.push(**message);
+                }
+            }
+            StartLine::Response(status @ 101..=299)
+                if matches!(cseq.method, Method::Invite | Method::Update | Method::Prack) =>
+            {
+                let known = exchanges.iter().rposition(|(begun, _)| own(begun));
+                let place = match known {
+                    Some(place) => place,
+                    // The answer alone was captured: it stands for both.
+                    None if described && exchanges.len() < MOST_EXCHANGES => {
+                        exchanges.push((
+                            **message,
+                            Exchange { offer: None, answers: Vec::new(), agreed: None, initial: true },
+                        ));
+                        exchanges.len() - 1
+                    }
+                    None => continue,
+                };
+                let Some((begun, exchange)) = exchanges.get_mut(place) else { continue };
+                if status >= 200 && exchange.agreed.is_none() {
+                    exchange.agreed = Some(message.at);
+                }
+                let asked = matches!(begun.start, StartLine::Request { .. });
+                let offered_late = exchange.offer.is_some_and(|offer| matches!(offer.start, StartLine::Response(_)));
+                match (described, asked) {
+                    (false, _) => {}
+                    // A request without an offer: the response makes it, the final one's standing (RFC 3264 §5).
+                    (true, true)
+                        if exchange.offer.is_none()
+                            || (offered_late && status >= 200 && exchange.answers.is_empty()) =>
+                    {
+                        exchange.offer = Some(**message);
+                    }
+                    (true, true) if offered_late => {}
+                    (true, _) => keep_answer(&mut exchange.answers, message, status),
+                }
+            }
+            _ => {}
+        }
+    }
+    exchanges.into_iter().map(|(_, exchange)| exchange).filter(|exchange| exchange.locus().is_some()).collect()
+}
+
+/// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside.
+fn keep_answer<'a>(answers: &mut Vec<Signalling<'a>>, message: &Signalling<'a>, status: u16) {
+    let is_final = |answer: &Signalling<'_>| matches!(answer.start, StartLine::Response(200..));
+    if let Some(same) = answers.iter_mut().find(|answer| answer.to_tag == message.to_tag) {
+        if status >= 200 && !is_final(same) {
+            *same = *message;
+        }
+    } else if answers.len() < 16 {
+        answers.push(*message);
+        // The dialog that was confirmed first stands first.
+        answers.sort_by_key(|answer| !is_final(answer));
+    }
+}
+
+/// The streams that the exchanges accepted, in SDP order.
+pub(crate) fn streams<'a>(exchanges: &[Exchange<'a>], answered: Option<Timestamp>) -> Vec<Stream<'a>> {
+    let mut streams: Vec<Option<Stream<'a>>> = Vec::new();
+    for exchange in exchanges {
+        let answer = exchange.answers.first();
+        let offered: Option<Vec<_>> = exchange.offer.as_ref().and_then(|offer| offer.media().map(Iterator::collect));
+        let agreed: Option<Vec<_>> = answer.and_then(|answer| answer.media().map(Iterator::collect));
+        let count = offered.as_ref().map_or(0, Vec::len).max(agreed.as_ref().map_or(0, Vec::len));
+        let (first, second) = (exchange.offer.as_ref(), answer);
+        let since = first.or(second).map(|message| message.at);
+        // In the setting up, media runs from the 2xx; where it was not captured, nothing shows when it began.
+        let opens = if exchange.initial { answered.or(exchange.agreed) } else { exchange.agreed };
+        for index in 0..count {
+            let offer: Option<&MediaDescription<'a>> = offered.as_ref().and_then(|media| media.get(index));
+            let answer: Option<&MediaDescription<'a>> = agreed.as_ref().and_then(|media| media.get(index));
+            // A description that was captured whole and lacks the section rejects it; a cut one says nothing of it.
+            let whole = |message: Option<&Signalling<'_>>| message.is_some_and(|message| message.body != Body::Cut);
+            let accepted = match (offer, answer) {
+                (Some(offer), Some(answer)) => offer.port != Some(0) && answer.port != Some(0),
+                (Some(offer), None) => offer.port != Some(0) && !(second.is_some() && whole(second)),
+                (None, Some(answer)) => answer.port != Some(0) && !(first.is_some() && whole(first)),
+                (None, None) => false,
+            };
+            if streams.len() <= index {
+                streams.push(None);
+            }
+            let Some(place) = streams.get_mut(index) else { continue };
+            if !accepted {
+                if let (Some(stream), Some(at)) = (place.as_mut(), opens.or(since))
+                    && let Some((_, end @ None)) = stream.windows.last_mut()
+                {
+                    *end = Some(at);
+                }
+                continue;
+            }
+            let Some(best) = answer.or(offer) else { continue };
+            let stream = place.get_or_insert_with(|| Stream {
+                index: index as u32,
+                media: best.media,
+                codecs: best.codecs,
+                offer: offer.map(endpoint),
+                answer: answer.map(endpoint),
+                windows: Vec::new(),
+                endpoints: Vec::new(),
+                flows: Vec::new(),
+                behind_nat: false,
+            });
+            if let Some(from) = opens
+                && stream.windows.last().is_none_or(|(_, end)| end.is_some())
+            {
+                stream.windows.push((from, None));
+            }
+            let Some(since) = since else { continue };
+            let forks = exchange.answers.iter().skip(1).filter_map(|answer| answer.media()?.nth(index));
+            for negotiated in offer.copied().into_iter().chain(answer.copied()).chain(forks) {
+                if let Some(socket) = socket(&negotiated)
+                    && !stream.endpoints.iter().any(|(known, _)| *known == socket)
+                {
+                    stream.endpoints.push((socket, since));
+                }
+            }
+        }
+    }
+    streams.into_iter().flatten().collect()
+}
+
+fn endpoint<'a>(media: &MediaDescription<'a>) -> Endpoint<'a> {
+    Endpoint { address: media.address, port: media.port }
+}
+
+/// The socket that a media description names; `None` for a host name, for 0.0.0.0 and for port 0.
+fn socket(media: &MediaDescription<'_>) -> Option<SocketAddr> {
+    let address: IpAddr = std::str::from_utf8(media.address).ok()?.parse().ok()?;
+    let port = media.port.filter(|port| *port != 0)?;
+    (!address.is_unspecified()).then(|| SocketAddr::new(address.to_canonical(), port))
+}

@@ -1,0 +1,296 @@
+//! The command line as typed: its grammar, its help, and what each value means.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::evidence::HashKind;
+use crate::report::show::Show;
+use crate::settings::Timezone;
+
+const ABOUT: &str = "Says, for every call on a BYOC trunk, what consent its signalling carried and what the recording \
+                     API answered";
+
+const LONG_ABOUT: &str = "\
+Says, for every call on a BYOC trunk, what recording consent its signalling carried while media flowed, what the \
+recording API answered afterwards, and where the evidence does not decide. Evidence is captured SIP and the access logs \
+of the recording API. Nothing is sent anywhere.";
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  complete, nothing found, every leg on BYOC trunks decided
+  1  complete, with findings (exposed_unconsented, blocked_unconsented,
+     unconsented, blocked_consented)
+  2  not complete: usage, configuration, an input that cannot be read or that
+     nobody recognises, a report not written, or --strict with anomalies
+  3  complete, no finding, but not all decided: indeterminate legs, unbound
+     refusals, or no leg on a BYOC trunk in the evidence";
+
+const EXAMPLES: &str = "\
+Examples:
+  A folder of captures and access logs, with the built-in rules:
+      sipconsent audit incident/
+  Trunks and consent rules of this site; a report to read and one to process:
+      sipconsent audit -c site.toml -o report.txt -o report.json incident/
+  Logs whose times carry no zone, written by a clock up to five seconds behind:
+      sipconsent audit --log-timezone Asia/Singapore --clock-skew 5s a.pcap b.log
+  A capture from a pipe, every leg on BYOC trunks in full:
+      zcat trace.pcap.gz | sipconsent audit --show byoc -v - access.log";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "sipconsent", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_STATUS)]
+#[command(max_term_width = 100, infer_subcommands = false, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Audit evidence and report on every call
+    #[command(after_help = EXIT_STATUS, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
+    Audit(Audit),
+}
+
+/// The options of `audit`.
+#[derive(Args, Debug)]
+pub(super) struct Audit {
+    /// Captures and access logs: files, folders, or - for standard input
+    ///
+    /// Captures are pcap or pcapng, access logs JSON lines or common/combined format, each plain or compressed (gzip,
+    /// zstd). What a file is, is decided by its content, never by its name. Folders are walked whole.
+    #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
+    pub(super) evidence: Vec<PathBuf>,
+
+    /// Trunks, consent rules, identifiers and log fields, in TOML [default: built-in rules]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Reading")]
+    pub(super) config: Option<PathBuf>,
+
+    /// How far the logs' clock may run behind the captures', such as 500ms or 1m30s
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = clock_skew)]
+    #[arg(allow_hyphen_values = true, help_heading = "Reading")]
+    pub(super) clock_skew: ClockSkew,
+
+    /// Zone of log times that carry none: a name such as Asia/Singapore, or ±HH:MM
+    #[arg(long, value_name = "TZ", default_value = "UTC", value_parser = timezone)]
+    #[arg(allow_hyphen_values = true, help_heading = "Reading")]
+    pub(super) log_timezone: Timezone,
+
+    /// Digest of every input, in the report's evidence list
+    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
+    pub(super) hash: Hash,
+
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(help_heading = "Reading")]
+    pub(super) threads: Option<u16>,
+
+    /// Make anomalies in the evidence count as not complete: exit status 2
+    #[arg(long, help_heading = "Reading")]
+    pub(super) strict: bool,
+
+    /// Format of the report [default: by the ending of --output, else text]
+    #[arg(short, long, value_enum, help_heading = "Report")]
+    pub(super) format: Option<Format>,
+
+    /// Write the report there, whole or not at all; may be repeated [default: standard output]
+    ///
+    /// The ending of the name says the format (.json, .txt) unless --format does. - is standard output.
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = "Report")]
+    pub(super) output: Vec<PathBuf>,
+
+    /// Legs to list [default: findings; for json all]
+    #[arg(long, value_enum, help_heading = "Report")]
+    pub(super) show: Option<Listed>,
+
+    /// In text, list every pointer, request and RTP flow, whole digests, and the other legs like findings
+    #[arg(short, long, help_heading = "Report")]
+    pub(super) verbose: bool,
+
+    /// Colour in text reports; auto asks the terminal and NO_COLOR
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, help_heading = "Report")]
+    pub(super) color: Color,
+
+    /// Nothing but errors on standard error
+    #[arg(short, long, help_heading = "Report")]
+    pub(super) quiet: bool,
+
+    /// Accepted for scripts; no progress is shown yet
+    #[arg(long, hide = true)]
+    pub(super) no_progress: bool,
+}
+
+/// The format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs, everything in it
+    Json,
+}
+
+/// `--show`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Listed {
+    /// Legs with a finding
+    Findings,
+    /// Legs on BYOC trunks
+    Byoc,
+    /// Every leg
+    All,
+}
+
+/// `--hash`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Hash {
+    Sha256,
+    Blake3,
+    None,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A clock skew in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClockSkew(pub(super) i64);
+
+impl From<Listed> for Show {
+    fn from(listed: Listed) -> Self {
+        match listed {
+            Listed::All => Self::All,
+            Listed::Byoc => Self::Byoc,
+            Listed::Findings => Self::Findings,
+        }
+    }
+}
+
+impl From<Hash> for HashKind {
+    fn from(hash: Hash) -> Self {
+        match hash {
+            Hash::Blake3 => Self::Blake3,
+            Hash::None => Self::None,
+            Hash::Sha256 => Self::Sha256,
+        }
+    }
+}
+
+/// The widest skew that is taken for one: a day, more than any two time zones are apart.
+const WIDEST_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_hours(26);
+
+fn clock_skew(text: &str) -> Result<ClockSkew, String> {
+    if text == "0" {
+        return Ok(ClockSkew(0));
+    }
+    let Ok(duration) = text.parse::<jiff::SignedDuration>() else {
+        return Err("write a duration with its unit, such as 2s, 500ms, 1m30s, or 0".to_owned());
+    };
+    if duration.is_negative() {
+        return Err("a skew is 0 or more".to_owned());
+    }
+    match i64::try_from(duration.as_nanos()) {
+        Ok(ns) if duration <= WIDEST_SKEW => Ok(ClockSkew(ns)),
+        _ => Err("a skew is 26h at most, as far as time zones are apart; is it --log-timezone you want?".to_owned()),
+    }
+}
+
+fn timezone(text: &str) -> Result<Timezone, String> {
+    text.parse()
+}
+
+/// A usage error found after the arguments were read, in the words of `audit`'s own.
+pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
+    let mut command = Cli::command();
+    command.build();
+    let audit = command.find_subcommand_mut("audit");
+    match audit {
+        Some(audit) => audit.error(clap::error::ErrorKind::ValueValidation, message),
+        None => command.error(clap::error::ErrorKind::ValueValidation, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &str) -> Result<Audit, String> {
+        let args = ["sipconsent", "audit"].into_iter().chain(args.split_whitespace());
+        match Cli::try_parse_from(args) {
+            Ok(Cli { command: Command::Audit(audit) }) => Ok(audit),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let audit = parse("evidence").expect("audit");
+        assert_eq!(audit.evidence, [PathBuf::from("evidence")]);
+        assert_eq!(audit.clock_skew, ClockSkew(2_000_000_000));
+        assert_eq!(audit.log_timezone, Timezone::utc());
+        assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
+        assert_eq!((audit.format, audit.show, audit.threads), (None, None, None));
+        assert!(!audit.strict && !audit.quiet && !audit.verbose && audit.output.is_empty() && audit.config.is_none());
+    }
+
+    #[test]
+    fn every_option_is_taken() {
+        let audit = parse(
+            "-c site.toml -f json -o a.json --output b --show byoc --clock-skew 1m30s --log-timezone -03:30 --hash blake3 \
+             -j 4 --strict --color never -q -v --no-progress a.pcap - dir",
+        )
+        .expect("audit");
+        assert_eq!(audit.evidence.len(), 3);
+        assert_eq!(audit.config, Some(PathBuf::from("site.toml")));
+        assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
+        assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
+        assert_eq!((audit.clock_skew, audit.threads), (ClockSkew(90_000_000_000), Some(4)));
+        assert_eq!(audit.log_timezone.name, "-03:30");
+        assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
+        assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
+    }
+
+    #[test]
+    fn durations_say_their_unit() {
+        let skew = |text: &str| clock_skew(text).map(|skew| skew.0);
+        assert_eq!(skew("0"), Ok(0));
+        assert_eq!(skew("0s"), Ok(0));
+        assert_eq!(skew("2s"), Ok(2_000_000_000));
+        assert_eq!(skew("500ms"), Ok(500_000_000));
+        assert_eq!(skew("1m30s"), Ok(90_000_000_000));
+        assert_eq!(skew("1.5s"), Ok(1_500_000_000));
+        assert_eq!(skew("8h"), Ok(8 * 3_600_000_000_000));
+        for wrong in ["", "2", "s", "2x", "two", "-2s", "2s ago", "27h", "9999999999h"] {
+            assert!(skew(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_says_what_would_be_right() {
+        for (args, expected) in [
+            ("", "<EVIDENCE>..."),
+            ("-j 0 x", "0 is not in 1..=65535"),
+            ("-f html x", "[possible values: text, json]"),
+            ("--show none x", "[possible values: findings, byoc, all]"),
+            ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),
+            ("--log-timezone Mars x", "`Mars` is no time zone; write a name such as Asia/Singapore"),
+            ("--redact x", "unexpected argument '--redact'"),
+        ] {
+            let error = parse(args).expect_err(args);
+            assert!(error.contains(expected), "{args}: {error}");
+        }
+        assert!(usage("no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
+    }
+}

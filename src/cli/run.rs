@@ -1,0 +1,455 @@
+//! One run of the program, from its arguments to its outcome.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Parser as _;
+
+use super::args::{self, Audit, Cli, Color, Command};
+use super::output::{Look, Output};
+use super::{Outcome, Stream};
+use crate::error::Error;
+use crate::pipeline;
+use crate::report::escape;
+use crate::report::model::Report;
+use crate::report::write::Destination;
+use crate::settings::Settings;
+
+/// Runs the program with its arguments, the program's own name first.
+///
+/// Reports go to `out` or to files, everything else to `err`. A reader of `out` that went away is no failure.
+pub fn run<O: Write, E: Write>(
+    args: impl IntoIterator<Item = OsString>,
+    out: &mut Stream<O>,
+    err: &mut Stream<E>,
+) -> Outcome {
+    run_with(args, out, err, pipeline::audit)
+}
+
+type Auditor = fn(&[PathBuf], &Settings, Option<usize>) -> Result<pipeline::Audit, Error>;
+
+fn run_with<O: Write, E: Write>(
+    args: impl IntoIterator<Item = OsString>,
+    out: &mut Stream<O>,
+    err: &mut Stream<E>,
+    auditor: Auditor,
+) -> Outcome {
+    let outcome = match Cli::try_parse_from(args) {
+        Ok(Cli { command: Command::Audit(args) }) => audit(&args, out, err, auditor),
+        Err(error) => Err(Stop::Usage(error)),
+    };
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(Stop::Error(error)) => {
+            complain(err, &error);
+            Outcome::Incomplete
+        }
+        Err(Stop::Usage(error)) if error.use_stderr() => {
+            say(err, &error);
+            Outcome::Incomplete
+        }
+        // Help or version, asked for.
+        Err(Stop::Usage(error)) => {
+            say(out, &error);
+            Outcome::Clear
+        }
+    }
+}
+
+/// What ends a run before there is a report.
+enum Stop {
+    Error(Error),
+    Usage(clap::Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+fn audit<O: Write, E: Write>(
+    args: &Audit,
+    out: &mut Stream<O>,
+    err: &mut Stream<E>,
+    auditor: Auditor,
+) -> Result<Outcome, Stop> {
+    let usage = |message: String| Stop::Usage(args::usage(message));
+    let outputs = Output::all(args).map_err(usage)?;
+    if args.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(usage("standard input (-) is named twice".to_owned()));
+    }
+    let settings = settings(args)?;
+    let destinations = destinations(args, outputs)?;
+
+    let pipeline::Audit { report, failures } = auditor(&args.evidence, &settings, args.threads.map(usize::from))?;
+    for failure in &failures {
+        complain(err, failure);
+    }
+    let anomalies: u64 = report.evidence.iter().flat_map(|source| &source.anomalies).map(|anomaly| anomaly.count).sum();
+    let strict = args.strict && anomalies > 0;
+    if strict {
+        let word = if anomalies == 1 { "anomaly" } else { "anomalies" };
+        let text = format!("the evidence has {anomalies} {word}, listed in the report, and --strict is given");
+        line(err, &format!("sipconsent: {text}"));
+    }
+    let mut outcome = Outcome::of(&report, failures.is_empty() && !strict);
+    let closing = outcome.meaning();
+    let mut written = Vec::new();
+    for (output, destination) in destinations {
+        let result = match destination {
+            Some(destination) => {
+                let color = args.color == Color::Always;
+                let look = Look { width: None, color, verbose: args.verbose, closing };
+                let name = output.path.as_ref().map(|path| path.display().to_string());
+                destination.write(|to| output.render(&report, look, to)).map(|()| written.extend(name))
+            }
+            None => {
+                let color = match args.color {
+                    Color::Always => true,
+                    Color::Auto => out.color,
+                    Color::Never => false,
+                };
+                let look = Look { width: out.width, color, verbose: args.verbose, closing };
+                to_stdout(&mut out.to, |to| output.render(&report, look, to))
+            }
+        };
+        if let Err(error) = result {
+            complain(err, &error);
+            outcome = Outcome::Incomplete;
+        }
+    }
+    if !args.quiet && !written.is_empty() {
+        line(err, &format!("sipconsent: {}; written to {}", figures(&report), written.join(", ")));
+    }
+    Ok(outcome)
+}
+
+fn settings(args: &Audit) -> Result<Settings, Error> {
+    let mut settings = match &args.config {
+        Some(path) => Settings::read(path)?,
+        None => Settings::default(),
+    };
+    settings.clock_skew_ns = args.clock_skew.0;
+    settings.log_timezone = args.log_timezone.clone();
+    settings.hash = args.hash.into();
+    Ok(settings)
+}
+
+/// Every file that will be written, tried before any evidence is read.
+fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Option<Destination>)>, Stop> {
+    let mut destinations: Vec<(Output, Option<Destination>)> = Vec::new();
+    for output in outputs {
+        let Some(path) = &output.path else {
+            destinations.push((output, None));
+            continue;
+        };
+        let destination = Destination::open(path)?;
+        let refuse = |reason: &str| {
+            let message = format!("--output {} {reason}; name another file", path.display());
+            Err(Stop::Usage(args::usage(message)))
+        };
+        if args.evidence.iter().any(|evidence| destination.replaces(evidence)) {
+            return refuse("is evidence itself");
+        }
+        if args.config.iter().any(|config| destination.replaces(config)) {
+            return refuse("is the configuration");
+        }
+        if destinations.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
+            return refuse("is given twice");
+        }
+        destinations.push((output, Some(destination)));
+    }
+    Ok(destinations)
+}
+
+/// Writes to standard output. A reader that went away has seen enough.
+fn to_stdout(out: &mut impl Write, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let mut buffered = BufWriter::with_capacity(64 << 10, out);
+    let result = render(&mut buffered).and_then(|()| buffered.flush());
+    // What a broken stream did not take is not tried again when the buffer goes.
+    let (out, _) = buffered.into_parts();
+    match result.and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::Write { path: None, cause }),
+        _ => Ok(()),
+    }
+}
+
+/// The report in one line.
+fn figures(report: &Report) -> String {
+    let summary = &report.summary;
+    let plural = |count: u64| if count == 1 { "" } else { "s" };
+    let (findings, open) = (summary.verdicts.findings(), summary.verdicts.indeterminate);
+    format!(
+        "{findings} finding{}, {open} undecided leg{} among {} on BYOC trunks",
+        plural(findings),
+        plural(open),
+        summary.byoc_legs
+    )
+}
+
+/// An error with its causes on one line, and on the next what to do, where that helps.
+fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
+    let mut text = format!("sipconsent: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line(err, &text);
+    if let Some(hint) = hint(error) {
+        line(err, &format!("  hint: {hint}"));
+    }
+}
+
+fn hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Open { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+            Some("evidence is named as files, folders, or - for standard input")
+        }
+        Error::ReadConfig { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+            Some("without --config the built-in rules hold")
+        }
+        Error::Unrecognised { .. } => {
+            Some("leave it out, or name its folder: there it is listed as unrecognised and the rest is read")
+        }
+        Error::Threads { .. } => Some("try fewer --threads"),
+        Error::Config { .. } | Error::Open { .. } | Error::ReadConfig { .. } | Error::Write { .. } => None,
+    }
+}
+
+/// One line on standard error. Where that is gone too, nobody is left to tell.
+fn line<W: Write>(err: &mut Stream<W>, text: &str) {
+    let _ = writeln!(err.to, "{}", escape::text(text));
+}
+
+/// Help, version or a usage error, as clap words them.
+fn say<W: Write>(stream: &mut Stream<W>, error: &clap::Error) {
+    let text = error.render();
+    let text = if stream.color { text.ansi().to_string() } else { text.to_string() };
+    let _ = stream.to.write_all(text.as_bytes()).and_then(|()| stream.to.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::report::model::Verdicts;
+    use crate::report::sample;
+
+    /// An auditor that finds what the sample holds.
+    fn incident(_: &[PathBuf], settings: &Settings, _: Option<usize>) -> Result<pipeline::Audit, Error> {
+        let mut report = sample::incident();
+        report.settings = settings.clone();
+        Ok(pipeline::Audit { report, failures: Vec::new() })
+    }
+
+    /// One that finds nothing, in evidence without anomalies.
+    fn clear(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<pipeline::Audit, Error> {
+        let mut audit = incident(evidence, settings, threads)?;
+        audit.report.summary.verdicts = Verdicts { clear: 7, ..Verdicts::default() };
+        audit.report.summary.requests.unbound_refusals = 0;
+        audit.report.evidence.iter_mut().for_each(|source| source.anomalies.clear());
+        Ok(audit)
+    }
+
+    /// One whose second source could not be read.
+    fn failing(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<pipeline::Audit, Error> {
+        let mut audit = incident(evidence, settings, threads)?;
+        audit.report.complete = false;
+        let cause = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
+        audit.failures.push(Error::Open { path: PathBuf::from("b.pcap"), cause });
+        audit.failures.push(Error::Unrecognised { path: PathBuf::from("no\x1btes.txt") });
+        Ok(audit)
+    }
+
+    /// One that finds no evidence where it was named.
+    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>) -> Result<pipeline::Audit, Error> {
+        let cause = io::Error::new(io::ErrorKind::NotFound, "no such file");
+        Err(Error::Open { path: PathBuf::from("none.pcap"), cause })
+    }
+
+    /// One that must not be asked.
+    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>) -> Result<pipeline::Audit, Error> {
+        panic!("evidence is read though the run cannot succeed")
+    }
+
+    /// Exit status, standard output and standard error of a run.
+    fn run(args: &[&str], auditor: Auditor) -> (u8, String, String) {
+        let (mut out, mut err) = (Stream::plain(Vec::new()), Stream::plain(Vec::new()));
+        let args = ["sipconsent"].iter().chain(args).map(OsString::from);
+        let outcome = run_with(args, &mut out, &mut err, auditor);
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (outcome.code(), text(out.to), text(err.to))
+    }
+
+    fn path(folder: &Path, name: &str) -> String {
+        folder.join(name).to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn the_report_goes_to_standard_output_and_nothing_beside_it() {
+        let (status, out, err) = run(&["audit", "evidence"], incident);
+        assert_eq!((status, err.as_str()), (1, ""));
+        assert!(out.starts_with("Recording consent") && out.ends_with("Exit status 1: complete, with findings.\n"));
+        let (status, out, err) = run(&["audit", "-f", "json", "evidence"], clear);
+        assert_eq!((status, err.as_str()), (0, ""));
+        assert!(out.starts_with("{\n  \"schema\"") && out.ends_with("}\n"));
+    }
+
+    #[test]
+    fn colour_is_used_when_asked_for() {
+        let (_, plain, _) = run(&["audit", "evidence"], incident);
+        let (_, colored, _) = run(&["audit", "--color", "always", "evidence"], incident);
+        assert!(!plain.contains('\x1b') && colored.contains('\x1b'));
+    }
+
+    #[test]
+    fn reports_are_written_to_every_file_named() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (json, text) = (path(folder.path(), "a.json"), path(folder.path(), "b.txt"));
+        let (status, out, err) = run(&["audit", "-o", &json, "-o", &text, "evidence"], incident);
+        let said =
+            format!("sipconsent: 4 findings, 1 undecided leg among 7 on BYOC trunks; written to {json}, {text}\n");
+        assert_eq!((status, out.as_str(), err), (1, "", said));
+        assert!(fs::read_to_string(&json).expect("json").starts_with('{'));
+        assert!(fs::read_to_string(&text).expect("text").starts_with("Recording consent"));
+        let (status, out, err) = run(&["audit", "-q", "-o", &json, "-o", "-", "evidence"], clear);
+        assert_eq!((status, err.as_str()), (0, ""));
+        assert!(out.ends_with("every leg on BYOC trunks decided.\n"));
+    }
+
+    #[test]
+    fn failures_are_told_and_the_report_is_written_all_the_same() {
+        let (status, out, err) = run(&["audit", "a.pcap", "b.pcap", "notes.txt"], failing);
+        assert_eq!(status, 2);
+        assert!(out.starts_with("INCOMPLETE:") && out.contains("Exit status 2: "));
+        let expected = "sipconsent: cannot open evidence b.pcap: permission denied\n\
+                        sipconsent: no\\x1btes.txt: neither a capture (pcap, pcapng) nor an access log\n  \
+                        hint: leave it out, or name its folder: there it is listed as unrecognised and the rest is \
+                        read\n";
+        assert_eq!(err, expected);
+    }
+
+    #[test]
+    fn a_run_that_fails_leaves_the_older_report() {
+        let folder = tempfile::tempdir().expect("folder");
+        let report = path(folder.path(), "report.json");
+        fs::write(&report, "old").expect("write");
+        let (status, out, err) = run(&["audit", "-o", &report, "none.pcap"], missing);
+        assert_eq!((status, out.as_str()), (2, ""));
+        let expected = "sipconsent: cannot open evidence none.pcap: no such file\n  \
+                        hint: evidence is named as files, folders, or - for standard input\n";
+        assert_eq!(err, expected);
+        assert_eq!(fs::read_to_string(&report).expect("read"), "old");
+    }
+
+    #[test]
+    fn strict_makes_anomalies_count() {
+        let (status, out, err) = run(&["audit", "--strict", "-q", "evidence"], incident);
+        let said = "sipconsent: the evidence has 1 anomaly, listed in the report, and --strict is given\n";
+        assert_eq!((status, err.as_str()), (2, said));
+        assert!(out.contains("FINDINGS"));
+        assert_eq!(run(&["audit", "--strict", "evidence"], clear).0, 0);
+    }
+
+    #[test]
+    fn a_destination_that_cannot_be_costs_no_reading() {
+        let folder = tempfile::tempdir().expect("folder");
+        let evidence = path(folder.path(), "a.txt");
+        fs::write(&evidence, "evidence").expect("write");
+        let missing = path(folder.path(), "none/report.json");
+        let same = path(folder.path(), "./a.txt");
+        let name = folder.path().file_name().expect("name").to_string_lossy();
+        let (one, other) = (path(folder.path(), "b.txt"), path(folder.path(), &format!("../{name}/b.txt")));
+        fs::write(&one, "old").expect("write");
+        for (output, expected) in [
+            (vec![missing.as_str()], "its folder does not exist; create it first"),
+            (vec![same.as_str()], "is evidence itself; name another file"),
+            (vec!["report.pdf"], "the name's ending says no format; end it in .json or .txt, or add --format"),
+            (vec![one.as_str(), other.as_str()], "is given twice; name another file"),
+        ] {
+            let mut args = vec!["audit", &evidence];
+            output.iter().for_each(|output| args.extend(["-o", output]));
+            let (status, out, err) = run(&args, unasked);
+            assert_eq!((status, out.as_str()), (2, ""));
+            assert!(err.contains(expected), "{err}");
+        }
+        assert_eq!(fs::read_to_string(&evidence).expect("read"), "evidence");
+    }
+
+    #[test]
+    fn a_wrong_configuration_costs_no_reading() {
+        let folder = tempfile::tempdir().expect("folder");
+        let config = path(folder.path(), "site.toml");
+        fs::write(&config, "[[trunk]]\nadress = 1\n").expect("write");
+        let (status, out, err) = run(&["audit", "-c", &config, "evidence"], unasked);
+        assert_eq!((status, out.as_str()), (2, ""));
+        assert!(err.starts_with(&format!("sipconsent: {config}:2: unknown key `adress` in [[trunk]]; valid keys: ")));
+        let none = path(folder.path(), "none.toml");
+        let (status, _, err) = run(&["audit", "-c", &none, "evidence"], unasked);
+        assert_eq!(status, 2);
+        assert!(err.ends_with("  hint: without --config the built-in rules hold\n"), "{err}");
+    }
+
+    #[test]
+    fn options_reach_the_settings() {
+        let (_, out, _) = run(
+            &["audit", "-f", "json", "--clock-skew", "500ms", "--log-timezone", "+08:00", "--hash", "none", "x"],
+            incident,
+        );
+        let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        let expected = serde_json::json!({"clock_skew_s": 0.5, "log_timezone": "+08:00", "hash": "none"});
+        assert_eq!(report["settings"]["options"], expected);
+    }
+
+    #[test]
+    fn help_and_version_are_asked_for_and_wrong_usage_is_not() {
+        let (status, out, err) = run(&["--version"], unasked);
+        assert_eq!((status, err.as_str()), (0, ""));
+        assert_eq!(out, format!("sipconsent {}\n", env!("CARGO_PKG_VERSION")));
+        let (status, out, err) = run(&["audit", "--help"], unasked);
+        assert_eq!((status, err.as_str()), (0, ""));
+        assert!(out.contains("Examples:") && out.contains("Exit status:") && !out.contains("--no-progress"));
+        for args in [&[][..], &["audit"], &["audti", "x"], &["audit", "-", "-"], &["audit", "--bogus", "x"]] {
+            let (status, out, err) = run(args, unasked);
+            assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
+            assert!(err.contains("Usage: sipconsent"), "{err}");
+        }
+    }
+
+    /// A stream that fails at once.
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure_but_a_full_disk_is() {
+        for (kind, status, said) in [
+            (io::ErrorKind::BrokenPipe, 1, ""),
+            (
+                io::ErrorKind::StorageFull,
+                2,
+                "sipconsent: cannot write the report to standard output: no storage space\n",
+            ),
+        ] {
+            let (mut out, mut err) = (Stream::plain(Broken(kind)), Stream::plain(Vec::new()));
+            let args = ["sipconsent", "audit", "x"].iter().map(OsString::from);
+            let outcome = run_with(args, &mut out, &mut err, incident);
+            assert_eq!(outcome.code(), status);
+            assert_eq!(String::from_utf8(err.to).expect("UTF-8"), said);
+        }
+    }
+}

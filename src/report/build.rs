@@ -1,0 +1,563 @@
+//! What was concluded, as the report's rows: the only place that orders them.
+//!
+//! Legs, requests and calls come sorted by time, then source, then record; nothing here depends on which worker did
+//! what. Concludes nothing new.
+
+use std::collections::BTreeMap;
+
+use super::model::{
+    self, Anomaly, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Instant, Link,
+    Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request, RequestCounts, Rtp,
+    Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+};
+use crate::call::identity::{self, Binding, Identity};
+use crate::call::{self, Leg};
+use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
+use crate::facts::{ApiRequest, MediaFlow, Subject};
+use crate::settings::{Settings, TrunkKind, builtin};
+use crate::verdict::{self, Consent, Measured, State, Verdict};
+
+/// What one source told, beside its facts.
+#[derive(Clone, Debug)]
+pub struct SourceAccount {
+    /// The path shown.
+    pub shown: String,
+    /// The report's word for its kind.
+    pub kind: &'static str,
+    /// The format's name.
+    pub format: Option<&'static str>,
+    /// The compression's name.
+    pub compression: Option<&'static str>,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: Option<String>,
+    /// Records read.
+    pub records: u64,
+    /// The earliest time.
+    pub first: Option<Timestamp>,
+    /// The latest time.
+    pub last: Option<Timestamp>,
+    /// The zone's name and where it comes from.
+    pub timezone: Option<(String, &'static str)>,
+    /// What became of the records.
+    pub tally: Tally,
+    /// What could not be read.
+    pub anomalies: Anomalies,
+}
+
+impl Default for SourceAccount {
+    fn default() -> Self {
+        Self {
+            shown: String::new(),
+            kind: "unrecognised",
+            format: None,
+            compression: None,
+            bytes: 0,
+            digest: None,
+            records: 0,
+            first: None,
+            last: None,
+            timezone: None,
+            tally: Tally::default(),
+            anomalies: Anomalies::default(),
+        }
+    }
+}
+
+/// What is concluded of one leg.
+#[derive(Clone, Debug)]
+pub struct JudgedLeg {
+    /// Its consent over time.
+    pub consent: Consent,
+    /// Its streams' seconds.
+    pub measured: Measured,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What the verdict rests on.
+    pub grounds: Vec<verdict::Ground>,
+}
+
+/// All that was concluded.
+#[expect(missing_debug_implementations, reason = "a bundle of references for one call")]
+pub struct Concluded<'a> {
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The sources, by rank.
+    pub accounts: &'a [SourceAccount],
+    /// Whether everything named was read whole.
+    pub complete: bool,
+    /// The legs, by first message.
+    pub legs: &'a [Leg<'a>],
+    /// What is concluded of each.
+    pub judged: &'a [JudgedLeg],
+    /// Which legs are one call.
+    pub identity: &'a Identity<'a>,
+    /// The recording requests, by time.
+    pub requests: &'a [ApiRequest],
+    /// What each is bound to.
+    pub bindings: &'a [Binding],
+    /// For each leg its requests with their links, by time.
+    pub bound: &'a [Vec<(usize, identity::Link)>],
+    /// API requests of all logs, each once.
+    pub total_requests: u64,
+    /// The trunks' registrations, by time.
+    pub registrations: &'a [call::registration::Registration],
+    /// For each rule whether its field occurs on some INVITE.
+    pub rules_seen: &'a [bool],
+}
+
+/// Builds the report.
+#[must_use]
+pub fn build(concluded: &Concluded<'_>) -> Report {
+    let calls = calls(concluded);
+    let unbound_refusals = unbound_refusals(concluded);
+    Report {
+        schema: model::SCHEMA,
+        generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        settings: concluded.settings.clone(),
+        complete: concluded.complete,
+        notices: notices(concluded),
+        evidence: concluded.accounts.iter().zip(0..).map(|(account, rank)| evidence(account, rank)).collect(),
+        summary: summary(concluded, calls.len(), unbound_refusals.len()),
+        calls,
+        trunks: trunks(concluded),
+        unbound_refusals,
+        diagnosis: Vec::new(),
+    }
+}
+
+fn pointer(locus: Locus) -> Pointer {
+    Pointer { evidence: EvidenceId(locus.source.0), record: locus.record }
+}
+
+fn text(bytes: &[u8]) -> EvidenceText {
+    EvidenceText(bytes.to_vec())
+}
+
+fn optional_text(bytes: &[u8]) -> Option<EvidenceText> {
+    (!bytes.is_empty()).then(|| text(bytes))
+}
+
+fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
+    concluded
+        .identity
+        .calls
+        .iter()
+        .map(|call| Call {
+            conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
+            legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),
+        })
+        .collect()
+}
+
+fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
+    let settings = concluded.settings;
+    let leg = concluded.legs.get(place)?;
+    let judged = concluded.judged.get(place)?;
+    let call_id = text(leg.call_id);
+    let requests = concluded.bound.get(place)?.iter().filter_map(|(request, link)| {
+        let request = concluded.requests.get(*request)?;
+        let by = match link.by {
+            None => "call_id".to_owned(),
+            Some(Subject::Conversation(header)) => {
+                settings.identity_headers.get(usize::from(header)).cloned().unwrap_or_default()
+            }
+            Some(_) => "Session-ID".to_owned(),
+        };
+        let lag = i128::from(request.at?.ns) - i128::from(leg.first.at.ns);
+        Some(BoundRequest {
+            request: self::request(request),
+            link: Link { by, strength: link.strength.name() },
+            lag_s: Seconds(lag),
+        })
+    });
+    Some(model::Leg {
+        escaped: call_id.is_escaped(),
+        call_id,
+        trunk: trunk_ref(leg, settings),
+        direction: leg.direction.name(),
+        from: optional_text(leg.from_uri),
+        to: optional_text(leg.to_uri),
+        first: Instant(leg.first.at),
+        answered: leg.answered.map(|at| Instant(at.at)),
+        ended: leg.ended.map(|at| Instant(at.at)),
+        final_status: leg.final_status.map(|(status, _)| status),
+        consent: model::Consent { state: state(judged), observations: observations(leg, &judged.consent) },
+        streams: leg
+            .streams
+            .iter()
+            .zip(&judged.measured.streams)
+            .map(|(stream, time)| self::stream(leg, stream, time))
+            .collect(),
+        requests: requests.collect(),
+        verdict: judged.verdict.name(),
+        grounds: judged
+            .grounds
+            .iter()
+            .map(|ground| Ground {
+                reason: ground.reason,
+                sources: ground.sources.iter().copied().map(pointer).collect(),
+            })
+            .collect(),
+    })
+}
+
+/// The leg's state (contract §3): what held throughout the media; `partial` where granted covered a part and denied,
+/// missing or invalid another; without media the state of the INVITE that counts.
+fn state(judged: &JudgedLeg) -> &'static str {
+    let measured = &judged.measured;
+    if measured.total_ns() == 0 {
+        return judged.consent.initial.name();
+    }
+    if measured.of(State::Granted) > 0 && measured.unconsented_ns() > 0 {
+        return "partial";
+    }
+    let held = |state: &State| measured.of(*state) > 0;
+    [State::Unknown, State::Denied, State::Invalid, State::Missing, State::Granted]
+        .iter()
+        .find(|state| held(state))
+        .map_or(State::Unknown.name(), |state| state.name())
+}
+
+fn observations(leg: &Leg<'_>, consent: &Consent) -> Vec<Observation> {
+    let mut observations: Vec<Observation> = leg
+        .ledger
+        .iter()
+        .zip(&consent.observed)
+        .map(|(entry, state)| {
+            // Rows of one request that several rules read stand once; different rows are joined as one field's list.
+            let mut values: Vec<(&[u8], &[u8])> = Vec::new();
+            for (_, name, value) in &entry.fields {
+                if !values.contains(&(name, value)) {
+                    values.push((name, value));
+                }
+            }
+            let joined = values.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(b", ".as_slice());
+            Observation {
+                at: Instant(entry.at),
+                method: entry.method.name().to_owned(),
+                cseq: entry.cseq,
+                header: values.first().map(|(name, _)| text(name)),
+                value: (!values.is_empty()).then_some(EvidenceText(joined)),
+                state: state.name(),
+                source: pointer(entry.locus),
+            }
+        })
+        .collect();
+    observations.sort_by_key(|observation| (observation.at, observation.source));
+    observations
+}
+
+fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime) -> Stream {
+    let endpoint = |endpoint: &call::Endpoint<'_>| Endpoint { address: text(endpoint.address), port: endpoint.port };
+    let mut rtp: Vec<Rtp> = stream.flows.iter().filter_map(self::rtp).collect();
+    rtp.sort_by(|one, other| {
+        (one.first, &one.source, &one.destination, &one.ssrc).cmp(&(
+            other.first,
+            &other.source,
+            &other.destination,
+            &other.ssrc,
+        ))
+    });
+    Stream {
+        index: stream.index,
+        media: text(stream.media),
+        codecs: stream.codecs.split(|byte| *byte == b' ').filter(|codec| !codec.is_empty()).map(text).collect(),
+        offer: stream.offer.as_ref().map(endpoint),
+        answer: stream.answer.as_ref().map(endpoint),
+        start: time.start.map(Instant),
+        end: time.end.map(Instant),
+        end_seen: leg.ended.is_some(),
+        measured_by: time.source.name(),
+        consented_s: Seconds(time.consented_ns()),
+        unconsented_s: Seconds(time.unconsented_ns()),
+        unknown_s: Seconds(time.unknown_ns()),
+        rtp,
+    }
+}
+
+fn rtp(flow: &MediaFlow) -> Option<Rtp> {
+    let first = flow.runs.iter().map(|run| run.first).min()?;
+    let last = flow.runs.iter().map(|run| run.last).max()?;
+    // What was lost between two runs counts when both belong to the stream.
+    let between: u64 = flow.runs.iter().skip(1).map(|run| run.lost_before).sum();
+    Some(Rtp {
+        ssrc: format!("0x{:08x}", flow.key.ssrc),
+        source: flow.key.source.to_string(),
+        destination: flow.key.destination.to_string(),
+        packets: flow.runs.iter().map(|run| run.packets).sum(),
+        bytes: flow.runs.iter().map(|run| run.bytes).sum(),
+        lost: flow.runs.iter().map(|run| run.lost).sum::<u64>() + between,
+        first: Instant(first),
+        last: Instant(last),
+    })
+}
+
+fn request(request: &ApiRequest) -> Request {
+    let target = text(&request.target);
+    Request {
+        at: request.at.map(Instant),
+        method: request.method.0.to_string(),
+        escaped: target.is_escaped(),
+        target,
+        status: request.status.0,
+        client: request.client.as_deref().map(text),
+        error_code: request.error_code.as_deref().map(text),
+        source: pointer(request.locus),
+    }
+}
+
+fn trunk_ref(leg: &Leg<'_>, settings: &Settings) -> TrunkRef {
+    match leg.trunk.and_then(|trunk| settings.trunks.get(trunk)) {
+        Some(trunk) => TrunkRef { name: Some(trunk.name.clone()), kind: trunk.kind.name() },
+        None => TrunkRef { name: None, kind: TrunkKind::Unknown.name() },
+    }
+}
+
+fn unbound_refusals(concluded: &Concluded<'_>) -> Vec<UnboundRefusal> {
+    concluded
+        .requests
+        .iter()
+        .zip(concluded.bindings)
+        .filter(|(request, _)| request.is_refused())
+        .filter_map(|(request, binding)| match binding {
+            Binding::Nothing(reason) => Some(UnboundRefusal { request: self::request(request), reason: reason.name() }),
+            Binding::Legs(_) | Binding::Trunk(_) => None,
+        })
+        .collect()
+}
+
+fn count(verdicts: &mut Verdicts, verdict: Verdict) {
+    let place = match verdict {
+        Verdict::NotByoc => &mut verdicts.not_byoc,
+        Verdict::Unclassified => &mut verdicts.unclassified,
+        Verdict::RecordingSession => &mut verdicts.recording_session,
+        Verdict::NoMedia => &mut verdicts.no_media,
+        Verdict::ExposedUnconsented => &mut verdicts.exposed_unconsented,
+        Verdict::BlockedUnconsented => &mut verdicts.blocked_unconsented,
+        Verdict::Unconsented => &mut verdicts.unconsented,
+        Verdict::Indeterminate => &mut verdicts.indeterminate,
+        Verdict::BlockedConsented => &mut verdicts.blocked_consented,
+        Verdict::Clear => &mut verdicts.clear,
+    };
+    *place += 1;
+}
+
+fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
+    let mut summary = Summary { calls: calls as u64, legs: concluded.legs.len() as u64, ..Summary::default() };
+    let mut unconsented_ns = 0;
+    for (leg, judged) in concluded.legs.iter().zip(concluded.judged) {
+        count(&mut summary.verdicts, judged.verdict);
+        if identity::kind(leg, concluded.settings) != TrunkKind::Byoc {
+            continue;
+        }
+        summary.byoc_legs += 1;
+        if judged.verdict == Verdict::RecordingSession {
+            continue;
+        }
+        for stream in &judged.measured.streams {
+            let ns = stream.unconsented_ns();
+            summary.unconsented_streams += u64::from(ns > 0);
+            unconsented_ns += ns;
+        }
+    }
+    summary.unconsented_media_s = Seconds(unconsented_ns);
+    let requests = concluded.requests;
+    let number = |fits: fn(&ApiRequest) -> bool| requests.iter().filter(|request| fits(request)).count() as u64;
+    summary.requests = RequestCounts {
+        total: concluded.total_requests,
+        recording: number(|request| request.audience.is_recording()),
+        refused: number(ApiRequest::is_refused),
+        allowed: number(ApiRequest::is_allowed),
+        served: number(ApiRequest::is_served),
+        unbound_refusals: unbound as u64,
+    };
+    summary
+}
+
+fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
+    let settings = concluded.settings;
+    settings
+        .trunks
+        .iter()
+        .enumerate()
+        .map(|(place, trunk)| {
+            let own = || concluded.legs.iter().zip(concluded.judged).filter(move |(leg, _)| leg.trunk == Some(place));
+            let mut verdicts = Verdicts::default();
+            for (_, judged) in own() {
+                count(&mut verdicts, judged.verdict);
+            }
+            let refusals = concluded
+                .requests
+                .iter()
+                .zip(concluded.bindings)
+                .filter(|(request, binding)| request.is_refused() && **binding == Binding::Trunk(place))
+                .map(|(request, _)| PlainRequest(self::request(request)));
+            Trunk {
+                name: Some(trunk.name.clone()),
+                kind: trunk.kind.name(),
+                id: trunk.id.clone(),
+                legs: own().count() as u64,
+                verdicts,
+                requests: outcomes(concluded, place),
+                registrations: concluded
+                    .registrations
+                    .iter()
+                    .filter(|registration| registration.trunk == place)
+                    .map(|registration| Registration {
+                        at: Instant(registration.at),
+                        status: registration.status,
+                        source: pointer(registration.locus),
+                    })
+                    .collect(),
+                unseen: Unseen::default(),
+                refusals: refusals.collect(),
+            }
+        })
+        .collect()
+}
+
+/// Calls of a trunk by consent and by what one client was answered: the unit is one call for one client (contract §5).
+fn outcomes(concluded: &Concluded<'_>, trunk: usize) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for call in &concluded.identity.calls {
+        // The call's group: what all its legs with media on the trunk agree on.
+        let mut group: Option<Option<bool>> = None;
+        for place in call {
+            let (Some(leg), Some(judged)) = (concluded.legs.get(*place), concluded.judged.get(*place)) else {
+                continue;
+            };
+            if leg.trunk != Some(trunk)
+                || judged.measured.total_ns() == 0
+                || judged.verdict == Verdict::RecordingSession
+            {
+                continue;
+            }
+            let own = match state(judged) {
+                "granted" => Some(true),
+                "denied" | "invalid" | "missing" => Some(false),
+                _ => None,
+            };
+            group = Some(match group {
+                None => own,
+                Some(known) if known == own => known,
+                Some(_) => None,
+            });
+        }
+        let Some(Some(consented)) = group else { continue };
+        let mut answers: BTreeMap<Option<&[u8]>, (bool, bool)> = BTreeMap::new();
+        for (request, _) in call.iter().filter_map(|leg| concluded.bound.get(*leg)).flatten() {
+            let Some(request) = concluded.requests.get(*request) else { continue };
+            let (refused, allowed) = answers.entry(request.client.as_deref()).or_default();
+            *refused |= request.is_refused();
+            *allowed |= request.is_allowed();
+        }
+        let outcome: &mut Outcome = if consented { &mut outcomes.consented } else { &mut outcomes.unconsented };
+        for answered in answers.values() {
+            match answered {
+                (true, true) => outcome.mixed += 1,
+                (true, false) => outcome.refused += 1,
+                (false, true) => outcome.allowed += 1,
+                (false, false) => {}
+            }
+        }
+    }
+    outcomes
+}
+
+fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
+    Evidence {
+        id: EvidenceId(rank),
+        path: account.shown.clone(),
+        kind: account.kind,
+        format: account.format,
+        compression: account.compression,
+        bytes: account.bytes,
+        digest: account.digest.clone(),
+        records: account.records,
+        first: account.first.map(Instant),
+        last: account.last.map(Instant),
+        timezone: account.timezone.as_ref().map(|(zone, from)| Timezone { zone: zone.clone(), from }),
+        tally: account.tally.iter().collect(),
+        anomalies: account
+            .anomalies
+            .iter()
+            .map(|(code, anomaly)| Anomaly {
+                code,
+                count: anomaly.count,
+                first_record: anomaly.first_record,
+                detail: anomaly.detail.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// What a reader must know before anything else, gravest first.
+fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
+    let settings = concluded.settings;
+    let mut notices = Vec::new();
+    for (rule, seen) in settings.rules.iter().zip(concluded.rules_seen) {
+        if !seen {
+            notices.push(Notice {
+                code: "rule_never_seen",
+                text: format!(
+                    "The field {} occurs on no INVITE of this evidence. That nobody sends it says nothing about any single \
+                     call: check that the rule names the field your carrier sends before reading \"missing\" as a lack of consent.",
+                    rule.header
+                ),
+            });
+        }
+    }
+    if !concluded.complete {
+        notices.push(Notice {
+            code: "incomplete",
+            text: "Not everything named could be read whole; the evidence list says what. What is missing may change any verdict."
+                .to_owned(),
+        });
+    }
+    if settings.rules.contains(&builtin::rule()) {
+        notices.push(Notice {
+            code: "builtin_rule",
+            text: format!(
+                "Consent is read by the built-in rule ({}), a header field that a forum thread names and the vendor does \
+                 not document. A site sets its own with [[consent.header]].",
+                builtin::rule().header
+            ),
+        });
+    }
+    if !concluded.legs.iter().any(|leg| identity::kind(leg, settings) == TrunkKind::Byoc) {
+        notices.push(Notice {
+            code: "no_byoc_leg",
+            text: "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged."
+                .to_owned(),
+        });
+    }
+    let assumed: Vec<&str> = concluded
+        .accounts
+        .iter()
+        .filter(|account| account.timezone.as_ref().is_some_and(|(_, from)| *from == "assumed"))
+        .map(|account| account.shown.as_str())
+        .collect();
+    if !assumed.is_empty() {
+        notices.push(Notice {
+            code: "timezone_assumed",
+            text: format!(
+                "Times without a zone were taken as {} in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
+                settings.log_timezone.name,
+                assumed.join(", ")
+            ),
+        });
+    }
+    for (identifier, legs) in &concluded.identity.too_common {
+        notices.push(Notice {
+            code: "identifier_too_common",
+            text: format!(
+                "The identifier {} is shared by {legs} legs, more than {}; it joins nothing.",
+                text(identifier).lossless().0,
+                identity::MOST_LEGS_OF_AN_IDENTIFIER
+            ),
+        });
+    }
+    notices
+}

@@ -1,0 +1,37 @@
+//! Which legs a report lists, and which of them are findings.
+
+use super::model::{Leg, Verdicts};
+
+/// The verdicts that are findings (contract §2), gravest first.
+pub const FINDINGS: [&str; 4] = ["exposed_unconsented", "blocked_unconsented", "unconsented", "blocked_consented"];
+
+/// The legs a report lists; everything else of a report stays whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Every leg.
+    All,
+    /// Legs on BYOC trunks.
+    Byoc,
+    /// Legs with a finding.
+    Findings,
+}
+
+impl Show {
+    /// Whether `leg` is listed.
+    #[must_use]
+    pub fn lists(self, leg: &Leg) -> bool {
+        match self {
+            Self::All => true,
+            Self::Byoc => leg.trunk.kind == "byoc",
+            Self::Findings => FINDINGS.contains(&leg.verdict),
+        }
+    }
+}
+
+impl Verdicts {
+    /// How many legs are findings.
+    #[must_use]
+    pub const fn findings(&self) -> u64 {
+        self.exposed_unconsented + self.blocked_unconsented + self.unconsented + self.blocked_consented
+    }
+}

@@ -1,0 +1,247 @@
+//! Words into lines of a given width: labels, hanging indents, colour where it is wanted.
+//!
+//! Prose wraps between words. A piece of evidence is one word, whatever blanks it holds: it is never broken and never
+//! cut, so that it can be searched for and copied whole; when it is wider than the line, the terminal wraps it.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr as _;
+
+pub(super) const PLAIN: Style = Style::new();
+pub(super) const STRONG: Style = Style::new().bold();
+pub(super) const FAINT: Style = Style::new().dimmed();
+pub(super) const GRAVE: Style = AnsiColor::Red.on_default().bold();
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default();
+pub(super) const ODD: Style = AnsiColor::Magenta.on_default();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+
+/// Words and pieces of evidence, to be set into lines.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Phrase(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+struct Piece {
+    text: String,
+    style: Style,
+    /// Sticks to the piece before it.
+    glued: bool,
+}
+
+impl Phrase {
+    /// Words, which may stand on different lines.
+    pub(super) fn words(text: &str) -> Self {
+        Self::default().and(text)
+    }
+
+    /// Adds words.
+    pub(super) fn and(self, text: &str) -> Self {
+        self.and_styled(PLAIN, text)
+    }
+
+    /// Adds words in a style.
+    pub(super) fn and_styled(mut self, style: Style, text: &str) -> Self {
+        let words = text.split(' ').filter(|word| !word.is_empty());
+        self.0.extend(words.map(|word| Piece { text: word.to_owned(), style, glued: false }));
+        self
+    }
+
+    /// Adds text that stays in one piece.
+    pub(super) fn and_whole(self, text: impl Into<String>) -> Self {
+        self.and_whole_styled(PLAIN, text)
+    }
+
+    /// Adds text that stays in one piece, in a style.
+    pub(super) fn and_whole_styled(mut self, style: Style, text: impl Into<String>) -> Self {
+        self.0.push(Piece { text: text.into(), style, glued: false });
+        self
+    }
+
+    /// Adds text right behind the last piece.
+    pub(super) fn and_glued(self, text: &str) -> Self {
+        self.and_glued_styled(PLAIN, text)
+    }
+
+    /// Adds text right behind the last piece, in a style.
+    pub(super) fn and_glued_styled(mut self, style: Style, text: &str) -> Self {
+        self.0.push(Piece { text: text.to_owned(), style, glued: true });
+        self
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds another phrase.
+    pub(super) fn and_phrase(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+/// What stands before the first line of a phrase.
+#[derive(Clone, Copy)]
+pub(super) struct Label<'a> {
+    /// The column it begins at.
+    at: usize,
+    text: &'a str,
+    style: Style,
+}
+
+impl<'a> Label<'a> {
+    pub(super) fn new(at: usize, text: &'a str) -> Self {
+        Self { at, text, style: FAINT }
+    }
+
+    pub(super) fn styled(self, style: Style) -> Self {
+        Self { style, ..self }
+    }
+
+    fn none() -> Self {
+        Self { at: 0, text: "", style: PLAIN }
+    }
+}
+
+/// Where lines go.
+pub(super) struct Page<'o, W: Write> {
+    out: &'o mut W,
+    width: usize,
+    color: bool,
+}
+
+impl<'o, W: Write> Page<'o, W> {
+    pub(super) fn new(out: &'o mut W, width: usize, color: bool) -> Self {
+        Self { out, width, color }
+    }
+
+    /// An empty line.
+    pub(super) fn blank(&mut self) -> io::Result<()> {
+        self.out.write_all(b"\n")
+    }
+
+    /// A heading, after an empty line.
+    pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
+        self.blank()?;
+        self.painted(STRONG, text)?;
+        self.blank()
+    }
+
+    /// A phrase that begins at column `indent` on every line.
+    pub(super) fn indented(&mut self, indent: usize, phrase: &Phrase) -> io::Result<()> {
+        self.hanging(Label::none(), indent, phrase)
+    }
+
+    /// A phrase that begins at column `indent` on every line; the first holds a label too.
+    pub(super) fn hanging(&mut self, label: Label<'_>, indent: usize, phrase: &Phrase) -> io::Result<()> {
+        self.space(label.at)?;
+        self.painted(label.style, label.text)?;
+        let mut column = label.at + label.text.width();
+        if column >= indent && !label.text.is_empty() {
+            // The label leaves no room: what it labels begins below it.
+            self.blank()?;
+            column = 0;
+        }
+        self.space(indent.saturating_sub(column))?;
+        column = indent;
+        let mut pieces = phrase.0.as_slice();
+        while let Some((first, rest)) = pieces.split_first() {
+            let glued = rest.iter().take_while(|piece| piece.glued).count();
+            let (word, rest) = pieces.split_at(1 + glued);
+            pieces = rest;
+            let width: usize = word.iter().map(|piece| piece.text.width()).sum();
+            if column > indent {
+                if column + 1 + width > self.width {
+                    self.blank()?;
+                    self.space(indent)?;
+                    column = indent;
+                } else if !first.glued {
+                    self.space(1)?;
+                    column += 1;
+                }
+            }
+            for piece in word {
+                self.painted(piece.style, &piece.text)?;
+            }
+            column += width;
+        }
+        self.blank()
+    }
+
+    /// Rows under a head: columns as wide as they need, each aligned to the `l`eft or the `r`ight.
+    pub(super) fn table(&mut self, indent: usize, alignment: &str, rows: &[Vec<String>]) -> io::Result<()> {
+        let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
+        let columns: Vec<_> =
+            alignment.bytes().enumerate().map(|(column, side)| (side, widest(column).unwrap_or(0))).collect();
+        for (number, row) in rows.iter().enumerate() {
+            self.space(indent)?;
+            let style = if number == 0 { FAINT } else { PLAIN };
+            for (column, (cell, (side, width))) in row.iter().zip(&columns).enumerate() {
+                let padding = width - cell.width();
+                self.space(if column > 0 { 2 } else { 0 })?;
+                self.space(if *side == b'r' { padding } else { 0 })?;
+                self.painted(style, cell)?;
+                self.space(if *side == b'l' && column + 1 < row.len() { padding } else { 0 })?;
+            }
+            self.blank()?;
+        }
+        Ok(())
+    }
+
+    fn painted(&mut self, style: Style, text: &str) -> io::Result<()> {
+        if self.color && style != PLAIN && !text.is_empty() {
+            write!(self.out, "{style}{text}{style:#}")
+        } else {
+            self.out.write_all(text.as_bytes())
+        }
+    }
+
+    fn space(&mut self, count: usize) -> io::Result<()> {
+        write!(self.out, "{:count$}", "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(width: usize, color: bool, lay: impl FnOnce(&mut Page<'_, Vec<u8>>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        lay(&mut Page::new(&mut out, width, color)).expect("memory");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn prose_wraps_between_words_under_itself() {
+        let phrase = Phrase::words("one two three four").and_glued(",").and("five");
+        let lines = set(16, false, |page| page.hanging(Label::new(2, "Label"), 8, &phrase));
+        assert_eq!(lines, "  Label one two\n        three\n        four,\n        five\n");
+    }
+
+    #[test]
+    fn evidence_is_never_broken_even_when_it_is_wider_than_the_line() {
+        let phrase = Phrase::words("id").and_whole("a b c d e f g h i j").and("end");
+        let lines = set(12, false, |page| page.indented(2, &phrase));
+        assert_eq!(lines, "  id\n  a b c d e f g h i j\n  end\n");
+    }
+
+    #[test]
+    fn width_is_counted_in_cells() {
+        let phrase = Phrase::words("客户 ab");
+        assert_eq!(set(7, false, |page| page.indented(0, &phrase)), "客户 ab\n");
+        assert_eq!(set(6, false, |page| page.indented(0, &phrase)), "客户\nab\n");
+    }
+
+    #[test]
+    fn colour_is_put_around_words_only_when_wanted() {
+        let phrase = Phrase::default().and_styled(GRAVE, "bad").and("plain");
+        assert_eq!(set(80, false, |page| page.indented(1, &phrase)), " bad plain\n");
+        assert_eq!(set(80, true, |page| page.indented(1, &phrase)), " \x1b[1m\x1b[31mbad\x1b[0m plain\n");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_they_need() {
+        let rows = [["a", "n"], ["bb", "10"], ["ccc", "1"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(set(80, false, |page| page.table(1, "lr", &rows)), " a     n\n bb   10\n ccc   1\n");
+    }
+}

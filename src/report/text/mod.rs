@@ -1,0 +1,148 @@
+//! The report for people: what must be known first, then the figures, then each finding with what it rests on.
+//!
+//! Written straight to the output, section by section, in words that say what was seen together and never what caused
+//! what. Text of the evidence stands in it only through [`escape`](super::escape). The same report and [`Options`] give
+//! the same bytes; nothing depends on colour to be understood.
+
+mod layout;
+mod leg;
+mod pointer;
+mod sections;
+
+use std::io::{self, Write};
+
+use self::layout::Page;
+use self::pointer::Names;
+use super::model::{Call, Leg, Report};
+use super::show::{FINDINGS, Show};
+
+/// Columns of a text that no terminal will show.
+pub const WIDTH: usize = 100;
+
+/// The widths a report is laid out for; narrower terminals wrap, wider ones keep a margin.
+const WIDTHS: std::ops::RangeInclusive<usize> = 60..=160;
+
+/// How the text is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// Columns of the terminal; [`WIDTH`] where there is none.
+    pub width: usize,
+    /// Whether to use ANSI colours.
+    pub color: bool,
+    /// The legs that are listed.
+    pub show: Show,
+    /// Whether to list every pointer, request, flow and digest in full, and the other legs like findings.
+    pub verbose: bool,
+    /// The last line: what became of the run.
+    pub closing: Option<&'a str>,
+}
+
+/// Writes the report: many small pieces, so hand it a buffered writer.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write(report: &Report, options: &Options<'_>, out: &mut impl Write) -> io::Result<()> {
+    let width = options.width.clamp(*WIDTHS.start(), *WIDTHS.end());
+    let mut page = Page::new(out, width, options.color);
+    let names = Names::new(&report.evidence);
+    let sheet = Sheet { report, names: &names, show: options.show, verbose: options.verbose };
+    sections::opening(&sheet, &mut page)?;
+    sections::summary(&sheet, &mut page)?;
+    findings(&sheet, &mut page)?;
+    undecided(&sheet, &mut page)?;
+    others(&sheet, &mut page)?;
+    sections::unbound(&sheet, &mut page)?;
+    sections::trunks(&sheet, &mut page)?;
+    sections::diagnosis(&sheet, &mut page)?;
+    sections::evidence(&sheet, &mut page)?;
+    if let Some(closing) = options.closing {
+        page.blank()?;
+        page.indented(0, &layout::Phrase::words(closing))?;
+    }
+    Ok(())
+}
+
+/// What every section needs.
+struct Sheet<'a> {
+    report: &'a Report,
+    names: &'a Names<'a>,
+    show: Show,
+    verbose: bool,
+}
+
+impl<'a> Sheet<'a> {
+    /// The legs with their calls, in the report's order.
+    fn legs(&self) -> impl Iterator<Item = (&'a Call, &'a Leg)> {
+        self.report.calls.iter().flat_map(|call| call.legs.iter().map(move |leg| (call, leg)))
+    }
+
+    /// How many items of a list are shown, when `most` are enough for a first look.
+    fn at_most(&self, most: usize) -> usize {
+        if self.verbose { usize::MAX } else { most }
+    }
+}
+
+fn findings<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    let count = sheet.report.summary.verdicts.findings();
+    if count == 0 {
+        return Ok(());
+    }
+    page.heading(&format!("FINDINGS: {}, gravest first", counted(count, "leg")))?;
+    let mut number = 0;
+    for verdict in FINDINGS {
+        for (call, finding) in sheet.legs().filter(|(_, leg)| leg.verdict == verdict) {
+            number += 1;
+            page.blank()?;
+            leg::full(sheet, page, &format!("{number}."), call, finding)?;
+        }
+    }
+    Ok(())
+}
+
+/// Undecided legs listed without `--show byoc` or `--show all`.
+const UNDECIDED: usize = 20;
+
+fn undecided<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    let count = sheet.report.summary.verdicts.indeterminate;
+    if count == 0 {
+        return Ok(());
+    }
+    page.heading(&format!("UNDECIDED: {} that the evidence does not decide", counted(count, "leg")))?;
+    let most = if sheet.show == Show::Findings { sheet.at_most(UNDECIDED) } else { usize::MAX };
+    let mut left = 0_u64;
+    for (index, (call, leg)) in sheet.legs().filter(|(_, leg)| leg.verdict == "indeterminate").enumerate() {
+        if index < most {
+            leg::short(sheet, page, call, leg)?;
+        } else {
+            left += 1;
+        }
+    }
+    if left > 0 {
+        let more = format!("and {}; --show byoc lists them all", counted(left, "more leg"));
+        page.indented(2, &layout::Phrase::words(&more))?;
+    }
+    Ok(())
+}
+
+/// Legs that are neither findings nor undecided, where asked for.
+fn others<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    let other = |leg: &Leg| sheet.show.lists(leg) && leg.verdict != "indeterminate" && !FINDINGS.contains(&leg.verdict);
+    let count = sheet.legs().filter(|(_, leg)| other(leg)).count() as u64;
+    if count == 0 {
+        return Ok(());
+    }
+    page.heading(&format!("OTHER LEGS: {}", counted(count, "leg")))?;
+    for (call, leg) in sheet.legs().filter(|(_, leg)| other(leg)) {
+        leg::short(sheet, page, call, leg)?;
+    }
+    Ok(())
+}
+
+/// `1 leg`, `2 legs`.
+fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,379 @@
+//! The report around its legs: what must be known first, the figures, unbound refusals, trunks, diagnosis, evidence.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::super::escape;
+use super::super::model::{Evidence, Outcome, Pointer, Trunk, UnboundRefusal};
+use super::layout::{FAINT, GRAVE, Label, Page, Phrase, STRONG, WARNING};
+use super::{Sheet, counted, leg};
+use crate::settings::{ConsentRule, RuleDirection};
+
+/// The column of labels, and that of what they label.
+const LABEL: usize = 2;
+const VALUE: usize = 13;
+
+/// Unbound refusals of one reason that are enough for a first look.
+const REFUSALS: usize = 3;
+
+/// Digits of a digest that are enough to tell files apart.
+const DIGEST: usize = 16;
+
+/// Every verdict in the order people need them, with what it means.
+const VERDICTS: [(&str, &str); 10] = [
+    ("exposed_unconsented", "media without a consent signal, and call audio was served"),
+    ("blocked_unconsented", "media without a consent signal, and the recording API answered 403"),
+    ("unconsented", "media without a consent signal, neither exposed nor blocked as far as the logs show"),
+    ("blocked_consented", "consent throughout, and the recording API answered 403"),
+    ("indeterminate", "the evidence does not decide"),
+    ("clear", "consent throughout, and no 403"),
+    ("no_media", "no media flowed"),
+    ("recording_session", "SIPREC recording sessions, no caller's media"),
+    ("not_byoc", "on standard trunks: the control"),
+    ("unclassified", "on no configured trunk"),
+];
+
+/// What a reader must know before anything else.
+pub(super) fn opening<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    let report = sheet.report;
+    if !report.complete {
+        let text = "something named could not be read whole, so this report is not complete; see EVIDENCE.";
+        page.indented(0, &Phrase::default().and_styled(GRAVE, "INCOMPLETE:").and(text))?;
+    }
+    for notice in &report.notices {
+        let phrase = Phrase::default().and_styled(WARNING, "NOTICE:").and(&escape::text(&notice.text));
+        page.indented(0, &phrase.and_styled(FAINT, &format!("[{}]", notice.code)))?;
+    }
+    if !report.complete || !report.notices.is_empty() {
+        page.blank()?;
+    }
+    let title = "Recording consent and recording requests, as the evidence shows them";
+    page.indented(0, &Phrase::default().and_styled(STRONG, title))
+}
+
+/// The figures, and the words needed to read them.
+pub(super) fn summary<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    let summary = &sheet.report.summary;
+    let verdicts = &summary.verdicts;
+    page.heading("SUMMARY")?;
+    let mut row = |label: &str, phrase: Phrase| page.hanging(Label::new(LABEL, label), VALUE, &phrase);
+    row("Result", result(sheet))?;
+    row("Read", read(&sheet.report.evidence))?;
+    let calls = format!(
+        "{} with {}, {} of them on BYOC trunks",
+        counted(summary.calls, "call"),
+        counted(summary.legs, "leg"),
+        summary.byoc_legs
+    );
+    row("Calls", Phrase::words(&calls))?;
+    if summary.unconsented_streams > 0 {
+        let media = format!(
+            "{:.3} s without a consent signal, in {} on BYOC trunks",
+            summary.unconsented_media_s.rounded(),
+            counted(summary.unconsented_streams, "media stream"),
+        );
+        row("Media", Phrase::words(&media))?;
+    } else {
+        row("Media", Phrase::words("none seen without a consent signal on BYOC trunks"))?;
+    }
+    let requests = &summary.requests;
+    let text = format!(
+        "{}, {} of them for recordings: {} refused (403), {} allowed (2xx), {} served call audio; {} bound to nothing",
+        counted(requests.total, "API request"),
+        requests.recording,
+        requests.refused,
+        requests.allowed,
+        requests.served,
+        counted(requests.unbound_refusals, "refusal"),
+    );
+    row("Requests", Phrase::words(&text))?;
+    if summary.legs > 0 {
+        page.blank()?;
+    }
+    let width = VERDICTS.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+    for (word, meaning) in VERDICTS {
+        let count = count_of(verdicts, word);
+        if count > 0 {
+            let label = format!("{count:>6}  {word}");
+            let label = Label::new(LABEL, &label).styled(leg::style(word));
+            page.hanging(label, LABEL + 10 + width, &Phrase::words(meaning))?;
+        }
+    }
+    page.blank()?;
+    for rule in &sheet.report.settings.rules {
+        page.indented(LABEL, &meaning(rule))?;
+    }
+    let clock = "The report says what was seen together, not what caused what. Times are UTC. A pointer names a file \
+                 with its packet (#) or line (:).";
+    page.indented(LABEL, &Phrase::words(clock))
+}
+
+fn result(sheet: &Sheet<'_>) -> Phrase {
+    let summary = &sheet.report.summary;
+    let findings = summary.verdicts.findings();
+    if summary.byoc_legs == 0 {
+        return Phrase::default().and_styled(STRONG, "no leg on a BYOC trunk in the evidence");
+    }
+    let legs = counted(summary.byoc_legs, "leg");
+    let text = match findings {
+        0 => format!("no finding among {legs} on BYOC trunks"),
+        _ => format!("{} among {legs} on BYOC trunks", counted(findings, "finding")),
+    };
+    let phrase = Phrase::default().and_styled(STRONG, &text);
+    match summary.verdicts.indeterminate {
+        0 => phrase,
+        open => phrase.and_glued(",").and_styled(STRONG, &format!("{open} undecided")),
+    }
+}
+
+fn read(evidence: &[Evidence]) -> Phrase {
+    let (mut sources, mut records) = (BTreeMap::new(), BTreeMap::new());
+    for source in evidence {
+        *sources.entry(source.kind).or_insert(0) += 1;
+        *records.entry(source.kind).or_insert(0) += source.records;
+    }
+    let of = |counts: &BTreeMap<&str, u64>, kind| counts.get(kind).copied().unwrap_or(0);
+    let mut parts = Vec::new();
+    for (kind, source, record) in KINDS {
+        let count = of(&sources, kind);
+        if count > 0 && kind == "unrecognised" {
+            parts.push(format!("{} not recognised", counted(count, source)));
+        } else if count > 0 {
+            parts.push(format!("{} ({})", counted(count, source), counted(of(&records, kind), record)));
+        }
+    }
+    let mut text = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+    let first = evidence.iter().filter_map(|source| source.first).min();
+    let last = evidence.iter().filter_map(|source| source.last).max();
+    if let (Some(first), Some(last)) = (first, last) {
+        text.push_str(&format!("; {} to {}", first.0.rfc3339(), last.0.rfc3339()));
+    }
+    Phrase::words(&text)
+}
+
+/// Kinds of source with what people call one, and one of its records.
+const KINDS: [(&str, &str, &str); 4] = [
+    ("capture", "capture", "packet"),
+    ("access_log", "access log", "line"),
+    ("genesys_export", "Genesys export", "record"),
+    ("unrecognised", "file", "record"),
+];
+
+fn record_word(kind: &str) -> &'static str {
+    KINDS.iter().find(|(known, ..)| *known == kind).map_or("record", |(.., record)| *record)
+}
+
+fn count_of(verdicts: &super::super::model::Verdicts, verdict: &str) -> u64 {
+    match verdict {
+        "not_byoc" => verdicts.not_byoc,
+        "unclassified" => verdicts.unclassified,
+        "recording_session" => verdicts.recording_session,
+        "no_media" => verdicts.no_media,
+        "exposed_unconsented" => verdicts.exposed_unconsented,
+        "blocked_unconsented" => verdicts.blocked_unconsented,
+        "unconsented" => verdicts.unconsented,
+        "indeterminate" => verdicts.indeterminate,
+        "blocked_consented" => verdicts.blocked_consented,
+        "clear" => verdicts.clear,
+        _ => 0,
+    }
+}
+
+/// The rule in words: what "unconsented" means in this report.
+fn meaning(rule: &ConsentRule) -> Phrase {
+    let values = |values: &[String]| {
+        let quoted: Vec<_> = values.iter().map(|value| format!("\"{}\"", escape::text(value))).collect();
+        quoted.join(" or ")
+    };
+    let mut text = format!(
+        "\"Unconsented\" means: no consent signal by the rule {} = {}",
+        escape::text(&rule.header),
+        values(&rule.granted)
+    );
+    if !rule.denied.is_empty() {
+        text.push_str(&format!(" (denied by {})", values(&rule.denied)));
+    }
+    text.push_str(match rule.direction {
+        RuleDirection::Any => ", for calls of either direction.",
+        RuleDirection::Inbound => ", for inbound calls.",
+        RuleDirection::Outbound => ", for outbound calls.",
+    });
+    Phrase::words(&text)
+}
+
+/// Refusals that nothing explains, by reason.
+pub(super) fn unbound<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    let mut reasons: BTreeMap<&str, Vec<&UnboundRefusal>> = BTreeMap::new();
+    for refusal in &sheet.report.unbound_refusals {
+        reasons.entry(refusal.reason).or_default().push(refusal);
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let count = sheet.report.unbound_refusals.len() as u64;
+    page.heading(&format!("UNBOUND REFUSALS: {} (403) bound to no leg, call or trunk", counted(count, "refusal")))?;
+    for (reason, refusals) in reasons {
+        page.indented(2, &Phrase::words(&refusals.len().to_string()).and_styled(STRONG, reason))?;
+        let most = sheet.at_most(REFUSALS);
+        for refusal in refusals.iter().take(most) {
+            request(sheet, page, 4, &refusal.request)?;
+        }
+        match refusals.len().saturating_sub(most) {
+            0 => {}
+            left => page.indented(4, &Phrase::words(&format!("and {left} more; -v lists them")))?,
+        }
+    }
+    Ok(())
+}
+
+fn request<W: Write>(
+    sheet: &Sheet<'_>,
+    page: &mut Page<'_, W>,
+    indent: usize,
+    request: &super::super::model::Request,
+) -> io::Result<()> {
+    let phrase = leg::answer(request)
+        .and_phrase(leg::time_of(request))
+        .and_whole(leg::shown(&request.target))
+        .and_phrase(leg::asker(request))
+        .and_phrase(sheet.names.one(request.source));
+    page.indented(indent, &phrase)
+}
+
+/// The trunks: consent against the outcome of recording requests, and what else was seen of them.
+pub(super) fn trunks<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    if sheet.report.trunks.is_empty() {
+        return Ok(());
+    }
+    page.heading("TRUNKS: calls by consent and outcome of their recording requests")?;
+    let head = ["Trunk", "Kind", "Legs", "Consent", "Refused", "Allowed", "Mixed"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for trunk in &sheet.report.trunks {
+        let row = |who: [String; 3], consent: &str, outcome: Outcome| {
+            let numbers = [outcome.refused, outcome.allowed, outcome.mixed].map(|number| number.to_string());
+            who.into_iter().chain([consent.to_owned()]).chain(numbers).collect()
+        };
+        let who = [name(trunk), trunk.kind.to_owned(), trunk.legs.to_string()];
+        rows.push(row(who, "with", trunk.requests.consented));
+        rows.push(row(Default::default(), "without", trunk.requests.unconsented));
+    }
+    page.table(2, "llrlrrr", &rows)?;
+    for trunk in &sheet.report.trunks {
+        let mut seen = Vec::new();
+        if !trunk.registrations.is_empty() {
+            let granted = trunk.registrations.iter().filter(|one| matches!(one.status, Some(200..=299))).count();
+            let all = counted(trunk.registrations.len() as u64, "registration");
+            seen.push(format!("{all}, {granted} of them successful"));
+        }
+        if trunk.unseen.tls_packets > 0 {
+            seen.push(format!(
+                "{} in {} under TLS, not read",
+                counted(trunk.unseen.tls_packets, "packet"),
+                counted(trunk.unseen.tls_connections, "connection"),
+            ));
+        }
+        if !trunk.refusals.is_empty() {
+            seen.push(format!("{} (403) of queries by trunk", counted(trunk.refusals.len() as u64, "refusal")));
+        }
+        if !seen.is_empty() {
+            let phrase = Phrase::default().and_whole_styled(STRONG, name(trunk)).and_glued(":").and(&seen.join("; "));
+            page.indented(2, &phrase)?;
+        }
+        let most = sheet.at_most(REFUSALS);
+        for refusal in trunk.refusals.iter().take(most) {
+            request(sheet, page, 4, &refusal.0)?;
+        }
+        if trunk.refusals.len() > most {
+            let left = trunk.refusals.len() - most;
+            page.indented(4, &Phrase::words(&format!("and {left} more; -v lists them")))?;
+        }
+    }
+    Ok(())
+}
+
+fn name(trunk: &Trunk) -> String {
+    trunk.name.as_ref().map_or_else(|| "(no trunk fits)".to_owned(), |name| escape::text(name).into_owned())
+}
+
+/// The hypotheses, the supported ones first.
+pub(super) fn diagnosis<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    if sheet.report.diagnosis.is_empty() {
+        return Ok(());
+    }
+    page.heading("DIAGNOSIS: which explanations the evidence supports, contradicts or cannot test")?;
+    for trunk in &sheet.report.trunks {
+        for status in ["supported", "inconclusive", "contradicted", "untested"] {
+            let on_trunk = |row: &&super::super::model::Hypothesis| Some(&row.trunk) == trunk.name.as_ref();
+            for row in sheet.report.diagnosis.iter().filter(on_trunk).filter(|row| row.status == status) {
+                let mut phrase = Phrase::default().and_styled(STRONG, row.hypothesis).and_glued(":");
+                phrase = phrase.and(&escape::text(&row.explanation));
+                if !row.not_separable_from.is_empty() {
+                    phrase = phrase.and(&format!("Not separable from {}.", row.not_separable_from.join(", ")));
+                }
+                let sources: &[Pointer] = &row.sources;
+                phrase = phrase.and_phrase(sheet.names.list(sources, sheet.at_most(REFUSALS)));
+                page.hanging(Label::new(2, row.status), 16, &phrase.and(&format!("({})", name(trunk))))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was read, what became of it, and what could not be read.
+pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+    page.heading("EVIDENCE")?;
+    for source in &sheet.report.evidence {
+        let indent = 6;
+        let path = Phrase::default().and_whole_styled(STRONG, escape::text(&source.path));
+        page.hanging(Label::new(2, &source.id.to_string()), indent, &path)?;
+        page.indented(indent, &file(sheet, source))?;
+        let unit = record_word(source.kind);
+        if source.kind != "unrecognised" {
+            let mut text = counted(source.records, unit);
+            if let (Some(first), Some(last)) = (source.first, source.last) {
+                text.push_str(&format!(", {} to {}", first.0.rfc3339(), last.0.rfc3339()));
+            }
+            if let Some(timezone) = &source.timezone
+                && timezone.from != "written"
+            {
+                text.push_str(&format!(", times without a zone taken as {} ({})", timezone.zone, timezone.from));
+            }
+            page.indented(indent, &Phrase::words(&escape::text(&text)))?;
+        }
+        if !source.tally.is_empty() {
+            let parts: Vec<_> = source.tally.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            page.indented(indent, &Phrase::words("of them:").and(&parts.join(", ")))?;
+        }
+        for anomaly in &source.anomalies {
+            let mut phrase = Phrase::default().and_styled(WARNING, "anomaly").and(anomaly.code);
+            phrase = phrase.and_glued(":").and(&anomaly.count.to_string());
+            if let Some(record) = anomaly.first_record {
+                phrase = phrase.and_glued(",").and(&format!("first at {unit} {record}"));
+            }
+            if !anomaly.detail.is_empty() {
+                phrase = phrase.and(&format!("({})", escape::text(&anomaly.detail)));
+            }
+            page.indented(indent, &phrase)?;
+        }
+    }
+    Ok(())
+}
+
+fn file(sheet: &Sheet<'_>, source: &Evidence) -> Phrase {
+    let mut text = match (source.kind, source.format) {
+        ("unrecognised", _) => "not recognised, so not read".to_owned(),
+        (kind, Some(format)) => format!("{}, {format}", kind.replace('_', " ")),
+        (kind, None) => kind.replace('_', " "),
+    };
+    if let Some(compression) = source.compression {
+        text.push_str(&format!(", {compression}"));
+    }
+    text.push_str(&format!(", {}", counted(source.bytes, "byte")));
+    if let Some(digest) = &source.digest {
+        let (kind, hex) = digest.split_once(':').unwrap_or(("", digest));
+        let shown: String = hex.chars().take(sheet.at_most(DIGEST)).collect();
+        let cut = if shown.len() < hex.len() { "…" } else { "" };
+        text.push_str(&format!(", {kind}:{shown}{cut}"));
+    }
+    Phrase::words(&text)
+}

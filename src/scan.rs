@@ -1,0 +1,151 @@
+//! Short byte searches, eight bytes at a time: for lines and values of some tens of bytes.
+//!
+//! A leaf, used by `sip`, `sdp` and `facts`. Where a search may run over kilobytes `memchr` is faster; on a header row
+//! its call alone costs as much as the whole search here.
+//!
+//! Keeps: the first match, as a loop over the bytes would find it; safe code only.
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// `byte` in all eight places.
+const fn all(byte: u8) -> u64 {
+    LOW * byte as u64
+}
+
+/// The high bit of every byte that is zero. Bytes above the lowest such byte may be marked wrongly.
+#[inline(always)]
+const fn zero(word: u64) -> u64 {
+    word.wrapping_sub(LOW) & !word & HIGH
+}
+
+/// The high bit of every byte below `limit`, which is at most 128. Bytes above the lowest such byte may be marked wrongly.
+#[inline(always)]
+const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(all(limit)) & !word & HIGH
+}
+
+/// The place of the first byte that `marks` marks in its word.
+#[inline(always)]
+fn first(bytes: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return Some(index * 8 + marked.trailing_zeros() as usize / 8);
+        }
+    }
+    if tail.is_empty() {
+        return None;
+    }
+    let marked = match bytes.last_chunk::<8>() {
+        // The last eight bytes, those seen before shifted out.
+        Some(last) => marks(u64::from_le_bytes(*last) >> ((8 - tail.len()) * 8)),
+        None => marks(tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+    };
+    let at = marked.trailing_zeros() as usize / 8;
+    // The places behind the tail are zero bytes; they are marked after all others.
+    (at < tail.len()).then_some(bytes.len() - tail.len() + at)
+}
+
+/// The place of the first `needle`.
+#[inline]
+pub(crate) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
+    first(bytes, |word| zero(word ^ all(needle)))
+}
+
+/// The place of the first `one` or `other`.
+#[inline]
+pub(crate) fn find_either(bytes: &[u8], one: u8, other: u8) -> Option<usize> {
+    first(bytes, |word| zero(word ^ all(one)) | zero(word ^ all(other)))
+}
+
+/// The place of the first CR or LF.
+#[inline]
+pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        // CR is 13; the other controls up to it are rare.
+        let at = from + first(bytes.get(from..)?, |word| below(word, b'\r' + 1))?;
+        if matches!(bytes.get(at), Some(b'\r' | b'\n')) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+/// The place of the first colon, blank or control: where a field name ends.
+#[inline]
+pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
+}
+
+/// A name as two words, letters in lower case: equal for names of the same length, at most 16, that are equal without
+/// regard to case. Longer names are told by their first and last eight bytes only.
+#[inline]
+pub(crate) fn name_key(name: &[u8]) -> (u64, u64) {
+    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (lower(u64::from_le_bytes(*first)), lower(u64::from_le_bytes(*last))),
+        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                let word = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+                (lower(word), 0)
+            }
+            _ => (lower(name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))), 0),
+        },
+    }
+}
+
+/// ASCII letters in lower case.
+#[inline(always)]
+const fn lower(word: u64) -> u64 {
+    let seven = word & !HIGH;
+    let from_a = seven + all(0x80 - b'A');
+    let beyond_z = seven + all(0x7f - b'Z');
+    let upper = (from_a ^ beyond_z) & !word & HIGH;
+    word | upper >> 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes around every limit that the marks use, at every place of a word.
+    fn texts() -> impl Iterator<Item = Vec<u8>> {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let alphabet = *b"\0\x01\t\n\x0b\x0c\r\x0e\x1f !\":;<,=@AZaz[`{\x7f\x80\x8d\xba\xff";
+        (0..20_000).map(move |round| {
+            (0..round % 41)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    if state & 0x300 != 0 { b'x' } else { alphabet[(state >> 32) as usize % alphabet.len()] }
+                })
+                .collect()
+        })
+    }
+
+    #[test]
+    fn searches_find_what_a_loop_finds() {
+        for text in texts() {
+            assert_eq!(find(&text, b';'), text.iter().position(|byte| *byte == b';'), "{text:x?}");
+            assert_eq!(find(&text, 0), text.iter().position(|byte| *byte == 0), "{text:x?}");
+            let either = text.iter().position(|byte| matches!(byte, b'<' | b'"'));
+            assert_eq!(find_either(&text, b'<', b'"'), either, "{text:x?}");
+            assert_eq!(line_end(&text), text.iter().position(|byte| matches!(byte, b'\r' | b'\n')), "{text:x?}");
+            assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
+        }
+    }
+
+    #[test]
+    fn keys_tell_short_names_apart_as_comparing_does() {
+        let mut texts: Vec<_> = texts().filter(|text| (1..=16).contains(&text.len())).take(600).collect();
+        texts.extend(texts.clone().iter().map(|text| text.to_ascii_uppercase()));
+        for one in &texts {
+            for other in texts.iter().filter(|other| other.len() == one.len()) {
+                assert_eq!(name_key(one) == name_key(other), one.eq_ignore_ascii_case(other), "{one:x?} {other:x?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! A tolerant scanner of session descriptions: lines into media descriptions.
+//!
+//! Lines end with CRLF, LF or a bare CR; blanks before a line's type and around its `=` are tolerated (RFC 4475 §3.1.1.1
+//! has one). A line of another form is passed over. Nothing is required: not `v=`, not `c=`, not an order.
+//!
+//! # Design
+//!
+//! - A port that is no number of 16 bits is unknown ([`Media::port`] is `None`): the stream was offered, since zero alone
+//!   rejects it (RFC 3264 §6), and nobody can say where it goes.
+//! - The first `c=` and the first direction of a section count, wherever they stand in it.
+//! - A cut description is read up to its last line end ([`whole_lines`]). An `m=` line that stands whole gives a stream
+//!   even when attributes behind it were cut: no later line could take the stream back.
+
+use super::Direction;
+use crate::scan;
+
+/// Media descriptions that are read of one session description.
+pub const MAX_SECTIONS: usize = 256;
+
+/// Formats that are named of one media description.
+pub const MAX_FORMATS: usize = 64;
+
+/// Bytes of one codec's name; a longer one in `a=rtpmap` is not used.
+pub const MAX_CODEC_BYTES: usize = 64;
+
+/// A session description, its session level read.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    address: &'a [u8],
+    direction: Option<Direction>,
+    /// From the first `m=` on.
+    sections: &'a [u8],
+}
+
+/// The media descriptions of one session description, in order.
+#[derive(Clone, Debug)]
+pub struct Sections<'a> {
+    description: Description<'a>,
+    rest: &'a [u8],
+}
+
+/// One media description.
+#[derive(Clone, Copy, Debug)]
+pub struct Media<'a> {
+    /// The media type, such as `audio`; empty where the line ends before it.
+    pub media: &'a [u8],
+    /// The transport port; `None` where it is no number below 65,536.
+    pub port: Option<u16>,
+    /// The transport protocol, such as `RTP/AVP`; empty where unreadable.
+    pub protocol: &'a [u8],
+    /// The connection address that holds for the section, as written but for a multicast suffix; empty where none stands.
+    pub address: &'a [u8],
+    /// The direction that holds for the section.
+    pub direction: Direction,
+    formats: &'a [u8],
+    section: &'a [u8],
+    /// Where in the section the first `a=rtpmap` stands.
+    maps: Option<usize>,
+}
+
+/// The bytes of `body` up to its last line end: all that a cut description can be trusted for.
+#[must_use]
+pub fn whole_lines(body: &[u8]) -> &[u8] {
+    let end = body.iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).map_or(0, |end| end + 1);
+    body.get(..end).unwrap_or_default()
+}
+
+impl<'a> Description<'a> {
+    /// Reads the session level of `body` and finds the first media description.
+    #[must_use]
+    pub fn read(body: &'a [u8]) -> Self {
+        let mut description = Self { address: b"", direction: None, sections: b"" };
+        let mut rest = body;
+        while !rest.is_empty() {
+            let (line, behind) = line(rest);
+            match line {
+                Line::Media(_) => {
+                    description.sections = rest;
+                    break;
+                }
+                Line::Connection(value) if description.address.is_empty() => description.address = address(value),
+                Line::Attribute(value) => description.direction = description.direction.or_else(|| direction(value)),
+                _ => {}
+            }
+            rest = behind;
+        }
+        description
+    }
+
+    /// The media descriptions.
+    #[must_use]
+    pub fn sections(&self) -> Sections<'a> {
+        Sections { description: *self, rest: self.sections }
+    }
+}
+
+impl<'a> Iterator for Sections<'a> {
+    type Item = Media<'a>;
+
+    fn next(&mut self) -> Option<Media<'a>> {
+        let (Line::Media(value), section) = line(self.rest) else { return None };
+        let (media, rest) = word(value);
+        let (port, rest) = word(rest);
+        let (protocol, formats) = word(rest);
+        let mut address = b"".as_slice();
+        let mut direction = None;
+        let mut maps = None;
+        let mut rest = section;
+        while !rest.is_empty() {
+            let (line, behind) = line(rest);
+            match line {
+                Line::Media(_) => break,
+                Line::Connection(value) if address.is_empty() => address = self::address(value),
+                Line::Attribute(value) => {
+                    if value.starts_with(b"rtpmap") {
+                        maps.get_or_insert(section.len() - rest.len());
+                    } else if direction.is_none() {
+                        direction = self::direction(value);
+                    }
+                }
+                _ => {}
+            }
+            rest = behind;
+        }
+        let section = section.get(..section.len() - rest.len()).unwrap_or_default();
+        self.rest = rest;
+        Some(Media {
+            media,
+            port: self::port(port),
+            protocol,
+            address: if address.is_empty() { self.description.address } else { address },
+            direction: direction.or(self.description.direction).unwrap_or_default(),
+            formats,
+            section,
+            maps,
+        })
+    }
+}
+
+impl<'a> Media<'a> {
+    /// The names of the formats in their order, at most [`MAX_FORMATS`]: `PCMU/8000` by `a=rtpmap` or RFC 3551 §6, else
+    /// the format as the `m=` line has it.
+    #[must_use]
+    pub fn codecs(&self) -> Codecs<'a> {
+        let mut maps = [0; 128];
+        let mut rest = self.maps.and_then(|at| self.section.get(at..)).unwrap_or_default();
+        while !rest.is_empty() {
+            let at = self.section.len() - rest.len();
+            let (line, behind) = line(rest);
+            if let Line::Attribute(value) = line
+                && let Some((payload_type, _)) = rtpmap(value)
+                && let Some(map) = maps.get_mut(payload_type)
+                && *map == 0
+            {
+                *map = u16::try_from(at + 1).unwrap_or(0);
+            }
+            rest = behind;
+        }
+        let is_rtp = self.protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
+        Codecs { maps, is_rtp, section: self.section, formats: self.formats, named: 0 }
+    }
+
+    /// Whether there are more formats than are named.
+    #[must_use]
+    pub fn exceeds_formats(&self) -> bool {
+        // Each takes two bytes at least.
+        if self.formats.len() <= 2 * MAX_FORMATS {
+            return false;
+        }
+        let mut formats = self.formats;
+        for _ in 0..MAX_FORMATS {
+            formats = word(formats).1;
+        }
+        !word(formats).0.is_empty()
+    }
+}
+
+/// The names of one media description's formats.
+#[derive(Clone, Debug)]
+pub struct Codecs<'a> {
+    /// By payload type: one more than the place of its `a=rtpmap` in the section, 0 without one.
+    maps: [u16; 128],
+    is_rtp: bool,
+    section: &'a [u8],
+    formats: &'a [u8],
+    named: usize,
+}
+
+impl<'a> Iterator for Codecs<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.named == MAX_FORMATS {
+            return None;
+        }
+        let (format, rest) = word(self.formats);
+        if format.is_empty() {
+            return None;
+        }
+        self.formats = rest;
+        self.named += 1;
+        let payload_type = payload_type(format);
+        let mapped = payload_type.and_then(|number| self.mapped(number));
+        let fixed = payload_type.filter(|_| self.is_rtp).and_then(static_name);
+        Some(mapped.or(fixed).unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)))
+    }
+}
+
+impl<'a> Codecs<'a> {
+    fn mapped(&self, payload_type: usize) -> Option<&'a [u8]> {
+        let at = usize::from(self.maps.get(payload_type)?.checked_sub(1)?);
+        match line(self.section.get(at..)?).0 {
+            Line::Attribute(value) => rtpmap(value).map(|(_, name)| name),
+            _ => None,
+        }
+    }
+}
+
+/// A line that is read.
+enum Line<'a> {
+    Attribute(&'a [u8]),
+    Connection(&'a [u8]),
+    Media(&'a [u8]),
+    Other,
+}
+
+/// The line at the start of `text`, and what stands behind its line end.
+#[inline]
+fn line(text: &[u8]) -> (Line<'_>, &[u8]) {
+    let (line, behind) = match scan::line_end(text) {
+        None => (text, b"".as_slice()),
+        Some(end) => {
+            let line = text.get(..end).unwrap_or_default();
+            let bytes = if text.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n")) { 2 } else { 1 };
+            (line, text.get(end + bytes..).unwrap_or_default())
+        }
+    };
+    let line = match line {
+        [kind @ (b'a' | b'c' | b'm'), b'=', value @ ..] => of_kind(*kind, value),
+        [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
+        _ => Line::Other,
+    };
+    (line, behind)
+}
+
+fn of_kind(kind: u8, value: &[u8]) -> Line<'_> {
+    match kind {
+        b'a' => Line::Attribute(value.trim_ascii()),
+        b'c' => Line::Connection(value),
+        b'm' => Line::Media(value),
+        _ => Line::Other,
+    }
+}
+
+/// A line with blanks around its type.
+fn loose(line: &[u8]) -> Line<'_> {
+    match line.trim_ascii_start().split_first() {
+        Some((kind, rest)) => match rest.trim_ascii_start().split_first() {
+            Some((b'=', value)) => of_kind(*kind, value),
+            _ => Line::Other,
+        },
+        None => Line::Other,
+    }
+}
+
+/// The first word, empty at the end, and what stands behind it.
+#[inline]
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let text = text.get(start..).unwrap_or_default();
+    let end = text.iter().position(is_blank).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or_default()
+}
+
+/// The port of `49170` and `49170/2`.
+fn port(word: &[u8]) -> Option<u16> {
+    let digits = word.split(|byte| *byte == b'/').next()?;
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    digits.iter().try_fold(0_u16, |port, digit| port.checked_mul(10)?.checked_add(u16::from(digit - b'0')))
+}
+
+/// The address of `IN IP4 224.2.36.42/127`.
+fn address(value: &[u8]) -> &[u8] {
+    let (address, _) = word(word(word(value).1).1);
+    address.split(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+fn direction(attribute: &[u8]) -> Option<Direction> {
+    match attribute.len() {
+        8 if attribute.eq_ignore_ascii_case(b"sendrecv") => Some(Direction::SendRecv),
+        8 if attribute.eq_ignore_ascii_case(b"sendonly") => Some(Direction::SendOnly),
+        8 if attribute.eq_ignore_ascii_case(b"recvonly") => Some(Direction::RecvOnly),
+        8 if attribute.eq_ignore_ascii_case(b"inactive") => Some(Direction::Inactive),
+        _ => None,
+    }
+}
+
+/// The payload type and the name of `rtpmap:0 PCMU/8000`.
+fn rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
+    let (format, rest) = word(attribute.strip_prefix(b"rtpmap")?.trim_ascii_start().strip_prefix(b":")?);
+    let (name, _) = word(rest);
+    (!name.is_empty() && name.len() <= MAX_CODEC_BYTES).then_some((payload_type(format)?, name))
+}
+
+/// A format as an RTP payload type, 0 to 127.
+fn payload_type(format: &[u8]) -> Option<usize> {
+    if format.is_empty() || format.len() > 3 || !format.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = format.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+    (number < 128).then_some(number)
+}
+
+/// The payload types that RFC 3551 §6 assigns.
+fn static_name(payload_type: usize) -> Option<&'static [u8]> {
+    Some(match payload_type {
+        0 => b"PCMU/8000",
+        3 => b"GSM/8000",
+        4 => b"G723/8000",
+        5 => b"DVI4/8000",
+        6 => b"DVI4/16000",
+        7 => b"LPC/8000",
+        8 => b"PCMA/8000",
+        9 => b"G722/8000",
+        10 => b"L16/44100/2",
+        11 => b"L16/44100",
+        12 => b"QCELP/8000",
+        13 => b"CN/8000",
+        14 => b"MPA/90000",
+        15 => b"G728/8000",
+        16 => b"DVI4/11025",
+        17 => b"DVI4/22050",
+        18 => b"G729/8000",
+        25 => b"CelB/90000",
+        26 => b"JPEG/90000",
+        28 => b"nv/90000",
+        31 => b"H261/90000",
+        32 => b"MPV/90000",
+        33 => b"MP2T/90000",
+        34 => b"H263/90000",
+        _ => return None,
+    })
+}

@@ -1,0 +1,178 @@
+//! The start line of one SIP message: what makes bytes a SIP message at all.
+//!
+//! Follows RFC 3261 §7.1 and §7.2: a method token, a Request-URI and `SIP/2.0`, or `SIP/2.0` and a status code. The
+//! version is compared without regard to case, as the clause asks. Called for every payload that is not RTP, so the
+//! first bytes answer for nearly all that is not SIP.
+//!
+//! Keeps: what another text protocol writes (HTTP, RTSP, SSDP, MSRP) is never a SIP message.
+//!
+//! # Design
+//!
+//! Blanks are tolerated where RFC 4475 §3.1.2 has them stray: several before and after the Request-URI, some at the end
+//! of the line, some within the Request-URI. Status codes beyond 699 and other versions (`SIP/7.0`) are not SIP here.
+
+use super::{Extent, Header};
+use crate::scan;
+
+/// The start line, borrowed from the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartLine<'a> {
+    /// A request line.
+    Request {
+        /// The method token, as written.
+        method: &'a [u8],
+        /// The Request-URI as written; empty when the capture cut it.
+        uri: &'a [u8],
+    },
+    /// A status line.
+    Response {
+        /// The status code, 100 to 699.
+        status: u16,
+    },
+}
+
+/// One SIP message in a payload: its start line, and the header to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The start line.
+    pub start: StartLine<'a>,
+    payload: &'a [u8],
+    header: Header<'a>,
+}
+
+/// Methods whose request line is believed even when the capture cut it before `SIP/2.0` (RFC 3261, 3262, 3265, 3311,
+/// 3428, 3515, 3903, 6086).
+const KNOWN: [&[u8]; 14] = [
+    b"ACK", b"BYE", b"CANCEL", b"INFO", b"INVITE", b"MESSAGE", b"NOTIFY", b"OPTIONS", b"PRACK", b"PUBLISH", b"REFER",
+    b"REGISTER", b"SUBSCRIBE", b"UPDATE",
+];
+
+/// What a Request-URI starts with that is believed in a cut request line.
+const SCHEMES: [&[u8]; 4] = [b"sip:", b"sips:", b"tel:", b"urn:"];
+
+const VERSION: &[u8] = b"SIP/2.0";
+
+/// No method is longer; the longest known one has 9 bytes.
+const MAX_METHOD_BYTES: usize = 128;
+
+/// Whether a payload could be a SIP message, judged by its first line alone.
+///
+/// Costs a few nanoseconds on RTP, STUN and DTLS, whose first byte tells. `true` is kept by [`Message::scan`] but for a
+/// first line without an end, which only a cut payload may have.
+#[must_use]
+pub fn looks_like_sip(payload: &[u8]) -> bool {
+    could_start(payload) && start_line(behind_line_ends(payload), Extent::Cut).is_some()
+}
+
+impl<'a> Message<'a> {
+    /// Reads the start line of `payload`; `None` when it is no SIP message.
+    ///
+    /// Empty lines before the start line are passed over (RFC 3261 §7.5). A start line that the payload's end cuts is
+    /// one only if `extent` is [`Extent::Cut`] and the method is one of the standards'.
+    #[must_use]
+    pub fn scan(payload: &'a [u8], extent: Extent) -> Option<Self> {
+        if !could_start(payload) {
+            return None;
+        }
+        let text = behind_line_ends(payload);
+        let (start, line_bytes) = start_line(text, extent)?;
+        let header = Header::after_start_line(text, line_bytes, extent);
+        Some(Self { start, payload: text, header })
+    }
+
+    /// The rows of the header, to be read once in wire order.
+    #[must_use]
+    pub fn header(&self) -> Header<'a> {
+        self.header
+    }
+
+    /// The bytes behind the header, once `header` was read to its end.
+    #[must_use]
+    pub fn rest(&self, header: &Header<'a>) -> &'a [u8] {
+        self.payload.get(header.position()..).unwrap_or_default()
+    }
+}
+
+/// One look at the first byte.
+fn could_start(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|first| is_token(*first) || matches!(first, b'\r' | b'\n'))
+}
+
+/// The start line at the start of `text`, and its bytes without the line end.
+fn start_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
+    if text.first_chunk().is_some_and(is_version) {
+        return status_line(text);
+    }
+    let method_bytes = text.iter().take(MAX_METHOD_BYTES + 1).position(|byte| !is_token(*byte))?;
+    let (method, behind) = text.split_at_checked(method_bytes)?;
+    if method.is_empty() || !matches!(behind.first(), Some(b' ' | b'\t')) {
+        return None;
+    }
+    let Some(end) = scan::line_end(behind) else {
+        if let Some(uri) = before_version(behind) {
+            return Some((StartLine::Request { method, uri }, text.len()));
+        }
+        let could_be = extent == Extent::Cut && KNOWN.contains(&method) && SCHEMES.iter().any(|scheme| {
+            // HTTP, RTSP and SSDP share method names; their targets start otherwise.
+            let uri = behind.trim_ascii_start().get(..scheme.len()).unwrap_or(behind.trim_ascii_start());
+            scheme.get(..uri.len()).is_some_and(|start| start.eq_ignore_ascii_case(uri))
+        });
+        return could_be.then_some((StartLine::Request { method, uri: b"" }, text.len()));
+    };
+    let uri = before_version(behind.get(..end)?)?;
+    Some((StartLine::Request { method, uri }, method_bytes + end))
+}
+
+fn status_line(text: &[u8]) -> Option<(StartLine<'_>, usize)> {
+    let behind = text.get(VERSION.len()..)?;
+    if !matches!(behind.first(), Some(b' ' | b'\t')) {
+        return None;
+    }
+    let (code, behind_code) = behind.trim_ascii_start().split_first_chunk::<3>()?;
+    if !code.iter().all(u8::is_ascii_digit) || behind_code.first().is_some_and(|next| !next.is_ascii_whitespace()) {
+        return None;
+    }
+    let status = code.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+    if !(100..=699).contains(&status) {
+        return None;
+    }
+    let bytes = scan::line_end(text).unwrap_or(text.len());
+    Some((StartLine::Response { status }, bytes))
+}
+
+/// The Request-URI of what stands behind the method, if the version ends it.
+fn before_version(behind: &[u8]) -> Option<&[u8]> {
+    let (before, version) = behind.trim_ascii_end().split_last_chunk()?;
+    let uri = before.trim_ascii();
+    (is_version(version) && before.last().is_some_and(u8::is_ascii_whitespace) && !uri.is_empty()).then_some(uri)
+}
+
+fn is_version(bytes: &[u8; 7]) -> bool {
+    bytes.eq_ignore_ascii_case(VERSION)
+}
+
+/// RFC 3261 §25.1, `token`.
+fn is_token(byte: u8) -> bool {
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            table[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let others = b"-.!%*_+`'~";
+        let mut index = 0;
+        while index < others.len() {
+            table[others[index] as usize] = true;
+            index += 1;
+        }
+        table
+    };
+    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+/// Passes over the empty lines before a start line.
+fn behind_line_ends(payload: &[u8]) -> &[u8] {
+    let ends = payload.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    payload.get(ends..).unwrap_or_default()
+}

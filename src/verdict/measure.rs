@@ -1,0 +1,144 @@
+//! The streams' seconds split by the consent that held.
+
+use std::collections::BTreeMap;
+
+use crate::call::{Leg, Stream};
+use crate::evidence::Timestamp;
+
+use super::consent::{Consent, State};
+
+/// Where the interval of a stream comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From RTP that was captured for it.
+    Rtp,
+    /// From the signalling: answer to BYE, or to the last message.
+    Signalling,
+}
+
+impl Source {
+    /// The word the report uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rtp => "rtp",
+            Self::Signalling => "signalling",
+        }
+    }
+}
+
+/// The time of one stream.
+#[derive(Clone, Debug)]
+pub struct StreamTime {
+    /// When media began; `None` where nothing shows it.
+    pub start: Option<Timestamp>,
+    /// When it ended.
+    pub end: Option<Timestamp>,
+    /// What the interval comes from.
+    pub source: Source,
+    /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between.
+    pub by_state: BTreeMap<State, i128>,
+}
+
+impl StreamTime {
+    /// Nanoseconds under granted consent.
+    #[must_use]
+    pub fn consented_ns(&self) -> i128 {
+        self.by_state.get(&State::Granted).copied().unwrap_or(0)
+    }
+
+    /// Nanoseconds under denied, invalid or missing consent.
+    #[must_use]
+    pub fn unconsented_ns(&self) -> i128 {
+        self.by_state.iter().filter(|(state, _)| state.is_unconsented()).map(|(_, ns)| *ns).sum()
+    }
+
+    /// Nanoseconds under unknown consent.
+    #[must_use]
+    pub fn unknown_ns(&self) -> i128 {
+        self.by_state.get(&State::Unknown).copied().unwrap_or(0)
+    }
+}
+
+/// The streams of a leg, measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// One for each stream of the leg, in its order.
+    pub streams: Vec<StreamTime>,
+    /// Nanoseconds by state over all streams.
+    pub by_state: BTreeMap<State, i128>,
+}
+
+impl Measured {
+    /// Nanoseconds under `state`.
+    #[must_use]
+    pub fn of(&self, state: State) -> i128 {
+        self.by_state.get(&state).copied().unwrap_or(0)
+    }
+
+    /// Nanoseconds under denied, invalid or missing consent.
+    #[must_use]
+    pub fn unconsented_ns(&self) -> i128 {
+        self.by_state.iter().filter(|(state, _)| state.is_unconsented()).map(|(_, ns)| *ns).sum()
+    }
+
+    /// Nanoseconds of media at all.
+    #[must_use]
+    pub fn total_ns(&self) -> i128 {
+        self.by_state.values().sum()
+    }
+}
+
+/// Splits the seconds of every stream of `leg` by the consent that held.
+#[must_use]
+pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
+    let streams: Vec<StreamTime> = leg.streams.iter().map(|stream| stream_time(leg, stream, consent)).collect();
+    let mut by_state = BTreeMap::new();
+    for stream in &streams {
+        for (state, ns) in &stream.by_state {
+            *by_state.entry(*state).or_insert(0) += ns;
+        }
+    }
+    Measured { streams, by_state }
+}
+
+fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamTime {
+    let runs = || stream.flows.iter().flat_map(|flow| &flow.runs);
+    let life_end = leg.ended.unwrap_or(leg.last).at;
+    let intervals: Vec<(Timestamp, Timestamp)> =
+        match (runs().map(|run| run.first).min(), runs().map(|run| run.last).max()) {
+            (Some(first), Some(last)) => {
+                // Packets on their way when the dialog ends are no media after its end.
+                let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
+                vec![(first, if last.ns < first.ns { first } else { last })]
+            }
+            _ => stream
+                .windows
+                .iter()
+                .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
+                .filter(|(from, until)| from.ns <= until.ns)
+                .collect(),
+        };
+    let mut by_state = BTreeMap::new();
+    for (from, until) in &intervals {
+        split(consent, from.ns, until.ns, &mut by_state);
+    }
+    StreamTime {
+        start: intervals.first().map(|(from, _)| *from),
+        end: intervals.last().map(|(_, until)| *until),
+        source: if runs().next().is_some() { Source::Rtp } else { Source::Signalling },
+        by_state,
+    }
+}
+
+/// Adds the nanoseconds from `from` to `until` to the states that held.
+fn split(consent: &Consent, from: i64, until: i64, by_state: &mut BTreeMap<State, i128>) {
+    for (index, (begins, state)) in consent.timeline.iter().enumerate() {
+        let begins = if index == 0 { i64::MIN } else { begins.ns };
+        let ends = consent.timeline.get(index + 1).map_or(i64::MAX, |(next, _)| next.ns);
+        let (start, end) = (from.max(begins), until.min(ends));
+        if start < end {
+            *by_state.entry(*state).or_insert(0) += i128::from(end) - i128::from(start);
+        }
+    }
+}

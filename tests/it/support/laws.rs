@@ -77,6 +77,8 @@ fn summary(report: &Value, found: &mut Vec<String>) {
     }
     let streams: Vec<f64> = byoc
         .iter()
+        // A recording session is no caller's media; it is in no figure that accuses.
+        .filter(|leg| leg["verdict"] != "recording_session")
         .flat_map(|leg| list(&leg["streams"]))
         .filter_map(|stream| stream["unconsented_s"].as_f64())
         .filter(|seconds| *seconds > 0.0)

@@ -52,8 +52,17 @@ fn help_and_version_go_to_standard_output() {
     assert_eq!(version.trim_end(), concat!("sipconsent ", env!("CARGO_PKG_VERSION")));
     let help = program(folder.path(), ["audit", "--help"]).text();
     for option in [
-        "--config", "--format", "--output", "--show", "--clock-skew", "--log-timezone", "--hash", "--threads",
-        "--strict", "--color", "EVIDENCE",
+        "--config",
+        "--format",
+        "--output",
+        "--show",
+        "--clock-skew",
+        "--log-timezone",
+        "--hash",
+        "--threads",
+        "--strict",
+        "--color",
+        "EVIDENCE",
     ] {
         assert!(help.contains(option), "{option} is not in the help");
     }
@@ -171,7 +180,11 @@ fn a_configuration_error_names_file_line_and_key() {
         ("[[trunk]]\nname = \"SG1\"\nkind = \"byoc\"\nadresses = [\"203.0.113.0/24\"]\n", 4, &["adresses"][..]),
         ("[[trunk]]\nname = \"SG1\"\nkind = \"bring\"\n", 3, &["bring", "byoc", "standard"]),
         ("[[trunk]]\nname = \"SG1\"\nkind = \"byoc\"\naddresses = [\"203.0.113.0/33\"]\n", 4, &["203.0.113.0/33"]),
-        ("[[consent.header]]\nname = \"X-Rec\"\ngranted = [\"yes\"]\ndirection = \"sideways\"\n", 4, &["sideways", "inbound"]),
+        (
+            "[[consent.header]]\nname = \"X-Rec\"\ngranted = [\"yes\"]\ndirection = \"sideways\"\n",
+            4,
+            &["sideways", "inbound"],
+        ),
         ("[identity]\nheaders = [\"x-conv\"]\n\n[[access_log]]\ntimezone = \"Mars/Olympus\"\n", 5, &["Mars/Olympus"]),
         ("[[access_log]]\nfields = { calls = [\"x\"] }\n", 2, &["calls", "call_id"]),
         ("[[trunk]\n", 1, &[]),
@@ -384,8 +397,17 @@ fn the_report_opens_with_its_schema_and_keeps_the_order_of_its_keys() {
     let text = case.run(&[], &["evidence"]).text();
     let mut from = 0;
     for key in [
-        "schema", "generator", "settings", "complete", "notices", "evidence", "summary", "calls", "trunks",
-        "unbound_refusals", "diagnosis",
+        "schema",
+        "generator",
+        "settings",
+        "complete",
+        "notices",
+        "evidence",
+        "summary",
+        "calls",
+        "trunks",
+        "unbound_refusals",
+        "diagnosis",
     ] {
         let place = text.match_indices(&format!("\"{key}\":")).map(|(place, _)| place).find(|place| *place >= from);
         from = place.unwrap_or_else(|| panic!("`{key}` does not follow in {text}"));

@@ -180,7 +180,8 @@ fn a_capture_given_twice_gives_the_same_conclusions() {
     for name in ["reinvite-grants", "verdict-exposed-unconsented", "streams-lost-packets", "leg-reused-call-id"] {
         let case = case(name);
         let evidence = case.scene.evidence().0;
-        let mut files: Vec<(&str, &[u8])> = evidence.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let mut files: Vec<(&str, &[u8])> =
+            evidence.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
         let once = conclusions(&audit_files(&case, &files));
         files.push((TAP, evidence[CAPTURE].as_slice()));
         assert_eq!(conclusions(&audit_files(&case, &files)), once, "{name}");
@@ -195,8 +196,6 @@ fn a_difference_is_noticed() {
     assert_eq!(first_difference(&other), Some("b"));
     let empty = [("a".to_owned(), Vec::new()), ("b".to_owned(), Vec::new())];
     assert_eq!(first_difference(&empty), Some("a"), "runs that say nothing are no proof");
-    let report = |verdict: &str| {
-        serde_json::json!({"calls": [{"legs": [{"call_id": "a@x", "verdict": verdict, "consent": {"state": "missing"}}]}]})
-    };
+    let report = |verdict: &str| serde_json::json!({"calls": [{"legs": [{"call_id": "a@x", "verdict": verdict, "consent": {"state": "missing"}}]}]});
     assert_ne!(conclusions(&report("clear")), conclusions(&report("unconsented")));
 }

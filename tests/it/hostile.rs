@@ -167,7 +167,9 @@ fn wild_lengths_are_anomalies_and_nothing_is_allocated_for_them() {
     let whole = small_capture();
     let mut wild = whole.clone();
     let second = 24 + 16 + u32::from_le_bytes(whole[32..36].try_into().unwrap()) as usize;
-    for (name, length) in [("all ones", u32::MAX), ("two gigabytes", 0x7fff_ffff), ("a bit more than the file", 9_999_999)] {
+    for (name, length) in
+        [("all ones", u32::MAX), ("two gigabytes", 0x7fff_ffff), ("a bit more than the file", 9_999_999)]
+    {
         wild[second + 8..second + 12].copy_from_slice(&length.to_le_bytes());
         let run = audit_bytes(folder.path(), "wild.pcap", &wild);
         let report = survived(&run, name);
@@ -221,13 +223,33 @@ fn messages_of_extreme_shapes_harm_nobody() {
         ("no end of the header", head.to_owned()),
         ("only line ends", many("\r\n", 30_000)),
         ("only a start line", "INVITE sip:b@x SIP/2.0\r\n\r\n".to_owned()),
-        ("many media descriptions", format!("{head}Content-Type: application/sdp\r\n\r\nv=0\r\n{}", many("m=audio 4000 RTP/AVP 0\r\n", 2500))),
-        ("many formats", format!("{head}Content-Type: application/sdp\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP{}\r\n", many(" 0", 25_000))),
-        ("port out of range", format!("{head}Content-Type: application/sdp\r\n\r\nv=0\r\nm=audio 99999999999 RTP/AVP 0\r\nm=audio 4000/65535 RTP/AVP 0\r\n")),
+        (
+            "many media descriptions",
+            format!("{head}Content-Type: application/sdp\r\n\r\nv=0\r\n{}", many("m=audio 4000 RTP/AVP 0\r\n", 2500)),
+        ),
+        (
+            "many formats",
+            format!("{head}Content-Type: application/sdp\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP{}\r\n", many(" 0", 25_000)),
+        ),
+        (
+            "port out of range",
+            format!(
+                "{head}Content-Type: application/sdp\r\n\r\nv=0\r\nm=audio 99999999999 RTP/AVP 0\r\nm=audio 4000/65535 RTP/AVP 0\r\n"
+            ),
+        ),
         ("CSeq out of range", head.replace("CSeq: 1", "CSeq: 99999999999999") + "\r\n"),
         ("a status out of range", head.replace("INVITE sip:b@192.0.2.10 SIP/2.0", "SIP/2.0 99999 OK") + "\r\n"),
-        ("nested multipart", format!("{head}Content-Type: multipart/mixed;boundary=a\r\n\r\n{}", many("--a\r\nContent-Type: multipart/mixed;boundary=a\r\n\r\n", 1000))),
-        ("an endless boundary", format!("{head}Content-Type: multipart/mixed;boundary={}\r\n\r\n--a\r\n", many("b", 50_000))),
+        (
+            "nested multipart",
+            format!(
+                "{head}Content-Type: multipart/mixed;boundary=a\r\n\r\n{}",
+                many("--a\r\nContent-Type: multipart/mixed;boundary=a\r\n\r\n", 1000)
+            ),
+        ),
+        (
+            "an endless boundary",
+            format!("{head}Content-Type: multipart/mixed;boundary={}\r\n\r\n--a\r\n", many("b", 50_000)),
+        ),
         ("many consent rows", format!("{head}{}\r\n", many("X-Genesys-Recording-Consent: true\r\n", 1700))),
         ("many identifiers", format!("{head}{}\r\n", many("x-inin-cnv: 1\r\nSession-ID: ab\r\n", 1700))),
         ("many parameters", format!("{head}Contact: <sip:a@x{}>\r\n\r\n", many(";a=b", 15_000))),
@@ -251,10 +273,27 @@ fn log_records_of_extreme_shapes_harm_nobody() {
         ("a long line", format!("{good}\n{}\n{good}\n", many("x", 20_000_000))),
         ("a long string", format!("{good}\n{{\"target\":\"{}\"}}\n{good}\n", many("/", 5_000_000))),
         ("many keys", format!("{good}\n{{{}\"z\":1}}\n{good}\n", many("\"k\":1,", 300_000))),
-        ("times out of range", format!("{good}\n{}\n{}\n{good}\n", good.replace("\"2026-03-02T10:00:20Z\"", "1e308"), good.replace("2026-03-02", "999999-99-99"))),
-        ("status out of range", format!("{good}\n{}\n{}\n{good}\n", good.replace("403", "-1"), good.replace("403", "4030000000000000000000"))),
+        (
+            "times out of range",
+            format!(
+                "{good}\n{}\n{}\n{good}\n",
+                good.replace("\"2026-03-02T10:00:20Z\"", "1e308"),
+                good.replace("2026-03-02", "999999-99-99")
+            ),
+        ),
+        (
+            "status out of range",
+            format!(
+                "{good}\n{}\n{}\n{good}\n",
+                good.replace("403", "-1"),
+                good.replace("403", "4030000000000000000000")
+            ),
+        ),
         ("zero bytes", format!("{good}\n{}\n{good}\n", many("\0", 1000))),
-        ("percent signs", format!("{good}\n{}\n{good}\n", good.replace("/recordings", "/recordings?callId=%&x=%4&y=%zz&%=%"))),
+        (
+            "percent signs",
+            format!("{good}\n{}\n{good}\n", good.replace("/recordings", "/recordings?callId=%&x=%4&y=%zz&%=%")),
+        ),
     ];
     let folder = TempDir::new().unwrap();
     for (name, log) in &logs {
@@ -335,8 +374,11 @@ fn hostile_text_reaches_programs_whole() {
     let report = survived(&run, "hostile texts");
     let raw = String::from_utf8(run.stdout.clone()).expect("JSON is UTF-8");
     assert!(!raw.chars().any(|character| character != '\n' && character < ' '), "JSON escapes controls");
-    let ids: Vec<&str> =
-        list(&report["calls"]).iter().flat_map(|call| list(&call["legs"])).filter_map(|leg| leg["call_id"].as_str()).collect();
+    let ids: Vec<&str> = list(&report["calls"])
+        .iter()
+        .flat_map(|call| list(&call["legs"]))
+        .filter_map(|leg| leg["call_id"].as_str())
+        .collect();
     for id in ["bidi\u{202e}gpj.exe@x", "=cmd|'/C'!A0", "<script>alert(1)</script>@x", "raw-byte-\\xff\\xfe@x"] {
         assert!(ids.contains(&id), "{id:?} is not in {ids:?}");
     }

@@ -144,10 +144,8 @@ fn trunks(report: &Value, found: &mut Vec<String>) {
     let legs = all_legs(report);
     for trunk in list(&report["trunks"]) {
         let name = &trunk["name"];
-        let own: Vec<&&Value> = legs
-            .iter()
-            .filter(|leg| leg["trunk"]["name"] == *name && leg["trunk"]["kind"] == trunk["kind"])
-            .collect();
+        let own: Vec<&&Value> =
+            legs.iter().filter(|leg| leg["trunk"]["name"] == *name && leg["trunk"]["kind"] == trunk["kind"]).collect();
         if trunk["legs"].as_u64() != u64::try_from(own.len()).ok() {
             found.push(format!("trunk {name}: {} legs, the report holds {}", trunk["legs"], own.len()));
         }

@@ -21,10 +21,8 @@ pub(crate) fn read(path: &Path) -> String {
 /// The folders below `path`, by name.
 pub(crate) fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
-    let mut folders: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("the folder can be listed").path())
-        .filter(|path| path.is_dir())
-        .collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("the folder can be listed").path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     folders
 }

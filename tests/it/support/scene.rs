@@ -439,12 +439,17 @@ impl CallShape {
             push(-before + 0.04, true, "ACK", bare());
             before -= 0.1;
         }
-        push(0.0, true, "INVITE", MessageShape {
-            cut_after: self.cut_after.clone(),
-            cut_before: self.cut_before.clone(),
-            again: self.again.clone(),
-            ..invite(&self.consent)
-        });
+        push(
+            0.0,
+            true,
+            "INVITE",
+            MessageShape {
+                cut_after: self.cut_after.clone(),
+                cut_before: self.cut_before.clone(),
+                again: self.again.clone(),
+                ..invite(&self.consent)
+            },
+        );
         if has("provisional") {
             push(0.01, false, "100", bare());
             push(0.1, false, "180", MessageShape { to_tag: self.to_tag.clone(), ..bare() });
@@ -454,33 +459,48 @@ impl CallShape {
             push(self.answer + 0.02, true, "ACK", bare());
         }
         if answered {
-            push(self.answer, false, "200", MessageShape {
-                headers: self.answer_headers.clone(),
-                sdp: (!answer.is_empty()).then(|| answer.clone()),
-                to_tag: self.to_tag.clone(),
-                cut_after: self.answer_cut_after.clone(),
-                ..bare()
-            });
+            push(
+                self.answer,
+                false,
+                "200",
+                MessageShape {
+                    headers: self.answer_headers.clone(),
+                    sdp: (!answer.is_empty()).then(|| answer.clone()),
+                    to_tag: self.to_tag.clone(),
+                    cut_after: self.answer_cut_after.clone(),
+                    ..bare()
+                },
+            );
             if has("ack") {
                 push(self.answer + 0.02, true, "ACK", bare());
             }
         }
         for again in &self.reinvites {
             let lost = |word: &str| again.lost.iter().any(|lost| lost == word);
-            push(again.at, true, &again.method, MessageShape {
-                consent: again.consent.clone(),
-                sdp: again.sdp.clone().or_else(|| (again.method == "INVITE").then(|| offer.clone())),
-                cut_before: again.cut_before.clone(),
-                lost: lost(&again.method),
-                ..bare()
-            });
+            push(
+                again.at,
+                true,
+                &again.method,
+                MessageShape {
+                    consent: again.consent.clone(),
+                    sdp: again.sdp.clone().or_else(|| (again.method == "INVITE").then(|| offer.clone())),
+                    cut_before: again.cut_before.clone(),
+                    lost: lost(&again.method),
+                    ..bare()
+                },
+            );
             let status = again.status.to_string();
             let accepted = again.status < 300 && again.method == "INVITE";
-            push(again.at + 0.02, false, &status, MessageShape {
-                sdp: again.answer_sdp.clone().or_else(|| accepted.then(|| answer.clone())),
-                lost: lost(&status),
-                ..bare()
-            });
+            push(
+                again.at + 0.02,
+                false,
+                &status,
+                MessageShape {
+                    sdp: again.answer_sdp.clone().or_else(|| accepted.then(|| answer.clone())),
+                    lost: lost(&status),
+                    ..bare()
+                },
+            );
             if again.method == "INVITE" {
                 push(again.at + 0.04, true, "ACK", MessageShape { lost: lost("ACK"), ..bare() });
             }
@@ -769,8 +789,7 @@ impl Lines {
             format!("{}: {}", name("Call-ID", "i"), message.call_id),
             format!("CSeq: {}", self.cseq),
         ];
-        let contact =
-            message.contact.clone().unwrap_or_else(|| format!("sip:gw@{}:{}", host(sender), sender.port()));
+        let contact = message.contact.clone().unwrap_or_else(|| format!("sip:gw@{}:{}", host(sender), sender.port()));
         rows.push(format!("{}: <{contact}>", name("Contact", "m")));
         if let Some(value) = &message.consent {
             rows.push(format!("{CONSENT}: {value}"));
@@ -844,7 +863,8 @@ impl LogShape {
         }
         let mut record = serde_json::Map::new();
         if let Some(at) = at {
-            let form = if self.zone.as_deref() == Some("none") { "%Y-%m-%dT%H:%M:%S%.3f" } else { "%Y-%m-%dT%H:%M:%S%.3fZ" };
+            let form =
+                if self.zone.as_deref() == Some("none") { "%Y-%m-%dT%H:%M:%S%.3f" } else { "%Y-%m-%dT%H:%M:%S%.3fZ" };
             record.insert("time".to_owned(), at.strftime(form).to_string().into());
         }
         record.insert("method".to_owned(), self.method.clone().into());
@@ -890,15 +910,18 @@ mod tests {
             "calls = [{ call_id = 'a@x', from = 'carrier', to = 'platform', consent = 'true', without = ['rtp'] }]",
         );
         let starts: Vec<&str> = said.iter().filter_map(|message| message.lines().next()).collect();
-        assert_eq!(starts, [
-            "INVITE sip:+6562220002@192.0.2.10 SIP/2.0",
-            "SIP/2.0 100 Trying",
-            "SIP/2.0 180 Ringing",
-            "SIP/2.0 200 OK",
-            "ACK sip:192.0.2.10:5060 SIP/2.0",
-            "BYE sip:192.0.2.10:5060 SIP/2.0",
-            "SIP/2.0 200 OK",
-        ]);
+        assert_eq!(
+            starts,
+            [
+                "INVITE sip:+6562220002@192.0.2.10 SIP/2.0",
+                "SIP/2.0 100 Trying",
+                "SIP/2.0 180 Ringing",
+                "SIP/2.0 200 OK",
+                "ACK sip:192.0.2.10:5060 SIP/2.0",
+                "BYE sip:192.0.2.10:5060 SIP/2.0",
+                "SIP/2.0 200 OK",
+            ]
+        );
         assert!(said[0].contains("\r\nX-Genesys-Recording-Consent: true\r\n"), "{}", said[0]);
         assert!(said[0].contains("\r\nTo: <sip:+6562220002@192.0.2.10>\r\n"), "{}", said[0]);
         assert!(said[0].contains("\r\nm=audio 4000 RTP/AVP 0\r\n"), "{}", said[0]);
@@ -914,7 +937,10 @@ mod tests {
         );
         let numbers: Vec<&str> =
             said.iter().filter_map(|message| message.lines().find(|line| line.starts_with("CSeq"))).collect();
-        assert_eq!(numbers, ["CSeq: 1 INVITE", "CSeq: 1 INVITE", "CSeq: 1 ACK", "CSeq: 2 INVITE", "CSeq: 2 INVITE", "CSeq: 2 ACK"]);
+        assert_eq!(
+            numbers,
+            ["CSeq: 1 INVITE", "CSeq: 1 INVITE", "CSeq: 1 ACK", "CSeq: 2 INVITE", "CSeq: 2 INVITE", "CSeq: 2 ACK"]
+        );
         assert!(said[3].contains("To: <sip:+6562220002@192.0.2.10>\r\n"), "{}", said[3]);
     }
 

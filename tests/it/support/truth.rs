@@ -391,11 +391,7 @@ impl Leg {
         }
         if let Some(wanted) = &self.conversations {
             let ids: Vec<&str> = list(&call["conversation_ids"]).iter().filter_map(Value::as_str).collect();
-            found.differ(
-                &format!("leg {name}: conversation_ids"),
-                &ids,
-                &wanted.iter().map(String::as_str).collect(),
-            );
+            found.differ(&format!("leg {name}: conversation_ids"), &ids, &wanted.iter().map(String::as_str).collect());
         }
     }
 
@@ -580,8 +576,17 @@ mod tests {
         ));
         let all = found.join("\n");
         for part in [
-            "exit status", "rule_never_seen", "bad_record", "a@x: verdict", "a@x: consent.state", "consented_s is 0.0",
-            "unconsented_s is 9.0", "no request with status 403", "no leg `b@x`", "leg too many: `\"c@x\"`", "/recordings",
+            "exit status",
+            "rule_never_seen",
+            "bad_record",
+            "a@x: verdict",
+            "a@x: consent.state",
+            "consented_s is 0.0",
+            "unconsented_s is 9.0",
+            "no request with status 403",
+            "no leg `b@x`",
+            "leg too many: `\"c@x\"`",
+            "/recordings",
         ] {
             assert!(all.contains(part), "{part} is not in\n{all}");
         }
@@ -591,9 +596,8 @@ mod tests {
     #[test]
     fn a_truth_that_fits_says_nothing() {
         let truth = Truth::parse("exit = 0\n[[leg]]\ncall_id = 'a@x'\nverdict = 'clear'").unwrap();
-        let found = truth.mismatches(&run(
-            r#"{"complete": true, "calls": [{"legs": [{"call_id": "a@x", "verdict": "clear"}]}]}"#,
-        ));
+        let found = truth
+            .mismatches(&run(r#"{"complete": true, "calls": [{"legs": [{"call_id": "a@x", "verdict": "clear"}]}]}"#));
         assert_eq!(found, Vec::<String>::new());
     }
 

@@ -1,0 +1,341 @@
+//! The program held against captures and logs of many makers, and against what an independent reader saw in them.
+//!
+//! The corpus is not part of the repository. It is looked for at `SIPCONSENT_CORPUS`, else beside the package in
+//! `../shared/corpus`; where it is absent the tests say so in one line and pass, unless `CI` or
+//! `SIPCONSENT_REQUIRE_CORPUS` is set. Run with `--nocapture` to see each file that was compared, and each that was
+//! set aside and why.
+
+#[expect(dead_code, reason = "shared with the other test target, which uses all of it")]
+#[path = "it/support/run.rs"]
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use run::{Run, audit};
+
+/// Captures with INVITEs in IP fragments (`ip.fragments` in tshark): a message there has several packets.
+const FRAGMENTED: [&str; 7] = [
+    "sip/lab__siprec-basic-calls-30-udp-unfinished.pcap",
+    "sip/lab__siprec-broadworks-3way-udp-reinvite-unanswered.pcap",
+    "sip/lab__siprec-loreste-hold-resume-udp.pcap",
+    "sip/master_thesis_files__covert-tc-03_suricata.pcap",
+    "sip/master_thesis_files__covert-uac_train_model.pcap",
+    "sip/sip_captures__private-test-sip-2.pcapng",
+    "sip/wireshark__gprshome-sip.pcap",
+];
+
+/// Access logs of JSON lines and of the common and combined formats.
+const LOGS: [&str; 18] = [
+    "log/apache-http-logs__w3af.txt",
+    "log/awstats__testsmall.log",
+    "log/examples__apache_logs.log",
+    "log/hub__apache-http-probing.log",
+    "log/hub__apache2-logs.log",
+    "log/hub__caddy-logs.log",
+    "log/hub__http_dos_random_uri.log",
+    "log/hub__nginx_http-logs.log",
+    "log/hub__traefik_clf.log",
+    "log/lab__nginx-combined.log",
+    "log/lab__nginx-ecs.jsonl",
+    "log/lnav__logfile_access_log.0",
+    "log/lnav__logfile_caddy_log.0",
+    "log/lnav__logfile_cloudflare.json",
+    "log/loki__dataobj-access_logs.gz",
+    "log/matomo-log-analytics__common.log",
+    "log/matomo-log-analytics__ncsa_extended.log",
+    "log/matomo-log-analytics__nginx_json.log",
+];
+
+/// The corpus, or `None` where it is absent and may be.
+fn corpus() -> Option<PathBuf> {
+    let set = std::env::var_os("SIPCONSENT_CORPUS").map(PathBuf::from);
+    let folder = set.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
+    if folder.join("CATALOG.tsv").is_file() {
+        return Some(folder);
+    }
+    let required = ["CI", "SIPCONSENT_REQUIRE_CORPUS"].iter().any(|name| std::env::var_os(name).is_some());
+    assert!(!required, "no corpus at {}: set SIPCONSENT_CORPUS", folder.display());
+    say(&format!("no corpus at {}: nothing was compared", folder.display()));
+    None
+}
+
+#[expect(clippy::print_stdout, reason = "the tests name what they compared")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// The rows of a table with their columns by name.
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap_or_default().trim_start_matches('#').split('\t').collect();
+    lines
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            names.iter().zip(line.split('\t')).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect()
+        })
+        .collect()
+}
+
+/// One file of the catalogue.
+struct Entry {
+    path: String,
+    file_type: String,
+    link: String,
+    packets: u64,
+    special: String,
+}
+
+fn catalogue(corpus: &Path) -> Vec<Entry> {
+    let entries: Vec<Entry> = table(&corpus.join("CATALOG.tsv"))
+        .into_iter()
+        .map(|mut row| {
+            let mut take = |name: &str| row.remove(name).unwrap_or_else(|| panic!("no column {name}"));
+            Entry {
+                path: take("path"),
+                file_type: take("file_type"),
+                link: take("link_type"),
+                packets: take("packets").parse().unwrap_or(0),
+                special: take("what_is_special"),
+            }
+        })
+        .collect();
+    assert!(entries.len() > 200, "the catalogue lists {} files", entries.len());
+    entries
+}
+
+impl Entry {
+    fn is_capture(&self) -> bool {
+        !self.path.starts_with("log/")
+    }
+
+    /// A capture file in a format that is read, with nothing broken about the file itself.
+    fn is_sound(&self) -> bool {
+        let broken = ["cut", "wrong", "fuzz", "invalid", "every block type", "lz4", "doesn't support"];
+        matches!(self.file_type.as_str(), "pcap" | "nsecpcap" | "pcapng")
+            && !broken.iter().any(|word| self.special.contains(word) || self.path.contains(word))
+    }
+
+    fn is_plain_link(&self) -> bool {
+        matches!(self.link.as_str(), "ether" | "linux-sll" | "linux-sll2" | "rawip" | "rawip4" | "rawip6")
+    }
+}
+
+/// One INVITE request that the independent reader saw.
+struct Invite {
+    frame: u64,
+    call_id: String,
+    transport: String,
+    hop: [String; 2],
+}
+
+/// The INVITEs of a capture that somebody sent; `None` where no truth stands.
+fn truth(corpus: &Path, path: &str) -> Option<Vec<Invite>> {
+    let name = Path::new(path).file_name()?.to_string_lossy().into_owned();
+    let by_hand = corpus.join(format!("truth/{name}.manual.tsv"));
+    let by_reader = corpus.join(format!("truth/{name}.tsv"));
+    let table = [by_hand, by_reader].into_iter().find(|path| path.is_file()).map(|path| table(&path))?;
+    let invites = table
+        .into_iter()
+        .filter(|row| row.get("quoted").is_none_or(|quoted| quoted != "1"))
+        .map(|mut row| {
+            let mut first = |names: [&str; 2]| {
+                names.iter().find_map(|name| row.remove(*name)).unwrap_or_else(|| panic!("{name}: no column {names:?}"))
+            };
+            Invite {
+                frame: first(["frame.number", "frame.number"]).parse().expect("a frame number"),
+                call_id: first(["sip.Call-ID", "Call-ID"]),
+                transport: first(["transport", "transport"]),
+                hop: [first(["ip.src", "hep.src"]), first(["ip.dst", "hep.dst"])],
+            }
+        })
+        .collect();
+    Some(invites)
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Audits one file of the corpus by name.
+fn audit_file(corpus: &Path, path: &str) -> Run {
+    audit(corpus, &["--hash", "none", path])
+}
+
+/// What a run broke that none may break.
+fn harm(run: &Run) -> Vec<String> {
+    let mut found = Vec::new();
+    if !matches!(run.code, Some(0..=3)) || run.stderr.contains("panicked") {
+        found.push(run.ending());
+    }
+    let report = run.report();
+    if report.is_null() {
+        found.push(format!("no report; {}", run.ending()));
+    }
+    for source in list(&report["evidence"]) {
+        let sum: u64 = source["tally"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
+        if Some(sum) != source["records"].as_u64() {
+            found.push(format!("the tally adds up to {sum}, records are {}", source["records"]));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_is_read_without_harm_and_its_packets_are_counted() {
+    let Some(corpus) = corpus() else { return };
+    let mut found = Vec::new();
+    for entry in catalogue(&corpus) {
+        let run = audit_file(&corpus, &entry.path);
+        found.extend(harm(&run).into_iter().map(|text| format!("{}: {text}", entry.path)));
+        if !entry.is_capture() || !entry.is_sound() {
+            continue;
+        }
+        let source = &run.report()["evidence"][0];
+        if source["kind"] != "capture" || source["records"] != entry.packets {
+            found.push(format!(
+                "{}: {} with {} records, the catalogue has {} packets",
+                entry.path, source["kind"], source["records"], entry.packets
+            ));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Everything in which the INVITEs of a report differ from those of the truth.
+fn differences(report: &Value, truth: &[Invite]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut observed: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for leg in list(&report["calls"]).iter().flat_map(|call| list(&call["legs"])) {
+        let call_id = leg["call_id"].as_str().unwrap_or_default();
+        for one in list(&leg["consent"]["observations"]) {
+            let record = one["source"]["record"].as_u64().unwrap_or(0);
+            match one["method"].as_str() {
+                Some("INVITE") => observed.entry(call_id).or_default().push(record),
+                Some("UPDATE") => {}
+                other => found.push(format!("{call_id}: an observation of {other:?}")),
+            }
+        }
+    }
+    // A capture cut before the Call-ID leaves it out of the truth too: then only the frames can be compared.
+    let known: BTreeSet<&str> =
+        truth.iter().filter(|invite| invite.transport == "udp").map(|invite| invite.call_id.as_str()).collect();
+    let others: BTreeSet<&str> =
+        truth.iter().filter(|invite| invite.transport != "udp").map(|invite| invite.call_id.as_str()).collect();
+    for call_id in known.iter().filter(|call_id| !call_id.is_empty() && !observed.contains_key(*call_id)) {
+        found.push(format!("no leg with an INVITE for Call-ID {call_id}"));
+    }
+    for (call_id, records) in &observed {
+        if !known.contains(call_id) && !others.contains(call_id) && !known.contains("") {
+            found.push(format!("a leg with INVITEs {records:?} that nobody else saw: {call_id}"));
+        }
+        for record in records {
+            if !truth.iter().any(|invite| invite.frame == *record) {
+                found.push(format!("{call_id}: packet {record} is no INVITE for the other reader"));
+            }
+        }
+    }
+    for invite in truth.iter().filter(|invite| invite.transport == "udp" && !invite.call_id.is_empty()) {
+        let Some(records) = observed.get(invite.call_id.as_str()) else { continue };
+        let is_copy = truth.iter().any(|earlier| {
+            earlier.frame < invite.frame
+                && earlier.call_id == invite.call_id
+                && earlier.hop == invite.hop
+                && records.contains(&earlier.frame)
+        });
+        if !records.contains(&invite.frame) && !is_copy {
+            found.push(format!("{}: the INVITE in packet {} was not observed", invite.call_id, invite.frame));
+        }
+    }
+    found
+}
+
+#[test]
+fn legs_and_the_packets_of_their_invites_agree_with_the_independent_reader() {
+    let Some(corpus) = corpus() else { return };
+    let mut found = Vec::new();
+    let mut compared = 0;
+    for entry in catalogue(&corpus).iter().filter(|entry| entry.is_capture()) {
+        let Some(truth) = truth(&corpus, &entry.path) else { continue };
+        let why = if FRAGMENTED.contains(&entry.path.as_str()) {
+            Some("IP fragments")
+        } else if !matches!(entry.file_type.as_str(), "pcap" | "nsecpcap" | "pcapng") || entry.path.ends_with(".lz4") {
+            Some("its file format")
+        } else if !entry.is_plain_link() {
+            Some("its link layers")
+        } else if !truth.is_empty() && truth.iter().all(|invite| invite.transport != "udp") {
+            Some("no INVITE over UDP")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            say(&format!("set aside {}: {why}", entry.path));
+            continue;
+        }
+        let run = audit_file(&corpus, &entry.path);
+        found.extend(differences(&run.report(), &truth).into_iter().map(|text| format!("{}: {text}", entry.path)));
+        say(&format!("compared {}: {} INVITEs", entry.path, truth.len()));
+        compared += 1;
+    }
+    assert!(compared > 60, "{compared} captures were compared");
+    assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn log_records_and_refusals_agree_with_an_independent_count() {
+    let Some(corpus) = corpus() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("every-request.toml");
+    // Every path a recording request: so that every 403 is a refusal.
+    std::fs::write(&config, "[[access_log]]\nrecording_paths = [\"*\"]\n").expect("a configuration");
+    let counts: BTreeMap<String, BTreeMap<String, String>> =
+        table(&corpus.join("LOGS.tsv")).into_iter().map(|row| (row["path"].clone(), row)).collect();
+    let mut found = Vec::new();
+    for path in LOGS {
+        let row = counts.get(path).unwrap_or_else(|| panic!("{path} is not in LOGS.tsv"));
+        let config = config.to_string_lossy();
+        let report = audit(&corpus, &["--config", &config, "--hash", "none", path]).report();
+        let requests = &report["summary"]["requests"];
+        let is = [&report["evidence"][0]["records"], &requests["total"], &requests["refused"]].map(Value::to_string);
+        let wanted = ["non_empty_lines", "records_with_status", "records_403"].map(|name| row[name].clone());
+        if is != wanted || report["evidence"][0]["kind"] != "access_log" {
+            found.push(format!(
+                "{path}: {} with (lines, records, 403s) {is:?}, wanted {wanted:?}, tally {}",
+                report["evidence"][0]["kind"], report["evidence"][0]["tally"]
+            ));
+        }
+        say(&format!("compared {path}: {wanted:?}"));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_difference_is_noticed() {
+    let invite = |frame: u64, call_id: &str, transport: &str| Invite {
+        frame,
+        call_id: call_id.to_owned(),
+        transport: transport.to_owned(),
+        hop: ["a".to_owned(), "b".to_owned()],
+    };
+    let report = |observations: &[(&str, u64)]| {
+        let legs: Vec<Value> = observations
+            .iter()
+            .map(|(call_id, record)| {
+                serde_json::json!({"call_id": call_id, "consent": {"observations": [
+                    {"method": "INVITE", "source": {"evidence": "E1", "record": record}}]}})
+            })
+            .collect();
+        serde_json::json!({"calls": [{"legs": legs}]})
+    };
+    let truth = [invite(1, "a@x", "udp"), invite(3, "a@x", "udp"), invite(5, "t@x", "tcp")];
+    assert_eq!(differences(&report(&[("a@x", 1)]), &truth), Vec::<String>::new(), "3 repeats 1; TCP may be unseen");
+    assert_eq!(differences(&report(&[("a@x", 1), ("t@x", 5)]), &truth), Vec::<String>::new());
+    for wrong in [&[][..], &[("a@x", 3)], &[("a@x", 1), ("b@x", 3)], &[("a@x", 1), ("a@x", 2)]] {
+        assert!(!differences(&report(wrong), &truth).is_empty(), "{wrong:?}");
+    }
+    let harmed = Run { code: None, stdout: Vec::new(), stderr: "panicked".to_owned() };
+    assert_eq!(harm(&harmed).len(), 2);
+}

@@ -80,6 +80,19 @@ pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
     first(bytes, |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
 }
 
+/// Takes blanks and controls off both ends.
+#[inline]
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let mut bytes = bytes;
+    while let [0..=b' ', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., 0..=b' '] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
 /// A name as two words, letters in lower case: equal for names of the same length, at most 16, that are equal without
 /// regard to case. Longer names are told by their first and last eight bytes only.
 #[inline]
@@ -114,7 +127,7 @@ mod tests {
     fn texts() -> impl Iterator<Item = Vec<u8>> {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let alphabet = *b"\0\x01\t\n\x0b\x0c\r\x0e\x1f !\":;<,=@AZaz[`{\x7f\x80\x8d\xba\xff";
-        (0..20_000).map(move |round| {
+        (0..4_000).map(move |round| {
             (0..round % 41)
                 .map(|_| {
                     state ^= state << 13;
@@ -140,7 +153,7 @@ mod tests {
 
     #[test]
     fn keys_tell_short_names_apart_as_comparing_does() {
-        let mut texts: Vec<_> = texts().filter(|text| (1..=16).contains(&text.len())).take(600).collect();
+        let mut texts: Vec<_> = texts().filter(|text| (1..=16).contains(&text.len())).take(300).collect();
         texts.extend(texts.clone().iter().map(|text| text.to_ascii_uppercase()));
         for one in &texts {
             for other in texts.iter().filter(|other| other.len() == one.len()) {

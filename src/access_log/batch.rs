@@ -16,10 +16,10 @@ use super::combined;
 use super::fields::{Collector, Fields, Seen, Table};
 use super::format::Format;
 use super::json::{self, Path, Scalar};
-use super::line::{LINE_BYTES, Part};
+use super::line::{self, LINE_BYTES, Part};
 use super::shape::Shapes;
 use super::target::{self, Targets};
-use super::time::{Clock, Instant, Zone, Zones};
+use super::time::{Clock, Instant, Memo, Zone, Zones};
 
 /// What a log, or a part of it, adds up to.
 #[derive(Clone, Debug, Default)]
@@ -154,14 +154,24 @@ impl LogReader {
 
     fn read_with(&self, bytes: &[u8], part: Part, shapes: Shapes) -> LogSum {
         let log = LogSum { clock: Some(self.clock.clone()), ..LogSum::default() };
-        let mut block = Block { reader: self, log, shapes, fields: Fields::default(), seen: Vec::new() };
+        let (fields, seen, memo) = (Fields::default(), Vec::new(), Memo::default());
+        let mut block = Block { reader: self, log, shapes, fields, seen, memo };
         let mut fates = [0_u64; Fate::ALL.len()];
-        for line in part.lines(bytes) {
-            block.log.lines += 1;
-            let fate = block.line(line);
+        let mut count = |fate: Option<Fate>| {
             if let Some(count) = fate.and_then(|fate| fates.get_mut(fate as usize)) {
                 *count += 1;
             }
+        };
+        if part.is_open() {
+            block.log.lines += 1;
+            count(Some(block.too_long()));
+        }
+        let mut rest = part.lines(bytes);
+        while !rest.is_empty() {
+            block.log.lines += 1;
+            let (fate, behind) = block.next(rest);
+            count(fate);
+            rest = behind;
         }
         let mut log = block.log;
         for (fate, count) in Fate::ALL.into_iter().zip(fates) {
@@ -181,16 +191,34 @@ struct Block<'a, 'r> {
     /// Of the line being read; kept for the next one's sake.
     fields: Fields<'a>,
     seen: Vec<Seen>,
+    /// The last time read, which the next one mostly repeats.
+    memo: Memo,
 }
 
 impl<'a> Block<'a, '_> {
-    /// Reads a line; `None` for a blank one.
-    fn line(&mut self, line: Option<&'a [u8]>) -> Option<Fate> {
+    /// Reads the line at the front of `bytes`, and gives what follows it; no fate for a blank one.
+    fn next(&mut self, bytes: &'a [u8]) -> (Option<Fate>, &'a [u8]) {
+        if bytes.first() == Some(&b'{') {
+            let fitted = self.shapes.read(bytes, &mut self.fields);
+            if let Some(length) = fitted.filter(|length| *length <= LINE_BYTES) {
+                return (Some(self.exchange()), bytes.get(length..).unwrap_or_default());
+            }
+        }
+        let (line, behind) = line::split(bytes);
+        (self.line(line), behind)
+    }
+
+    fn too_long(&mut self) -> Fate {
+        self.log.anomalies.note("line_too_long", Some(self.log.lines), || format!("more than {LINE_BYTES} bytes"));
+        Fate::LineTooLong
+    }
+
+    /// Reads a line that fits no shape; `None` for a blank one.
+    fn line(&mut self, line: &'a [u8]) -> Option<Fate> {
         let record = Some(self.log.lines);
-        let Some(line) = line else {
-            self.log.anomalies.note("line_too_long", record, || format!("more than {LINE_BYTES} bytes"));
-            return Some(Fate::LineTooLong);
-        };
+        if line.len() > LINE_BYTES {
+            return Some(self.too_long());
+        }
         // A log that was emptied while it was written to goes on behind a hole of NULs.
         let start = line.iter().position(|byte| !matches!(byte, 0 | b' ' | b'\t'));
         let line = line.get(start?..)?;
@@ -236,15 +264,18 @@ impl<'a> Block<'a, '_> {
     }
 
     fn json(&mut self, line: &'a [u8]) -> Fate {
-        if !self.shapes.read(line, &mut self.fields) {
-            let mut collector = Collector::new(&self.reader.table, &mut self.fields, &mut self.seen);
-            if json::walk(line, Path::default(), &mut collector).is_none() {
-                return Fate::BadRecord;
-            }
-            if !collector.odd {
-                self.shapes.learn(line, &self.seen);
-            }
+        let mut collector = Collector::new(&self.reader.table, &mut self.fields, &mut self.seen);
+        if json::walk(line, Path::default(), &mut collector).is_none() {
+            return Fate::BadRecord;
         }
+        if !collector.odd {
+            self.shapes.learn(line, &self.seen);
+        }
+        self.exchange()
+    }
+
+    /// Takes down the JSON record in `fields`.
+    fn exchange(&mut self) -> Fate {
         let Some((method, target)) = self.request_line() else { return Fate::NotARequest };
         let Some(status) = self.fields.status() else {
             return if method.is_empty() { Fate::NotARequest } else { Fate::NoStatus };
@@ -344,7 +375,7 @@ impl<'a> Block<'a, '_> {
     fn time(&mut self, candidates: [Option<Scalar<'a>>; 2]) -> Option<Timestamp> {
         let record = Some(self.log.lines);
         for text in candidates.into_iter().flatten() {
-            if let Some(Instant { at, ambiguous }) = self.reader.clock.read(&text.value(), &mut self.log.zones) {
+            if let Some(Instant { at, ambiguous }) = self.reader.clock.read_like(&text.value(), &mut self.memo, &mut self.log.zones) {
                 if ambiguous {
                     self.log.anomalies.note("ambiguous_time", record, || {
                         "a local time while the clock was changed, without an offset".to_owned()

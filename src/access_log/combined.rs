@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::memchr;
+
+use super::scan::{find, string_end};
 
 /// The parts of a line, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(super) struct Line<'a> {
     pub(super) time: &'a [u8],
     /// What stands in the request's quotes.
     request: &'a [u8],
+    /// Whether the request may hold escapes.
+    escaped: bool,
     /// `None` for `-`.
     pub(super) status: Option<u16>,
     /// What follows the status.
@@ -27,29 +31,40 @@ pub(super) struct Line<'a> {
 
 /// Takes a line apart; `None` where it is of no such format.
 pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
-    for open in memchr_iter(b'[', line) {
-        let (front, time) = line.split_at_checked(open)?;
+    let mut searched = 0;
+    loop {
+        searched += find(b'[', line.get(searched..)?)? + 1;
+        let (front, time) = line.split_at_checked(searched - 1)?;
         let time = time.get(1..)?;
         // `10/Oct/2000:13`, so that brackets in a user's name are no matter.
         if !matches!(time.first_chunk::<12>(), Some([_, _, b'/', _, _, _, b'/', _, _, _, _, b':'])) {
             continue;
         }
-        let close = memchr(b']', time.get(..48.min(time.len()))?)?;
+        let close = match time.get(26) {
+            Some(b']') => 26,
+            _ => find(b']', time.get(..48.min(time.len()))?)?,
+        };
         let (time, behind) = time.split_at_checked(close)?;
         let Some(quoted) = behind.strip_prefix(b"] \"") else { continue };
         return request(front, time, quoted);
     }
-    None
 }
 
 fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line<'a>> {
-    let mut at = 0;
+    let (mut at, mut escaped) = (0, false);
     loop {
-        let step = memchr2(b'"', b'\\', quoted.get(at..)?)?;
-        at += step;
-        if quoted.get(at) == Some(&b'\\') {
-            at += 2;
-            continue;
+        at += string_end(quoted.get(at..)?)?;
+        match quoted.get(at) {
+            Some(b'"') => {}
+            Some(b'\\') => {
+                escaped = true;
+                at += 2;
+                continue;
+            }
+            _ => {
+                at += 1;
+                continue;
+            }
         }
         let (request, behind) = quoted.split_at_checked(at)?;
         let status = match behind {
@@ -61,7 +76,7 @@ fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line
             _ => None,
         };
         if let Some((status, rest)) = status {
-            return Some(Line { front, time, request, status, rest });
+            return Some(Line { front, time, request, escaped, status, rest });
         }
         at += 1;
     }
@@ -76,7 +91,10 @@ impl<'a> Line<'a> {
     /// Method and target of the request, unescaped; both empty where the request is missing.
     pub(super) fn request(&self) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
         let (method, target) = request_line(self.request);
-        (unescape(method), unescape(target))
+        match self.escaped {
+            true => (unescape(method), unescape(target)),
+            false => (method.into(), target.into()),
+        }
     }
 
     /// Who asked: the user, else the host.
@@ -99,8 +117,12 @@ pub(super) fn request_line(line: &[u8]) -> (&[u8], &[u8]) {
         return (b"", b"");
     }
     let (method, target) = token(line);
-    let end = memchr::memrchr(b' ', target).filter(|at| target.get(at + 1..).is_some_and(|last| last.starts_with(b"HTTP/")));
-    (method, end.map_or(target, |end| target.get(..end).unwrap_or_default()))
+    // `HTTP/1.1`, `HTTP/2`
+    let version = [9, 7].into_iter().find_map(|length| {
+        let (target, version) = target.split_at_checked(target.len().checked_sub(length)?)?;
+        version.starts_with(b" HTTP/").then_some(target)
+    });
+    (method, version.unwrap_or(target))
 }
 
 /// Method and target of a field that holds a request line, or a target alone: then the method is empty. `None` for
@@ -118,7 +140,8 @@ pub(super) fn sent(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What stands before the first blank and behind it.
 fn token(text: &[u8]) -> (&[u8], &[u8]) {
-    super::target::halves(text, b' ').unwrap_or((text, b""))
+    let Some(end) = find(b' ', text) else { return (text, b"") };
+    (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default())
 }
 
 fn is_address(token: &[u8]) -> bool {

@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use super::scan::string_end;
 
 /// Objects and arrays that may lie in one another. Deeper text is no record.
 const DEPTH: usize = 128;
@@ -223,16 +223,13 @@ impl<'a, S: Sink<'a>> Walker<'a, '_, S> {
         let start = self.at;
         let mut kind = Kind::Text;
         loop {
-            let rest = self.rest();
-            let step = memchr2(b'"', b'\\', rest)?;
-            if has_control(rest.get(..step)?) {
-                return None;
+            self.at += string_end(self.rest())? + 1;
+            match self.text.get(self.at - 1)? {
+                b'"' => return Some(Scalar { text: self.text.get(start..self.at - 1)?, kind }),
+                b'\\' => kind = Kind::Escaped,
+                // A control character (RFC 8259 §7) stands in a string only escaped.
+                _ => return None,
             }
-            self.at += step + 1;
-            if rest.get(step) == Some(&b'"') {
-                return Some(Scalar { text: self.text.get(start..self.at - 1)?, kind });
-            }
-            kind = Kind::Escaped;
             let hex = match self.peek()? {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 0,
                 b'u' => 4,
@@ -245,12 +242,6 @@ impl<'a, S: Sink<'a>> Walker<'a, '_, S> {
             self.at += 1 + hex;
         }
     }
-}
-
-/// Whether any byte is a control character (RFC 8259 §7), which a string may only hold escaped.
-pub(super) fn has_control(bytes: &[u8]) -> bool {
-    // No early end, so that the compiler can take many bytes at a time.
-    bytes.iter().fold(false, |found, byte| found | (*byte < 0x20))
 }
 
 /// The number at the front of `text` (RFC 8259 §6).

@@ -3,7 +3,7 @@
 //! Every line counts for the line number, blank ones too, as an editor shows it. LF ends a line; a CR before it is no
 //! part of it.
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 
 /// Bytes of the longest line that is read, without its end. A longer one is set aside whole.
 pub const LINE_BYTES: usize = 4 << 20;
@@ -31,33 +31,28 @@ impl Part {
     /// A whole log in one block.
     pub const WHOLE: Self = Self { first: true, inside: false, open: false };
 
-    /// The lines of a block with this part's bytes: `None` for one that is too long.
-    pub(super) fn lines(self, bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-        let bytes = match self {
-            Self { inside: true, .. } => {
-                memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(end + 1..)).unwrap_or_default()
-            }
+    /// The whole lines of a block with these `bytes`.
+    pub(super) fn lines(self, bytes: &[u8]) -> &[u8] {
+        match self {
+            Self { open: true, .. } => b"",
+            Self { inside: true, .. } => memchr(b'\n', bytes).and_then(|end| bytes.get(end + 1..)).unwrap_or_default(),
             // The byte order mark of UTF-8 is no part of the first line.
             Self { first: true, .. } => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
             _ => bytes,
-        };
-        let bytes = if self.open { b"" } else { bytes };
-        self.open.then_some(None).into_iter().chain(split(bytes).map(|line| (line.len() <= LINE_BYTES).then_some(line)))
+        }
+    }
+
+    /// Whether a line that is too long begins here.
+    pub(super) fn is_open(self) -> bool {
+        self.open
     }
 }
 
-/// The lines of `bytes` without their ends. The last one may have none.
-fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let line = rest.get(..end)?;
-        rest = rest.get(end + 1..).unwrap_or_default();
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
-    })
+/// The line at the front of `bytes` without its end, and what follows it. The last line may have no end.
+pub(super) fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
+    let line = bytes.get(..end).unwrap_or_default();
+    (line.strip_suffix(b"\r").unwrap_or(line), bytes.get(end + 1..).unwrap_or_default())
 }
 
 impl Walk {
@@ -95,7 +90,13 @@ mod tests {
             let end = filled == text.len();
             let bytes = &text[start..filled];
             let (taken, part) = walk.cut(bytes, end);
-            lines.extend(part.lines(&bytes[..taken]).map(|line| line.map(<[u8]>::len)));
+            lines.extend(part.is_open().then_some(None));
+            let mut rest = part.lines(&bytes[..taken]);
+            while !rest.is_empty() {
+                let (line, behind) = split(rest);
+                lines.push((line.len() <= LINE_BYTES).then_some(line.len()));
+                rest = behind;
+            }
             start += taken;
             if end {
                 return lines;

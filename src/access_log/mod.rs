@@ -28,6 +28,7 @@ mod json;
 mod line;
 #[cfg(test)]
 mod noise;
+mod scan;
 mod shape;
 mod target;
 mod time;

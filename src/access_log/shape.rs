@@ -7,10 +7,9 @@
 //! Keeps: for every line, fitting a shape gives what walking it gives. A value without escapes or control characters
 //! between the quotes, or a number by the grammar, can only be that value, and all else is equal byte by byte.
 
-use memchr::memchr2;
-
 use super::fields::{Entry, Fields, Seen};
-use super::json::{Kind, Scalar, has_control, number};
+use super::json::{Kind, Scalar, number};
+use super::scan::{Literal, string_end};
 
 /// Values of one shape. A record of more is walked every time.
 const VALUES: usize = 256;
@@ -28,6 +27,9 @@ pub(super) struct Shapes {
     known: Vec<Shape>,
     /// How many may still be learned.
     left: usize,
+    /// Lines that fitted, and that fitted none.
+    fitted: usize,
+    missed: usize,
 }
 
 /// What the lines of one kind have in common.
@@ -35,13 +37,13 @@ pub(super) struct Shapes {
 struct Shape {
     values: Vec<Value>,
     /// What follows the last value.
-    tail: Box<[u8]>,
+    tail: Literal,
 }
 
 #[derive(Debug)]
 struct Value {
     /// What stands before it.
-    before: Box<[u8]>,
+    before: Literal,
     number: bool,
     /// What it holds, where that matters, and whether it stands alone; see [`Fields::offer`].
     entry: Option<(Entry, bool)>,
@@ -49,30 +51,36 @@ struct Value {
 
 impl Shapes {
     pub(super) fn new() -> Self {
-        Self { known: Vec::new(), left: LEARNED }
+        Self { known: Vec::new(), left: LEARNED, fitted: 0, missed: 0 }
     }
 
     /// None at all: every line is walked.
     #[cfg(test)]
     pub(super) fn none() -> Self {
-        Self { known: Vec::new(), left: 0 }
+        Self { known: Vec::new(), left: 0, fitted: 0, missed: 0 }
     }
 
-    /// Fills `fields` where `line` fits a known shape; else `fields` holds nothing to rely on.
-    pub(super) fn read<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> bool {
-        if self.known.is_empty() || has_control(line) {
-            return false;
-        }
+    /// Fills `fields` where a line that fits a known shape stands at the front of `bytes`, and tells its length with its
+    /// end; else `fields` holds nothing to rely on.
+    pub(super) fn read<'a>(&mut self, bytes: &'a [u8], fields: &mut Fields<'a>) -> Option<usize> {
         for place in 0..self.known.len() {
             fields.clear();
-            if self.known.get(place).is_some_and(|shape| shape.read(line, fields).is_some()) {
-                if let Some(before) = self.known.get_mut(..=place) {
+            let rest = self.known.get(place).and_then(|shape| shape.read(bytes, fields));
+            if let Some(rest) = rest {
+                if let Some(before) = self.known.get_mut(..=place).filter(|_| place > 0) {
                     before.rotate_right(1);
                 }
-                return true;
+                self.fitted += 1;
+                return Some(bytes.len() - rest.len());
             }
         }
-        false
+        self.missed += 1;
+        // Not worth the trying.
+        if self.missed > 4 * LEARNED && self.missed > self.fitted {
+            self.known.clear();
+            self.left = 0;
+        }
+        None
     }
 
     /// Learns the shape of `line`, which was walked and whose values are `seen`.
@@ -85,10 +93,10 @@ impl Shapes {
         for value in seen {
             let Some(before) = line.get(end..value.start) else { return };
             let entry = value.entry.map(|entry| (entry, value.alone));
-            values.push(Value { before: before.into(), number: value.kind == Kind::Number, entry });
+            values.push(Value { before: Literal::new(before), number: value.kind == Kind::Number, entry });
             end = value.end;
         }
-        let tail = line.get(end..).unwrap_or_default().into();
+        let tail = Literal::new(line.get(end..).unwrap_or_default());
         self.known.truncate(SHAPES - 1);
         self.known.insert(0, Shape { values, tail });
         self.left -= 1;
@@ -96,25 +104,30 @@ impl Shapes {
 }
 
 impl Shape {
-    /// Fills `fields` where `line`, which holds no control character, fits.
-    fn read<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Option<()> {
-        let mut rest = line;
+    /// Fills `fields` where the line at the front of `bytes` fits, and gives what follows it.
+    fn read<'a>(&self, bytes: &'a [u8], fields: &mut Fields<'a>) -> Option<&'a [u8]> {
+        let mut rest = bytes;
         for value in &self.values {
-            rest = rest.strip_prefix(&*value.before)?;
+            rest = value.before.strip(rest)?;
             let (text, kind) = if value.number {
                 (number(rest)?, Kind::Number)
             } else {
-                let end = memchr2(b'"', b'\\', rest)?;
-                if rest.get(end) == Some(&b'\\') {
+                let (text, behind) = rest.split_at_checked(string_end(rest)?)?;
+                // Not an escape, nor a control character: the end of the line is one too.
+                if behind.first() != Some(&b'"') {
                     return None;
                 }
-                (rest.get(..end)?, Kind::Text)
+                (text, Kind::Text)
             };
             rest = rest.get(text.len()..)?;
             if let Some((entry, alone)) = value.entry {
                 fields.offer(entry, Scalar { text, kind }, alone);
             }
         }
-        (*rest == *self.tail).then_some(())
+        match self.tail.strip(rest)? {
+            [] => Some(&[]),
+            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => Some(rest),
+            _ => None,
+        }
     }
 }

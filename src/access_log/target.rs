@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use super::fields::{Table, configured};
 use super::glob;
 use super::json::fold;
+use super::scan::may_name_recordings;
 
 /// Segments that make a recording request.
 const RECORDING: [&str; 6] =
@@ -33,7 +34,7 @@ const NO_AUDIO: [&str; 16] = [
     "waveform",
 ];
 
-/// Words of the platform's paths (its SDK, release 257) and of gateways before it: they name nothing.
+/// Words of the platform's paths (its SDK, release 257) and of gateways before it, in order: they name nothing.
 const WORDS: [&str; 84] = [
     "acknowledge", "analytics", "annotations", "api", "apis", "audio", "audits", "batch", "batchrequests", "bulk",
     "callbacks", "calls", "chats", "cobrowse", "cobrowsesessions", "communications", "conversation", "conversations",
@@ -46,6 +47,9 @@ const WORDS: [&str; 84] = [
     "settings", "siptraces", "snippet", "socials", "stream", "summary", "telephony", "token", "transcoding",
     "transcripts", "trunks", "uploads", "userrecordings", "users", "videos",
 ];
+
+/// Bytes of the longest word looked for, configured ones too.
+const LONGEST: usize = 48;
 
 /// Collections below `conversations`: the conversation stands behind them.
 const KINDS: [&str; 9] =
@@ -72,6 +76,9 @@ impl Targets {
 
     /// What `target` is about.
     pub(super) fn audience(&self, target: &[u8]) -> Audience {
+        if self.paths.is_empty() && !may_name_recordings(target) {
+            return Audience::Other;
+        }
         let (path, _) = split(target);
         if !self.paths.is_empty() {
             let decoded = percent_decode(path);
@@ -120,10 +127,13 @@ impl Targets {
 
     /// Whether a segment is a word of the path rather than an identifier.
     fn is_word(&self, segment: &[u8]) -> bool {
+        let mut lower = [0; LONGEST];
+        let Some(lower) = lower.get_mut(..segment.len()) else { return false };
+        lower.iter_mut().zip(segment).for_each(|(to, from)| *to = from.to_ascii_lowercase());
         let version = matches!(segment, [b'v' | b'V', digits @ ..] if digits.len() < 4 && digits.iter().all(u8::is_ascii_digit));
         version
-            || is_any(segment, &WORDS)
-            || self.words.iter().any(|word| segment.eq_ignore_ascii_case(word))
+            || WORDS.binary_search_by(|word| word.as_bytes().cmp(lower)).is_ok()
+            || self.words.iter().any(|word| *word == *lower)
     }
 }
 
@@ -263,6 +273,12 @@ pub(super) fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_are_in_order() {
+        assert!(WORDS.is_sorted());
+        assert!(WORDS.iter().all(|word| word.len() <= LONGEST));
+    }
 
     fn targets(paths: &[&str]) -> (Targets, Table) {
         let log = crate::settings::AccessLog {

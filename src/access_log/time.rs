@@ -118,6 +118,16 @@ impl Clock {
         Some(Instant { at, ambiguous })
     }
 
+    /// [`read`](Self::read) with the last time at hand: times of one log mostly differ in the second alone.
+    pub(super) fn read_like(&self, text: &[u8], memo: &mut Memo, zones: &mut Zones) -> Option<Instant> {
+        if let Some(instant) = memo.recall(text) {
+            return Some(instant);
+        }
+        let instant = self.read(text, zones)?;
+        memo.keep(text, instant);
+        Some(instant)
+    }
+
     /// The zone to report for times that were read in `zones`; `None` where no time was read.
     pub(super) fn zone(&self, zones: Zones) -> Option<Zone> {
         if zones.local {
@@ -129,6 +139,65 @@ impl Clock {
             false => format!("{} to {}", offset_name(least), offset_name(greatest)),
         };
         Some(Zone { name, from: ZoneFrom::Written })
+    }
+}
+
+/// A time that was read, up to its minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Memo {
+    text: [u8; 32],
+    length: usize,
+    /// Where the seconds begin; 0 where nothing is kept.
+    seconds: usize,
+    /// Where the fraction of the second ends.
+    end: usize,
+    minute_ns: i64,
+    ambiguous: bool,
+}
+
+impl Memo {
+    /// The instant of `text`, where it differs from the time kept in the second and its fraction alone.
+    fn recall(&self, text: &[u8]) -> Option<Instant> {
+        let Self { length, seconds, end, .. } = *self;
+        if length != text.len() || seconds == 0 || text.first_chunk::<16>() != self.text.first_chunk() {
+            return None;
+        }
+        let same = |range: std::ops::Range<usize>| {
+            text.get(range.clone()).unwrap_or_default().iter().eq(self.text.get(range).unwrap_or_default())
+        };
+        if !same(16..seconds) || !same(end..length) {
+            return None;
+        }
+        let (second, part) = text.get(seconds..end)?.split_first_chunk::<2>()?;
+        let mut bad = false;
+        let second = number(*second, &mut bad);
+        let ((nanos, digits), rest) = fraction(part);
+        if bad || second > 60 || !rest.is_empty() {
+            return None;
+        }
+        let ns = self.minute_ns.checked_add(second.min(59) * 1_000_000_000 + i64::from(nanos))?;
+        Some(Instant { at: Timestamp::new(ns, digits), ambiguous: self.ambiguous })
+    }
+
+    fn keep(&mut self, text: &[u8], instant: Instant) {
+        self.seconds = 0;
+        let seconds = match (text.get(2), text.get(4)) {
+            _ if !text.first().is_some_and(u8::is_ascii_digit) => return,
+            (_, Some(b'-' | b'/')) => 17,
+            (Some(b'/'), _) => 18,
+            _ => return,
+        };
+        let (Some(room), Some((second, part))) =
+            (self.text.get_mut(..text.len()), text.get(seconds..).and_then(<[u8]>::split_first_chunk::<2>))
+        else {
+            return;
+        };
+        room.copy_from_slice(text);
+        let second = number(*second, &mut false).min(59);
+        let ((nanos, _), rest) = fraction(part);
+        let Some(minute_ns) = instant.at.ns.checked_sub(second * 1_000_000_000 + i64::from(nanos)) else { return };
+        let (length, end) = (text.len(), text.len() - rest.len());
+        *self = Self { length, seconds, end, minute_ns, ambiguous: instant.ambiguous, ..*self };
     }
 }
 
@@ -501,6 +570,28 @@ mod tests {
             Some(("-02:30 to +01:00".to_owned(), "written"))
         );
         assert_eq!(zone(&["2026-01-02T03:04:05Z", "2026-01-02T03:04:05"]), Some(("UTC".to_owned(), "assumed")));
+    }
+
+    #[test]
+    fn a_time_read_with_the_last_one_at_hand_is_the_same() {
+        let clock = clock("Europe/Berlin");
+        let texts = [
+            "2026-10-25 02:30:00", "2026-10-25 02:30:59", "2026-10-25 02:30:60", "2026-10-25 02:30:61",
+            "2026-10-25 02:31:00", "2026-10-25 02:31:00.5", "2026-10-25 02:31:01.7", "2026-10-25 02:31:0x.7",
+            "2026-10-25 02:31:01Z7", "2026-10-25 02:31:01.7Z", "2026-10-25 02:31:01.7z", "2026-10-25T02:31:01.7z",
+            "10/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:37 -0700", "10/Oct/2000:13:55:37 -0800",
+            "10/Oct/2000:13:55:3a -0800", "10/Oct/2000:13:56:37 -0800", "[10/Oct/2000:13:56:37 -0800]", "1767323045",
+            "1767323046", "2026-01-02T03:04:05.123456789123+08:00[Asia/Singapore]", "2026-01-02T03:04:05.678+08:00",
+            "2026-01-02T03:04:06.6788+8:00", "2026-01-02T03:04:06.678+08:00",
+        ];
+        let mut noise = super::super::noise::Noise::new(5);
+        let mut memo = Memo::default();
+        for _ in 0..20_000 {
+            let text = noise.pick(&texts).as_bytes();
+            let text = if noise.below(4) == 0 { noise.mutate(text, b"0123456789.:-+ TZ") } else { text.to_vec() };
+            let alone = clock.read(&text, &mut Zones::default());
+            assert_eq!(clock.read_like(&text, &mut memo, &mut Zones::default()), alone, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use std::hash::BuildHasher;
 
-use rayon::prelude::*;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 use super::dialog;
 use super::ledger::{Entry, Gap, SetUp};

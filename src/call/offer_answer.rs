@@ -77,7 +77,7 @@ pub(crate) fn exchanges<'a>(
     let mut exchanges: Vec<(Signalling<'a>, Exchange<'a>)> = Vec::new();
     for message in messages {
         let Some(cseq) = message.cseq else { continue };
-        let described = message.media().is_some();
+        let described = describes(message);
         let own = |begun: &Signalling<'a>| {
             begun.from_tag == message.from_tag
                 && begun.cseq.is_some_and(|own| {
@@ -142,6 +142,11 @@ pub(crate) fn exchanges<'a>(
         }
     }
     exchanges.into_iter().map(|(_, exchange)| exchange).filter(|exchange| exchange.locus().is_some()).collect()
+}
+
+/// Whether a message describes media: a description that was cut before its first section says nothing.
+fn describes(message: &Signalling<'_>) -> bool {
+    message.media().is_some_and(|media| media.len() > 0 || message.body != Body::Cut)
 }
 
 /// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside.

@@ -35,7 +35,10 @@ impl Outcome {
         match self {
             Self::Clear => "Exit status 0: complete, nothing found, every leg on BYOC trunks decided.",
             Self::Findings => "Exit status 1: complete, with findings.",
-            Self::Incomplete => "Exit status 2: not complete; what is missing stands on standard error.",
+            Self::Incomplete => {
+                "Exit status 2: not complete: something could not be read, or --strict met anomalies; EVIDENCE says \
+                 what."
+            }
             Self::Undecided => {
                 "Exit status 3: complete, no finding, but not all decided: indeterminate legs, unbound refusals, or no \
                  leg on a BYOC trunk in the evidence."

@@ -190,7 +190,7 @@ fn figures(report: &Report) -> String {
     )
 }
 
-/// An error with its causes on one line, and on the next what to do, where that helps.
+/// An error on one line: what failed, its causes, and what to do where that helps.
 fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
     let mut text = format!("sipconsent: {error}");
     let mut cause = error.source();
@@ -198,10 +198,10 @@ fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
         text.push_str(&format!(": {error}"));
         cause = error.source();
     }
-    line(err, &text);
     if let Some(hint) = hint(error) {
-        line(err, &format!("  hint: {hint}"));
+        text.push_str(&format!(" ({hint})"));
     }
+    line(err, &text);
 }
 
 fn hint(error: &Error) -> Option<&'static str> {
@@ -213,7 +213,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("without --config the built-in rules hold")
         }
         Error::Unrecognised { .. } => {
-            Some("leave it out, or name its folder: there it is listed as unrecognised and the rest is read")
+            Some("in a folder that is named it would be listed as unrecognised and passed over")
         }
         Error::Threads { .. } => Some("try fewer --threads"),
         Error::Config { .. } | Error::Open { .. } | Error::ReadConfig { .. } | Error::Write { .. } => None,
@@ -327,11 +327,10 @@ mod tests {
     fn failures_are_told_and_the_report_is_written_all_the_same() {
         let (status, out, err) = run(&["audit", "a.pcap", "b.pcap", "notes.txt"], failing);
         assert_eq!(status, 2);
-        assert!(out.starts_with("INCOMPLETE:") && out.contains("Exit status 2: "));
+        assert!(out.contains("Exit status 2: "));
         let expected = "sipconsent: cannot open evidence b.pcap: permission denied\n\
-                        sipconsent: no\\x1btes.txt: neither a capture (pcap, pcapng) nor an access log\n  \
-                        hint: leave it out, or name its folder: there it is listed as unrecognised and the rest is \
-                        read\n";
+                        sipconsent: no\\x1btes.txt: neither a capture (pcap, pcapng) nor an access log (in a folder \
+                        that is named it would be listed as unrecognised and passed over)\n";
         assert_eq!(err, expected);
     }
 
@@ -342,8 +341,8 @@ mod tests {
         fs::write(&report, "old").expect("write");
         let (status, out, err) = run(&["audit", "-o", &report, "none.pcap"], missing);
         assert_eq!((status, out.as_str()), (2, ""));
-        let expected = "sipconsent: cannot open evidence none.pcap: no such file\n  \
-                        hint: evidence is named as files, folders, or - for standard input\n";
+        let expected = "sipconsent: cannot open evidence none.pcap: no such file (evidence is named as \
+                        files, folders, or - for standard input)\n";
         assert_eq!(err, expected);
         assert_eq!(fs::read_to_string(&report).expect("read"), "old");
     }
@@ -393,7 +392,7 @@ mod tests {
         let none = path(folder.path(), "none.toml");
         let (status, _, err) = run(&["audit", "-c", &none, "evidence"], unasked);
         assert_eq!(status, 2);
-        assert!(err.ends_with("  hint: without --config the built-in rules hold\n"), "{err}");
+        assert!(err.ends_with(" (without --config the built-in rules hold)\n"), "{err}");
     }
 
     #[test]

@@ -443,3 +443,491 @@ fn fingerprint(payload: &[u8]) -> u64 {
     hasher.write(payload);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::SourceId;
+    use crate::sdp::Direction;
+    use crate::settings::ConsentRule;
+
+    const INVITE: &str = "INVITE sip:+6561234567@byoc.example.com;user=phone SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK-1;rport, SIP/2.0/UDP 192.0.2.9\r\n\
+        Max-Forwards: 69\r\n\
+        Contact: <sip:+6598765432@203.0.113.10:5060>\r\n\
+        To: <sip:+6561234567@byoc.example.com>\r\n\
+        From: \"Alice\" <sip:+6598765432@carrier.example.net>;tag=1928301774\r\n\
+        Call-ID: a84b4c76e66710@203.0.113.10\r\n\
+        CSeq: 1 INVITE\r\n\
+        X-Genesys-Recording-Consent: true\r\n\
+        Content-Type: application/sdp\r\n\
+        Content-Length: 108\r\n\r\n\
+        v=0\r\n\
+        o=- 1 1 IN IP4 203.0.113.10\r\n\
+        s=-\r\n\
+        c=IN IP4 203.0.113.10\r\n\
+        t=0 0\r\n\
+        m=audio 40000 RTP/AVP 0 8\r\n\
+        a=sendonly\r\n";
+
+    fn seen(truncated: bool) -> Seen {
+        Seen {
+            at: Timestamp::new(7, 6),
+            locus: Locus { source: SourceId(3), record: 41 },
+            hop: Hop {
+                source: "203.0.113.10:5060".parse().expect("an address"),
+                destination: "192.0.2.20:5060".parse().expect("an address"),
+            },
+            transport: Transport::Udp,
+            truncated,
+        }
+    }
+
+    struct Outcome {
+        extracted: Extracted,
+        batch: SignallingBatch,
+        anomalies: Anomalies,
+    }
+
+    impl Outcome {
+        fn message(&self) -> Signalling<'_> {
+            assert_eq!(self.extracted, Extracted::Message);
+            self.batch.messages().next().expect("a message")
+        }
+
+        fn codes(&self) -> Vec<&'static str> {
+            self.anomalies.iter().map(|(code, _)| code).collect()
+        }
+
+        /// The kept rows as `subject name=value`.
+        fn rows(&self) -> Vec<String> {
+            let show = |row: Row<'_>| {
+                format!("{:?} {}={}", row.subject, row.name.escape_ascii(), row.value.escape_ascii())
+            };
+            self.message().rows().map(show).collect()
+        }
+    }
+
+    fn extract_by(settings: &Settings, payload: &[u8], truncated: bool) -> Outcome {
+        let keep = Keep::new(settings);
+        let mut outcome =
+            Outcome { extracted: Extracted::NotSip, batch: SignallingBatch::default(), anomalies: Anomalies::default() };
+        outcome.extracted = signalling(payload, seen(truncated), &keep, &mut outcome.batch, &mut outcome.anomalies);
+        outcome
+    }
+
+    fn extract(payload: impl AsRef<[u8]>) -> Outcome {
+        extract_by(&Settings::default(), payload.as_ref(), false)
+    }
+
+    /// A request with these further rows, each ended.
+    fn with_rows(rows: &str) -> String {
+        format!("OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n{rows}\r\n")
+    }
+
+    #[test]
+    fn an_invite_states_all_that_is_asked_of_it() {
+        let outcome = extract(INVITE);
+        let message = outcome.message();
+        assert_eq!(message.start, StartLine::Request { method: Method::Invite, uri: b"sip:+6561234567@byoc.example.com;user=phone" });
+        assert_eq!((message.at, message.locus, message.hop), (seen(false).at, seen(false).locus, seen(false).hop));
+        assert_eq!(message.call_id, b"a84b4c76e66710@203.0.113.10");
+        assert_eq!(message.cseq, Some(CSeq { number: 1, method: Method::Invite }));
+        assert_eq!((message.from_tag, message.to_tag), (Some(b"1928301774".as_slice()), None));
+        assert_eq!(message.from_uri, b"sip:+6598765432@carrier.example.net");
+        assert_eq!(message.to_uri, b"sip:+6561234567@byoc.example.com");
+        assert_eq!(message.contact_uri, b"sip:+6598765432@203.0.113.10:5060");
+        assert_eq!((message.via_host, message.branch), (b"203.0.113.10".as_slice(), Some(b"z9hG4bK-1".as_slice())));
+        assert!(message.header_whole);
+        assert_eq!(message.body, Body::Whole);
+        assert_eq!(outcome.rows(), ["Consent(0) X-Genesys-Recording-Consent=true"]);
+        let media: Vec<_> = message.media().expect("a description").collect();
+        let expected = MediaDescription {
+            media: b"audio",
+            port: Some(40_000),
+            address: b"203.0.113.10",
+            codecs: b"PCMU/8000 PCMA/8000",
+            direction: Direction::SendOnly,
+        };
+        assert_eq!(media, [expected]);
+        assert!(outcome.anomalies.is_empty(), "{:?}", outcome.anomalies);
+    }
+
+    #[test]
+    fn a_response_states_its_status_and_what_it_answers() {
+        let outcome = extract("SIP/2.0 200 OK\r\ni: x\r\nf: <sip:a>;tag=1\r\nt: <sip:b>;tag=2\r\ncseq: 3 BYE\r\nx-InIn-Cnv: c0ffee\r\nl: 0\r\n\r\n");
+        let message = outcome.message();
+        assert_eq!((message.start, message.method()), (StartLine::Response(200), Some(Method::Bye)));
+        assert_eq!((message.from_tag, message.to_tag), (Some(b"1".as_slice()), Some(b"2".as_slice())));
+        assert_eq!(message.body, Body::Absent);
+        assert!(message.media().is_none());
+        assert_eq!(outcome.rows(), ["Conversation(0) x-InIn-Cnv=c0ffee"]);
+    }
+
+    #[test]
+    fn compact_forms_count_in_either_case() {
+        let compact = INVITE
+            .replace("Via:", "V:")
+            .replace("Contact:", "m :")
+            .replace("To:", "T:")
+            .replace("From:", "f:")
+            .replace("Call-ID:", "I\t:")
+            .replace("Content-Type:", "C:")
+            .replace("Content-Length:", "l:");
+        let (long, short) = (extract(INVITE), extract(&compact));
+        let facts = |outcome: &Outcome| {
+            let message = outcome.message();
+            let media: Vec<_> = message.media().expect("a description").map(|media| format!("{media:?}")).collect();
+            let texts = [message.call_id, message.from_uri, message.to_uri, message.contact_uri, message.via_host];
+            (texts.map(<[u8]>::to_vec), message.from_tag.map(<[u8]>::to_vec), message.cseq, media, message.body)
+        };
+        assert_eq!(facts(&long), facts(&short));
+    }
+
+    #[test]
+    fn field_names_match_without_regard_to_case_folding_or_blanks() {
+        for row in [
+            "x-genesys-recording-consent: true\r\n",
+            "X-GENESYS-RECORDING-CONSENT :\ttrue  \r\n",
+            "X-Genesys-Recording-Consent:\r\n  true\r\n",
+            "X-Genesys-Recording-Consent: \r\n\ttrue\r\n \r\n",
+        ] {
+            let rows = extract(with_rows(row)).rows();
+            assert_eq!(rows.len(), 1, "{row:?}");
+            assert!(rows.iter().all(|kept| kept.ends_with("=true")), "{rows:?}");
+        }
+        for row in ["X-Genesys-Recording-Consen: true\r\n", "XX-Genesys-Recording-Consent: true\r\n", "X-Genesys-Recording_Consent: true\r\n"] {
+            assert!(extract(with_rows(row)).rows().is_empty(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn every_rule_that_names_a_field_gets_a_row_and_every_row_counts() {
+        let rule = |header: &str| ConsentRule { header: header.to_owned(), ..crate::settings::builtin::rule() };
+        let settings = Settings {
+            rules: vec![rule("X-Consent"), rule("x-consent"), rule("Subject"), rule("K")],
+            identity_headers: vec!["Session-ID".to_owned()],
+            ..Settings::default()
+        };
+        let payload = with_rows("X-Consent: a\r\ns: b\r\nX-CONSENT: c\r\nSupported: d\r\nSession-ID: e\r\n");
+        let expected = [
+            "Consent(0) X-Consent=a", "Consent(1) X-Consent=a", "Consent(2) s=b", "Consent(0) X-CONSENT=c",
+            "Consent(1) X-CONSENT=c", "Consent(3) Supported=d", "SessionId Session-ID=e", "Conversation(0) Session-ID=e",
+        ];
+        assert_eq!(extract_by(&settings, payload.as_bytes(), false).rows(), expected);
+    }
+
+    #[test]
+    fn a_long_field_name_is_compared_to_its_end() {
+        let long = format!("X-{}-Consent", "long".repeat(20));
+        let rule = ConsentRule { header: long.clone(), ..crate::settings::builtin::rule() };
+        let settings = Settings { rules: vec![rule], ..Settings::default() };
+        let other = long.replacen("longlong", "longLONK", 1);
+        let payload = with_rows(&format!("{}: a\r\n{other}: b\r\n", long.to_uppercase()));
+        assert_eq!(extract_by(&settings, payload.as_bytes(), false).rows(), [format!("Consent(0) {}=a", long.to_uppercase())]);
+    }
+
+    #[test]
+    fn rows_that_link_dialogs_are_kept() {
+        let payload = with_rows(
+            "Route: <sip:p1;lr>, \"x, y\" <sip:p2;lr>\r\nRoute: <sip:p3>\r\nReplaces: 1@h;to-tag=a;from-tag=b\r\n\
+             r: <sip:b@h?Replaces=1%40h>\r\nSession-ID: ab;remote=cd\r\n",
+        );
+        let expected = [
+            "Route Route=sip:p1;lr", "Route Route=sip:p2;lr", "Route Route=sip:p3", "Replaces Replaces=1@h;to-tag=a;from-tag=b",
+            "ReferTo r=<sip:b@h?Replaces=1%40h>", "SessionId Session-ID=ab;remote=cd",
+        ];
+        assert_eq!(extract(payload).rows(), expected);
+    }
+
+    #[test]
+    fn signs_of_a_recording_session_are_kept() {
+        let rows = |rows: &str| extract(with_rows(rows)).rows();
+        assert_eq!(rows("Require: 100rel, SIPREC\r\n"), ["RecordingSession Require=SIPREC"]);
+        assert_eq!(rows("Require: replaces\r\n"), [""; 0]);
+        assert_eq!(rows("Contact: <sip:src@h>;+sip.src\r\n"), ["RecordingSession Contact=<sip:src@h>;+sip.src"]);
+        assert_eq!(rows("m: <sip:a>, <sip:b>;audio;+SIP.SRS=\"x\"\r\n"), ["RecordingSession m=<sip:b>;audio;+SIP.SRS=\\\"x\\\""]);
+        assert_eq!(rows("Contact: \"+sip.src\" <sip:+sip.src@h;+sip.src>;+sip.instance=\"1\"\r\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_recording_session_s_metadata_stands_beside_its_description() {
+        let body = "--b\r\nContent-Type: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0\r\n\r\n--b\r\n\
+            Content-Type: application/rs-metadata+xml\r\n\r\n<recording/>\r\n--b--\r\n";
+        let payload = with_rows(&format!("Content-Type: multipart/mixed;boundary=b\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        let payload = payload.get(..payload.len() - 2).expect("longer");
+        let outcome = extract(payload);
+        assert_eq!(outcome.rows(), ["RecordingSession Content-Type=application/rs-metadata+xml"]);
+        assert_eq!(outcome.message().media().expect("a description").len(), 1);
+        assert_eq!(outcome.message().body, Body::Whole);
+    }
+
+    #[test]
+    fn a_message_without_call_id_leaves_no_trace_in_the_batch() {
+        for rows in ["", "Call-ID:\r\n", "Call-ID: \r\n \r\n"] {
+            let payload = format!("OPTIONS sip:a SIP/2.0\r\nX-Genesys-Recording-Consent: true\r\nRoute: <sip:a>\r\n{rows}\r\n");
+            let outcome = extract(payload);
+            assert_eq!(outcome.extracted, Extracted::NoCallId);
+            assert!(outcome.batch.is_empty());
+        }
+        assert_eq!(extract("GET / HTTP/1.1\r\n\r\n").extracted, Extracted::NotSip);
+    }
+
+    #[test]
+    fn two_call_ids_that_differ_are_an_anomaly_and_the_first_counts() {
+        let outcome = extract(with_rows("i: 2\r\n"));
+        assert_eq!((outcome.message().call_id, outcome.codes()), (b"1".as_slice(), vec!["duplicate_call_id"]));
+        assert!(extract(with_rows("i:  1\r\n")).codes().is_empty());
+    }
+
+    #[test]
+    fn the_call_id_is_kept_byte_by_byte() {
+        let id = r#"intmeth.word%ZK-!.*_+'@word`~)(><:\/"][?}{"#;
+        assert_eq!(extract(format!("OPTIONS sip:a SIP/2.0\nCall-ID:{id}\n\n")).message().call_id, id.as_bytes());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_anomaly_of_its_record() {
+        let outcome = extract(with_rows("garbage\r\nCSeq: x\r\nContent-Length: -1\r\n"));
+        assert_eq!(outcome.codes(), ["bad_content_length", "bad_cseq", "bad_header_row"]);
+        assert!(outcome.anomalies.iter().all(|(_, anomaly)| anomaly.first_record == Some(41)));
+        assert!(outcome.message().header_whole);
+    }
+
+    #[test]
+    fn bodies_say_how_much_of_them_is_known() {
+        let body = |rows: &str, body: &str, truncated: bool| {
+            let payload = format!("{}{body}", with_rows(rows));
+            let outcome = extract_by(&Settings::default(), payload.as_bytes(), truncated);
+            let message = outcome.message();
+            (message.body, message.media().map(|media| media.len()))
+        };
+        let sdp = "Content-Type: application/sdp\r\n";
+        assert_eq!(body("", "", false), (Body::Absent, None));
+        assert_eq!(body("", "", true), (Body::Cut, None));
+        assert_eq!(body("Content-Length: 0\r\n", "", true), (Body::Absent, None));
+        assert_eq!(body(sdp, "m=audio 1 RTP/AVP 0\r\nm=x", false), (Body::Whole, Some(2)));
+        assert_eq!(body(sdp, "m=audio 1 RTP/AVP 0\r\nm=x", true), (Body::Cut, Some(1)));
+        assert_eq!(body(&format!("{sdp}l: 100\r\n"), "m=audio 1 RTP/AVP 0\r\nm=x", false), (Body::Cut, Some(1)));
+        assert_eq!(body(&format!("{sdp}l: 21\r\n"), "m=audio 1 RTP/AVP 0\r\nm=x", true), (Body::Whole, Some(1)));
+        assert_eq!(body("", "v=0\r\nm=audio 1 RTP/AVP 0\r\n", false), (Body::Whole, Some(1)));
+        assert_eq!(body("", "m=audio 1 RTP/AVP 0\r\n", false), (Body::Whole, None));
+        assert_eq!(body("Content-Type: text/plain\r\n", "v=0\r\nm=audio 1 RTP/AVP 0\r\n", false), (Body::Whole, None));
+        assert_eq!(body(&format!("{sdp}Content-Encoding: gzip\r\n"), "\x1f", false), (Body::Cut, None));
+        assert_eq!(body("Content-Type: application/pkcs7-mime\r\n", "x", false), (Body::Cut, None));
+        let many = "m=audio 1 RTP/AVP 0\r\n".repeat(sdp::MAX_SECTIONS + 1);
+        assert_eq!(body(sdp, &many, false), (Body::Cut, Some(sdp::MAX_SECTIONS)));
+    }
+
+    #[test]
+    fn the_first_of_several_descriptions_counts() {
+        let payload = with_rows("c: multipart/alternative;boundary=b\r\n")
+            + "--b\r\nc: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0\r\n--b\r\nc: application/sdp\r\n\r\nm=video 2 RTP/AVP 31\r\n--b--";
+        let outcome = extract(payload);
+        let media: Vec<_> = outcome.message().media().expect("a description").map(|media| media.media.to_vec()).collect();
+        assert_eq!(media, [b"audio"]);
+    }
+
+    #[test]
+    fn a_header_that_hits_a_limit_was_not_seen_to_its_end() {
+        let outcome = extract(with_rows(&"A: b\r\n".repeat(sip::MAX_ROWS)));
+        assert_eq!(outcome.codes(), ["limit_header"]);
+        assert!(!outcome.message().header_whole);
+        assert_eq!(outcome.message().body, Body::Cut);
+    }
+
+    #[test]
+    fn a_header_cut_anywhere_says_so_and_shows_no_cut_row() {
+        for payload in [INVITE.to_owned(), INVITE.replace("\r\n", "\n"), INVITE.replace("Consent: true", "Consent:\r\n  true\r\n , x")] {
+            let folded = if payload.contains(", x") { "true , x" } else { "true" };
+            let blank = payload.find("\r\n\r\n").map_or_else(|| payload.find("\n\n").map(|at| at + 2), |at| Some(at + 4));
+            let blank = blank.expect("an empty line");
+            for length in 0..payload.len() {
+                let prefix = payload.as_bytes().get(..length).expect("a prefix");
+                let outcome = extract_by(&Settings::default(), prefix, true);
+                for message in outcome.batch.messages() {
+                    assert_eq!(message.header_whole, length >= blank, "{length} bytes");
+                    for row in message.rows() {
+                        assert_eq!(row.value, folded.as_bytes(), "{length} bytes");
+                    }
+                    assert_eq!(message.call_id, b"a84b4c76e66710@203.0.113.10", "{length} bytes");
+                    assert_eq!(message.body, Body::Cut, "{length} bytes");
+                    let ports = message.media().into_iter().flatten().map(|media| media.port);
+                    assert!(ports.into_iter().all(|port| port == Some(40_000)), "{length} bytes");
+                }
+                if outcome.extracted != Extracted::NotSip {
+                    let code = if length >= blank { "truncated_body" } else { "truncated_header" };
+                    assert_eq!(outcome.codes(), [code], "{length} bytes");
+                } else {
+                    assert!(length < 11, "{length} bytes");
+                }
+            }
+        }
+    }
+
+    /// The messages of RFC 4475 that ask most of a reader, in our own words, and some of real stacks.
+    fn odd_messages() -> Vec<Vec<u8>> {
+        let mut messages: Vec<Vec<u8>> = [
+            INVITE,
+            "INVITE sip:v@chair.example.com;unknownparam SIP/2.0\r\nTO :\r\n sip:v@chair.example.com ;   tag    = 1918181833n\r\n\
+             from   : \"J Rosenberg \\\\\\\"\"       <sip:j@example.com>\r\n  ;\r\n  tag = 98asjd8\r\nMaX-fOrWaRdS: 0068\r\n\
+             Call-ID: wsinv.1@192.0.2.1\r\nContent-Length   : 28\r\ncseq: 0009\r\n  INVITE\r\nVia  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\n\
+             s :\r\nNewFangledHeader:   newfangled value\r\n continued newfangled value\r\nUnknown: ;;,,;;,;\r\nContent-Type: application/sdp\r\n\
+             Route:\r\n <sip:services.example.com;lr;unknownwith=value;unknown-no-value>\r\n\
+             m:\"Quoted string \\\"\\\"\" <sip:j@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n\r\nv=0\r\nm =video 3227 RTP/AVP 31\r\n",
+            "!interesting-Method0123456789_*+`.%indeed'~ sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com SIP/2.0\r\n\
+             Via: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\nTo: \"BEL:\\\u{7} NUL:\\\0 DEL:\\\u{7f}\" <sip:x;;*@example.com>\r\n\
+             From: token1~` token2'+_ <sip:mundane@example.com>;fromParam''~+*_!.-%=\"работающий\";tag=_token~1'+`*%!-.\r\n\
+             Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 139122385 !interesting-Method0123456789_*+`.%indeed'~\r\nl: 0\r\n\r\n",
+            "SIP/2.0 200 = 2**3 * 5**2 но\r\nVia: SIP/2.0/UDP 192.0.2.198;branch=z9hG4bK1324923\r\nCall-ID: unreason\r\nCSeq: 35 INVITE\r\n\
+             From: sip:user@example.com;tag=1\r\nTo: sip:user@example.edu;tag=2\r\nContent-Type: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0 12\r\n",
+            "MESSAGE sip:k@example.org SIP/2.0\r\nCall-ID: mpart\r\nRoute: <sip:127.0.0.1:5080>, <sip:b>\r\nContact: <sip:f@127.0.0.1>;+sip.src\r\n\
+             Content-Type: multipart/mixed;boundary=7a9c\r\nContent-Length: 96\r\n\r\n--7a9c\r\nContent-Type: text/plain\r\n\r\nHello\r\n--7a9c\r\nContent-Type: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0\r\n--7a9c--",
+            "REGISTER sip:example.com SIP/2.0\nTo: sip:null-%00-null@example.com\nf: \"x, <y>\nCall-ID: escnull\nCSeq: 36893488147419103232 REGISTER\n\
+             Contact: <sip:%00@host5.example.com>, *, <\nRequire: nothing, siprec\nSession-ID: 0;remote=0\nL:0\n\n",
+        ]
+        .map(|text| text.as_bytes().to_vec())
+        .to_vec();
+        messages.push(b"\r\nBYE sip:a SIP/2.0\rCall-ID: 1\rFrom: \"J\xf8rg\" <sip:j>;tag=\xff\r\r".to_vec());
+        messages
+    }
+
+    #[test]
+    fn odd_but_valid_messages_are_read() {
+        let outcomes: Vec<_> = odd_messages().into_iter().map(extract).collect();
+        let wsinv = outcomes.get(1).expect("a message").message();
+        assert_eq!((wsinv.from_tag, wsinv.to_tag), (Some(b"98asjd8".as_slice()), Some(b"1918181833n".as_slice())));
+        assert_eq!((wsinv.via_host, wsinv.branch), (b"192.0.2.2".as_slice(), Some(b"390skdjuw".as_slice())));
+        assert_eq!(wsinv.cseq, Some(CSeq { number: 9, method: Method::Invite }));
+        assert_eq!((wsinv.from_uri, wsinv.contact_uri), (b"sip:j@example.com".as_slice(), b"sip:j@example.com".as_slice()));
+        assert_eq!((wsinv.body, wsinv.media().map(|media| media.len())), (Body::Whole, Some(1)));
+        let intmeth = outcomes.get(2).expect("a message").message();
+        assert_eq!((intmeth.from_tag, intmeth.to_uri), (Some(b"_token~1'+`*%!-.".as_slice()), b"sip:x;;*@example.com".as_slice()));
+        assert_eq!(intmeth.method(), Some(Method::Other));
+        assert!(outcomes.iter().all(|outcome| outcome.message().header_whole));
+    }
+
+    /// A fixed sequence of numbers (xorshift64).
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 16) as usize % limit.max(1)
+        }
+    }
+
+    #[test]
+    fn no_damage_panics_or_breaks_what_is_promised() {
+        let splices: [&[u8]; 14] = [
+            b"\r\n", b"\r", b"\n", b"\r\n\r\n", b" ", b"\"", b"<", b">", b",", b";tag=", b"\0", b"\xff", b"--7a9c", b"\r\nm=audio 70000 x 0\r\n",
+        ];
+        let mut numbers = Numbers(0x5345_4544_5349_5031);
+        let keep = Keep::new(&Settings::default());
+        let messages = odd_messages();
+        for _ in 0..20_000 {
+            let mut payload = messages.get(numbers.below(messages.len())).cloned().unwrap_or_default();
+            for _ in 0..=numbers.below(6) {
+                let at = numbers.below(payload.len());
+                match numbers.below(4) {
+                    0 => payload.truncate(at),
+                    1 => {
+                        let splice = splices.get(numbers.below(splices.len())).copied().unwrap_or_default();
+                        payload.splice(at..at, splice.iter().copied());
+                    }
+                    2 => {
+                        let end = (at + numbers.below(40)).min(payload.len());
+                        payload.drain(at..end);
+                    }
+                    _ => {
+                        let byte = numbers.below(256) as u8;
+                        if let Some(place) = payload.get_mut(at) {
+                            *place = byte;
+                        }
+                    }
+                }
+            }
+            let mut batch = SignallingBatch::default();
+            let mut anomalies = Anomalies::default();
+            let truncated = numbers.below(2) == 0;
+            let extracted = signalling(&payload, seen(truncated), &keep, &mut batch, &mut anomalies);
+            assert_eq!(batch.len(), usize::from(extracted == Extracted::Message));
+            assert!(extracted == Extracted::NotSip || sip::looks_like_sip(&payload), "{}", payload.escape_ascii());
+            for message in batch.messages() {
+                assert!(!message.call_id.is_empty());
+                if !message.header_whole {
+                    assert!(truncated, "{}", payload.escape_ascii());
+                    assert!(message.body != Body::Whole && message.media().is_none());
+                }
+                if message.body == Body::Cut {
+                    assert!(!anomalies.is_empty(), "{}", payload.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_lengths_cost_linear_time() {
+        let long = 200_000;
+        let bodies = ["\r--b", "\r\n--b\r\n", "\n--b \n\n", "m=audio 1 RTP/AVP 0\r\n", "a=rtpmap:0 x\r", "m=a 1 RTP/AVP 0 0 0 0 0 0 0\n"];
+        for (content_type, unit) in bodies.iter().flat_map(|unit| [("multipart/mixed;boundary=b", unit), ("application/sdp", unit)]) {
+            let body = unit.repeat(long / unit.len());
+            extract(with_rows(&format!("Content-Type: {content_type}\r\n")) + &body);
+        }
+        for unit in ["<", "\"", "\\\"", ",", ";", ";=\"", "<,", "\",", ";a=\"\\\";", "@", "=", "\r\n ", "\r", ":", " "] {
+            for name in ["Contact", "Route", "From", "Via", "Require", "CSeq", "X", ""] {
+                extract(with_rows(&format!("{name}: +sip.{}\r\n", unit.repeat(long / unit.len()))));
+            }
+        }
+    }
+
+    /// Where `rsip` takes a message without the differences that are known, both read the same.
+    #[test]
+    fn rsip_agrees_where_its_grammar_serves() {
+        use rsip::prelude::{HeadersExt, ToTypedHeader, UntypedHeader};
+
+        let mut numbers = Numbers(0x7273_6970_7273_6970);
+        let pick = |numbers: &mut Numbers, choices: &[&str]| (*choices.get(numbers.below(choices.len())).expect("a choice")).to_owned();
+        let mut compared = 0;
+        for round in 0..3_000 {
+            let from = pick(&mut numbers, &["<sip:a@example.com>", "\"Alice, A\" <sip:a@192.0.2.1:5060;user=phone>", "Bob <sips:b@h.example>", "sip:c@d.example"]);
+            let to = pick(&mut numbers, &["<sip:+65@byoc.example.com;transport=udp>", "sip:b@example.com", "\"B \\\" b\" <sip:b@example.com>"]);
+            let to_tag = pick(&mut numbers, &["", ";tag=to-1", ";x=y;tag=2"]);
+            let method = pick(&mut numbers, &["INVITE", "BYE", "OPTIONS", "ACK"]);
+            let start = if numbers.below(2) == 0 { format!("{method} sip:x@example.com SIP/2.0") } else { "SIP/2.0 180 Ringing".to_owned() };
+            let mut rows = vec![
+                format!("From: {from};tag=f{round}"),
+                format!("To: {to}{to_tag}"),
+                format!("Call-ID: {round}@h{}", pick(&mut numbers, &["", "/x", "%41", "<>\""])),
+                format!("CSeq: {} {method}", numbers.below(1 << 31)),
+                format!("Via: SIP/2.0/UDP h:5060;branch=z9hG4bK{round}"),
+                "Max-Forwards: 70".to_owned(),
+                "X-Other: Call-ID: no".to_owned(),
+            ];
+            for last in (1..rows.len()).rev() {
+                rows.swap(last, numbers.below(last + 1));
+            }
+            let text = format!("{start}\r\n{}\r\n\r\n", rows.join("\r\n"));
+            let Ok(theirs) = rsip::SipMessage::try_from(text.as_bytes()) else { continue };
+            let outcome = extract(&text);
+            let ours = outcome.message();
+            let tag = |tag: Option<&[u8]>| tag.map(|tag| String::from_utf8_lossy(tag).into_owned());
+            assert_eq!(theirs.call_id_header().expect(&text).value().as_bytes(), ours.call_id, "{text}");
+            let cseq = theirs.cseq_header().expect(&text).typed().expect(&text);
+            let method = |method: Method| method.name().to_owned();
+            assert_eq!(ours.cseq.map(|cseq| (cseq.number, method(cseq.method))), Some((cseq.seq, cseq.method.to_string())), "{text}");
+            // Its From and To refuse an addr-spec without brackets that has parameters; no answer is no disagreement.
+            if let Ok(from) = theirs.from_header().expect(&text).typed() {
+                assert_eq!(from.tag().map(|tag| tag.value().to_owned()), tag(ours.from_tag), "{text}");
+                compared += 1;
+            }
+            if let Ok(to) = theirs.to_header().expect(&text).typed() {
+                assert_eq!(to.tag().map(|tag| tag.value().to_owned()), tag(ours.to_tag), "{text}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 1_000, "rsip took too few messages to compare: {compared}");
+    }
+}

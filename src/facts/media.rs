@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::evidence::{Locus, Timestamp};
+use crate::evidence::{Locus, SourceId, Timestamp};
 
 /// What tells one RTP flow from another (RFC 3550 §3, SSRC): one synchronization source in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,7 @@ pub struct MediaFlow {
 /// Packets of one flow that follow each other in sequence number and time: a talk spurt, or a whole call.
 ///
 /// A packet captured twice (a second tap, a doubled mirror) counts once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The first packet's time.
     pub first: Timestamp,
@@ -39,4 +39,9 @@ pub struct Run {
     pub bytes: u64,
     /// Sequence numbers between the first and the last that no packet had.
     pub lost: u64,
+    /// Sequence numbers missing between the flow's run before this one and this one, when this one goes on with its
+    /// numbers; 0 for the first run, and when the numbers begin anew.
+    pub lost_before: u64,
+    /// Packets captured in each source, copies included, by source. Their sum over all runs is what sources tallied.
+    pub captured: Box<[(SourceId, u64)]>,
 }

@@ -1,1 +1,36 @@
-//! placeholder
+//! STAGE 2a: a [`Frame`] into the bytes that one endpoint sent another.
+//!
+//! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP. Then IPv4 (RFC 791) and
+//! IPv6 (RFC 8200) with extension headers, then UDP (RFC 768). Called by `pipeline::captures`; knows nothing of what the
+//! bytes say. [`decode`] gives one [`Packet`] for each frame, so that every frame can be counted under one reason.
+//!
+//! # Design
+//!
+//! Nearly all packets of a media capture are UDP over IPv4 or IPv6 without options: those are decoded by hand in a few
+//! nanoseconds. Whatever surprises goes to etherparse, whose lax slicing takes what is there. Lengths are believed as
+//! far as bytes are there: a total length of zero (segmentation offload) means up to the frame's end; a length beyond
+//! the captured bytes marks the payload as truncated, whoever is to blame.
+//!
+//! # Incomplete support
+//!
+//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint. Tunnels, IP fragments and
+//! TCP are told apart and counted, not yet followed.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+mod ip;
+mod link;
+mod payload;
+
+pub use payload::{Ends, Packet, Payload};
+
+use crate::capture::Frame;
+
+/// What a frame carries.
+#[inline]
+#[must_use]
+pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
+    link::decode(frame)
+}
+
+#[cfg(test)]
+mod tests;

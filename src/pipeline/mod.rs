@@ -10,7 +10,7 @@ mod source;
 
 use std::path::PathBuf;
 
-use rayon::prelude::*;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::call::{self, Leg, identity::Binding, identity::Identity};
 use crate::error::Error;

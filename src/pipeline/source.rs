@@ -89,7 +89,7 @@ impl<'s> SourceTask<'s> {
         account.compression = opened.compression.map(Compression::name);
         let failure = match opened.content {
             Content::Capture(format, reading) => {
-                let (sum, _, failure) = reading.finish();
+                let (sum, failure) = captures::finish(reading);
                 account.kind = "capture";
                 account.format = Some(format.name());
                 account.records = sum.records;

@@ -14,7 +14,7 @@ use crate::call::identity::{self, Binding, Identity};
 use crate::call::{self, Leg};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
 use crate::facts::{ApiRequest, MediaFlow, Subject};
-use crate::settings::{Settings, TrunkKind, builtin};
+use crate::settings::{self, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, State, Verdict};
 
 /// What one source told, beside its facts.
@@ -378,48 +378,51 @@ fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
 
 fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
     let settings = concluded.settings;
-    settings
-        .trunks
+    let no_trunk = settings::Trunk { name: String::new(), ..settings::Trunk::default() };
+    let configured = settings.trunks.iter().enumerate().map(|(place, trunk)| (Some(place), trunk));
+    let unfitted = concluded.legs.iter().any(|leg| leg.trunk.is_none()).then_some((None, &no_trunk));
+    configured.chain(unfitted).map(|(place, trunk)| self::trunk(concluded, place, trunk)).collect()
+}
+
+/// One trunk's figures; `None` stands for the legs that no trunk fits.
+fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trunk) -> Trunk {
+    let own = || concluded.legs.iter().zip(concluded.judged).filter(move |(leg, _)| leg.trunk == place);
+    let mut verdicts = Verdicts::default();
+    for (_, judged) in own() {
+        count(&mut verdicts, judged.verdict);
+    }
+    let refusals = concluded
+        .requests
         .iter()
-        .enumerate()
-        .map(|(place, trunk)| {
-            let own = || concluded.legs.iter().zip(concluded.judged).filter(move |(leg, _)| leg.trunk == Some(place));
-            let mut verdicts = Verdicts::default();
-            for (_, judged) in own() {
-                count(&mut verdicts, judged.verdict);
-            }
-            let refusals = concluded
-                .requests
-                .iter()
-                .zip(concluded.bindings)
-                .filter(|(request, binding)| request.is_refused() && **binding == Binding::Trunk(place))
-                .map(|(request, _)| PlainRequest(self::request(request)));
-            Trunk {
-                name: Some(trunk.name.clone()),
-                kind: trunk.kind.name(),
-                id: trunk.id.clone(),
-                legs: own().count() as u64,
-                verdicts,
-                requests: outcomes(concluded, place),
-                registrations: concluded
-                    .registrations
-                    .iter()
-                    .filter(|registration| registration.trunk == place)
-                    .map(|registration| Registration {
-                        at: Instant(registration.at),
-                        status: registration.status,
-                        source: pointer(registration.locus),
-                    })
-                    .collect(),
-                unseen: Unseen::default(),
-                refusals: refusals.collect(),
-            }
+        .zip(concluded.bindings)
+        .filter(|(request, binding)| {
+            request.is_refused() && matches!(binding, Binding::Trunk(trunk) if Some(*trunk) == place)
         })
-        .collect()
+        .map(|(request, _)| PlainRequest(self::request(request)));
+    Trunk {
+        name: place.is_some().then(|| trunk.name.clone()),
+        kind: trunk.kind.name(),
+        id: trunk.id.clone(),
+        legs: own().count() as u64,
+        verdicts,
+        requests: outcomes(concluded, place),
+        registrations: concluded
+            .registrations
+            .iter()
+            .filter(|registration| Some(registration.trunk) == place)
+            .map(|registration| Registration {
+                at: Instant(registration.at),
+                status: registration.status,
+                source: pointer(registration.locus),
+            })
+            .collect(),
+        unseen: Unseen::default(),
+        refusals: refusals.collect(),
+    }
 }
 
 /// Calls of a trunk by consent and by what one client was answered: the unit is one call for one client (contract §5).
-fn outcomes(concluded: &Concluded<'_>, trunk: usize) -> Outcomes {
+fn outcomes(concluded: &Concluded<'_>, trunk: Option<usize>) -> Outcomes {
     let mut outcomes = Outcomes::default();
     for call in &concluded.identity.calls {
         // The call's group: what all its legs with media on the trunk agree on.
@@ -428,10 +431,7 @@ fn outcomes(concluded: &Concluded<'_>, trunk: usize) -> Outcomes {
             let (Some(leg), Some(judged)) = (concluded.legs.get(*place), concluded.judged.get(*place)) else {
                 continue;
             };
-            if leg.trunk != Some(trunk)
-                || judged.measured.total_ns() == 0
-                || judged.verdict == Verdict::RecordingSession
-            {
+            if leg.trunk != trunk || judged.measured.total_ns() == 0 || judged.verdict == Verdict::RecordingSession {
                 continue;
             }
             let own = match state(judged) {

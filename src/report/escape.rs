@@ -64,8 +64,8 @@ fn push_byte(shown: &mut String, byte: u8) {
     let _ = write!(shown, "\\x{byte:02x}");
 }
 
-/// Whether a character acts on its neighbours or on the reader, or shows as nothing.
-fn acts(character: char) -> bool {
+/// Whether a character (other than C0 controls and DEL) acts on its neighbours or on the reader, or shows as nothing.
+pub(super) fn acts(character: char) -> bool {
     matches!(character,
         // C1 controls: some terminals take U+009B for ESC [.
         '\u{80}'..='\u{9f}'

@@ -2,13 +2,17 @@
 //! its end.
 //!
 //! Keys and arrays come in the model's own order, so the same report gives the same bytes. Written piece by piece as it
-//! is serialised, never held in memory: hand it a buffered writer.
+//! is serialised, never held in memory: hand it a buffered writer. Characters that would act on a terminal are written
+//! as `\uXXXX`, which means the same to every reader of JSON.
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
+use serde_json::Serializer;
+use serde_json::ser::{Formatter, PrettyFormatter};
 
+use super::escape;
 use super::model::{
     Call, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk, UnboundRefusal,
 };
@@ -47,8 +51,50 @@ pub fn write(report: &Report, show: Show, out: &mut impl Write) -> io::Result<()
         unbound_refusals,
         diagnosis,
     };
-    serde_json::to_writer_pretty(&mut *out, &listed)?;
+    listed.serialize(&mut Serializer::with_formatter(&mut *out, Inert(PrettyFormatter::new())))?;
     out.write_all(b"\n")
+}
+
+/// The usual indented form, with what [`escape`] knows to act on a terminal as `\uXXXX`.
+struct Inert(PrettyFormatter<'static>);
+
+/// Methods that are the indented form's own.
+macro_rules! as_usual {
+    ($($method:ident($($argument:ident: $kind:ty)?);)+) => {
+        $(fn $method<W: ?Sized + Write>(&mut self, out: &mut W $(, $argument: $kind)?) -> io::Result<()> {
+            self.0.$method(out $(, $argument)?)
+        })+
+    };
+}
+
+impl Formatter for Inert {
+    as_usual! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(|character| character == '\x7f' || escape::acts(character)) {
+            let (inert, acting) = rest.split_at(at);
+            out.write_all(inert.as_bytes())?;
+            let mut characters = acting.chars();
+            if let Some(character) = characters.next() {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+            }
+            rest = characters.as_str();
+        }
+        out.write_all(rest.as_bytes())
+    }
 }
 
 /// A [`Report`] with the legs that are listed.
@@ -73,7 +119,7 @@ struct Calls<'a> {
 }
 
 impl Serialize for Calls<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut calls = serializer.serialize_seq(None)?;
         for Call { conversation_ids, legs } in self.calls {
             if legs.iter().any(|leg| self.show.lists(leg)) {
@@ -96,7 +142,7 @@ struct Legs<'a> {
 }
 
 impl Serialize for Legs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.legs.iter().filter(|leg| self.show.lists(leg)))
     }
 }
@@ -195,10 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn hostile_bytes_are_escaped_and_lossless() {
+    fn hostile_text_is_escaped_and_lossless() {
         let mut report = sample::incident();
         let json = written(&report, Show::All);
-        assert!(json.contains(r#""call_id": "evil\u001b[2J"#), "JSON escapes control characters itself");
+        assert!(json.contains(r#""call_id": "evil\u001b[2J\u202e@x""#), "{json}");
+        let text = "\u{9b}2J\x7f\u{e0041}é中📞\u{200b}\"\\";
+        report.calls[0].legs[0].call_id = sample::text(text);
+        assert_eq!(value(&report, Show::All)["calls"][0]["legs"][0]["call_id"], text);
+        let json = written(&report, Show::All);
+        assert!(json.contains(r#""\u009b2J\u007f\udb40\udc41é中📞\u200b\"\\""#), "{json}");
         assert!(json.contains(r#""from": "sip:\\xff\\xfe@carrier.example""#));
         report.calls[0].legs[0].call_id.0 = b"\xff\\".to_vec();
         report.calls[0].legs[0].escaped = true;

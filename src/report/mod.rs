@@ -1,7 +1,7 @@
 //! STAGE 8: what was concluded, as bytes for people and programs.
 //!
 //! [`model`] is the report, ready to write; [`json`] and [`text`] render it. Renderers are pure: they take a report
-//! and options and give bytes. Only [`write`] touches the disk. Text from evidence reaches a reader only through
+//! and options and give bytes. Only [`mod@write`] touches the disk. Text from evidence reaches a reader only through
 //! [`escape`].
 
 pub mod build;

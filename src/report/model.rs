@@ -35,7 +35,8 @@ pub struct Report {
     pub summary: Summary,
     /// The calls by their first message.
     pub calls: Vec<Call>,
-    /// The trunks: those configured in their order, then the one of legs that no trunk fits.
+    /// The trunks: those configured in their order; last, where there are such legs, one without a name for legs that no
+    /// trunk fits.
     pub trunks: Vec<Trunk>,
     /// Refused recording requests that no leg, call or trunk explains.
     pub unbound_refusals: Vec<UnboundRefusal>,

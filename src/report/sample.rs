@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::model::*;
+use super::model::{
+    Anomaly, BoundRequest, Call, Consent, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Instant,
+    Leg, Link, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request, RequestCounts,
+    Rtp, SCHEMA, Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+};
 use crate::evidence::Timestamp;
 use crate::settings::Settings;
 
@@ -48,8 +52,8 @@ pub(crate) fn stream(consented: i128, unconsented: i128, unknown: i128) -> Strea
         index: 0,
         media: text("audio"),
         codecs: vec![text("PCMU"), text("telephone-event")],
-        offer: Some(Endpoint { address: text("203.0.113.5"), port: 4000 }),
-        answer: Some(Endpoint { address: text("192.0.2.9"), port: 16384 }),
+        offer: Some(Endpoint { address: text("203.0.113.5"), port: Some(4000) }),
+        answer: Some(Endpoint { address: text("192.0.2.9"), port: Some(16384) }),
         start: Some(at(2000)),
         end: Some(at(14_000)),
         end_seen: true,

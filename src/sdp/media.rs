@@ -344,3 +344,138 @@ fn static_name(payload_type: usize) -> Option<&'static [u8]> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `media port address codecs direction` of every section.
+    fn read(body: &str) -> Vec<String> {
+        Description::read(body.as_bytes())
+            .sections()
+            .map(|media| {
+                let codecs: Vec<_> = media.codecs().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+                let port = media.port.map_or("?".to_owned(), |port| port.to_string());
+                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                format!("{} {port} {} {} {:?}", text(media.media), text(media.address), codecs.join(" "), media.direction)
+            })
+            .collect()
+    }
+
+    const AUDIO: &str = "audio 49170 192.0.2.4 PCMU/8000 telephone-event/8000 SendRecv";
+    const VIDEO: &str = "video 3227 192.0.2.4 H261/90000 SendRecv";
+
+    /// An audio and a video section, as a change of the text leaves them.
+    fn changed(from: &str, to: &str) -> Vec<String> {
+        let body = "v=0\r\no=- 1 1 IN IP4 192.0.2.3\r\ns=call\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\n\
+            m=audio 49170 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n\
+            m=video 3227 RTP/AVP 31\r\na=rtpmap:31 H261/90000\r\n";
+        assert!(body.contains(from), "{from}");
+        read(&body.replacen(from, to, 1))
+    }
+
+    #[test]
+    fn both_streams_come_out_of_the_plain_body() {
+        assert_eq!(changed("v=0", "v=0"), [AUDIO, VIDEO]);
+    }
+
+    #[test]
+    fn odd_lines_cost_no_stream() {
+        assert_eq!(changed("s=call", "s=-"), [AUDIO, VIDEO]);
+        assert_eq!(changed("a=ptime:20", "a=rtcp-mux"), [AUDIO, VIDEO]);
+        assert_eq!(changed("v=0\r\n", ""), [AUDIO, VIDEO]);
+        assert_eq!(changed("a=ptime:20", "garbage\r\n=\r\n\r\nx"), [AUDIO, VIDEO]);
+        assert_eq!(changed("RTP/AVP 0", "UDP/TLS/RTP/SAVPF 0"), [AUDIO, VIDEO]);
+        assert_eq!(changed("RTP/AVP 0", "RTP/SAVPF 0"), [AUDIO, VIDEO]);
+        assert_eq!(changed("m=video", "m =video"), [AUDIO, VIDEO]);
+        assert_eq!(changed("m=video", " m=video"), [AUDIO, VIDEO]);
+    }
+
+    #[test]
+    fn a_host_name_is_an_address() {
+        let expected = [AUDIO, VIDEO].map(|stream| stream.replace("192.0.2.4", "media.example.com"));
+        assert_eq!(changed("IP4 192.0.2.4", "IP4 media.example.com"), expected);
+    }
+
+    #[test]
+    fn an_image_first_is_a_stream_like_the_others() {
+        let image = "m=image 5000 udptl t38\r\nm=audio";
+        assert_eq!(changed("m=audio", image), ["image 5000 192.0.2.4 t38 SendRecv", AUDIO, VIDEO]);
+    }
+
+    #[test]
+    fn a_port_with_a_count_is_the_port() {
+        assert_eq!(changed("49170 ", "49170/2 "), [AUDIO, VIDEO]);
+    }
+
+    #[test]
+    fn port_zero_is_rejected_not_missing() {
+        assert_eq!(changed("49170 ", "0 "), [AUDIO.replace("49170", "0").as_str(), VIDEO]);
+    }
+
+    #[test]
+    fn a_port_that_is_none_keeps_its_stream() {
+        for port in ["65536", "-1", "x", "99999999999999999999", "4O00"] {
+            assert_eq!(changed("49170 ", &format!("{port} ")), [AUDIO.replace("49170", "?").as_str(), VIDEO]);
+        }
+        assert_eq!(changed("49170 ", "65535 "), [AUDIO.replace("49170", "65535").as_str(), VIDEO]);
+    }
+
+    #[test]
+    fn an_unreadable_section_keeps_what_is_its_own() {
+        let found = changed("m=video 3227 RTP/AVP 31\r\na=rtpmap:31 H261/90000", "m=\r\na=inactive");
+        assert_eq!(found, [AUDIO, " ? 192.0.2.4  Inactive"]);
+    }
+
+    #[test]
+    fn direction_and_address_of_the_session_hold_for_sections_without() {
+        let expected = [AUDIO.replace("SendRecv", "Inactive"), VIDEO.replace("SendRecv", "SendOnly")];
+        assert_eq!(changed("t=0 0\r\n", "t=0 0\r\na=inactive\r\n").first(), expected.first());
+        let both = read("a=inactive\nc=IN IP4 192.0.2.4\nm=audio 49170 RTP/AVP 0\nm=video 3227 RTP/AVP 31\na=sendonly\n");
+        assert_eq!(both, ["audio 49170 192.0.2.4 PCMU/8000 Inactive", expected[1].as_str()]);
+    }
+
+    #[test]
+    fn a_section_has_its_own_address_wherever_it_stands() {
+        let expected = [AUDIO.replace("192.0.2.4", "2001:db8::1").replace("SendRecv", "RecvOnly"), VIDEO.to_owned()];
+        assert_eq!(changed("a=ptime:20", "a=recvonly \r\nc=IN IP6 2001:db8::1/127"), expected);
+    }
+
+    #[test]
+    fn lf_and_cr_alone_end_lines() {
+        for end in ["\n", "\r"] {
+            let body = format!("c=IN IP4 192.0.2.4{end}m=audio 1 RTP/AVP 8{end}m=video 2 RTP/AVP 34");
+            assert_eq!(read(&body), ["audio 1 192.0.2.4 PCMA/8000 SendRecv", "video 2 192.0.2.4 H263/90000 SendRecv"]);
+        }
+    }
+
+    #[test]
+    fn formats_are_named_by_map_by_table_or_by_themselves() {
+        let name = |media: &str| read(media).join("|");
+        assert_eq!(name("m=audio 1 RTP/AVP 8 0 96 13"), "audio 1  PCMA/8000 PCMU/8000 96 CN/8000 SendRecv");
+        assert_eq!(name("m=audio 1 RTP/AVP 0\na=rtpmap:0 opus/48000/2"), "audio 1  opus/48000/2 SendRecv");
+        assert_eq!(name("m=audio 1 RTP/AVP 96\na=rtpmap: 96  opus/48000/2"), "audio 1  opus/48000/2 SendRecv");
+        assert_eq!(name("m=application 1 TCP/BFCP *"), "application 1  * SendRecv");
+        assert_eq!(name("m=x 1 udp 0"), "x 1  0 SendRecv");
+        assert_eq!(name("m=audio 1 RTP/AVP 128 200 00000"), "audio 1  128 200 00000 SendRecv");
+        // A map in another section does not count.
+        assert_eq!(name("m=audio 1 RTP/AVP 96\nm=video 2 RTP/AVP 97\na=rtpmap:96 x/1"), "audio 1  96 SendRecv|video 2  97 SendRecv");
+    }
+
+    #[test]
+    fn limits_bound_what_is_named() {
+        let formats = " 0".repeat(MAX_FORMATS + 1);
+        let body = format!("m=audio 1 RTP/AVP{formats}");
+        let media = Description::read(body.as_bytes()).sections().next().expect("a section");
+        assert!(media.exceeds_formats());
+        assert_eq!(media.codecs().count(), MAX_FORMATS);
+        let long = format!("m=audio 1 RTP/AVP 96\na=rtpmap:96 {}", "x".repeat(MAX_CODEC_BYTES + 1));
+        assert_eq!(read(&long), ["audio 1  96 SendRecv"]);
+    }
+
+    #[test]
+    fn a_cut_body_is_read_to_its_last_line_end() {
+        assert_eq!(whole_lines(b"m=a 1\r\nm=b"), b"m=a 1\r\n");
+        assert_eq!(whole_lines(b"m=b"), b"");
+    }
+}

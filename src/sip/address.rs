@@ -218,3 +218,81 @@ pub fn cseq(value: &[u8]) -> Option<(u32, &[u8])> {
     })?;
     Some((number, method))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &str, uri: &str, tag: Option<&str>) {
+        let address = Address::read(value.as_bytes());
+        assert_eq!((address.uri, address.tag()), (uri.as_bytes(), tag.map(str::as_bytes)), "{value}");
+    }
+
+    #[test]
+    fn addresses_give_uri_and_tag() {
+        check("<sip:a@b>;tag=1", "sip:a@b", Some("1"));
+        check("Alice <sip:a@b;user=phone>;x=y;TAG = 1 ", "sip:a@b;user=phone", Some("1"));
+        check("sip:a@b;tag=1", "sip:a@b", Some("1"));
+        check("sip:a@b", "sip:a@b", None);
+        check("<tel:+1;phone-context=x>;tag=t", "tel:+1;phone-context=x", Some("t"));
+        check("<sip:[2001:db8::1]:5060>;tag=a", "sip:[2001:db8::1]:5060", Some("a"));
+        check("<sip:a@b>;tag=", "sip:a@b", None);
+        check("<sip:a@b>;xtag=1;tagx=2", "sip:a@b", None);
+        check("caller<sip:caller@example.com>;tag=323", "sip:caller@example.com", Some("323"));
+        check("*", "*", None);
+        check("", "", None);
+    }
+
+    #[test]
+    fn quoted_display_names_hide_what_they_hold() {
+        check(r#""<sip:not@this>;tag=no" <sip:a@b>;tag=1"#, "sip:a@b", Some("1"));
+        check(r#""J Rosenberg \\\""       <sip:a@b>;tag=1"#, "sip:a@b", Some("1"));
+        check(r#"<sip:a@b>;x=";tag=no\";tag=no";tag=1"#, "sip:a@b", Some("1"));
+        check(r#"sip:a@b;x="<sip:no>";tag=1"#, "sip:a@b", Some("1"));
+    }
+
+    #[test]
+    fn broken_quotes_and_brackets_still_give_the_uri() {
+        check(r#""Mr. J. User <sip:j.user@example.com>;tag=1"#, "sip:j.user@example.com", Some("1"));
+        check("<sip:a@b", "sip:a@b", None);
+        check("<sip:a@b;tag=1", "sip:a@b;tag=1", None);
+    }
+
+    fn split(list: &str) -> Vec<&str> {
+        values(list.as_bytes()).map(|value| str::from_utf8(value).expect("text")).collect()
+    }
+
+    #[test]
+    fn lists_split_at_commas_outside_quotes_and_brackets() {
+        assert_eq!(split("a, b ,c"), ["a", "b", "c"]);
+        assert_eq!(split(r#""x, y" <sip:a,b@c>, <sip:d>;e="f,g", h"#), [r#""x, y" <sip:a,b@c>"#, r#"<sip:d>;e="f,g""#, "h"]);
+        assert_eq!(split(" , a,,"), ["a"]);
+        assert_eq!(split(r#"a"b, <c, d"#), [r#"a"b"#, "<c", "d"]);
+        assert!(split("").is_empty());
+    }
+
+    fn via(value: &str, host: &str, branch: Option<&str>) {
+        let top = Via::top(value.as_bytes());
+        assert_eq!((top.host, top.branch()), (host.as_bytes(), branch.map(str::as_bytes)), "{value}");
+    }
+
+    #[test]
+    fn via_gives_host_and_branch() {
+        via("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport", "192.0.2.1", Some("z9hG4bK1"));
+        via("SIP/2.0/TLS [2001:db8::1]:5061;branch=x", "2001:db8::1", Some("x"));
+        via("SIP  / 2.0  / TCP     spindle.example.com   ; branch  =   z9 , SIP/2.0/UDP b;branch=y", "spindle.example.com", Some("z9"));
+        via("SIP/2.0/UDP host : 5060", "host", None);
+        via("nonsense", "", None);
+        via("SIP/2.0/UDP", "", None);
+    }
+
+    #[test]
+    fn cseq_needs_a_number_and_a_method() {
+        assert_eq!(cseq(b"1 INVITE"), Some((1, b"INVITE".as_slice())));
+        assert_eq!(cseq(b" 0009   INVITE "), Some((9, b"INVITE".as_slice())));
+        assert_eq!(cseq(b"4294967295 X"), Some((u32::MAX, b"X".as_slice())));
+        for value in ["", "1", "INVITE", "1INVITE", "4294967296 INVITE", "-1 INVITE", "36893488147419103232 REGISTER", "1 A B"] {
+            assert_eq!(cseq(value.as_bytes()), None, "{value}");
+        }
+    }
+}

@@ -185,3 +185,87 @@ fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     super::address::parameter(content_type, b"boundary")
         .filter(|boundary| !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY_BYTES)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a>(content_type: &str, bytes: &'a [u8], extent: Extent) -> Vec<(String, &'a [u8], Extent, bool)> {
+        let mut found = Vec::new();
+        let whole =
+            Part { content_type: Some(content_type.as_bytes()), encoded: false, body: Body { bytes, extent } };
+        parts(whole, &mut |part| {
+            let media_type = String::from_utf8(part.media_type().to_vec()).expect("text");
+            found.push((media_type, part.body.bytes, part.body.extent, part.encoded));
+        });
+        found
+    }
+
+    #[test]
+    fn content_length_frames_the_body() {
+        let frame = |length, extent| Body::frame(b"v=0\r\n", length, extent).map(|body| (body.bytes.len(), body.extent));
+        assert_eq!(frame(Some(3), Extent::Whole), Some((3, Extent::Whole)));
+        assert_eq!(frame(Some(5), Extent::Cut), Some((5, Extent::Whole)));
+        assert_eq!(frame(Some(6), Extent::Whole), Some((5, Extent::Cut)));
+        assert_eq!(frame(Some(0), Extent::Whole), None);
+        assert_eq!(frame(None, Extent::Whole), Some((5, Extent::Whole)));
+        assert_eq!(frame(None, Extent::Cut), Some((5, Extent::Cut)));
+        assert_eq!(Body::frame(b"", None, Extent::Whole), None);
+        assert_eq!(Body::frame(b"", None, Extent::Cut), Some(Body { bytes: b"", extent: Extent::Cut }));
+    }
+
+    #[test]
+    fn a_body_that_is_not_multipart_is_one_part() {
+        let found = read("Application/SDP ; charset=utf-8", b"v=0", Extent::Whole);
+        assert_eq!(found, [("Application/SDP".to_owned(), b"v=0".as_slice(), Extent::Whole, false)]);
+    }
+
+    const MIXED: &[u8] = b"preamble\r\n--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--x \r\nc:\r\n text/plain\r\n\r\n--xy no boundary\r\n--x--\r\n--x\r\n\r\nepilogue";
+
+    #[test]
+    fn multipart_bodies_are_taken_apart() {
+        for content_type in ["multipart/mixed;boundary=x", "MULTIPART/Signed; Boundary=\"x\"; micalg=sha-1"] {
+            let found = read(content_type, MIXED, Extent::Whole);
+            let expected = [
+                ("application/sdp".to_owned(), b"v=0\r\n".as_slice(), Extent::Whole, false),
+                ("text/plain".to_owned(), b"--xy no boundary".as_slice(), Extent::Whole, false),
+            ];
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_part_that_the_cut_reached_says_so() {
+        let cut = MIXED.get(..56).expect("longer");
+        let found = read("multipart/mixed;boundary=x", cut, Extent::Cut);
+        assert_eq!(found, [("application/sdp".to_owned(), b"v=0\r\n\r\n-".as_slice(), Extent::Cut, false)]);
+        let header_cut = MIXED.get(..30).expect("longer");
+        let found = read("multipart/mixed;boundary=x", header_cut, Extent::Cut);
+        assert_eq!(found, [(String::new(), b"".as_slice(), Extent::Cut, true)]);
+    }
+
+    #[test]
+    fn one_multipart_body_within_another_is_opened_and_no_third() {
+        let inner = "--y\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--y--\r\n";
+        let outer = format!("--x\r\nContent-Type: multipart/alternative; boundary=y\r\n\r\n{inner}\r\n--x--\r\n");
+        let found = read("multipart/mixed;boundary=x", outer.as_bytes(), Extent::Whole);
+        assert_eq!(found, [("application/sdp".to_owned(), b"v=0".as_slice(), Extent::Whole, false)]);
+        let third = format!("--z\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n{outer}\r\n--z--");
+        let found = read("multipart/mixed;boundary=z", third.as_bytes(), Extent::Whole);
+        assert_eq!(found.iter().map(|part| part.0.as_str()).collect::<Vec<_>>(), ["multipart/alternative"]);
+    }
+
+    #[test]
+    fn encoded_parts_say_so() {
+        let body = b"--x\r\nContent-Type: application/sdp\r\nContent-Transfer-Encoding: Base64\r\n\r\ndj0w\r\n--x--";
+        let found = read("multipart/mixed;boundary=x", body, Extent::Whole);
+        assert_eq!(found, [("application/sdp".to_owned(), b"dj0w".as_slice(), Extent::Whole, true)]);
+    }
+
+    #[test]
+    fn a_multipart_type_without_boundary_stays_closed() {
+        assert_eq!(read("multipart/mixed", MIXED, Extent::Whole).len(), 1);
+        assert_eq!(read("multipart/mixed;boundary=", MIXED, Extent::Whole).len(), 1);
+        assert!(read("multipart/mixed;boundary=absent", MIXED, Extent::Whole).is_empty());
+    }
+}

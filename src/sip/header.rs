@@ -35,7 +35,7 @@ pub struct Header<'a> {
     start: usize,
     lines: usize,
     extent: Extent,
-    ends: LineEnds,
+    ends: Ends,
     end: Option<HeaderEnd>,
 }
 
@@ -70,7 +70,7 @@ pub struct Row<'a> {
 
 /// What ends the empty line behind a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LineEnds {
+enum Ends {
     BareCr,
     Lf,
 }
@@ -81,20 +81,20 @@ impl<'a> Header<'a> {
         let behind = text.get(line_bytes..).unwrap_or_default();
         let crs = behind.iter().take_while(|byte| **byte == b'\r').count();
         let (ends, bytes) = match behind.get(crs) {
-            Some(b'\n') => (LineEnds::Lf, crs + 1),
+            Some(b'\n') => (Ends::Lf, crs + 1),
             // `\r\r` at once: the second one is the empty line.
-            _ if crs > 0 => (LineEnds::BareCr, 1),
-            _ => (LineEnds::Lf, 0),
+            _ if crs > 0 => (Ends::BareCr, 1),
+            _ => (Ends::Lf, 0),
         };
         Self::at(text, line_bytes + bytes, extent, ends)
     }
 
     /// The header that starts at the first byte of a body part (RFC 2046 §5.1).
     pub(super) fn of_part(text: &'a [u8], extent: Extent) -> Self {
-        Self::at(text, 0, extent, LineEnds::Lf)
+        Self::at(text, 0, extent, Ends::Lf)
     }
 
-    fn at(text: &'a [u8], position: usize, extent: Extent, ends: LineEnds) -> Self {
+    fn at(text: &'a [u8], position: usize, extent: Extent, ends: Ends) -> Self {
         Self { text, position, start: position, lines: 0, extent, ends, end: None }
     }
 
@@ -140,7 +140,7 @@ impl<'a> Header<'a> {
                 self.out_of_bytes();
                 true
             }
-            _ if self.ends == LineEnds::BareCr => {
+            _ if self.ends == Ends::BareCr => {
                 self.position += 1;
                 self.end = Some(HeaderEnd::Whole);
                 true
@@ -152,16 +152,18 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The position behind the line end that starts at `at` of `rest`.
-    fn behind_line_end(&self, rest: &[u8], at: usize) -> usize {
-        match rest.get(at..) {
+    /// The position behind the line end that starts at `at`.
+    #[inline]
+    fn behind_line_end(&self, at: usize) -> usize {
+        match self.text.get(at..) {
             Some([b'\n', ..]) => at + 1,
             Some([b'\r', b'\n', ..]) => at + 2,
-            behind => {
-                let crs = behind.unwrap_or_default().iter().take_while(|byte| **byte == b'\r').count();
-                match rest.get(at + crs) {
+            rest => {
+                let rest = rest.unwrap_or_default();
+                let crs = rest.iter().take_while(|byte| **byte == b'\r').count();
+                match rest.get(crs) {
                     Some(b'\n') => at + crs + 1,
-                    _ if self.ends == LineEnds::BareCr => at + 1,
+                    _ if self.ends == Ends::BareCr => at + 1,
                     _ => at + crs,
                 }
             }
@@ -177,30 +179,31 @@ impl<'a> Iterator for Header<'a> {
         if self.end.is_some() {
             return None;
         }
-        if matches!(self.text.get(self.position), Some(b'\r' | b'\n')) && self.at_empty_line() {
-            return None;
+        match self.text.get(self.position) {
+            Some(b'\r' | b'\n') if self.at_empty_line() => return None,
+            Some(_) => {}
+            None => {
+                self.out_of_bytes();
+                return None;
+            }
         }
-        let rest = self.text.get(self.position..).unwrap_or_default();
-        if rest.is_empty() {
-            self.out_of_bytes();
-            return None;
-        }
-        if self.lines >= MAX_ROWS || self.position - self.start >= MAX_HEADER_BYTES {
+        let start = self.position;
+        if self.lines >= MAX_ROWS || start - self.start >= MAX_HEADER_BYTES {
             self.end = Some(HeaderEnd::Limit);
             return None;
         }
-        let mut from = 0;
+        let mut from = start;
         let mut folded = false;
-        let (content, behind) = loop {
-            let Some(at) = scan::line_end(rest.get(from..).unwrap_or_default()) else {
+        let (end, behind) = loop {
+            let Some(at) = self.text.get(from..).and_then(scan::line_end).map(|at| from + at) else {
                 if self.extent == Extent::Cut {
                     self.out_of_bytes();
                     return None;
                 }
-                break (rest, rest.len());
+                break (self.text.len(), self.text.len());
             };
-            let behind = self.behind_line_end(rest, from + at);
-            match rest.get(behind) {
+            let behind = self.behind_line_end(at);
+            match self.text.get(behind) {
                 None if self.extent == Extent::Cut => {
                     self.out_of_bytes();
                     return None;
@@ -209,12 +212,12 @@ impl<'a> Iterator for Header<'a> {
                     folded = true;
                     from = behind;
                 }
-                _ => break (rest.get(..from + at).unwrap_or_default(), behind),
+                _ => break (at, behind),
             }
         };
-        self.position += behind;
+        self.position = behind;
         self.lines += 1;
-        Some(line(content, folded))
+        Some(line(self.text.get(start..end).unwrap_or_default(), folded))
     }
 }
 
@@ -229,7 +232,7 @@ fn line(content: &[u8], folded: bool) -> Line<'_> {
 #[inline]
 fn row(content: &[u8], name_bytes: usize, colon: usize, folded: bool) -> Line<'_> {
     let name = content.get(..name_bytes).unwrap_or_default();
-    let raw = content.get(colon + 1..).unwrap_or_default().trim_ascii();
+    let raw = content.get(colon + 1..).unwrap_or_default();
     Line::Row(Row { name, raw, folded })
 }
 
@@ -254,7 +257,7 @@ impl<'a> Row<'a> {
     #[must_use]
     #[inline]
     pub fn value(&self) -> Cow<'a, [u8]> {
-        if self.folded { Cow::Owned(unfold(self.raw)) } else { Cow::Borrowed(self.raw) }
+        if self.folded { Cow::Owned(unfold(self.raw)) } else { Cow::Borrowed(scan::trim(self.raw)) }
     }
 
     /// Whether the name is `long`, which is lower case, or its compact form.
@@ -268,7 +271,7 @@ impl<'a> Row<'a> {
 fn unfold(raw: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(raw.len());
     for piece in raw.split(|byte| matches!(byte, b'\r' | b'\n')) {
-        let piece = piece.trim_ascii();
+        let piece = scan::trim(piece);
         if !piece.is_empty() {
             if !value.is_empty() {
                 value.push(b' ');
@@ -314,4 +317,116 @@ pub fn compact(name: &[u8]) -> Option<u8> {
 pub fn long_form(name: &[u8]) -> Option<&'static [u8]> {
     let [letter] = name else { return None };
     COMPACT.iter().find(|(compact, _)| *compact == letter.to_ascii_lowercase()).map(|(_, long)| *long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Message;
+
+    const START: &str = "OPTIONS sip:a SIP/2.0\r\n";
+
+    /// The rows that can be read, as `name=value`, the lines that cannot, and the end.
+    fn read(payload: &[u8], extent: Extent) -> (Vec<String>, usize, HeaderEnd, usize) {
+        let message = Message::scan(payload, extent).expect("a message");
+        let mut header = message.header();
+        let mut rows = Vec::new();
+        let mut unreadable = 0;
+        for line in header.by_ref() {
+            match line {
+                Line::Row(row) => rows.push(format!("{}={}", row.name.escape_ascii(), row.value().escape_ascii())),
+                Line::Unreadable(_) => unreadable += 1,
+            }
+        }
+        (rows, unreadable, header.end().expect("an end"), message.rest(&header).len())
+    }
+
+    fn check(header: &str, rows: &[&str], unreadable: usize, rest: usize) {
+        let (found, lines, end, left) = read(format!("{START}{header}").as_bytes(), Extent::Whole);
+        assert_eq!(found, rows, "{header:?}");
+        assert_eq!((lines, end, left), (unreadable, HeaderEnd::Whole, rest), "{header:?}");
+    }
+
+    #[test]
+    fn rows_keep_their_order_and_spelling() {
+        check("tO: a\r\nVia:b\r\nX-Y:  c  \r\n\r\nbody", &["tO=a", "Via=b", "X-Y=c"], 0, 4);
+    }
+
+    #[test]
+    fn folded_row_joins_with_one_space() {
+        check("A: b \r\n \t c\r\n\td\r\nE: f\r\n\r\n", &["A=b c d", "E=f"], 0, 0);
+        check("TO :\n sip:x ;   tag    = 1\n\n", &["TO=sip:x ;   tag    = 1"], 0, 0);
+    }
+
+    #[test]
+    fn blanks_before_the_colon_are_taken_off() {
+        check("A : b\r\nC\t:d\r\n\r\n", &["A=b", "C=d"], 0, 0);
+    }
+
+    #[test]
+    fn lf_and_cr_alone_end_lines() {
+        check("A: b\nC: d\n\nxy", &["A=b", "C=d"], 0, 2);
+        let (rows, _, end, rest) = read(b"OPTIONS sip:a SIP/2.0\rA: b\rC: d\r\rxyz", Extent::Whole);
+        assert_eq!((rows, end, rest), (vec!["A=b".to_owned(), "C=d".to_owned()], HeaderEnd::Whole, 3));
+    }
+
+    #[test]
+    fn doubled_crs_do_not_end_the_header_early() {
+        let (rows, _, end, rest) = read(b"OPTIONS sip:a SIP/2.0\r\r\nA: b\r\r\nC: d\r\r\n\r\r\nx", Extent::Whole);
+        assert_eq!((rows, end, rest), (vec!["A=b".to_owned(), "C=d".to_owned()], HeaderEnd::Whole, 1));
+    }
+
+    #[test]
+    fn a_bare_cr_at_the_start_of_a_row_hides_no_row() {
+        check("A: b\r\n\rC: d\r\n\r\n", &["A=b", "C=d"], 0, 0);
+        check("A: b\r\r\rC: d\r\n\r\n", &["A=b", "C=d"], 0, 0);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_hides_no_other() {
+        check("no colon here\r\nA: b\r\n: no name\r\nTwo words: x\r\nC: d\r\n\r\n", &["A=b", "C=d"], 3, 0);
+        check(" folded onto the start line\r\nA: b\r\n\r\n", &["A=b"], 1, 0);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_stay_as_they_are() {
+        let (rows, ..) = read(b"OPTIONS sip:a SIP/2.0\r\nF: \"J\xf8rg\" <sip:j>\r\n\r\n", Extent::Whole);
+        assert_eq!(rows, ["F=\\\"J\\xf8rg\\\" <sip:j>"]);
+    }
+
+    #[test]
+    fn a_datagram_that_was_sent_without_the_empty_line_is_whole() {
+        check("A: b\r\nC: d\r\n", &["A=b", "C=d"], 0, 0);
+        check("A: b\r\nC: d", &["A=b", "C=d"], 0, 0);
+    }
+
+    #[test]
+    fn a_cut_row_is_not_shown() {
+        let cut = |header: &str| read(format!("{START}{header}").as_bytes(), Extent::Cut);
+        let whole = vec!["A=b".to_owned()];
+        assert_eq!(cut("A: b\r\nC: d"), (whole.clone(), 0, HeaderEnd::Cut, 0));
+        // The next byte may fold it on.
+        assert_eq!(cut("A: b\r\nC: d\r\n"), (whole.clone(), 0, HeaderEnd::Cut, 0));
+        assert_eq!(cut("A: b\r\nC: d\r\n e"), (whole.clone(), 0, HeaderEnd::Cut, 0));
+        assert_eq!(cut("A: b\r\n\r"), (whole.clone(), 0, HeaderEnd::Cut, 0));
+        assert_eq!(cut("A: b\r\n\r\n"), (whole, 0, HeaderEnd::Whole, 0));
+    }
+
+    #[test]
+    fn limits_end_the_header_unseen() {
+        let many = format!("{START}{}", "A: b\r\n".repeat(MAX_ROWS + 1));
+        let (rows, _, end, _) = read(many.as_bytes(), Extent::Whole);
+        assert_eq!((rows.len(), end), (MAX_ROWS, HeaderEnd::Limit));
+        let long = format!("{START}A: {}\r\nB: c\r\n\r\n", "x".repeat(MAX_HEADER_BYTES));
+        let (rows, _, end, _) = read(long.as_bytes(), Extent::Whole);
+        assert_eq!((rows.len(), end), (1, HeaderEnd::Limit));
+    }
+
+    #[test]
+    fn compact_forms_have_long_ones_in_either_case() {
+        assert_eq!(long_form(b"I"), Some(b"call-id".as_slice()));
+        assert_eq!(long_form(b"call-id"), None);
+        assert_eq!(compact(b"Refer-To"), Some(b'r'));
+        assert_eq!(compact(b"X-Y"), None);
+    }
 }

@@ -176,3 +176,116 @@ fn behind_line_ends(payload: &[u8]) -> &[u8] {
     let ends = payload.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     payload.get(ends..).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(payload: &[u8], extent: Extent) -> Option<StartLine<'_>> {
+        Message::scan(payload, extent).map(|message| message.start)
+    }
+
+    fn request(payload: &str) -> Option<(&[u8], &[u8])> {
+        match start(payload.as_bytes(), Extent::Whole)? {
+            StartLine::Request { method, uri } => Some((method, uri)),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    fn status(payload: &str) -> Option<u16> {
+        match start(payload.as_bytes(), Extent::Whole)? {
+            StartLine::Request { .. } => None,
+            StartLine::Response { status } => Some(status),
+        }
+    }
+
+    /// What is no SIP message, by either judge.
+    fn refused(payload: &[u8]) {
+        assert!(!looks_like_sip(payload), "{}", payload.escape_ascii());
+        assert!(start(payload, Extent::Cut).is_none(), "{}", payload.escape_ascii());
+    }
+
+    #[test]
+    fn requests_and_responses_are_sip() {
+        assert_eq!(request("INVITE sip:a@b SIP/2.0\r\n\r\n"), Some((b"INVITE".as_slice(), b"sip:a@b".as_slice())));
+        assert_eq!(request("invite tel:+1 sip/2.0\n"), Some((b"invite".as_slice(), b"tel:+1".as_slice())));
+        assert_eq!(status("SIP/2.0 200 OK\r\n\r\n"), Some(200));
+        assert_eq!(status("SIP/2.0 100\r\n\r\n"), Some(100));
+        assert_eq!(status("SIP/2.0 100 \r\n\r\n"), Some(100));
+        assert!(looks_like_sip(b"SIP/2.0 486 Busy Here\r\n"));
+        assert!(looks_like_sip(b"BYE sip:[2001:db8::1] SIP/2.0\r\n"));
+    }
+
+    #[test]
+    fn extension_methods_are_sip() {
+        let line = "!interesting-Method0123456789_*+`.%indeed'~ sip:x@y SIP/2.0\r\n";
+        assert_eq!(request(line), Some((b"!interesting-Method0123456789_*+`.%indeed'~".as_slice(), b"sip:x@y".as_slice())));
+    }
+
+    #[test]
+    fn empty_lines_before_the_start_line_are_passed_over() {
+        assert!(request("\r\n\r\nOPTIONS sip:a SIP/2.0\r\n\r\n").is_some());
+        assert!(looks_like_sip(b"\r\n\nSIP/2.0 200 OK\r\n"));
+    }
+
+    #[test]
+    fn stray_blanks_in_the_request_line_are_tolerated() {
+        assert_eq!(request("INVITE  sip:a@b;x  SIP/2.0\r\n"), Some((b"INVITE".as_slice(), b"sip:a@b;x".as_slice())));
+        assert_eq!(request("OPTIONS sip:a@b SIP/2.0  \r\n"), Some((b"OPTIONS".as_slice(), b"sip:a@b".as_slice())));
+        assert_eq!(request("INVITE sip:a@b; lr SIP/2.0\r\n"), Some((b"INVITE".as_slice(), b"sip:a@b; lr".as_slice())));
+    }
+
+    #[test]
+    fn what_else_travels_is_not_sip() {
+        for payload in [
+            b"\x80\x00\x12\x34\x00\x00\x00\xa0".as_slice(),
+            b"\x00\x01\x00\x08\x21\x12\xa4\x42",
+            b"\x16\xfe\xff\x00",
+            b"",
+            b"\r\n\r\n",
+            b"\r\n",
+            b"\0",
+            b"jaK",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET /x?u=sip:a SIP/1.0\r\n\r\n",
+            b"OPTIONS rtsp://host/stream RTSP/1.0\r\n\r\n",
+            b"OPTIONS * HTTP/1.1\r\n",
+            b"RTSP/1.0 200 OK\r\n",
+            b"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n\r\n",
+            b"M-SEARCH * HTTP/1.1\r\n",
+            b"MSRP d93kswow SEND\r\n",
+            b"SIP/2.0 99 x\r\n",
+            b"SIP/2.0 2000 x\r\n",
+            b"SIP/2.0 700 x\r\n",
+            b"SIP/2.0 4294967301 better not break the receiver\r\n",
+            b"SIP/2.0200 OK\r\n",
+            b"OPTIONS sip:a@b SIP/7.0\r\n",
+            b"INVITE SIP/2.0\r\n",
+            b"INVITE\r\nsip:a SIP/2.0\r\n",
+            b" INVITE sip:a SIP/2.0\r\n",
+        ] {
+            refused(payload);
+        }
+    }
+
+    #[test]
+    fn a_cut_request_line_is_believed_of_known_methods_only() {
+        let cut = start(b"INVITE sip:alice@exam", Extent::Cut);
+        assert_eq!(cut, Some(StartLine::Request { method: b"INVITE", uri: b"" }));
+        assert!(looks_like_sip(b"INVITE sip:alice@exam"));
+        assert!(start(b"INVITE si", Extent::Cut).is_some());
+        assert!(start(b"INVITE sip:alice@exam", Extent::Whole).is_none());
+        refused(b"FROBNICATE sip:alice@exam");
+        refused(b"OPTIONS rtsp://exam");
+        refused(b"OPTIONS /index.ht");
+        refused(b"NOTIFY * HT");
+        refused(b"INVITE");
+    }
+
+    #[test]
+    fn a_start_line_alone_is_a_message() {
+        assert!(request("OPTIONS sip:a SIP/2.0").is_some());
+        assert_eq!(status("SIP/2.0 200"), Some(200));
+    }
+}

@@ -96,7 +96,8 @@ impl Party {
     /// Reads the URI of From, To or Contact.
     ///
     /// `rsip`'s grammar has the word where it takes the whole URI; it refuses `tel:`, IPv6 hosts and bytes that are not
-    /// UTF-8, and what it leaves unread behind the host it drops. There [`host`] and [`user`] stand in.
+    /// UTF-8, drops what it leaves unread behind the host, and takes a second `@` into the host. There [`host`] and
+    /// [`user`] stand in.
     #[must_use]
     pub fn of(uri: &[u8]) -> Self {
         Self::by_grammar(uri).unwrap_or_else(|| Self {
@@ -106,6 +107,9 @@ impl Party {
     }
 
     fn by_grammar(uri: &[u8]) -> Option<Self> {
+        if memchr::memchr_iter(b'@', uri).count() > 1 {
+            return None;
+        }
         let parsed = rsip::Uri::try_from(str::from_utf8(uri).ok()?).ok()?;
         if !matches!(parsed.scheme, Some(rsip::Scheme::Sip | rsip::Scheme::Sips)) || parsed.to_string().len() != uri.len() {
             return None;
@@ -114,5 +118,59 @@ impl Party {
         let user = parsed.user().filter(|user| !user.contains(';')).map(|user| Box::from(user.as_bytes()));
         let user = user.or_else(|| self::user(uri).map(Box::from));
         Some(Self { user, host: Some(Box::from(host.as_bytes())) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: Option<&[u8]>) -> Option<&str> {
+        bytes.map(|bytes| str::from_utf8(bytes).expect("text"))
+    }
+
+    fn check(uri: &str, expected_user: Option<&str>, expected_host: Option<&str>) {
+        let uri = uri.as_bytes();
+        assert_eq!(text(user(uri)), expected_user, "user of {}", uri.escape_ascii());
+        assert_eq!(text(host(uri)), expected_host, "host of {}", uri.escape_ascii());
+        let party = Party::of(uri);
+        assert_eq!(text(party.user.as_deref()), expected_user, "party's user of {}", uri.escape_ascii());
+        assert_eq!(text(party.host.as_deref()), expected_host, "party's host of {}", uri.escape_ascii());
+    }
+
+    #[test]
+    fn user_and_host_whatever_the_grammar_takes() {
+        check("sip:alice@example.com", Some("alice"), Some("example.com"));
+        check("SIPS:alice@example.com:5061;transport=tcp?a=b", Some("alice"), Some("example.com"));
+        check("sip:alice:secret@192.0.2.1", Some("alice"), Some("192.0.2.1"));
+        check("sip:192.0.2.1:5060", None, Some("192.0.2.1"));
+        check("sip:a@[2001:db8::1]:5060;lr", Some("a"), Some("2001:db8::1"));
+        check("sip:[2001:db8::1]", None, Some("2001:db8::1"));
+        check("tel:+6561234567;phone-context=example.com", Some("+6561234567"), None);
+        check("sip:+6561234567;tgrp=x;trunk-context=byoc.example@host", Some("+6561234567"), Some("host"));
+        check("sip:user;par=u%40example.net@example.com", Some("user;par=u%40example.net"), Some("example.com"));
+        check("sip:a@b@proxy", Some("a@b"), Some("proxy"));
+        check("sip:user@host?Replaces=1@other", Some("user"), Some("host"));
+        check("urn:service:sos", None, None);
+        check("soap.beep://192.0.2.103:3002", None, None);
+        check("*", None, None);
+        check("sip:", None, None);
+        check("", None, None);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_a_party_too() {
+        assert_eq!(Party::of(b"sip:J\xf8rg@example.com").user.as_deref(), Some(b"J\xf8rg".as_slice()));
+    }
+
+    #[test]
+    fn parameters_are_found_in_the_user_part_and_behind_the_host() {
+        let find = |uri: &'static str, name: &str| text(parameter(uri.as_bytes(), name.as_bytes()));
+        assert_eq!(find("sip:+65;tgrp=x;trunk-context=byoc.example@host", "trunk-context"), Some("byoc.example"));
+        assert_eq!(find("sip:+65@host;user=phone;Trunk-Context=byoc.example", "trunk-context"), Some("byoc.example"));
+        assert_eq!(find("tel:+65;tgrp=x;trunk-context=byoc.example", "trunk-context"), Some("byoc.example"));
+        assert_eq!(find("sip:+65@host;lr", "lr"), Some(""));
+        assert_eq!(find("sip:+65@host?x=;trunk-context=no", "trunk-context"), None);
+        assert_eq!(find("sip:host", "trunk-context"), None);
     }
 }

@@ -35,16 +35,12 @@ const VERDICTS: [(&str, &str); 10] = [
 
 /// What a reader must know before anything else.
 pub(super) fn opening<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
-    let report = sheet.report;
-    if !report.complete {
-        let text = "something named could not be read whole, so this report is not complete; see EVIDENCE.";
-        page.indented(0, &Phrase::default().and_styled(GRAVE, "INCOMPLETE:").and(text))?;
-    }
-    for notice in &report.notices {
-        let phrase = Phrase::default().and_styled(WARNING, "NOTICE:").and(&escape::text(&notice.text));
+    for notice in &sheet.report.notices {
+        let (style, word) = if notice.code == "incomplete" { (GRAVE, "INCOMPLETE:") } else { (WARNING, "NOTICE:") };
+        let phrase = Phrase::default().and_styled(style, word).and(&escape::text(&notice.text));
         page.indented(0, &phrase.and_styled(FAINT, &format!("[{}]", notice.code)))?;
     }
-    if !report.complete || !report.notices.is_empty() {
+    if !sheet.report.notices.is_empty() {
         page.blank()?;
     }
     let title = "Recording consent and recording requests, as the evidence shows them";

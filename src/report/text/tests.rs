@@ -161,11 +161,12 @@ Exit status 1.
 #[test]
 fn what_must_be_known_first_opens_the_report() {
     let mut report = sample::incident();
-    report.complete = false;
-    let text = "The field \u{1b}X occurs on no INVITE of the evidence.".to_owned();
-    report.notices = vec![Notice { code: "rule_never_seen", text }];
-    let expected = "INCOMPLETE: something named could not be read whole, so this report is not complete; see EVIDENCE.\n\
-                    NOTICE: The field \\x1bX occurs on no INVITE of the evidence. [rule_never_seen]\n\n\
+    let never = "The field \u{1b}X occurs on no INVITE of the evidence.".to_owned();
+    let incomplete = "Not everything named could be read whole.".to_owned();
+    report.notices =
+        vec![Notice { code: "rule_never_seen", text: never }, Notice { code: "incomplete", text: incomplete }];
+    let expected = "NOTICE: The field \\x1bX occurs on no INVITE of the evidence. [rule_never_seen]\n\
+                    INCOMPLETE: Not everything named could be read whole. [incomplete]\n\n\
                     Recording consent";
     assert!(rendered(&report, &OPTIONS).starts_with(expected));
 }

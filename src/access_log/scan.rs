@@ -1,0 +1,148 @@
+//! Searches over the few bytes between two separators, eight at a time.
+//!
+//! # Design
+//!
+//! Most values of a log line are shorter than the call of a general search takes; `memchr` is for the long stretches,
+//! such as to the end of the line. The tricks on whole words (Hacker's Delight §6-1) may find too much behind the first
+//! byte that is there, never before it, so only the first one found is trusted. A test holds them against a byte by
+//! byte search.
+
+const ONES: u64 = u64::MAX / 255;
+const TOPS: u64 = ONES * 0x80;
+
+/// The top bit of the first byte that is `byte`, and perhaps of some behind it.
+#[inline(always)]
+const fn equal(word: u64, byte: u8) -> u64 {
+    let other = word ^ (ONES * byte as u64);
+    other.wrapping_sub(ONES) & !other & TOPS
+}
+
+/// The top bit of the first byte below `byte`, which is at most 128, and perhaps of some behind it.
+#[inline(always)]
+const fn below(word: u64, byte: u8) -> u64 {
+    word.wrapping_sub(ONES * byte as u64) & !word & TOPS
+}
+
+/// The place of the first byte that `wanted` finds; `filler`, which must not be found, stands behind the end.
+#[inline(always)]
+fn first(bytes: &[u8], filler: u8, wanted: impl Fn(u64) -> u64) -> Option<usize> {
+    let mut at = 0;
+    let mut rest = bytes;
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        let found = wanted(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+        rest = behind;
+    }
+    let mut chunk = [filler; 8];
+    chunk.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let found = wanted(u64::from_le_bytes(chunk));
+    (found != 0).then(|| at + found.trailing_zeros() as usize / 8)
+}
+
+/// The place of the first quote, backslash or control character: where a plain quoted string ends.
+#[inline]
+pub(super) fn string_end(bytes: &[u8]) -> Option<usize> {
+    first(bytes, b' ', |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20))
+}
+
+/// The place of the first `byte`.
+#[inline]
+pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    first(bytes, !byte, |word| equal(word, byte))
+}
+
+/// Whether `target` may name recordings: it holds `rec` or `ree` in any case (`record`, `screen`), or an escape that
+/// could hide them. Only then need its segments be looked at.
+#[inline]
+pub(super) fn may_name_recordings(target: &[u8]) -> bool {
+    let mut rest = target;
+    while let Some(at) = first(rest, b' ', |word| equal(word | (ONES * 0x20), b'r') | equal(word, b'%')) {
+        match rest.get(at..) {
+            Some([b'%', ..] | [_, b'e' | b'E', b'c' | b'C' | b'e' | b'E', ..]) => return true,
+            _ => rest = rest.get(at + 1..).unwrap_or_default(),
+        }
+    }
+    false
+}
+
+/// A text to be compared with the front of others: words of eight bytes and a mask for the last.
+#[derive(Debug)]
+pub(super) struct Literal {
+    words: Vec<u64>,
+    /// The bytes of the last word that count.
+    mask: u64,
+    bytes: Box<[u8]>,
+}
+
+impl Literal {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let word = |chunk: &[u8]| {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            u64::from_le_bytes(word)
+        };
+        let last = bytes.len() % 8;
+        let mask = if last == 0 { u64::MAX } else { (1 << (8 * last)) - 1 };
+        Self { words: bytes.chunks(8).map(word).collect(), mask, bytes: bytes.into() }
+    }
+
+    /// What follows this text at the front of `bytes`.
+    #[inline]
+    pub(super) fn strip<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let Some((last, words)) = self.words.split_last() else { return Some(bytes) };
+        let mut rest = bytes;
+        for word in words {
+            let (chunk, behind) = rest.split_first_chunk()?;
+            if u64::from_le_bytes(*chunk) != *word {
+                return None;
+            }
+            rest = behind;
+        }
+        let Some(chunk) = rest.first_chunk() else { return bytes.strip_prefix(&*self.bytes) };
+        if u64::from_le_bytes(*chunk) & self.mask != *last {
+            return None;
+        }
+        bytes.get(self.bytes.len()..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::noise::Noise;
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_what_a_byte_by_byte_search_finds() {
+        let mut noise = Noise::new(11);
+        let mut hits = [0, 0];
+        for _ in 0..20_000 {
+            let length = noise.below(70);
+            let bytes: Vec<u8> = (0..length)
+                .map(|_| if noise.below(30) == 0 { noise.next() as u8 } else { *noise.pick(b"abcdORcrEe/. \x52\x12") })
+                .collect();
+            let end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            assert_eq!(string_end(&bytes), end);
+            assert_eq!(find(b'/', &bytes), bytes.iter().position(|byte| *byte == b'/'));
+            assert_eq!(find(0xff, &bytes), bytes.iter().position(|byte| *byte == 0xff));
+            let lower = bytes.to_ascii_lowercase();
+            let named = bytes.contains(&b'%') || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
+            assert_eq!(may_name_recordings(&bytes), named, "{}", String::from_utf8_lossy(&bytes));
+            hits[usize::from(may_name_recordings(&bytes))] += 1;
+        }
+        assert!(hits[0] > 1000 && hits[1] > 1000);
+    }
+
+    #[test]
+    fn a_literal_strips_what_a_prefix_strips() {
+        let mut noise = Noise::new(12);
+        for _ in 0..20_000 {
+            let text: Vec<u8> = (0..noise.below(40)).map(|_| *noise.pick(b"ab")).collect();
+            let length = noise.below(text.len() + 1);
+            let literal = if noise.below(2) == 0 { text[..length].to_vec() } else { noise.mutate(&text, b"ab") };
+            assert_eq!(Literal::new(&literal).strip(&text), text.strip_prefix(&*literal));
+        }
+    }
+}

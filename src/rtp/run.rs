@@ -1,0 +1,401 @@
+//! The packets of one flow, of all sources together, into its runs.
+//!
+//! Second by second, a packet that the second before has too is a copy and left out. The rest are intervals of sequence
+//! numbers. Each goes on with a run, fills one up, or begins one.
+
+use super::cell::SECOND_NS;
+use super::fold::{Packets, Piece};
+use super::store::SourceFlow;
+use crate::evidence::{Locus, SourceId, Timestamp};
+use crate::facts::{MediaFlow, Run};
+
+/// How long nothing may come within a run, in nanoseconds.
+pub const RUN_GAP_NS: i64 = SECOND_NS;
+
+/// How many sequence numbers may be missing at once within a run (RFC 3550 §A.1).
+pub const MAX_DROPOUT: u16 = 3_000;
+
+/// How far behind the highest sequence number a late packet may be (RFC 3550 §A.1).
+pub const MAX_MISORDER: u16 = 100;
+
+/// Works out the runs of flows, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Runs(Walk);
+
+impl Runs {
+    /// The runs of one flow; `None` if it has none.
+    pub(super) fn of(&mut self, sources: &[SourceFlow]) -> Option<MediaFlow> {
+        let key = sources.first()?.key;
+        let walk = &mut self.0;
+        walk.clear();
+        let mut pieces: Vec<(SourceId, Piece<'_>)> =
+            sources.iter().flat_map(|source| source.flow.pieces().map(|piece| (source.source, piece))).collect();
+        pieces.sort_unstable_by_key(|(source, piece)| (piece.second, piece.first, *source, piece.record));
+        for second in pieces.chunk_by(|(_, one), (_, other)| one.second == other.second) {
+            walk.take(second);
+        }
+        let mut runs: Vec<Run> = walk.runs.drain(..).map(Growing::into_run).collect();
+        runs.sort_by_key(|run| (run.first, run.first_record));
+        (!runs.is_empty()).then_some(MediaFlow { key, runs })
+    }
+}
+
+/// A set of sequence numbers.
+#[derive(Debug)]
+struct Numbers {
+    words: Box<[u64; 1_024]>,
+    /// The words that are not zero, perhaps more than once.
+    touched: Vec<u16>,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { words: Box::new([0; 1_024]), touched: Vec::new() }
+    }
+}
+
+impl Numbers {
+    fn clear(&mut self) {
+        for word in self.touched.drain(..) {
+            if let Some(word) = self.words.get_mut(usize::from(word)) {
+                *word = 0;
+            }
+        }
+    }
+
+    /// The words of an interval with the bits it has in each.
+    fn words_of(start: u16, len: u32) -> impl Iterator<Item = (u16, u64)> {
+        let (mut at, mut left) = (start, len.min(u32::from(u16::MAX) + 1));
+        std::iter::from_fn(move || {
+            let bit = at % 64;
+            let count = left.min(u32::from(64 - bit));
+            let word = at / 64;
+            at = at.wrapping_add(count as u16);
+            left -= count;
+            (count > 0).then(|| (word, (u64::MAX >> (64 - count)) << bit))
+        })
+    }
+
+    fn insert(&mut self, start: u16, len: u32) {
+        for (place, bits) in Self::words_of(start, len) {
+            if let Some(word) = self.words.get_mut(usize::from(place)) {
+                *word |= bits;
+                self.touched.push(place);
+            }
+        }
+    }
+
+    fn meets(&self, start: u16, len: u32) -> bool {
+        Self::words_of(start, len).any(|(place, bits)| self.words.get(usize::from(place)).is_some_and(|word| word & bits != 0))
+    }
+}
+
+/// A run that packets are added to.
+#[derive(Debug)]
+struct Growing {
+    /// The lowest and the highest sequence number, extended beyond 16 bits.
+    low: u64,
+    high: u64,
+    /// Which of the highest 128 sequence numbers were there, the highest first.
+    seen: u128,
+    packets: u64,
+    bytes: u64,
+    first: Timestamp,
+    last: Timestamp,
+    first_record: Locus,
+    lost_before: u64,
+    captured: Vec<(SourceId, u64)>,
+}
+
+/// Packets in one second whose sequence numbers follow each other.
+#[derive(Clone, Copy, Debug)]
+struct Interval {
+    start: u16,
+    len: u32,
+    bytes: u64,
+    first: Timestamp,
+    last: Timestamp,
+    record: Locus,
+}
+
+impl Interval {
+    fn has(&self, sequence: u16) -> bool {
+        u32::from(sequence.wrapping_sub(self.start)) < self.len
+    }
+}
+
+/// Runs that an interval may go on with: sequences that alternate on one flow are few.
+const ALTERNATING: usize = 4;
+
+#[derive(Debug, Default)]
+struct Walk {
+    runs: Vec<Growing>,
+    /// The second that `before` and `went` speak of.
+    second: i64,
+    /// Everything captured in it, copies too: they may have copies themselves.
+    before: Numbers,
+    /// What was new in it, with the run it went to.
+    went: Vec<(Interval, usize)>,
+    /// Buffers of one second.
+    packets: Vec<Seen>,
+    whole: Vec<Interval>,
+    new: Vec<Interval>,
+}
+
+/// One packet of one second.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    sequence: u16,
+    size: u16,
+    first: Timestamp,
+    last: Timestamp,
+    record: Locus,
+}
+
+impl Walk {
+    /// Makes room for the next flow.
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.before.clear();
+        self.went.clear();
+        self.second = 0;
+    }
+
+    fn take(&mut self, pieces: &[(SourceId, Piece<'_>)]) {
+        let Some(((source, first), rest)) = pieces.split_first() else { return };
+        if self.second.saturating_add(SECOND_NS) != first.second {
+            self.before.clear();
+            self.went.clear();
+        }
+        self.second = first.second;
+        self.whole.clear();
+        self.new.clear();
+        match (&first.packets, rest) {
+            (Packets::Uniform { start, len, size }, []) => {
+                self.whole.push(interval(*source, first, *start, u32::from(*len), u64::from(*len) * u64::from(*size)));
+            }
+            (Packets::Listed { start, sizes }, []) => {
+                let bytes = sizes.iter().map(|size| u64::from(*size)).sum();
+                self.whole.push(interval(*source, first, *start, sizes.len() as u32, bytes));
+            }
+            _ => {
+                self.list(pieces);
+                join(&self.packets, &mut self.whole);
+            }
+        }
+        // What the second before has too is a copy.
+        if self.whole.iter().any(|interval| self.before.meets(interval.start, interval.len)) {
+            self.list(pieces);
+            let before = &self.before;
+            self.packets.retain(|seen| !before.meets(seen.sequence, 1));
+            join(&self.packets, &mut self.new);
+        } else {
+            self.new.extend_from_slice(&self.whole);
+        }
+        let base = self.base();
+        self.new.sort_unstable_by_key(|interval| interval.start.wrapping_sub(base));
+        let went: Vec<(Interval, usize)> =
+            std::mem::take(&mut self.new).into_iter().map(|interval| (interval, self.assign(&interval))).collect();
+        self.count_captured(pieces, &went);
+        self.went = went;
+        self.before.clear();
+        for interval in &self.whole {
+            self.before.insert(interval.start, interval.len);
+        }
+    }
+
+    /// Every packet of the pieces once, by sequence number.
+    fn list(&mut self, pieces: &[(SourceId, Piece<'_>)]) {
+        self.packets.clear();
+        for (source, piece) in pieces {
+            let seen = |sequence: u16, size: u16| Seen {
+                sequence,
+                size,
+                first: Timestamp::new(piece.first, piece.digits),
+                last: Timestamp::new(piece.last, piece.digits),
+                record: Locus { source: *source, record: piece.record },
+            };
+            match &piece.packets {
+                Packets::Cell(cell) => self.packets.extend(cell.packets().map(|(sequence, size)| seen(sequence, size))),
+                Packets::Uniform { start, len, size } => {
+                    self.packets.extend((0..*len).map(|place| seen(start.wrapping_add(place), *size)));
+                }
+                Packets::Listed { start, sizes } => {
+                    let numbers = (0..).map(|place| start.wrapping_add(place));
+                    self.packets.extend(numbers.zip(*sizes).map(|(sequence, size)| seen(sequence, *size)));
+                }
+            }
+        }
+        self.packets.sort_unstable_by_key(|seen| (seen.sequence, seen.first, seen.record, seen.size));
+        self.packets.dedup_by(|copy, kept| {
+            let is_copy = copy.sequence == kept.sequence;
+            if is_copy {
+                kept.size = kept.size.max(copy.size);
+                kept.last = kept.last.max(copy.last);
+            }
+            is_copy
+        });
+    }
+
+    /// The sequence number that the new intervals of this second are taken in order from.
+    fn base(&self) -> u16 {
+        if let Some(run) = self.runs.last() {
+            return (run.high as u16).wrapping_sub(MAX_MISORDER);
+        }
+        // A flow begins behind the widest space between its intervals.
+        let end_of = |interval: &Interval| interval.start.wrapping_add(interval.len as u16);
+        let mut end = self.new.last().map_or(0, end_of);
+        let (mut widest, mut base) = (0, self.new.first().map_or(0, |interval| interval.start));
+        for interval in &self.new {
+            let space = interval.start.wrapping_sub(end);
+            if space > widest {
+                (widest, base) = (space, interval.start);
+            }
+            end = end_of(interval);
+        }
+        base
+    }
+
+    /// Adds an interval to the run that it goes on with or fills up, or begins one: which.
+    fn assign(&mut self, interval: &Interval) -> usize {
+        let goes_on = |run: &Growing| {
+            interval.first.ns.saturating_sub(run.last.ns) <= RUN_GAP_NS && run.takes(interval)
+        };
+        // Two sequences may alternate on one flow; the one begun last is the likelier.
+        let recent = self.runs.len().saturating_sub(ALTERNATING);
+        let (place, run) = self.runs.iter_mut().enumerate().skip(recent).rfind(|(_, run)| goes_on(run)).unzip();
+        if let (Some(place), Some(run)) = (place, run) {
+            run.add(interval);
+            return place;
+        }
+        let (low, lost_before) = match self.runs.last() {
+            None => (u64::from(u16::MAX) + 1 + u64::from(interval.start), 0),
+            Some(run) => {
+                let missing = interval.start.wrapping_sub((run.high as u16).wrapping_add(1));
+                if missing <= MAX_DROPOUT {
+                    (run.high + 1 + u64::from(missing), u64::from(missing))
+                } else {
+                    ((run.high | u64::from(u16::MAX)) + 1 + u64::from(interval.start), 0)
+                }
+            }
+        };
+        let mut run = Growing {
+            low,
+            high: low - 1,
+            seen: 0,
+            packets: 0,
+            bytes: 0,
+            first: interval.first,
+            last: interval.last,
+            first_record: interval.record,
+            lost_before,
+            captured: Vec::new(),
+        };
+        run.add(interval);
+        self.runs.push(run);
+        self.runs.len() - 1
+    }
+
+    /// Counts the captured packets of every piece for a run.
+    fn count_captured(&mut self, pieces: &[(SourceId, Piece<'_>)], went: &[(Interval, usize)]) {
+        for (source, piece) in pieces {
+            let start = match &piece.packets {
+                Packets::Cell(cell) => cell.packets().next().map_or(0, |(sequence, _)| sequence),
+                Packets::Uniform { start, .. } | Packets::Listed { start, .. } => *start,
+            };
+            let of = |intervals: &[(Interval, usize)]| {
+                intervals.iter().find(|(interval, _)| interval.has(start)).map(|(_, run)| *run)
+            };
+            // A copy counts for the run of the second before that has its like.
+            let run = of(went).or_else(|| of(&self.went));
+            let place = run.unwrap_or(self.runs.len().saturating_sub(1));
+            let Some(run) = self.runs.get_mut(place) else { continue };
+            match run.captured.iter_mut().find(|(known, _)| known == source) {
+                Some((_, count)) => *count += piece.captured,
+                None => run.captured.push((*source, piece.captured)),
+            }
+        }
+    }
+}
+
+fn interval(source: SourceId, piece: &Piece<'_>, start: u16, len: u32, bytes: u64) -> Interval {
+    Interval {
+        start,
+        len,
+        bytes,
+        first: Timestamp::new(piece.first, piece.digits),
+        last: Timestamp::new(piece.last, piece.digits),
+        record: Locus { source, record: piece.record },
+    }
+}
+
+/// Packets in order into intervals.
+fn join(packets: &[Seen], intervals: &mut Vec<Interval>) {
+    for run in packets.chunk_by(|one, next| one.sequence.checked_add(1) == Some(next.sequence)) {
+        let Some(start) = run.first() else { continue };
+        let earliest = run.iter().min_by_key(|seen| (seen.first, seen.record)).unwrap_or(start);
+        intervals.push(Interval {
+            start: start.sequence,
+            len: run.len() as u32,
+            bytes: run.iter().map(|seen| u64::from(seen.size)).sum(),
+            first: earliest.first,
+            last: run.iter().map(|seen| seen.last).max().unwrap_or(start.last),
+            record: earliest.record,
+        });
+    }
+}
+
+impl Growing {
+    /// Whether an interval goes on with this run or fills it up.
+    fn takes(&self, interval: &Interval) -> bool {
+        let ahead = interval.start.wrapping_sub((self.high as u16).wrapping_add(1));
+        let behind = (self.high as u16).wrapping_sub(interval.start);
+        ahead <= MAX_DROPOUT || behind < MAX_MISORDER
+    }
+
+    fn add(&mut self, interval: &Interval) {
+        let behind = (self.high as u16).wrapping_sub(interval.start);
+        let mut start = self.high + 1 + u64::from(interval.start.wrapping_sub((self.high as u16).wrapping_add(1)));
+        if self.packets > 0 && behind < MAX_MISORDER {
+            start = (self.high - u64::from(behind)).max(1);
+        }
+        let (mut new, all) = (0_u64, u64::from(interval.len));
+        for sequence in start..(start + all).min(self.high + 1) {
+            // Late ones: at most as many as the window is wide.
+            let place = 1_u128 << (self.high - sequence);
+            if self.seen & place == 0 {
+                self.seen |= place;
+                new += 1;
+            }
+        }
+        let end = start + all - 1;
+        if end > self.high {
+            let ahead = end - self.high.max(start - 1);
+            let shift = end - self.high;
+            self.seen = if shift >= 128 { 0 } else { self.seen << shift };
+            self.seen |= if ahead >= 128 { u128::MAX } else { (1_u128 << ahead) - 1 };
+            self.high = end;
+            new += ahead;
+        }
+        self.low = self.low.min(start);
+        self.packets += new;
+        // Copies among them were left out before; what the window finds beyond has its share of the bytes.
+        self.bytes += if new == all { interval.bytes } else { interval.bytes * new / all.max(1) };
+        (self.first, self.first_record) = (self.first, self.first_record).min((interval.first, interval.record));
+        self.last = self.last.max(interval.last);
+    }
+
+    fn into_run(mut self) -> Run {
+        self.captured.sort_unstable_by_key(|(source, _)| *source);
+        Run {
+            first: self.first,
+            last: self.last,
+            first_record: self.first_record,
+            packets: self.packets,
+            bytes: self.bytes,
+            lost: (self.high + 1 - self.low).saturating_sub(self.packets),
+            lost_before: self.lost_before,
+            captured: self.captured.into_boxed_slice(),
+        }
+    }
+}

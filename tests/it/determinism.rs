@@ -29,7 +29,7 @@ fn case(name: &str) -> Case {
 }
 
 /// What must stay when the evidence is only cut or copied otherwise: verdicts, states, seconds, flows and requests.
-pub(crate) fn conclusions(report: &Value) -> Vec<String> {
+fn conclusions(report: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for call in list(&report["calls"]) {
         for leg in list(&call["legs"]) {

@@ -41,11 +41,26 @@ fn first(bytes: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
     let marked = match bytes.last_chunk::<8>() {
         // The last eight bytes, those seen before shifted out.
         Some(last) => marks(u64::from_le_bytes(*last) >> ((8 - tail.len()) * 8)),
-        None => marks(tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+        None => marks(short(tail)),
     };
     let at = marked.trailing_zeros() as usize / 8;
     // The places behind the tail are zero bytes; they are marked after all others.
     (at < tail.len()).then_some(bytes.len() - tail.len() + at)
+}
+
+/// Fewer than eight bytes as a word, zeros behind them.
+#[inline(always)]
+fn short(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let shift = (bytes.len() as u32).wrapping_sub(4) & 3;
+        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (shift * 8);
+    }
+    match *bytes {
+        [] => 0,
+        [one] => u64::from(one),
+        [one, two] => u64::from(one) | u64::from(two) << 8,
+        [one, two, three, ..] => u64::from(one) | u64::from(two) << 8 | u64::from(three) << 16,
+    }
 }
 
 /// The place of the first `needle`.
@@ -99,13 +114,7 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 pub(crate) fn name_key(name: &[u8]) -> (u64, u64) {
     match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         (Some(first), Some(last)) => (lower(u64::from_le_bytes(*first)), lower(u64::from_le_bytes(*last))),
-        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
-                let word = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
-                (lower(word), 0)
-            }
-            _ => (lower(name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))), 0),
-        },
+        _ => (lower(short(name)), 0),
     }
 }
 

@@ -80,8 +80,12 @@ impl LogSum {
     }
 
     fn saw(&mut self, at: Timestamp) {
-        self.first = earliest(self.first, Some(at));
-        self.last = self.last.max(Some(at));
+        if self.first.is_none_or(|first| at < first) {
+            self.first = Some(at);
+        }
+        if self.last.is_none_or(|last| at > last) {
+            self.last = Some(at);
+        }
     }
 }
 
@@ -149,10 +153,11 @@ impl LogReader {
     /// Reads a block of whole lines. Records count from 1, from its first line.
     #[must_use]
     pub fn read(&self, bytes: &[u8], part: Part) -> LogSum {
-        self.read_with(bytes, part, Shapes::new())
+        self.read_with(bytes, part, Shapes::new(), |_, _| ())
     }
 
-    fn read_with(&self, bytes: &[u8], part: Part, shapes: Shapes) -> LogSum {
+    /// [`read`](Self::read) with these shapes, telling `watch` what became of every line that is held.
+    fn read_with(&self, bytes: &[u8], part: Part, shapes: Shapes, mut watch: impl FnMut(&[u8], Option<Fate>)) -> LogSum {
         let log = LogSum { clock: Some(self.clock.clone()), ..LogSum::default() };
         let (fields, seen, memo) = (Fields::default(), Vec::new(), Memo::default());
         let mut block = Block { reader: self, log, shapes, fields, seen, memo };
@@ -169,7 +174,9 @@ impl LogReader {
         let mut rest = part.lines(bytes);
         while !rest.is_empty() {
             block.log.lines += 1;
-            let (fate, behind) = block.next(rest);
+            let (line, behind) = line::split(rest);
+            let fate = block.line(line);
+            watch(line, fate);
             count(fate);
             rest = behind;
         }
@@ -196,24 +203,12 @@ struct Block<'a, 'r> {
 }
 
 impl<'a> Block<'a, '_> {
-    /// Reads the line at the front of `bytes`, and gives what follows it; no fate for a blank one.
-    fn next(&mut self, bytes: &'a [u8]) -> (Option<Fate>, &'a [u8]) {
-        if bytes.first() == Some(&b'{') {
-            let fitted = self.shapes.read(bytes, &mut self.fields);
-            if let Some(length) = fitted.filter(|length| *length <= LINE_BYTES) {
-                return (Some(self.exchange()), bytes.get(length..).unwrap_or_default());
-            }
-        }
-        let (line, behind) = line::split(bytes);
-        (self.line(line), behind)
-    }
-
     fn too_long(&mut self) -> Fate {
         self.log.anomalies.note("line_too_long", Some(self.log.lines), || format!("more than {LINE_BYTES} bytes"));
         Fate::LineTooLong
     }
 
-    /// Reads a line that fits no shape; `None` for a blank one.
+    /// Reads a line; `None` for a blank one.
     fn line(&mut self, line: &'a [u8]) -> Option<Fate> {
         let record = Some(self.log.lines);
         if line.len() > LINE_BYTES {
@@ -264,6 +259,12 @@ impl<'a> Block<'a, '_> {
     }
 
     fn json(&mut self, line: &'a [u8]) -> Fate {
+        if self.is_other(line) {
+            return Fate::OtherRequest;
+        }
+        if self.shapes.read(line, &mut self.fields) {
+            return self.exchange();
+        }
         let mut collector = Collector::new(&self.reader.table, &mut self.fields, &mut self.seen);
         if json::walk(line, Path::default(), &mut collector).is_none() {
             return Fate::BadRecord;
@@ -272,6 +273,21 @@ impl<'a> Block<'a, '_> {
             self.shapes.learn(line, &self.seen);
         }
         self.exchange()
+    }
+
+    /// Whether the JSON record in `line` can be told at a glance to be a request about no recording; then its time is
+    /// taken down.
+    fn is_other(&mut self, line: &'a [u8]) -> bool {
+        let Some(sketch) = self.shapes.other(line) else { return false };
+        if self.log.format.is_none() || sketch.targets().any(|target| self.reader.targets.may_be_recording(target)) {
+            return false;
+        }
+        let Some(time) = sketch.time() else { return false };
+        let instant = self.reader.clock.read_like(time, &mut self.memo, &mut self.log.zones);
+        let Some(Instant { at, ambiguous: false }) = instant else { return false };
+        self.log.saw(at);
+        self.shapes.fitted();
+        true
     }
 
     /// Takes down the JSON record in `fields`.
@@ -606,7 +622,12 @@ mod tests {
         ]);
         let user = *noise.pick(&["ann", "-", "", "bob\\\"", "\u{e9}"]);
         let clf = noise.pick(&["10/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:37", "10/Foo/2000:13:55:37"]);
-        match noise.below(6) {
+        match noise.below(8) {
+            6.. => {
+                let (size, agent) = (noise.below(2000), *noise.pick(&["agent", "other agent/1.0", "\u{e9}"]));
+                format!("{{\"time\":\"2026-01-02T03:04:{:02}Z\",\"method\":\"GET\",\"size\":{size},\"uri\":\"/api/{}\",\"status\":200,\"agent\":\"{agent}\"}}",
+                    noise.below(60), noise.below(100_000))
+            }
             0 => format!("{{\"time\":{time},\"method\":\"GET\",\"uri\":\"{path}\",\"status\":{status},\"user\":\"{user}\"}}"),
             1 => format!("{{\"status\":{status}, \"ts\":{time}, \"request\":{{\"uri\":\"{path}\"}}, \"h\":{{\"x-call-id\":[\"{user}\"]}}}}"),
             2 => format!("{{\"status\":{status},\"status\":200,\"request\":\"GET {path} HTTP/1.1\",\"msec\":{time},\"time\":{time}}}"),
@@ -632,16 +653,68 @@ mod tests {
         text
     }
 
+    /// What a line is to be when no value of it is broken inside: a sketch looks at none that it does not need.
+    fn mended(line: &[u8]) -> Vec<u8> {
+        let mut line: Vec<u8> = line.iter().map(|byte| if *byte < 0x20 || *byte == b'\\' { b'x' } else { *byte }).collect();
+        if let Some(start) = memchr::memmem::find(&line, b"\"size\":").map(|at| at + 7) {
+            let end = line[start..].iter().position(|byte| matches!(byte, b'"')).map_or(line.len(), |at| start + at - 1);
+            line[start..end].fill(b'1');
+        }
+        line
+    }
+
     #[test]
     fn fitting_a_shape_gives_what_walking_gives() {
         let mut noise = Noise::new(1);
         let reader = reader();
+        let mut sketched = 0;
         for _ in 0..200 {
             let text = damaged(&mut noise, 120);
-            let fitted = reader.read(&text, Part::WHOLE);
-            let walked = reader.read_with(&text, Part::WHOLE, Shapes::none());
-            assert_eq!(format!("{fitted:?}"), format!("{walked:?}"), "{}", String::from_utf8_lossy(&text));
-            assert_eq!(fitted.tally.total(), fitted.records);
+            let fates = |shapes: Shapes| {
+                let mut fates = Vec::new();
+                let log = reader.read_with(&text, Part::WHOLE, shapes, |line, fate| fates.push((line.to_vec(), fate)));
+                assert_eq!(log.tally.total(), log.records);
+                (log, fates)
+            };
+            let (fitted, fitted_fates) = fates(Shapes::new());
+            let (walked, walked_fates) = fates(Shapes::none());
+            assert_eq!(format!("{:?}", fitted.requests), format!("{:?}", walked.requests));
+            let mut same = true;
+            for ((line, fitted), (_, walked)) in fitted_fates.iter().zip(&walked_fates) {
+                if fitted == walked {
+                    continue;
+                }
+                same = false;
+                sketched += 1;
+                assert_eq!((*fitted, *walked), (Some(Fate::OtherRequest), Some(Fate::BadRecord)), "{}", line.escape_ascii());
+                let mended = reader.read_with(&mended(line), Part::WHOLE, Shapes::none(), |_, _| ());
+                assert_eq!(tally(&mended), [("other_request", 1)], "{}", line.escape_ascii());
+            }
+            if same {
+                assert_eq!(format!("{fitted:?}"), format!("{walked:?}"), "{}", text.escape_ascii());
+            }
+        }
+        assert!(sketched > 0, "the noise must reach the one difference there may be");
+    }
+
+    #[test]
+    fn a_line_of_known_shape_is_not_taken_for_what_it_is_not() {
+        let good = r#"{"time":"2026-01-02T03:04:05Z","method":"GET","uri":"/a","size":12,"status":200,"agent":"x"}"#;
+        // As long as the one before, with another key where a value ended.
+        for other in [
+            r#"{"time":"2026-01-02T03:04:05Z","method":"GET","uri":"/a","size":12,"status":200,"agent":"x","uri":"/recordings/1"}"#,
+            r#"{"time":"2026-01-02T03:04:05Z","method":"G","request_uri":"/recordings/1","uri":"/a","size":12,"status":200,"agent":"x"}"#,
+            r#"{"time":"2026-01-02T03:04:05Z","method":"GET","uri":"/recordings/1","size":12,"status":200,"agent":"x"}"#,
+            r#"{"time":"2026-01-02T03:04:05Z","method":"GET","uri":"/\u0072ecordings/1","size":12,"status":200,"agent":"x"}"#,
+            r#"{"time":"2026-01-02T03:04:05Z","method":"GET","uri":"/%72ecordings/1","size":12,"status":200,"agent":"x"}"#,
+        ] {
+            let long = good.replace("GET", "GXXrequest_uriXXXrecordingsXX1X");
+            let walked = reader().read_with(other.as_bytes(), Part::WHOLE, Shapes::none(), |_, _| ());
+            for before in [good, &long] {
+                let log = read(&format!("{before}\n{before}\n{other}\n{before}\n"));
+                assert_eq!(log.tally.count("recording_request"), walked.tally.count("recording_request"), "{other}");
+                assert_eq!(log.tally.count("recording_request") + log.tally.count("other_request"), 4, "{other}");
+            }
         }
     }
 

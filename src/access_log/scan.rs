@@ -36,6 +36,9 @@ fn first(bytes: &[u8], filler: u8, wanted: impl Fn(u64) -> u64) -> Option<usize>
         at += 8;
         rest = behind;
     }
+    if rest.is_empty() {
+        return None;
+    }
     let mut chunk = [filler; 8];
     chunk.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     let found = wanted(u64::from_le_bytes(chunk));
@@ -59,19 +62,40 @@ pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
 #[inline]
 pub(super) fn may_name_recordings(target: &[u8]) -> bool {
     let mut rest = target;
-    while let Some(at) = first(rest, b' ', |word| equal(word | (ONES * 0x20), b'r') | equal(word, b'%')) {
-        match rest.get(at..) {
-            Some([b'%', ..] | [_, b'e' | b'E', b'c' | b'C' | b'e' | b'E', ..]) => return true,
-            _ => rest = rest.get(at + 1..).unwrap_or_default(),
+    while let Some(chunk) = rest.first_chunk::<18>() {
+        if chunk_may_name(chunk) {
+            return true;
         }
+        // The last two may begin a word that goes on in the next chunk.
+        rest = rest.get(16..).unwrap_or_default();
     }
-    false
+    let mut chunk = [0; 18];
+    match target.last_chunk() {
+        // What the last chunk repeats was looked at before: that costs less than copying.
+        Some(last) => chunk = *last,
+        None => chunk.iter_mut().zip(target).for_each(|(to, from)| *to = *from),
+    }
+    // `%` and the backslash also in the last two places.
+    chunk_may_name(&chunk) || matches!(chunk, [.., b'%' | b'\\', _] | [.., b'%' | b'\\'])
 }
 
-/// A text to be compared with the front of others: words of eight bytes and a mask for the last.
+/// Of a chunk of fixed size, without an early end, so that the compiler takes all bytes at a time.
+#[inline(always)]
+fn chunk_may_name(chunk: &[u8; 18]) -> bool {
+    let mut found = [0_u8; 16];
+    for (at, found) in found.iter_mut().enumerate() {
+        let (one, two, three) = (chunk[at], chunk[at + 1] | 0x20, chunk[at + 2] | 0x20);
+        let named = (one | 0x20 == b'r') & (two == b'e') & ((three == b'c') | (three == b'e'));
+        *found = u8::from(named | (one == b'%') | (one == b'\\'));
+    }
+    u128::from_le_bytes(found) != 0
+}
+
+/// A text to be compared with the front of others: words of eight bytes, and the last eight with a mask.
 #[derive(Debug)]
 pub(super) struct Literal {
     words: Vec<u64>,
+    last: u64,
     /// The bytes of the last word that count.
     mask: u64,
     bytes: Box<[u8]>,
@@ -79,22 +103,27 @@ pub(super) struct Literal {
 
 impl Literal {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        let word = |chunk: &[u8]| {
-            let mut word = [0; 8];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            u64::from_le_bytes(word)
-        };
-        let last = bytes.len() % 8;
-        let mask = if last == 0 { u64::MAX } else { (1 << (8 * last)) - 1 };
-        Self { words: bytes.chunks(8).map(word).collect(), mask, bytes: bytes.into() }
+        let (words, last) = bytes.as_chunks::<8>();
+        let mut tail = [0; 8];
+        tail.iter_mut().zip(last).for_each(|(to, from)| *to = *from);
+        Self {
+            words: words.iter().map(|word| u64::from_le_bytes(*word)).collect(),
+            last: u64::from_le_bytes(tail),
+            mask: (1 << (8 * last.len())) - 1,
+            bytes: bytes.into(),
+        }
+    }
+
+    /// How many quotes it holds.
+    pub(super) fn quotes(&self) -> usize {
+        memchr::memchr_iter(b'"', &self.bytes).count()
     }
 
     /// What follows this text at the front of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn strip<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        let Some((last, words)) = self.words.split_last() else { return Some(bytes) };
         let mut rest = bytes;
-        for word in words {
+        for word in &self.words {
             let (chunk, behind) = rest.split_first_chunk()?;
             if u64::from_le_bytes(*chunk) != *word {
                 return None;
@@ -102,7 +131,7 @@ impl Literal {
             rest = behind;
         }
         let Some(chunk) = rest.first_chunk() else { return bytes.strip_prefix(&*self.bytes) };
-        if u64::from_le_bytes(*chunk) & self.mask != *last {
+        if u64::from_le_bytes(*chunk) & self.mask != self.last {
             return None;
         }
         bytes.get(self.bytes.len()..)
@@ -128,7 +157,7 @@ mod tests {
             assert_eq!(find(b'/', &bytes), bytes.iter().position(|byte| *byte == b'/'));
             assert_eq!(find(0xff, &bytes), bytes.iter().position(|byte| *byte == 0xff));
             let lower = bytes.to_ascii_lowercase();
-            let named = bytes.contains(&b'%') || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
+            let named = bytes.contains(&b'%') || bytes.contains(&b'\\') || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
             assert_eq!(may_name_recordings(&bytes), named, "{}", String::from_utf8_lossy(&bytes));
             hits[usize::from(may_name_recordings(&bytes))] += 1;
         }

@@ -1,13 +1,15 @@
 //! Learned shapes of JSON records: a line that differs from an earlier one only in its values need not be walked.
 //!
 //! Loggers write the same keys in the same order line after line. A [`Shape`] remembers what lies between the values of
-//! one line, and where in it each value that matters stands; a line that fits it holds the same keys in the same places,
-//! and what it says is read without looking at a single key. A line that fits none is walked.
+//! one line and what the values are; a line that has the same between its values holds the same keys in the same
+//! places. Values mostly are as long as the line before had them, so what follows one is looked for there first.
 //!
-//! Keeps: for every line, fitting a shape gives what walking it gives. A value without escapes or control characters
-//! between the quotes, or a number by the grammar, can only be that value, and all else is equal byte by byte.
+//! Keeps: a line that [`Shapes::read`] fits gives what walking it gives. A line that [`Shapes::other`] fits has the
+//! shape's keys, and no quote stands anywhere but where the shape has one; what lies in between was not looked at, so
+//! that a control character or a broken escape in a value nobody asks for goes unnoticed. Such a line never is about a
+//! recording.
 
-use super::fields::{Entry, Fields, Seen};
+use super::fields::{Entry, Fields, Role, Seen, is_said, status};
 use super::json::{Kind, Scalar, number};
 use super::scan::{Literal, string_end};
 
@@ -36,17 +38,57 @@ pub(super) struct Shapes {
 #[derive(Debug)]
 struct Shape {
     values: Vec<Value>,
-    /// What follows the last value.
-    tail: Literal,
+    /// What stands before the first value.
+    head: Literal,
+    quotes: usize,
+    /// Of the values, those that tell a request about no recording; `None` where they cannot.
+    other: Option<Other>,
 }
 
 #[derive(Debug)]
 struct Value {
-    /// What stands before it.
-    before: Literal,
     number: bool,
     /// What it holds, where that matters, and whether it stands alone; see [`Fields::offer`].
     entry: Option<(Entry, bool)>,
+    /// What follows it.
+    after: Literal,
+    /// Its length in the line that was read last, and where it began.
+    length: usize,
+    start: usize,
+}
+
+/// The best values of their roles, by their places in the shape.
+#[derive(Debug)]
+struct Other {
+    status: usize,
+    target: usize,
+    time: Option<usize>,
+    /// Every value that may hold a target.
+    targets: Vec<usize>,
+}
+
+/// What a line says that needs no more reading if its targets are about no recording.
+pub(super) struct Sketch<'a, 's> {
+    line: &'a [u8],
+    shape: &'s Shape,
+    other: &'s Other,
+}
+
+impl<'a> Sketch<'a, '_> {
+    /// Everything that may be the target.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.other.targets.iter().map(|place| self.text(*place))
+    }
+
+    /// The best candidate for the time, where the shape has any.
+    pub(super) fn time(&self) -> Option<&'a [u8]> {
+        self.other.time.map(|place| self.text(place))
+    }
+
+    fn text(&self, place: usize) -> &'a [u8] {
+        let range = self.shape.values.get(place).map(|value| value.start..value.start + value.length);
+        range.and_then(|range| self.line.get(range)).unwrap_or_default()
+    }
 }
 
 impl Shapes {
@@ -60,18 +102,27 @@ impl Shapes {
         Self { known: Vec::new(), left: 0, fitted: 0, missed: 0 }
     }
 
-    /// Fills `fields` where a line that fits a known shape stands at the front of `bytes`, and tells its length with its
-    /// end; else `fields` holds nothing to rely on.
-    pub(super) fn read<'a>(&mut self, bytes: &'a [u8], fields: &mut Fields<'a>) -> Option<usize> {
+    /// What `line` says at a glance, where it has the shape that fitted last and is a request.
+    pub(super) fn other<'a>(&mut self, line: &'a [u8]) -> Option<Sketch<'a, '_>> {
+        let shape = self.known.first_mut()?;
+        if shape.other.is_none() || !shape.lay(line) || memchr::memchr_iter(b'"', line).count() != shape.quotes {
+            return None;
+        }
+        let sketch = Sketch { line, shape, other: shape.other.as_ref()? };
+        let is_request = status(sketch.text(sketch.other.status)).is_some() && is_said(sketch.text(sketch.other.target));
+        is_request.then_some(sketch)
+    }
+
+    /// Fills `fields` where `line` fits a known shape; else `fields` holds nothing to rely on.
+    pub(super) fn read<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> bool {
         for place in 0..self.known.len() {
             fields.clear();
-            let rest = self.known.get(place).and_then(|shape| shape.read(bytes, fields));
-            if let Some(rest) = rest {
+            if self.known.get(place).is_some_and(|shape| shape.read(line, fields).is_some()) {
                 if let Some(before) = self.known.get_mut(..=place).filter(|_| place > 0) {
                     before.rotate_right(1);
                 }
                 self.fitted += 1;
-                return Some(bytes.len() - rest.len());
+                return true;
             }
         }
         self.missed += 1;
@@ -80,7 +131,12 @@ impl Shapes {
             self.known.clear();
             self.left = 0;
         }
-        None
+        false
+    }
+
+    /// Counts a line that [`other`](Self::other) told all about.
+    pub(super) fn fitted(&mut self) {
+        self.fitted += 1;
     }
 
     /// Learns the shape of `line`, which was walked and whose values are `seen`.
@@ -88,46 +144,83 @@ impl Shapes {
         if self.left == 0 || seen.len() > VALUES {
             return;
         }
-        let mut values = Vec::with_capacity(seen.len());
-        let mut end = 0;
-        for value in seen {
-            let Some(before) = line.get(end..value.start) else { return };
-            let entry = value.entry.map(|entry| (entry, value.alone));
-            values.push(Value { before: Literal::new(before), number: value.kind == Kind::Number, entry });
-            end = value.end;
-        }
-        let tail = Literal::new(line.get(end..).unwrap_or_default());
+        let Some(first) = seen.first() else { return };
+        let after = seen.iter().skip(1).map(|next| next.start).chain([line.len()]);
+        let values = seen.iter().zip(after).map(|(value, next)| Value {
+            number: value.kind == Kind::Number,
+            entry: value.entry.map(|entry| (entry, value.alone)),
+            after: Literal::new(line.get(value.end..next).unwrap_or_default()),
+            length: value.end - value.start,
+            start: value.start,
+        });
+        let values: Vec<Value> = values.collect();
+        let head = Literal::new(line.get(..first.start).unwrap_or_default());
+        let quotes = head.quotes() + values.iter().map(|value| value.after.quotes()).sum::<usize>();
         self.known.truncate(SHAPES - 1);
-        self.known.insert(0, Shape { values, tail });
+        self.known.insert(0, Shape { other: Other::new(&values), values, head, quotes });
         self.left -= 1;
     }
 }
 
+impl Other {
+    /// `None` where two values claim the same rank, so that the record may be ambiguous.
+    fn new(values: &[Value]) -> Option<Self> {
+        let of = |wanted: &[Role]| -> Vec<(u16, usize)> {
+            let entries = values.iter().enumerate();
+            let ranked = entries.filter_map(|(place, value)| value.entry.map(|((role, rank), _)| (role, rank, place)));
+            let mut found: Vec<_> = ranked.filter(|(role, ..)| wanted.contains(role)).map(|(_, rank, place)| (rank, place)).collect();
+            found.sort_unstable();
+            found
+        };
+        let singles = [
+            Role::Client, Role::ErrorCode, Role::Method, Role::Query, Role::Request, Role::RequestId, Role::Status,
+            Role::Target, Role::Time,
+        ];
+        if singles.iter().any(|role| of(&[*role]).windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other))) {
+            return None;
+        }
+        let best = |role: Role| of(&[role]).first().map(|(_, place)| *place);
+        let targets = of(&[Role::Target, Role::Request]).into_iter().map(|(_, place)| place).collect();
+        Some(Self { status: best(Role::Status)?, target: best(Role::Target)?, time: best(Role::Time), targets })
+    }
+}
+
 impl Shape {
-    /// Fills `fields` where the line at the front of `bytes` fits, and gives what follows it.
-    fn read<'a>(&self, bytes: &'a [u8], fields: &mut Fields<'a>) -> Option<&'a [u8]> {
-        let mut rest = bytes;
+    /// Finds where the values of `line` stand; whether they stand where this shape has them.
+    fn lay(&mut self, line: &[u8]) -> bool {
+        let Some(mut rest) = self.head.strip(line) else { return false };
+        for value in &mut self.values {
+            value.start = line.len() - rest.len();
+            let guess = rest.get(value.length..).and_then(|behind| value.after.strip(behind));
+            rest = match guess {
+                Some(behind) => behind,
+                None => {
+                    let length = if value.number { number(rest).map(<[u8]>::len) } else { string_end(rest) };
+                    let found = length.and_then(|length| Some((length, value.after.strip(rest.get(length..)?)?)));
+                    let Some((length, behind)) = found else { return false };
+                    value.length = length;
+                    behind
+                }
+            };
+        }
+        rest.is_empty()
+    }
+
+    /// Fills `fields` where `line` fits.
+    fn read<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Option<()> {
+        let mut rest = self.head.strip(line)?;
         for value in &self.values {
-            rest = value.before.strip(rest)?;
             let (text, kind) = if value.number {
                 (number(rest)?, Kind::Number)
             } else {
-                let (text, behind) = rest.split_at_checked(string_end(rest)?)?;
-                // Not an escape, nor a control character: the end of the line is one too.
-                if behind.first() != Some(&b'"') {
-                    return None;
-                }
-                (text, Kind::Text)
+                (rest.get(..string_end(rest)?)?, Kind::Text)
             };
-            rest = rest.get(text.len()..)?;
+            // After a string it begins with a quote, so that an escape or a control character does not fit.
+            rest = value.after.strip(rest.get(text.len()..)?)?;
             if let Some((entry, alone)) = value.entry {
                 fields.offer(entry, Scalar { text, kind }, alone);
             }
         }
-        match self.tail.strip(rest)? {
-            [] => Some(&[]),
-            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => Some(rest),
-            _ => None,
-        }
+        rest.is_empty().then_some(())
     }
 }

@@ -74,9 +74,14 @@ impl Targets {
         Self { paths, words }
     }
 
+    /// Whether `target`, which may have more around it, could be about a recording. Tells most that are not at a glance.
+    pub(super) fn may_be_recording(&self, target: &[u8]) -> bool {
+        !self.paths.is_empty() || may_name_recordings(target)
+    }
+
     /// What `target` is about.
     pub(super) fn audience(&self, target: &[u8]) -> Audience {
-        if self.paths.is_empty() && !may_name_recordings(target) {
+        if !self.may_be_recording(target) {
             return Audience::Other;
         }
         let (path, _) = split(target);

@@ -142,15 +142,16 @@ impl Clock {
     }
 }
 
-/// A time that was read, up to its minute.
+/// A time that was read, up to its minute: all of its text but the second and the fraction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memo {
-    text: [u8; 32],
+    /// 0 where nothing is kept.
     length: usize,
-    /// Where the seconds begin; 0 where nothing is kept.
-    seconds: usize,
-    /// Where the fraction of the second ends.
-    end: usize,
+    /// Four words of the text that overlap, and which of their bytes count.
+    words: [(usize, u64, u64); 4],
+    /// Where the second begins, and how many digits its fraction has.
+    second: usize,
+    digits: usize,
     minute_ns: i64,
     ambiguous: bool,
 }
@@ -158,46 +159,60 @@ pub(super) struct Memo {
 impl Memo {
     /// The instant of `text`, where it differs from the time kept in the second and its fraction alone.
     fn recall(&self, text: &[u8]) -> Option<Instant> {
-        let Self { length, seconds, end, .. } = *self;
-        if length != text.len() || seconds == 0 || text.first_chunk::<16>() != self.text.first_chunk() {
+        if self.length != text.len() || self.length == 0 {
             return None;
         }
-        let same = |range: std::ops::Range<usize>| {
-            text.get(range.clone()).unwrap_or_default().iter().eq(self.text.get(range).unwrap_or_default())
-        };
-        if !same(16..seconds) || !same(end..length) {
-            return None;
+        for (at, word, mask) in self.words {
+            if u64::from_le_bytes(*text.get(at..)?.first_chunk()?) & mask != word {
+                return None;
+            }
         }
-        let (second, part) = text.get(seconds..end)?.split_first_chunk::<2>()?;
+        let (second, part) = text.get(self.second..)?.split_first_chunk::<2>()?;
         let mut bad = false;
         let second = number(*second, &mut bad);
-        let ((nanos, digits), rest) = fraction(part);
-        if bad || second > 60 || !rest.is_empty() {
+        let mut nanos = 0;
+        if self.digits > 0 {
+            for place in 1..=self.digits {
+                nanos = nanos * 10 + number([*part.get(place)?], &mut bad);
+            }
+            nanos *= 10_i64.pow(9 - self.digits as u32);
+        }
+        if bad || second > 60 {
             return None;
         }
-        let ns = self.minute_ns.checked_add(second.min(59) * 1_000_000_000 + i64::from(nanos))?;
-        Some(Instant { at: Timestamp::new(ns, digits), ambiguous: self.ambiguous })
+        let ns = self.minute_ns.checked_add(second.min(59) * 1_000_000_000 + nanos)?;
+        // At most nine digits.
+        Some(Instant { at: Timestamp::new(ns, self.digits as u8), ambiguous: self.ambiguous })
     }
 
+    /// Keeps `text`, which states `instant`, where it is of a form that ends in seconds.
     fn keep(&mut self, text: &[u8], instant: Instant) {
-        self.seconds = 0;
-        let seconds = match (text.get(2), text.get(4)) {
-            _ if !text.first().is_some_and(u8::is_ascii_digit) => return,
+        self.length = 0;
+        let second = match (text.get(2), text.get(4)) {
+            _ if !text.first().is_some_and(u8::is_ascii_digit) || text.len() > 32 => return,
             (_, Some(b'-' | b'/')) => 17,
             (Some(b'/'), _) => 18,
             _ => return,
         };
-        let (Some(room), Some((second, part))) =
-            (self.text.get_mut(..text.len()), text.get(seconds..).and_then(<[u8]>::split_first_chunk::<2>))
-        else {
-            return;
-        };
-        room.copy_from_slice(text);
-        let second = number(*second, &mut false).min(59);
-        let ((nanos, _), rest) = fraction(part);
-        let Some(minute_ns) = instant.at.ns.checked_sub(second * 1_000_000_000 + i64::from(nanos)) else { return };
-        let (length, end) = (text.len(), text.len() - rest.len());
-        *self = Self { length, seconds, end, minute_ns, ambiguous: instant.ambiguous, ..*self };
+        let Some((now, part)) = text.get(second..).and_then(<[u8]>::split_first_chunk::<2>) else { return };
+        let ((nanos, digits), rest) = fraction(part);
+        let written = part.len() - rest.len();
+        let now = number(*now, &mut false).min(59) * 1_000_000_000 + i64::from(nanos);
+        let (Some(minute_ns), true) = (instant.at.ns.checked_sub(now), written <= 10) else { return };
+        let mut fixed = [0_u8; 32];
+        for (at, fixed) in fixed.iter_mut().enumerate() {
+            // The point of the fraction stays as it is, its digits do not.
+            let open = (second..second + 2).contains(&at) || (second + 3..second + 2 + written).contains(&at);
+            *fixed = if open { 0 } else { 0xff };
+        }
+        let last = text.len() - 8;
+        for (place, at) in self.words.iter_mut().zip([0, 8, 16.min(last), last]) {
+            let chunk = |bytes: &[u8]| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_le_bytes(*chunk));
+            let mask = chunk(&fixed);
+            *place = (at, chunk(text) & mask, mask);
+        }
+        let (length, digits, ambiguous) = (text.len(), usize::from(digits), instant.ambiguous);
+        *self = Self { length, second, digits, minute_ns, ambiguous, words: self.words };
     }
 }
 

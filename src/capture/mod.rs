@@ -32,6 +32,8 @@ mod format;
 mod frame;
 mod pcap;
 mod pcapng;
+#[cfg(test)]
+pub(crate) mod sample;
 mod walk;
 
 pub use format::{Format, recognise};

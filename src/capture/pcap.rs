@@ -225,7 +225,8 @@ impl Walk {
             if !end {
                 return Step::More;
             }
-            return match search(shape, bytes, at + 1, end) {
+            // Cut short, unless a chain of records goes on within what it claims.
+            return match search(shape, bytes, at + 1, false) {
                 Search::Found(_) => self.search_on(shape, bytes, at, at + 1, end, damage),
                 Search::Undecided(_) => truncated(len),
             };
@@ -265,7 +266,7 @@ impl Walk {
     }
 }
 
-/// Searches for the next chain of plausible records.
+/// Searches for the next chain of plausible records. At the `end` of the file a chain may be shorter.
 fn search(shape: &Shape, bytes: &[u8], from: usize, end: bool) -> Search {
     let mut at = from;
     'place: while let Some(first) = shape.record(bytes, at) {

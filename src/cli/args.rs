@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::evidence::HashKind;
+use crate::evidence::{HashKind, Timestamp};
 use crate::report::show::Show;
 use crate::settings::Timezone;
 
@@ -67,6 +67,14 @@ pub(super) struct Audit {
     /// Trunks, consent rules, identifiers and log fields, in TOML [default: built-in rules]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Reading")]
     pub(super) config: Option<PathBuf>,
+
+    /// Only calls that began at this time or later, such as 2026-03-02T10:00:00Z; their requests follow them
+    #[arg(long, value_name = "TIME", value_parser = instant, help_heading = "Reading")]
+    pub(super) from: Option<Timestamp>,
+
+    /// Only calls that began before this time
+    #[arg(long, value_name = "TIME", value_parser = instant, help_heading = "Reading")]
+    pub(super) to: Option<Timestamp>,
 
     /// How far the logs' clock may run behind the captures', such as 500ms or 1m30s
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = clock_skew)]
@@ -200,6 +208,14 @@ fn clock_skew(text: &str) -> Result<ClockSkew, String> {
         Ok(ns) if duration <= WIDEST_SKEW => Ok(ClockSkew(ns)),
         _ => Err("a skew is 26h at most, as far as time zones are apart; is it --log-timezone you want?".to_owned()),
     }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    let wrong = || "write a time with its zone, such as 2026-03-02T10:00:00Z or 2026-03-02T18:00:00+08:00".to_owned();
+    let instant: jiff::Timestamp = text.parse().ok().ok_or_else(wrong)?;
+    let ns = i64::try_from(instant.as_nanosecond()).ok().ok_or_else(wrong)?;
+    let digits = text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    Ok(Timestamp::new(ns, digits.min(9) as u8))
 }
 
 fn timezone(text: &str) -> Result<Timezone, String> {

@@ -133,6 +133,8 @@ fn settings(args: &Audit) -> Result<Settings, Error> {
         None => Settings::default(),
     };
     settings.clock_skew_ns = args.clock_skew.0;
+    settings.from = args.from;
+    settings.to = args.to;
     settings.log_timezone = args.log_timezone.clone();
     settings.hash = args.hash.into();
     Ok(settings)
@@ -402,7 +404,7 @@ mod tests {
             incident,
         );
         let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-        let expected = serde_json::json!({"clock_skew_s": 0.5, "log_timezone": "+08:00", "hash": "none"});
+        let expected = serde_json::json!({"from": null, "to": null, "clock_skew_s": 0.5, "log_timezone": "+08:00", "hash": "none"});
         assert_eq!(report["settings"]["options"], expected);
     }
 

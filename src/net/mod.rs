@@ -20,6 +20,8 @@
 mod ip;
 mod link;
 mod payload;
+#[cfg(test)]
+pub(crate) mod sample;
 
 pub use payload::{Ends, Packet, Payload};
 

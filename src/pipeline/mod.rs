@@ -121,6 +121,7 @@ fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
             JudgedLeg { consent, measured, verdict, grounds }
         })
         .collect();
+    let range = Range::of(&legs, &identity, &bindings, settings);
     let report = build::build(&Concluded {
         settings,
         accounts: &accounts,
@@ -131,11 +132,49 @@ fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
         requests: &requests,
         bindings: &bindings,
         bound: &bound,
-        total_requests: total_requests.saturating_sub(copies),
+        total_requests: total_requests.saturating_sub(copies).saturating_sub(range.excluded_requests()),
+        legs_in_range: &range.legs,
+        requests_in_range: &range.requests,
         registrations: &registrations,
         rules_seen: &rules_seen(&legs, settings),
     });
     Audit { report, failures }
+}
+
+/// Which legs and requests the time range of the settings keeps: calls that began in it, and the requests that are not
+/// bound to others alone.
+struct Range {
+    legs: Vec<bool>,
+    requests: Vec<bool>,
+}
+
+impl Range {
+    fn of(legs: &[Leg<'_>], identity: &Identity<'_>, bindings: &[Binding], settings: &Settings) -> Self {
+        let mut kept = vec![true; legs.len()];
+        for call in &identity.calls {
+            let began = call.iter().filter_map(|leg| legs.get(*leg)).map(|leg| leg.first.at.ns).min();
+            let within = began.is_none_or(|began| {
+                settings.from.is_none_or(|from| from.ns <= began) && settings.to.is_none_or(|to| began < to.ns)
+            });
+            for leg in call {
+                if let Some(kept) = kept.get_mut(*leg) {
+                    *kept = within;
+                }
+            }
+        }
+        let requests = bindings
+            .iter()
+            .map(|binding| match binding {
+                Binding::Legs(links) => links.iter().any(|link| kept.get(link.leg).copied().unwrap_or(false)),
+                Binding::Trunk(_) | Binding::Nothing(_) => true,
+            })
+            .collect();
+        Self { legs: kept, requests }
+    }
+
+    fn excluded_requests(&self) -> u64 {
+        self.requests.iter().filter(|kept| !**kept).count() as u64
+    }
 }
 
 /// The consent of every leg. A leg that replaces another and says nothing itself is unknown where the other was granted

@@ -101,10 +101,34 @@ pub struct Concluded<'a> {
     pub bound: &'a [Vec<(usize, identity::Link)>],
     /// API requests of all logs, each once.
     pub total_requests: u64,
+    /// For each leg whether its call began in the time range of the settings.
+    pub legs_in_range: &'a [bool],
+    /// For each request whether it is not bound to calls out of that range alone.
+    pub requests_in_range: &'a [bool],
     /// The trunks' registrations, by time.
     pub registrations: &'a [call::registration::Registration],
     /// For each rule whether its field occurs on some INVITE.
     pub rules_seen: &'a [bool],
+}
+
+impl<'a> Concluded<'a> {
+    /// The calls in the time range.
+    fn calls(&self) -> impl Iterator<Item = &'a Vec<usize>> {
+        let in_range = self.legs_in_range;
+        self.identity.calls.iter().filter(move |call| call.iter().all(|leg| in_range.get(*leg) == Some(&true)))
+    }
+
+    /// The legs in the time range, judged.
+    fn legs(&self) -> impl Iterator<Item = (&'a Leg<'a>, &'a JudgedLeg)> {
+        let legs = self.legs.iter().zip(self.judged).zip(self.legs_in_range);
+        legs.filter(|(_, in_range)| **in_range).map(|(leg, _)| leg)
+    }
+
+    /// The recording requests that are not bound to calls out of the time range alone.
+    fn requests(&self) -> impl Iterator<Item = (&'a ApiRequest, &'a Binding)> {
+        let requests = self.requests.iter().zip(self.bindings).zip(self.requests_in_range);
+        requests.filter(|(_, in_range)| **in_range).map(|(request, _)| request)
+    }
 }
 
 /// Builds the report.
@@ -141,9 +165,7 @@ fn optional_text(bytes: &[u8]) -> Option<EvidenceText> {
 
 fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
     concluded
-        .identity
-        .calls
-        .iter()
+        .calls()
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
             legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),
@@ -317,9 +339,7 @@ fn trunk_ref(leg: &Leg<'_>, settings: &Settings) -> TrunkRef {
 
 fn unbound_refusals(concluded: &Concluded<'_>) -> Vec<UnboundRefusal> {
     concluded
-        .requests
-        .iter()
-        .zip(concluded.bindings)
+        .requests()
         .filter(|(request, _)| request.is_refused())
         .filter_map(|(request, binding)| match binding {
             Binding::Nothing(reason) => Some(UnboundRefusal { request: self::request(request), reason: reason.name() }),
@@ -345,9 +365,9 @@ fn count(verdicts: &mut Verdicts, verdict: Verdict) {
 }
 
 fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
-    let mut summary = Summary { calls: calls as u64, legs: concluded.legs.len() as u64, ..Summary::default() };
+    let mut summary = Summary { calls: calls as u64, legs: concluded.legs().count() as u64, ..Summary::default() };
     let mut unconsented_ns = 0;
-    for (leg, judged) in concluded.legs.iter().zip(concluded.judged) {
+    for (leg, judged) in concluded.legs() {
         count(&mut summary.verdicts, judged.verdict);
         if identity::kind(leg, concluded.settings) != TrunkKind::Byoc {
             continue;
@@ -363,8 +383,9 @@ fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
         }
     }
     summary.unconsented_media_s = Seconds(unconsented_ns);
-    let requests = concluded.requests;
-    let number = |fits: fn(&ApiRequest) -> bool| requests.iter().filter(|request| fits(request)).count() as u64;
+    let number = |fits: fn(&ApiRequest) -> bool| {
+        concluded.requests().filter(|(request, _)| fits(request)).count() as u64
+    };
     summary.requests = RequestCounts {
         total: concluded.total_requests,
         recording: number(|request| request.audience.is_recording()),
@@ -380,21 +401,19 @@ fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
     let settings = concluded.settings;
     let no_trunk = settings::Trunk { name: String::new(), ..settings::Trunk::default() };
     let configured = settings.trunks.iter().enumerate().map(|(place, trunk)| (Some(place), trunk));
-    let unfitted = concluded.legs.iter().any(|leg| leg.trunk.is_none()).then_some((None, &no_trunk));
+    let unfitted = concluded.legs().any(|(leg, _)| leg.trunk.is_none()).then_some((None, &no_trunk));
     configured.chain(unfitted).map(|(place, trunk)| self::trunk(concluded, place, trunk)).collect()
 }
 
 /// One trunk's figures; `None` stands for the legs that no trunk fits.
 fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trunk) -> Trunk {
-    let own = || concluded.legs.iter().zip(concluded.judged).filter(move |(leg, _)| leg.trunk == place);
+    let own = || concluded.legs().filter(move |(leg, _)| leg.trunk == place);
     let mut verdicts = Verdicts::default();
     for (_, judged) in own() {
         count(&mut verdicts, judged.verdict);
     }
     let refusals = concluded
-        .requests
-        .iter()
-        .zip(concluded.bindings)
+        .requests()
         .filter(|(request, binding)| {
             request.is_refused() && matches!(binding, Binding::Trunk(trunk) if Some(*trunk) == place)
         })
@@ -424,7 +443,7 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
 /// Calls of a trunk by consent and by what one client was answered: the unit is one call for one client (contract §5).
 fn outcomes(concluded: &Concluded<'_>, trunk: Option<usize>) -> Outcomes {
     let mut outcomes = Outcomes::default();
-    for call in &concluded.identity.calls {
+    for call in concluded.calls() {
         // The call's group: what all its legs with media on the trunk agree on.
         let mut group: Option<Option<bool>> = None;
         for place in call {
@@ -526,7 +545,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             ),
         });
     }
-    if !concluded.legs.iter().any(|leg| identity::kind(leg, settings) == TrunkKind::Byoc) {
+    if !concluded.legs().any(|(leg, _)| identity::kind(leg, settings) == TrunkKind::Byoc) {
         notices.push(Notice {
             code: "no_byoc_leg",
             text: "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged."

@@ -346,11 +346,11 @@ fn join(packets: &[Seen], intervals: &mut Vec<Interval>) {
 }
 
 impl Growing {
-    /// Whether an interval goes on with this run or fills it up.
+    /// Whether an interval goes on with this run or fills it up. A number that it has had, and not just now, was sent anew.
     fn takes(&self, interval: &Interval) -> bool {
         let ahead = interval.start.wrapping_sub((self.high as u16).wrapping_add(1));
         let behind = (self.high as u16).wrapping_sub(interval.start);
-        ahead <= MAX_DROPOUT || behind < MAX_MISORDER
+        ahead <= MAX_DROPOUT || behind < MAX_MISORDER && self.seen >> behind & 1 == 0
     }
 
     fn add(&mut self, interval: &Interval) {

@@ -1,0 +1,349 @@
+use std::collections::BTreeMap;
+
+use super::cell::SECOND_NS;
+use super::store::{Limits, Store};
+use super::*;
+use crate::capture::sample::Random;
+use crate::evidence::{SourceId, Timestamp};
+use crate::facts::{MediaFlow, Run};
+use crate::net::Ends;
+
+const MS: i64 = 1_000_000;
+const START: i64 = 1_700_000_000 * SECOND_NS;
+
+/// One captured packet of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packet {
+    source: u32,
+    flow: u8,
+    ns: i64,
+    sequence: u16,
+    size: u16,
+    record: u64,
+}
+
+fn ends(flow: u8) -> Ends {
+    if flow < 100 {
+        Ends::V4 { addresses: [203, 0, 113, 5, 192, 0, 2, 9], ports: [15, 160, 23, flow] }
+    } else {
+        Ends::V6 { addresses: [flow; 32], ports: [15, 160, 23, flow] }
+    }
+}
+
+/// Counts packets: those of a source by as many tables as said, in blocks of `block`, the tables taken as `pick` says.
+fn account(packets: &[Packet], block: usize, tables: usize, pick: &mut impl FnMut(usize) -> usize) -> Vec<MediaFlow> {
+    let mut by_source: BTreeMap<u32, Vec<Packet>> = BTreeMap::new();
+    for packet in packets {
+        by_source.entry(packet.source).or_default().push(*packet);
+    }
+    let mut sources: Vec<(u32, Vec<Packet>)> = by_source.into_iter().collect();
+    let mut flows = Flows::default();
+    while !sources.is_empty() {
+        let (source, packets) = sources.remove(pick(sources.len()));
+        let ledger = Ledger::default();
+        let mut held: Vec<Table> = (0..tables).map(|_| ledger.take()).collect();
+        for block in packets.chunks(block) {
+            let place = pick(held.len());
+            let mut table = held.swap_remove(place);
+            for packet in block {
+                let header = Header { sequence: packet.sequence, ssrc: 7, size: packet.size };
+                table.count(&ends(packet.flow), header, Timestamp::new(packet.ns, 6), packet.record);
+            }
+            ledger.give_back(table, false);
+            held.push(ledger.take());
+        }
+        for table in held {
+            ledger.give_back(table, true);
+        }
+        let of_source = ledger.finish(SourceId(source));
+        assert_eq!(of_source.captured(), packets.len() as u64);
+        flows.merge(of_source);
+    }
+    let flows = flows.finish();
+    let captured: u64 = flows.iter().flat_map(|flow| &flow.runs).flat_map(|run| run.captured.iter()).map(|(_, n)| n).sum();
+    assert_eq!(captured, packets.len() as u64, "every captured packet is in one run");
+    flows
+}
+
+/// Counts in order with one table, and then in other ways: the result must be the same.
+fn count(packets: &[Packet]) -> Vec<MediaFlow> {
+    let plain = account(packets, usize::MAX, 1, &mut |_| 0);
+    let mut random = Random(packets.len() as u64);
+    for (block, tables) in [(1, 2), (7, 2), (50, 3), (900, 1), (1_000, 4)] {
+        let other = account(packets, block, tables, &mut |count| random.below(count));
+        assert_eq!(other, plain, "in blocks of {block} by {tables} tables");
+    }
+    plain
+}
+
+fn runs(packets: &[Packet]) -> Vec<Run> {
+    let mut flows = count(packets);
+    assert_eq!(flows.len(), 1);
+    flows.remove(0).runs
+}
+
+/// Packets every 20 ms from `START` + `from_ms` on, numbered from `sequence`.
+fn stream(from_ms: i64, sequence: u16, count: usize) -> Vec<Packet> {
+    (0..count)
+        .map(|n| Packet {
+            source: 0,
+            flow: 1,
+            ns: START + from_ms * MS + 20 * MS * n as i64,
+            sequence: sequence.wrapping_add(n as u16),
+            size: 160,
+            record: 1 + n as u64,
+        })
+        .collect()
+}
+
+fn figures(run: &Run) -> (u64, u64, u64, u64) {
+    (run.packets, run.bytes, run.lost, run.lost_before)
+}
+
+#[test]
+fn rtp_rtcp_and_others_are_told_apart() {
+    let rtp = crate::net::sample::rtp(0xdead_beef, 77, 160);
+    let header = Header { sequence: 77, ssrc: 0xdead_beef, size: 160 };
+    assert_eq!(recognise(&rtp, rtp.len()), Kind::Rtp(header));
+    assert_eq!(recognise(&rtp[..12], rtp.len()), Kind::Rtp(header), "only the header is needed");
+    assert_eq!(recognise(&rtp[..11], rtp.len()), Kind::Unreadable);
+    assert_eq!(recognise(&rtp[..11], 11), Kind::Other);
+    for packet_type in [192, 200, 201, 207, 223] {
+        assert_eq!(recognise(&[0x80, packet_type, 0, 1, 0, 0, 0, 1], 8), Kind::Rtcp);
+    }
+    assert!(matches!(recognise(&[&[0x80, 0xff][..], &[0; 10]].concat(), 12), Kind::Rtp(_)));
+    // Fifteen contributing sources that are not there.
+    assert_eq!(recognise(&[&[0x8f, 0][..], &[0; 20]].concat(), 22), Kind::Other);
+    // STUN, ZRTP, DTLS, TURN channel, SIP, nothing.
+    for first in [0, 0x10, 22, 0x40, b'I'] {
+        assert_eq!(recognise(&[&[first][..], &[0; 40]].concat(), 41), Kind::Other);
+    }
+    assert_eq!(recognise(&[], 0), Kind::Other);
+}
+
+#[test]
+fn a_call_is_one_run_with_exact_times() {
+    let run = &runs(&stream(0, 65_000, 1_000))[0];
+    assert_eq!(figures(run), (1_000, 160_000, 0, 0));
+    assert_eq!((run.first.ns, run.last.ns), (START, START + 999 * 20 * MS));
+    assert_eq!((run.first.digits, run.first_record.record), (6, 1));
+    assert_eq!(*run.captured, [(SourceId(0), 1_000)]);
+}
+
+#[test]
+fn numbers_wrap_many_times_in_a_long_call() {
+    let mut packets = stream(0, 9, 300_000);
+    packets.remove(250_000);
+    let plain = account(&packets, 5_000, 2, &mut |_| 0);
+    assert_eq!(plain[0].runs.len(), 1);
+    assert_eq!(figures(&plain[0].runs[0]), (299_999, 299_999 * 160, 1, 0));
+    assert_eq!(plain[0].runs[0].last.ns, START + 299_999 * 20 * MS);
+}
+
+#[test]
+fn loss_is_counted_between_first_and_last() {
+    let mut packets = stream(0, 65_500, 200);
+    packets.drain(30..45);
+    packets.remove(100);
+    assert_eq!(figures(&runs(&packets)[0]), (184, 184 * 160, 16, 0));
+}
+
+#[test]
+fn a_doubled_mirror_counts_once() {
+    let mut packets = Vec::new();
+    for packet in stream(997, 300, 400) {
+        packets.push(packet);
+        packets.push(Packet { ns: packet.ns + 30_000, record: packet.record + 10_000, ..packet });
+    }
+    let runs = runs(&packets);
+    assert_eq!(runs.len(), 1);
+    assert_eq!(figures(&runs[0]), (400, 64_000, 0, 0));
+    assert_eq!(*runs[0].captured, [(SourceId(0), 800)]);
+    assert_eq!(runs[0].last.ns, packets[799].ns, "the copy of the last packet is the last one captured");
+}
+
+#[test]
+fn a_second_tap_fills_the_holes_of_the_first() {
+    for lag in [0, 7 * MS, 400 * MS, -600 * MS] {
+        let all = stream(0, 40_000, 3_000);
+        let mut packets = Vec::new();
+        packets.extend(all.iter().filter(|packet| packet.sequence % 7 != 0));
+        let other = all.iter().filter(|packet| packet.sequence % 5 != 0);
+        packets.extend(other.map(|packet| Packet { source: 1, ns: packet.ns + lag, ..*packet }));
+        let runs = runs(&packets);
+        assert_eq!(runs.len(), 1);
+        let missing = all.iter().filter(|packet| packet.sequence % 35 == 0).count() as u64;
+        assert_eq!(figures(&runs[0]), (3_000 - missing, (3_000 - missing) * 160, missing, 0), "lag {lag}");
+        assert_eq!(runs[0].captured.len(), 2);
+    }
+}
+
+#[test]
+fn sizes_that_differ_stay_exact_over_two_taps() {
+    let all: Vec<Packet> =
+        stream(0, 100, 2_000).iter().map(|packet| Packet { size: 20 + packet.sequence % 91, ..*packet }).collect();
+    let mut packets: Vec<Packet> = all.iter().filter(|packet| packet.sequence % 3 != 0).copied().collect();
+    packets.extend(
+        all.iter()
+            .filter(|packet| packet.sequence % 4 != 0)
+            .map(|packet| Packet { source: 1, ns: packet.ns + 300 * MS, ..*packet }),
+    );
+    let there = || all.iter().filter(|packet| packet.sequence % 12 != 0);
+    let runs = runs(&packets);
+    assert_eq!((runs.len(), runs[0].packets), (1, there().count() as u64));
+    assert_eq!(runs[0].bytes, there().map(|packet| u64::from(packet.size)).sum::<u64>());
+}
+
+#[test]
+fn a_file_and_its_other_half_are_one_run() {
+    let mut packets = stream(0, 1, 1_000);
+    for packet in &mut packets[437..] {
+        packet.source = 1;
+    }
+    let runs = runs(&packets);
+    assert_eq!((runs.len(), figures(&runs[0])), (1, (1_000, 160_000, 0, 0)));
+    assert_eq!(*runs[0].captured, [(SourceId(0), 437), (SourceId(1), 563)]);
+    assert_eq!(runs[0].first_record.source, SourceId(0));
+}
+
+#[test]
+fn silence_begins_a_run_and_says_what_was_lost_in_it() {
+    let mut packets = stream(0, 10, 100);
+    packets.extend(stream(10_000, 110, 100));
+    packets.extend(stream(20_000, 240, 100));
+    let runs = runs(&packets);
+    assert_eq!(runs.iter().map(figures).collect::<Vec<_>>(), [(100, 16_000, 0, 0), (100, 16_000, 0, 0), (100, 16_000, 0, 30)]);
+    assert_eq!(runs[1].first.ns, START + 10_000 * MS);
+    // Just within the gap, and just beyond.
+    let near = [stream(0, 10, 2), stream(1_020, 12, 2)].concat();
+    assert_eq!(self::runs(&near).len(), 1);
+    let far = [stream(0, 10, 2), stream(1_021, 12, 2)].concat();
+    assert_eq!(self::runs(&far).len(), 2);
+}
+
+#[test]
+fn numbers_that_begin_anew_begin_a_run_without_loss() {
+    let packets = [stream(0, 50_000, 100), stream(2_000, 3, 100)].concat();
+    let runs = runs(&packets);
+    assert_eq!(runs.iter().map(figures).collect::<Vec<_>>(), [(100, 16_000, 0, 0), (100, 16_000, 0, 0)]);
+    assert_eq!(runs[0].last.ns, START + 1_980 * MS);
+    assert_eq!(runs[1].first.ns, START + 2_000 * MS);
+}
+
+#[test]
+fn the_same_recording_sent_again_is_counted_again() {
+    let packets = [stream(0, 0, 100), stream(4_000, 0, 100), stream(6_500, 0, 100)].concat();
+    let runs = runs(&packets);
+    assert_eq!(runs.len(), 3);
+    assert!(runs.iter().all(|run| figures(run) == (100, 16_000, 0, 0)));
+}
+
+#[test]
+fn late_packets_and_a_clock_that_steps_back_lose_nothing() {
+    let mut packets = stream(0, 65_400, 500);
+    for at in (3..480).step_by(11) {
+        packets[at].ns += 130 * MS;
+    }
+    packets.sort_by_key(|packet| packet.ns);
+    // The clock steps back by 80 ms in the middle.
+    for packet in &mut packets[250..] {
+        packet.ns -= 80 * MS;
+    }
+    assert_eq!(runs(&packets).iter().map(figures).collect::<Vec<_>>(), [(500, 80_000, 0, 0)]);
+    // The very first packets in the wrong order.
+    let mut packets = stream(0, 5, 50);
+    packets.swap(0, 3);
+    let times: Vec<i64> = (0..50).map(|n| START + 20 * MS * n).collect();
+    for (packet, ns) in packets.iter_mut().zip(times) {
+        packet.ns = ns;
+    }
+    assert_eq!(runs(&packets).iter().map(figures).collect::<Vec<_>>(), [(50, 8_000, 0, 0)]);
+}
+
+#[test]
+fn two_senders_of_one_flow_stay_apart() {
+    let mut packets = [stream(0, 1_000, 300), stream(10, 30_000, 300)].concat();
+    packets.sort_by_key(|packet| packet.ns);
+    let runs = runs(&packets);
+    assert_eq!(runs.iter().map(figures).collect::<Vec<_>>(), [(300, 48_000, 0, 0), (300, 48_000, 0, 0)]);
+}
+
+#[test]
+fn flows_are_kept_apart_and_sorted() {
+    let mut packets = Vec::new();
+    for flow in [120, 3, 1, 101] {
+        packets.extend(stream(0, u16::from(flow), 150).into_iter().map(|packet| Packet { flow, ..packet }));
+    }
+    let flows = count(&packets);
+    assert_eq!(flows.len(), 4);
+    assert!(flows.iter().is_sorted_by_key(|flow| flow.key));
+    assert!(flows.iter().all(|flow| flow.runs.iter().map(figures).eq([(150, 24_000, 0, 0)])));
+    assert_eq!(flows[0].key.source.to_string(), "203.0.113.5:4000");
+    assert_eq!(flows[0].key.destination.to_string(), "192.0.2.9:5889");
+    assert_eq!(flows[2].key.ssrc, 7);
+}
+
+#[test]
+fn whatever_comes_the_order_of_counting_does_not_matter() {
+    let mut random = Random(42);
+    for round in 0..60 {
+        let mut packets = Vec::new();
+        let mut record = 0;
+        for _ in 0..=random.below(4) {
+            let (source, flow) = (random.below(3) as u32, if random.below(3) == 0 { 101 } else { 1 });
+            let mut ns = START + random.below(5_000) as i64 * MS;
+            let mut sequence = random.below(65_536) as u16;
+            for _ in 0..random.below(900) {
+                record += 1;
+                let size = if round % 3 == 0 { 20 + random.below(4) as u16 } else { 160 };
+                packets.push(Packet { source, flow, ns, sequence, size, record });
+                match random.below(60) {
+                    0 => ns -= random.below(900) as i64 * MS,
+                    1 => ns += random.below(2_500) as i64 * MS,
+                    2 => sequence = random.below(65_536) as u16,
+                    3 => sequence = sequence.wrapping_sub(random.below(150) as u16),
+                    4 => sequence = sequence.wrapping_add(random.below(4_000) as u16),
+                    _ => {}
+                }
+                ns += 20 * MS;
+                sequence = sequence.wrapping_add(1);
+            }
+        }
+        count(&packets);
+    }
+}
+
+#[test]
+fn of_too_many_flows_the_same_stay_whatever_the_order() {
+    let limits = Limits { flows: 10, detail: DETAIL_LIMIT };
+    let keep = |order: &mut dyn Iterator<Item = u32>| {
+        let mut store = Store::limited(limits);
+        for ssrc in order {
+            let packet = cell::Captured { ns: START, digits: 6, record: 1, sequence: 1, size: 1 };
+            let key = store::KeyV4::new([1; 8], [2; 4], ssrc);
+            store.add_v4(key, cell::Cell::of(packet));
+        }
+        let flows = store.finish(SourceId(0));
+        assert!(flows.unaccounted().flows_limited);
+        assert_eq!(flows.captured(), 10);
+        flows.finish()
+    };
+    assert_eq!(keep(&mut (0..1_000)), keep(&mut (0..1_000).rev()));
+    let mut store = Store::limited(limits);
+    store.add_v4(store::KeyV4::new([1; 8], [2; 4], 5), cell::Cell::of(cell::Captured { ns: 0, digits: 6, record: 1, sequence: 1, size: 1 }));
+    assert!(!store.finish(SourceId(0)).unaccounted().flows_limited);
+}
+
+#[test]
+fn too_much_detail_leaves_no_flow() {
+    let mut store = Store::limited(Limits { flows: 10, detail: 1_000 });
+    for n in 0..200 {
+        let packet = cell::Captured { ns: START + n * SECOND_NS, digits: 6, record: 1, sequence: (n * 999) as u16, size: 1 };
+        let mut cell = cell::Cell::of(packet);
+        cell.add(cell::Captured { sequence: packet.sequence ^ 7, ..packet });
+        store.add_v4(store::KeyV4::new([1; 8], [2; 4], 5), cell);
+    }
+    let flows = store.finish(SourceId(0));
+    assert!(flows.unaccounted().detail_limited);
+    assert_eq!(flows.captured(), 0);
+}

@@ -11,6 +11,8 @@
 //! - A cut description is read up to its last line end ([`whole_lines`]). An `m=` line that stands whole gives a stream
 //!   even when attributes behind it were cut: no later line could take the stream back.
 
+use std::ops::ControlFlow;
+
 use super::Direction;
 use crate::scan;
 
@@ -23,25 +25,9 @@ pub const MAX_FORMATS: usize = 64;
 /// Bytes of one codec's name; a longer one in `a=rtpmap` is not used.
 pub const MAX_CODEC_BYTES: usize = 64;
 
-/// A session description, its session level read.
-#[derive(Clone, Copy, Debug)]
-pub struct Description<'a> {
-    address: &'a [u8],
-    direction: Option<Direction>,
-    /// From the first `m=` on.
-    sections: &'a [u8],
-}
-
-/// The media descriptions of one session description, in order.
-#[derive(Clone, Debug)]
-pub struct Sections<'a> {
-    description: Description<'a>,
-    rest: &'a [u8],
-}
-
 /// One media description.
 #[derive(Clone, Copy, Debug)]
-pub struct Media<'a> {
+pub struct Media<'a, 'm> {
     /// The media type, such as `audio`; empty where the line ends before it.
     pub media: &'a [u8],
     /// The transport port; `None` where it is no number below 65,536.
@@ -53,10 +39,15 @@ pub struct Media<'a> {
     /// The direction that holds for the section.
     pub direction: Direction,
     formats: &'a [u8],
-    section: &'a [u8],
-    /// Where in the section the first `a=rtpmap` stands.
-    maps: Option<usize>,
+    body: &'a [u8],
+    maps: &'m Maps,
 }
+
+/// The names that `a=rtpmap` gives, by payload type: one more than their place in the body, 0 without one.
+type Maps = [u32; PAYLOAD_TYPES];
+
+/// RTP has seven bits for the payload type (RFC 3550 §5.1).
+const PAYLOAD_TYPES: usize = 128;
 
 /// The bytes of `body` up to its last line end: all that a cut description can be trusted for.
 #[must_use]
@@ -65,99 +56,100 @@ pub fn whole_lines(body: &[u8]) -> &[u8] {
     body.get(..end).unwrap_or_default()
 }
 
-impl<'a> Description<'a> {
-    /// Reads the session level of `body` and finds the first media description.
-    #[must_use]
-    pub fn read(body: &'a [u8]) -> Self {
-        let mut description = Self { address: b"", direction: None, sections: b"" };
-        let mut rest = body;
-        while !rest.is_empty() {
-            let (line, behind) = line(rest);
-            match line {
-                Line::Media(_) => {
-                    description.sections = rest;
-                    break;
-                }
-                Line::Connection(value) if description.address.is_empty() => description.address = address(value),
-                Line::Attribute(value) => description.direction = description.direction.or_else(|| direction(value)),
-                _ => {}
-            }
-            rest = behind;
-        }
-        description
-    }
-
-    /// The media descriptions.
-    #[must_use]
-    pub fn sections(&self) -> Sections<'a> {
-        Sections { description: *self, rest: self.sections }
-    }
+/// What the lines of one level say: of the session, or of one section.
+#[derive(Clone, Copy, Debug, Default)]
+struct Level<'a> {
+    address: &'a [u8],
+    direction: Option<Direction>,
 }
 
-impl<'a> Iterator for Sections<'a> {
-    type Item = Media<'a>;
-
-    fn next(&mut self) -> Option<Media<'a>> {
-        let (Line::Media(value), section) = line(self.rest) else { return None };
-        let (media, rest) = word(value);
-        let (port, rest) = word(rest);
-        let (protocol, formats) = word(rest);
-        let mut address = b"".as_slice();
-        let mut direction = None;
-        let mut maps = None;
-        let mut rest = section;
-        while !rest.is_empty() {
-            let (line, behind) = line(rest);
-            match line {
-                Line::Media(_) => break,
-                Line::Connection(value) if address.is_empty() => address = self::address(value),
-                Line::Attribute(value) => {
-                    if value.starts_with(b"rtpmap") {
-                        maps.get_or_insert(section.len() - rest.len());
-                    } else if direction.is_none() {
-                        direction = self::direction(value);
+/// Shows every media description of `body` in order, until told to stop.
+pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFlow<()>) {
+    let mut maps = [0; PAYLOAD_TYPES];
+    let mut has_maps = false;
+    let mut session = Level::default();
+    let mut level = Level::default();
+    // The `m=` line of the section that is being read.
+    let mut section: Option<&[u8]> = None;
+    let mut at = 0;
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        let end = scan::line_end(rest).unwrap_or(rest.len());
+        let (kind, value) = match rest {
+            [kind, b'=', ..] => (*kind, rest.get(2..end).unwrap_or_default()),
+            [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(rest.get(..end).unwrap_or_default()),
+            _ => (0, b"".as_slice()),
+        };
+        match kind {
+            b'a' => match value {
+                [b'r', b't', b'p', b'm', b'a', b'p', ..] => {
+                    if let Some((payload_type, name)) = rtpmap(value)
+                        && let Some(map) = maps.get_mut(payload_type)
+                        && *map == 0
+                    {
+                        // The value ends where the line does.
+                        *map = u32::try_from(at + end - name.len() + 1).unwrap_or(0);
+                        has_maps = true;
                     }
                 }
+                [b'r' | b's' | b'i' | b'R' | b'S' | b'I' | b' ' | b'\t', ..] if level.direction.is_none() => {
+                    level.direction = direction(scan::trim(value));
+                }
                 _ => {}
+            },
+            b'c' if level.address.is_empty() => level.address = address(value),
+            b'm' => {
+                match section.replace(value) {
+                    Some(before) if media(before, level, session, body, &maps, &mut show).is_break() => return,
+                    Some(_) => {}
+                    None => session = level,
+                }
+                level = Level::default();
+                if has_maps {
+                    maps = [0; PAYLOAD_TYPES];
+                    has_maps = false;
+                }
             }
-            rest = behind;
+            _ => {}
         }
-        let section = section.get(..section.len() - rest.len()).unwrap_or_default();
-        self.rest = rest;
-        Some(Media {
-            media,
-            port: self::port(port),
-            protocol,
-            address: if address.is_empty() { self.description.address } else { address },
-            direction: direction.or(self.description.direction).unwrap_or_default(),
-            formats,
-            section,
-            maps,
-        })
+        at += end + if matches!(rest.get(end..), Some([b'\r', b'\n', ..])) { 2 } else { 1 };
+    }
+    if let Some(last) = section {
+        let _ = media(last, level, session, body, &maps, &mut show);
     }
 }
 
-impl<'a> Media<'a> {
+/// Shows the section whose `m=` line has this value.
+#[inline]
+fn media<'a>(
+    value: &'a [u8],
+    level: Level<'a>,
+    session: Level<'a>,
+    body: &'a [u8],
+    maps: &Maps,
+    show: &mut impl FnMut(Media<'a, '_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let (media, rest) = word(value);
+    let (port, rest) = word(rest);
+    let (protocol, formats) = word(rest);
+    show(Media {
+        media,
+        port: self::port(port),
+        protocol,
+        address: if level.address.is_empty() { session.address } else { level.address },
+        direction: level.direction.or(session.direction).unwrap_or_default(),
+        formats,
+        body,
+        maps,
+    })
+}
+
+impl<'a, 'm> Media<'a, 'm> {
     /// The names of the formats in their order, at most [`MAX_FORMATS`]: `PCMU/8000` by `a=rtpmap` or RFC 3551 §6, else
     /// the format as the `m=` line has it.
     #[must_use]
-    pub fn codecs(&self) -> Codecs<'a> {
-        let mut maps = [0; 128];
-        let mut rest = self.maps.and_then(|at| self.section.get(at..)).unwrap_or_default();
-        while !rest.is_empty() {
-            let at = self.section.len() - rest.len();
-            let (line, behind) = line(rest);
-            if let Line::Attribute(value) = line
-                && let Some((payload_type, _)) = rtpmap(value)
-                && let Some(map) = maps.get_mut(payload_type)
-                && *map == 0
-            {
-                *map = u16::try_from(at + 1).unwrap_or(0);
-            }
-            rest = behind;
-        }
+    pub fn codecs(&self) -> Codecs<'a, 'm> {
         let is_rtp = self.protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
-        Codecs { maps, is_rtp, section: self.section, formats: self.formats, named: 0 }
+        Codecs { maps: self.maps, is_rtp, body: self.body, formats: self.formats, named: 0 }
     }
 
     /// Whether there are more formats than are named.
@@ -177,100 +169,63 @@ impl<'a> Media<'a> {
 
 /// The names of one media description's formats.
 #[derive(Clone, Debug)]
-pub struct Codecs<'a> {
-    /// By payload type: one more than the place of its `a=rtpmap` in the section, 0 without one.
-    maps: [u16; 128],
+pub struct Codecs<'a, 'm> {
+    maps: &'m Maps,
     is_rtp: bool,
-    section: &'a [u8],
+    body: &'a [u8],
     formats: &'a [u8],
     named: usize,
 }
 
-impl<'a> Iterator for Codecs<'a> {
+impl<'a> Iterator for Codecs<'a, '_> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        if self.named == MAX_FORMATS {
-            return None;
-        }
         let (format, rest) = word(self.formats);
-        if format.is_empty() {
+        if format.is_empty() || self.named == MAX_FORMATS {
             return None;
         }
         self.formats = rest;
         self.named += 1;
-        let payload_type = payload_type(format);
-        let mapped = payload_type.and_then(|number| self.mapped(number));
-        let fixed = payload_type.filter(|_| self.is_rtp).and_then(static_name);
-        Some(mapped.or(fixed).unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)))
+        let name = payload_type(format).and_then(|payload_type| {
+            let mapped = self.maps.get(payload_type).filter(|map| **map > 0);
+            match mapped {
+                Some(map) => self.body.get(*map as usize - 1..).map(name),
+                None if self.is_rtp => static_name(payload_type),
+                None => None,
+            }
+        });
+        Some(name.unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)))
     }
 }
 
-impl<'a> Codecs<'a> {
-    fn mapped(&self, payload_type: usize) -> Option<&'a [u8]> {
-        let at = usize::from(self.maps.get(payload_type)?.checked_sub(1)?);
-        match line(self.section.get(at..)?).0 {
-            Line::Attribute(value) => rtpmap(value).map(|(_, name)| name),
-            _ => None,
-        }
-    }
-}
-
-/// A line that is read.
-enum Line<'a> {
-    Attribute(&'a [u8]),
-    Connection(&'a [u8]),
-    Media(&'a [u8]),
-    Other,
-}
-
-/// The line at the start of `text`, and what stands behind its line end.
-#[inline]
-fn line(text: &[u8]) -> (Line<'_>, &[u8]) {
-    let (line, behind) = match scan::line_end(text) {
-        None => (text, b"".as_slice()),
-        Some(end) => {
-            let line = text.get(..end).unwrap_or_default();
-            let bytes = if text.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n")) { 2 } else { 1 };
-            (line, text.get(end + bytes..).unwrap_or_default())
-        }
-    };
-    let line = match line {
-        [kind @ (b'a' | b'c' | b'm'), b'=', value @ ..] => of_kind(*kind, value),
-        [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
-        _ => Line::Other,
-    };
-    (line, behind)
-}
-
-fn of_kind(kind: u8, value: &[u8]) -> Line<'_> {
-    match kind {
-        b'a' => Line::Attribute(value.trim_ascii()),
-        b'c' => Line::Connection(value),
-        b'm' => Line::Media(value),
-        _ => Line::Other,
-    }
-}
-
-/// A line with blanks around its type.
-fn loose(line: &[u8]) -> Line<'_> {
+/// Kind and value of a line with blanks around its type.
+#[cold]
+fn loose(line: &[u8]) -> (u8, &[u8]) {
     match line.trim_ascii_start().split_first() {
         Some((kind, rest)) => match rest.trim_ascii_start().split_first() {
-            Some((b'=', value)) => of_kind(*kind, value),
-            _ => Line::Other,
+            Some((b'=', value)) => (*kind, value),
+            _ => (0, b""),
         },
-        None => Line::Other,
+        None => (0, b""),
     }
 }
 
 /// The first word, empty at the end, and what stands behind it.
 #[inline]
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
-    let text = text.get(start..).unwrap_or_default();
-    let end = text.iter().position(is_blank).unwrap_or(text.len());
+    let mut text = text;
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    let end = text.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or_default()
+}
+
+/// The bytes up to the next blank or line end.
+fn name(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| *byte <= b' ').unwrap_or(text.len());
+    text.get(..end).unwrap_or_default()
 }
 
 /// The port of `49170` and `49170/2`.
@@ -298,11 +253,12 @@ fn direction(attribute: &[u8]) -> Option<Direction> {
     }
 }
 
-/// The payload type and the name of `rtpmap:0 PCMU/8000`.
+/// The payload type of `rtpmap:0 PCMU/8000`, and the rest of the line from the name on.
 fn rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
-    let (format, rest) = word(attribute.strip_prefix(b"rtpmap")?.trim_ascii_start().strip_prefix(b":")?);
-    let (name, _) = word(rest);
-    (!name.is_empty() && name.len() <= MAX_CODEC_BYTES).then_some((payload_type(format)?, name))
+    let behind = attribute.strip_prefix(b"rtpmap")?.trim_ascii_start().strip_prefix(b":")?;
+    let (format, rest) = word(behind);
+    let rest = rest.trim_ascii_start();
+    (1..=MAX_CODEC_BYTES).contains(&name(rest).len()).then_some((payload_type(format)?, rest))
 }
 
 /// A format as an RTP payload type, 0 to 127.
@@ -351,15 +307,16 @@ mod tests {
 
     /// `media port address codecs direction` of every section.
     fn read(body: &str) -> Vec<String> {
-        Description::read(body.as_bytes())
-            .sections()
-            .map(|media| {
-                let codecs: Vec<_> = media.codecs().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-                let port = media.port.map_or("?".to_owned(), |port| port.to_string());
-                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-                format!("{} {port} {} {} {:?}", text(media.media), text(media.address), codecs.join(" "), media.direction)
-            })
-            .collect()
+        let mut found = Vec::new();
+        super::read(body.as_bytes(), |media| {
+            let codecs: Vec<_> = media.codecs().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+            let port = media.port.map_or("?".to_owned(), |port| port.to_string());
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let (kind, address) = (text(media.media), text(media.address));
+            found.push(format!("{kind} {port} {address} {} {:?}", codecs.join(" "), media.direction));
+            ControlFlow::Continue(())
+        });
+        found
     }
 
     const AUDIO: &str = "audio 49170 192.0.2.4 PCMU/8000 telephone-event/8000 SendRecv";
@@ -466,9 +423,14 @@ mod tests {
     fn limits_bound_what_is_named() {
         let formats = " 0".repeat(MAX_FORMATS + 1);
         let body = format!("m=audio 1 RTP/AVP{formats}");
-        let media = Description::read(body.as_bytes()).sections().next().expect("a section");
-        assert!(media.exceeds_formats());
-        assert_eq!(media.codecs().count(), MAX_FORMATS);
+        let mut shown = 0;
+        super::read(body.as_bytes(), |media| {
+            assert!(media.exceeds_formats());
+            assert_eq!(media.codecs().count(), MAX_FORMATS);
+            shown += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!(shown, 1);
         let long = format!("m=audio 1 RTP/AVP 96\na=rtpmap:96 {}", "x".repeat(MAX_CODEC_BYTES + 1));
         assert_eq!(read(&long), ["audio 1  96 SendRecv"]);
     }

@@ -13,7 +13,7 @@
 
 mod media;
 
-pub use media::{Codecs, Description, MAX_CODEC_BYTES, MAX_FORMATS, MAX_SECTIONS, Media, Sections, whole_lines};
+pub use media::{Codecs, MAX_CODEC_BYTES, MAX_FORMATS, MAX_SECTIONS, Media, read, whole_lines};
 
 /// What a media description says of the direction of its media (RFC 3264 §5.1, RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -38,6 +38,8 @@ impl Default for Settings {
             access_logs: Vec::new(),
             clock_skew_ns: 2_000_000_000,
             log_timezone: Timezone::utc(),
+            from: None,
+            to: None,
             hash: HashKind::default(),
             config_sha256: None,
         }

@@ -6,7 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{AccessLog, ConsentRule, Network, Settings, Timezone, Trunk};
-use crate::evidence::HashKind;
+use crate::evidence::{HashKind, Timestamp};
 
 #[derive(Serialize)]
 struct Effective<'a> {
@@ -25,6 +25,8 @@ struct Identity<'a> {
 
 #[derive(Serialize)]
 struct Options<'a> {
+    from: Option<String>,
+    to: Option<String>,
     clock_skew_s: f64,
     log_timezone: &'a Timezone,
     hash: &'static str,
@@ -32,8 +34,18 @@ struct Options<'a> {
 
 impl Serialize for Settings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { trunks, rules, identity_headers, access_logs, clock_skew_ns, log_timezone, hash, config_sha256 } =
-            self;
+        let Self {
+            trunks,
+            rules,
+            identity_headers,
+            access_logs,
+            clock_skew_ns,
+            log_timezone,
+            from,
+            to,
+            hash,
+            config_sha256,
+        } = self;
         let hash = match hash {
             HashKind::Blake3 => "blake3",
             HashKind::None => "none",
@@ -44,7 +56,13 @@ impl Serialize for Settings {
             rules,
             identity: Identity { headers: identity_headers },
             access_logs,
-            options: Options { clock_skew_s: *clock_skew_ns as f64 / 1e9, log_timezone, hash },
+            options: Options {
+                from: from.map(Timestamp::rfc3339),
+                to: to.map(Timestamp::rfc3339),
+                clock_skew_s: *clock_skew_ns as f64 / 1e9,
+                log_timezone,
+                hash,
+            },
             config_sha256: config_sha256.as_deref(),
         };
         effective.serialize(serializer)
@@ -88,7 +106,7 @@ mod tests {
             r#""access_logs":[{"files":null,"timezone":"+08:00","fields":{"time":[],"method":[],"target":[],"#,
             r#""status":[],"client":[],"error_code":[],"request_id":[],"call_id":[],"conversation_id":[]},"#,
             r#""recording_paths":[]}],"#,
-            r#""options":{"clock_skew_s":2.0,"log_timezone":"UTC","hash":"sha256"},"config_sha256":null}"#,
+            r#""options":{"from":null,"to":null,"clock_skew_s":2.0,"log_timezone":"UTC","hash":"sha256"},"config_sha256":null}"#,
         );
         assert_eq!(serde_json::to_string(&settings).expect("JSON"), expected);
     }

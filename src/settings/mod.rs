@@ -13,7 +13,7 @@ mod timezone;
 
 use serde::Serialize;
 
-use crate::evidence::HashKind;
+use crate::evidence::{HashKind, Timestamp};
 
 pub use network::Network;
 pub use timezone::Timezone;
@@ -33,6 +33,10 @@ pub struct Settings {
     pub clock_skew_ns: i64,
     /// The zone of log times that carry none.
     pub log_timezone: Timezone,
+    /// Only calls that began at this time or later; `None` for all.
+    pub from: Option<Timestamp>,
+    /// Only calls that began before this time; `None` for all.
+    pub to: Option<Timestamp>,
     /// The digest of every source.
     pub hash: HashKind,
     /// SHA-256 of the configuration's text in lower-case hex; `None` with the built-in rules alone.

@@ -12,7 +12,7 @@
 use memchr::memchr3;
 
 use super::uri;
-use crate::scan::{find, find_either};
+use crate::scan::{self, find, find_either};
 
 /// A name-addr or addr-spec with its header parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl<'a> Address<'a> {
     /// quote does not end, or a bracket that does not close, still gives the URI.
     #[must_use]
     pub fn read(value: &'a [u8]) -> Self {
-        let value = value.trim_ascii();
+        let value = scan::trim(value);
         let Some(open) = open_bracket(value) else {
             let end = find(value, b';').unwrap_or(value.len());
             let (uri, parameters) = value.split_at_checked(end).unwrap_or_default();
@@ -37,7 +37,7 @@ impl<'a> Address<'a> {
         };
         let inner = value.get(open + 1..).unwrap_or_default();
         let close = find(inner, b'>').unwrap_or(inner.len());
-        let uri = inner.get(..close).unwrap_or_default().trim_ascii();
+        let uri = scan::trim(inner.get(..close).unwrap_or_default());
         Self { uri, parameters: inner.get(close + 1..).unwrap_or_default() }
     }
 
@@ -85,7 +85,21 @@ fn behind_quote(text: &[u8], open: usize) -> Option<usize> {
 
 /// The value of parameter `name` in text such as `;a=1;b`; empty for a parameter without a value.
 #[must_use]
+#[inline]
 pub fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    // Most often it is the first, without a blank or a quote.
+    if let [b';', rest @ ..] = text
+        && let Some((found, behind)) = rest.split_at_checked(name.len())
+        && let [b'=', behind @ ..] = behind
+        && found.eq_ignore_ascii_case(name)
+        && !matches!(behind, [b'"' | 0..=b' ', ..])
+    {
+        return Some(scan::trim(behind.get(..find(behind, b';').unwrap_or(behind.len()))?));
+    }
+    any_parameter(text, name)
+}
+
+fn any_parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = text;
     loop {
         rest = rest.get(find(rest, b';')? + 1..)?;
@@ -196,6 +210,11 @@ impl<'a> Via<'a> {
 
 /// What stands behind `SIP/2.0/UDP`, blanks allowed around each part.
 fn sent_by(text: &[u8]) -> Option<&[u8]> {
+    if let Some(transport) = text.strip_prefix(b"SIP/2.0/")
+        && let Some(end) = find(transport, b' ').filter(|end| *end > 0)
+    {
+        return transport.get(end..);
+    }
     let behind_name = text.get(find(text, b'/')? + 1..)?;
     let transport = behind_name.get(find(behind_name, b'/')? + 1..)?.trim_ascii();
     let end = find_either(transport, b' ', b'\t')?;

@@ -174,7 +174,7 @@ impl<'a> Header<'a> {
 impl<'a> Iterator for Header<'a> {
     type Item = Line<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Line<'a>> {
         if self.end.is_some() {
             return None;
@@ -221,7 +221,7 @@ impl<'a> Iterator for Header<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn line(content: &[u8], folded: bool) -> Line<'_> {
     match scan::name_end(content) {
         Some(colon) if colon > 0 && content.get(colon) == Some(&b':') => row(content, colon, colon, folded),
@@ -229,7 +229,7 @@ fn line(content: &[u8], folded: bool) -> Line<'_> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn row(content: &[u8], name_bytes: usize, colon: usize, folded: bool) -> Line<'_> {
     let name = content.get(..name_bytes).unwrap_or_default();
     let raw = content.get(colon + 1..).unwrap_or_default();
@@ -237,6 +237,7 @@ fn row(content: &[u8], name_bytes: usize, colon: usize, folded: bool) -> Line<'_
 }
 
 /// A row with blanks before its colon, or none at all.
+#[cold]
 fn line_with_blanks(content: &[u8], folded: bool) -> Line<'_> {
     let mut name_bytes = 0;
     for (at, byte) in content.iter().enumerate() {

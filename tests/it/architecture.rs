@@ -246,12 +246,15 @@ fn a_module_without_a_header_is_noticed() {
     assert!(header_objection("//! Turns this into that.\n").is_none());
 }
 
-/// Lines with `use super::*` outside tests.
+/// Lines outside tests that import everything of another module of the crate.
 fn blanket_imports(source: &str) -> Vec<usize> {
     without_tests(source)
         .lines()
         .enumerate()
-        .filter(|(_, line)| line.trim_start().starts_with("use ") && line.contains("::*;"))
+        .filter(|(_, line)| {
+            let line = line.trim_start();
+            (line.starts_with("use super::") || line.starts_with("use crate::")) && line.contains("::*")
+        })
         .map(|(number, _)| number + 1)
         .collect()
 }
@@ -270,7 +273,9 @@ fn no_blanket_imports_outside_tests() {
 #[test]
 fn a_blanket_import_is_noticed() {
     assert_eq!(blanket_imports("use super::*;\n"), [1]);
+    assert_eq!(blanket_imports("use super::words::{Word, verbs::*};\n"), [1]);
     assert_eq!(blanket_imports("fn f() {\n    use crate::facts::*;\n}\n"), [2]);
+    assert_eq!(blanket_imports("use rayon::prelude::*;\n"), [0_usize; 0]);
     assert_eq!(blanket_imports("use super::Leg;\n\n#[cfg(test)]\nmod tests {\n    use super::*;\n}\n"), [0_usize; 0]);
 }
 

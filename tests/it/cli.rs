@@ -117,8 +117,8 @@ fn a_named_input_that_nobody_recognises_leaves_the_audit_incomplete() {
     write(case.folder.path(), "notes.txt", "Call the carrier back.\nAsk for the header.\n");
     let run = case.run(&[], &["evidence", "notes.txt"]);
     assert_eq!(run.code, Some(2), "{}", run.ending());
-    assert!(run.stderr.contains("notes.txt"), "{}", run.stderr);
-    assert_eq!(run.stderr.trim().lines().count(), 1, "one clear line: {}", run.stderr);
+    let line = run.stderr.lines().next().unwrap_or_default();
+    assert!(line.contains("notes.txt") && line.contains("pcap") && line.contains("log"), "{}", run.stderr);
     let report = run.report();
     assert_eq!(report["complete"], false);
     assert_eq!(evidence(&report, "notes.txt")["kind"], "unrecognised");
@@ -202,12 +202,10 @@ fn a_report_file_is_written_whole_and_standard_output_stays_empty() {
     let case = case("verdict-blocked-unconsented");
     let folder = case.folder.path();
     let on_output = case.run(&[], &["evidence"]);
-    let mut arguments = vec!["audit", "-c", "sipconsent.toml", "-o", "report.json", "evidence"];
-    let run = program(folder, &arguments);
+    let run = program(folder, ["audit", "-c", "sipconsent.toml", "-o", "report.json", "evidence"]);
     assert_eq!(run.code, Some(1), "{}", run.ending());
     assert_eq!(run.text(), "");
     assert_eq!(std::fs::read(folder.join("report.json")).unwrap(), on_output.stdout, "the ending tells the format");
-    arguments.splice(3..3, ["-f", "json", "-o", "forced.txt"]);
     let run = program(folder, ["audit", "-c", "sipconsent.toml", "-f", "json", "-o", "forced.txt", "evidence"]);
     assert_eq!(run.code, Some(1), "{}", run.ending());
     assert_eq!(std::fs::read(folder.join("forced.txt")).unwrap(), on_output.stdout, "--format wins over the ending");

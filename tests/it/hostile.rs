@@ -318,13 +318,19 @@ fn a_compressed_file_that_is_cut_or_huge_harms_nobody() {
     }
     let half = audit_bytes(folder.path(), "half.pcap.gz", &whole[..whole.len() * 3 / 4]);
     assert!(anomalies(&half.report()).contains(&"truncated_stream"), "{:?}", anomalies(&half.report()));
-    // 64 MiB of blanks behind one record, in a few kilobytes.
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(b"{\"time\":\"2026-03-02T10:00:20Z\",\"method\":\"GET\",\"target\":\"/api/v2/recordings\",\"status\":403}\n").unwrap();
-    for _ in 0..64 {
-        encoder.write_all(&[b' '; 1 << 20]).unwrap();
+    // 16 MiB of blanks behind one record, in a few kilobytes: one member of a mebibyte, repeated (RFC 1952 §2.2).
+    let member = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let record = r#"{"time":"2026-03-02T10:00:20Z","method":"GET","target":"/api/v2/recordings","status":403}"#;
+    let mut bomb = member(format!("{record}\n").as_bytes());
+    let blanks = member(&[b' '; 1 << 20]);
+    for _ in 0..16 {
+        bomb.extend(&blanks);
     }
-    let run = audit_bytes(folder.path(), "bomb.jsonl.gz", &encoder.finish().unwrap());
+    let run = audit_bytes(folder.path(), "bomb.jsonl.gz", &bomb);
     let report = survived(&run, "bomb");
     assert_eq!(report["summary"]["requests"]["refused"], 1);
 }

@@ -28,7 +28,7 @@ const FRAGMENTED: [&str; 7] = [
 ];
 
 /// Access logs of JSON lines and of the common and combined formats.
-const LOGS: [&str; 18] = [
+const LOGS: [&str; 17] = [
     "log/apache-http-logs__w3af.txt",
     "log/awstats__testsmall.log",
     "log/examples__apache_logs.log",
@@ -41,7 +41,6 @@ const LOGS: [&str; 18] = [
     "log/lab__nginx-combined.log",
     "log/lab__nginx-ecs.jsonl",
     "log/lnav__logfile_access_log.0",
-    "log/lnav__logfile_caddy_log.0",
     "log/lnav__logfile_cloudflare.json",
     "log/loki__dataobj-access_logs.gz",
     "log/matomo-log-analytics__common.log",

@@ -71,13 +71,18 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
     let mut level = Level::default();
     // The `m=` line of the section that is being read.
     let mut section: Option<&[u8]> = None;
-    let mut at = 0;
-    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+    let mut rest = body;
+    while !rest.is_empty() {
         let end = scan::line_end(rest).unwrap_or(rest.len());
-        let (kind, value) = match rest {
-            [kind, b'=', ..] => (*kind, rest.get(2..end).unwrap_or_default()),
-            [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(rest.get(..end).unwrap_or_default()),
-            _ => (0, b"".as_slice()),
+        let (line, behind) = rest.split_at_checked(end).unwrap_or_default();
+        rest = match behind {
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+            [] => b"",
+        };
+        let (kind, value) = match line {
+            [kind, b'=', value @ ..] => (*kind, value),
+            [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
+            _ => continue,
         };
         match kind {
             b'a' => match value {
@@ -87,7 +92,7 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
                         && *map == 0
                     {
                         // The value ends where the line does.
-                        *map = u32::try_from(at + end - name.len() + 1).unwrap_or(0);
+                        *map = u32::try_from(body.len() - behind.len() - name.len() + 1).unwrap_or(0);
                         has_maps = true;
                     }
                 }
@@ -111,7 +116,6 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
             }
             _ => {}
         }
-        at += end + if matches!(rest.get(end..), Some([b'\r', b'\n', ..])) { 2 } else { 1 };
     }
     if let Some(last) = section {
         let _ = media(last, level, session, body, &maps, &mut show);
@@ -219,7 +223,7 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
-    let end = scan::find_either(text, b' ', b'\t').unwrap_or(text.len());
+    let end = scan::word_end(text).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or_default()
 }
 

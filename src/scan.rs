@@ -1,4 +1,4 @@
-//! Short byte searches, eight bytes at a time: for lines and values of some tens of bytes.
+//! Short byte searches, sixteen bytes at a time: for lines and values of some tens of bytes.
 //!
 //! A leaf, used by `sip`, `sdp` and `facts`. Where a search may run over kilobytes `memchr` is faster; on a header row
 //! its call alone costs as much as the whole search here.
@@ -25,27 +25,52 @@ const fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(all(limit)) & !word & HIGH
 }
 
-/// The place of the first byte that `marks` marks in its word.
+/// The place of the first byte that `fits`; `marks` marks the same bytes in a word.
+///
+/// The test of sixteen bytes has no early way out, so that the compiler makes one vector comparison of it.
 #[inline(always)]
-fn first(bytes: &[u8], marks: impl Fn(u64) -> u64) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let marked = marks(u64::from_le_bytes(*word));
-        if marked != 0 {
-            return Some(index * 8 + marked.trailing_zeros() as usize / 8);
+fn first(bytes: &[u8], fits: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> Option<usize> {
+    let (steps, tail) = bytes.as_chunks::<16>();
+    for (index, step) in steps.iter().enumerate() {
+        if step.iter().fold(false, |hit, byte| hit | fits(*byte)) {
+            let word = u128::from_le_bytes(*step);
+            let low = marks(word as u64);
+            let within = if low != 0 { place(low) } else { 8 + place(marks((word >> 64) as u64)) };
+            return Some(index * 16 + within);
         }
     }
-    if tail.is_empty() {
-        return None;
-    }
-    let marked = match bytes.last_chunk::<8>() {
-        // The last eight bytes, those seen before shifted out.
-        Some(last) => marks(u64::from_le_bytes(*last) >> ((8 - tail.len()) * 8)),
-        None => marks(short(tail)),
+    let start = bytes.len() - tail.len();
+    let (low, rest) = match tail.split_first_chunk::<8>() {
+        Some((low, rest)) => (marks(u64::from_le_bytes(*low)), rest),
+        None => (0, tail),
     };
-    let at = marked.trailing_zeros() as usize / 8;
+    if low != 0 {
+        return Some(start + place(low));
+    }
+    let at = place(marks(short(rest)));
     // The places behind the tail are zero bytes; they are marked after all others.
-    (at < tail.len()).then_some(bytes.len() - tail.len() + at)
+    (at < rest.len()).then_some(bytes.len() - rest.len() + at)
+}
+
+/// [`first`] where it is most often near: one word is looked at before the rest.
+#[inline(always)]
+fn near(bytes: &[u8], fits: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> Option<usize> {
+    if let Some((word, rest)) = bytes.split_first_chunk::<8>() {
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return Some(place(marked));
+        }
+        return first(rest, fits, marks).map(|at| at + 8);
+    }
+    let at = place(marks(short(bytes)));
+    // The places behind the bytes are zero bytes; they are marked after all others.
+    (at < bytes.len()).then_some(at)
+}
+
+/// The place of the lowest mark; 8 where there is none.
+#[inline(always)]
+fn place(marked: u64) -> usize {
+    marked.trailing_zeros() as usize / 8
 }
 
 /// Fewer than eight bytes as a word, zeros behind them.
@@ -66,22 +91,22 @@ fn short(bytes: &[u8]) -> u64 {
 /// The place of the first `needle`.
 #[inline]
 pub(crate) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
-    first(bytes, |word| zero(word ^ all(needle)))
+    first(bytes, |byte| byte == needle, |word| zero(word ^ all(needle)))
 }
 
 /// The place of the first `one` or `other`.
 #[inline]
 pub(crate) fn find_either(bytes: &[u8], one: u8, other: u8) -> Option<usize> {
-    first(bytes, |word| zero(word ^ all(one)) | zero(word ^ all(other)))
+    first(bytes, |byte| (byte == one) | (byte == other), |word| zero(word ^ all(one)) | zero(word ^ all(other)))
 }
 
 /// The place of the first CR or LF.
-#[inline]
+#[inline(always)]
 pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         // CR is 13; the other controls up to it are rare.
-        let at = from + first(bytes.get(from..)?, |word| below(word, b'\r' + 1))?;
+        let at = from + first(bytes.get(from..)?, |byte| byte <= b'\r', |word| below(word, b'\r' + 1))?;
         if matches!(bytes.get(at), Some(b'\r' | b'\n')) {
             return Some(at);
         }
@@ -89,10 +114,22 @@ pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// The place of the first space or tab.
+#[inline]
+pub(crate) fn word_end(bytes: &[u8]) -> Option<usize> {
+    near(bytes, |byte| (byte == b' ') | (byte == b'\t'), |word| zero(word ^ all(b' ')) | zero(word ^ all(b'\t')))
+}
+
+/// The place of the first blank or control.
+#[inline]
+pub(crate) fn blank(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |byte| byte <= b' ', |word| below(word, b' ' + 1))
+}
+
 /// The place of the first colon, blank or control: where a field name ends.
 #[inline]
 pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
+    near(bytes, |byte| (byte == b':') | (byte <= b' '), |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
 }
 
 /// Takes blanks and controls off both ends.
@@ -156,6 +193,9 @@ mod tests {
             let either = text.iter().position(|byte| matches!(byte, b'<' | b'"'));
             assert_eq!(find_either(&text, b'<', b'"'), either, "{text:x?}");
             assert_eq!(line_end(&text), text.iter().position(|byte| matches!(byte, b'\r' | b'\n')), "{text:x?}");
+            let word = text.iter().position(|byte| matches!(byte, b' ' | b'\t'));
+            assert_eq!(word_end(&text), word, "{text:x?}");
+            assert_eq!(blank(&text), text.iter().position(|byte| *byte <= b' '), "{text:x?}");
             assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
         }
     }

@@ -16,7 +16,9 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 
-use super::{Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport};
+use super::{
+    Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
+};
 use crate::evidence::{Anomalies, Locus, Timestamp};
 use crate::scan;
 use crate::sdp;
@@ -235,7 +237,9 @@ pub fn signalling(
     if let Some(value) = &values.cseq {
         facts.cseq = address::cseq(value).map(|(number, method)| CSeq { number, method: Method::of(method) });
         if facts.cseq.is_none() {
-            anomalies.note("bad_cseq", record, || format!("the value has {} bytes and no readable number and method", value.len()));
+            anomalies.note("bad_cseq", record, || {
+                format!("the value has {} bytes and no readable number and method", value.len())
+            });
         }
     }
     if let Some(value) = &values.from {
@@ -292,7 +296,8 @@ fn read_rows<'a>(
         let row = match line {
             Line::Row(row) => row,
             Line::Unreadable(bytes) => {
-                anomalies.note("bad_header_row", record, || format!("a row of {} bytes has no field name", bytes.len()));
+                anomalies
+                    .note("bad_header_row", record, || format!("a row of {} bytes has no field name", bytes.len()));
                 continue;
             }
         };
@@ -300,7 +305,8 @@ fn read_rows<'a>(
             Field::CallId => match &values.call_id {
                 None => values.call_id = Some(row.value()),
                 Some(first) if *first == row.value() => {}
-                Some(_) => anomalies.note("duplicate_call_id", record, || "two Call-IDs that differ; the first counts".to_owned()),
+                Some(_) => anomalies
+                    .note("duplicate_call_id", record, || "two Call-IDs that differ; the first counts".to_owned()),
             },
             Field::Contact => {
                 keep_recording_contact(&row, draft);
@@ -448,7 +454,9 @@ fn number(value: &[u8]) -> Option<usize> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(value.iter().fold(0_usize, |number, digit| number.saturating_mul(10).saturating_add(usize::from(digit - b'0'))))
+    Some(
+        value.iter().fold(0_usize, |number, digit| number.saturating_mul(10).saturating_add(usize::from(digit - b'0'))),
+    )
 }
 
 /// A digest of the bytes as captured. Not proof against a sender who seeks two messages with one digest: compare what
@@ -516,17 +524,19 @@ mod tests {
 
         /// The kept rows as `subject name=value`.
         fn rows(&self) -> Vec<String> {
-            let show = |row: Row<'_>| {
-                format!("{:?} {}={}", row.subject, row.name.escape_ascii(), row.value.escape_ascii())
-            };
+            let show =
+                |row: Row<'_>| format!("{:?} {}={}", row.subject, row.name.escape_ascii(), row.value.escape_ascii());
             self.message().rows().map(show).collect()
         }
     }
 
     fn extract_by(settings: &Settings, payload: &[u8], truncated: bool) -> Outcome {
         let keep = Keep::new(settings);
-        let mut outcome =
-            Outcome { extracted: Extracted::NotSip, batch: SignallingBatch::default(), anomalies: Anomalies::default() };
+        let mut outcome = Outcome {
+            extracted: Extracted::NotSip,
+            batch: SignallingBatch::default(),
+            anomalies: Anomalies::default(),
+        };
         outcome.extracted = signalling(payload, seen(truncated), &keep, &mut outcome.batch, &mut outcome.anomalies);
         outcome
     }
@@ -544,7 +554,10 @@ mod tests {
     fn an_invite_states_all_that_is_asked_of_it() {
         let outcome = extract(INVITE);
         let message = outcome.message();
-        assert_eq!(message.start, StartLine::Request { method: Method::Invite, uri: b"sip:+6561234567@byoc.example.com;user=phone" });
+        assert_eq!(
+            message.start,
+            StartLine::Request { method: Method::Invite, uri: b"sip:+6561234567@byoc.example.com;user=phone" }
+        );
         assert_eq!((message.at, message.locus, message.hop), (seen(false).at, seen(false).locus, seen(false).hop));
         assert_eq!(message.call_id, b"a84b4c76e66710@203.0.113.10");
         assert_eq!(message.cseq, Some(CSeq { number: 1, method: Method::Invite }));
@@ -570,7 +583,9 @@ mod tests {
 
     #[test]
     fn a_response_states_its_status_and_what_it_answers() {
-        let outcome = extract("SIP/2.0 200 OK\r\ni: x\r\nf: <sip:a>;tag=1\r\nt: <sip:b>;tag=2\r\ncseq: 3 BYE\r\nx-InIn-Cnv: c0ffee\r\nl: 0\r\n\r\n");
+        let outcome = extract(
+            "SIP/2.0 200 OK\r\ni: x\r\nf: <sip:a>;tag=1\r\nt: <sip:b>;tag=2\r\ncseq: 3 BYE\r\nx-InIn-Cnv: c0ffee\r\nl: 0\r\n\r\n",
+        );
         let message = outcome.message();
         assert_eq!((message.start, message.method()), (StartLine::Response(200), Some(Method::Bye)));
         assert_eq!((message.from_tag, message.to_tag), (Some(b"1".as_slice()), Some(b"2".as_slice())));
@@ -611,7 +626,11 @@ mod tests {
             assert_eq!(rows.len(), 1, "{row:?}");
             assert!(rows.iter().all(|kept| kept.ends_with("=true")), "{rows:?}");
         }
-        for row in ["X-Genesys-Recording-Consen: true\r\n", "XX-Genesys-Recording-Consent: true\r\n", "X-Genesys-Recording_Consent: true\r\n"] {
+        for row in [
+            "X-Genesys-Recording-Consen: true\r\n",
+            "XX-Genesys-Recording-Consent: true\r\n",
+            "X-Genesys-Recording_Consent: true\r\n",
+        ] {
             assert!(extract(with_rows(row)).rows().is_empty(), "{row:?}");
         }
     }
@@ -626,8 +645,14 @@ mod tests {
         };
         let payload = with_rows("X-Consent: a\r\ns: b\r\nX-CONSENT: c\r\nSupported: d\r\nSession-ID: e\r\n");
         let expected = [
-            "Consent(0) X-Consent=a", "Consent(1) X-Consent=a", "Consent(2) s=b", "Consent(0) X-CONSENT=c",
-            "Consent(1) X-CONSENT=c", "Consent(3) Supported=d", "SessionId Session-ID=e", "Conversation(0) Session-ID=e",
+            "Consent(0) X-Consent=a",
+            "Consent(1) X-Consent=a",
+            "Consent(2) s=b",
+            "Consent(0) X-CONSENT=c",
+            "Consent(1) X-CONSENT=c",
+            "Consent(3) Supported=d",
+            "SessionId Session-ID=e",
+            "Conversation(0) Session-ID=e",
         ];
         assert_eq!(extract_by(&settings, payload.as_bytes(), false).rows(), expected);
     }
@@ -639,7 +664,10 @@ mod tests {
         let settings = Settings { rules: vec![rule], ..Settings::default() };
         let other = long.replacen("longlong", "longLONK", 1);
         let payload = with_rows(&format!("{}: a\r\n{other}: b\r\n", long.to_uppercase()));
-        assert_eq!(extract_by(&settings, payload.as_bytes(), false).rows(), [format!("Consent(0) {}=a", long.to_uppercase())]);
+        assert_eq!(
+            extract_by(&settings, payload.as_bytes(), false).rows(),
+            [format!("Consent(0) {}=a", long.to_uppercase())]
+        );
     }
 
     #[test]
@@ -649,8 +677,12 @@ mod tests {
              r: <sip:b@h?Replaces=1%40h>\r\nSession-ID: ab;remote=cd\r\n",
         );
         let expected = [
-            "Route Route=sip:p1;lr", "Route Route=sip:p2;lr", "Route Route=sip:p3", "Replaces Replaces=1@h;to-tag=a;from-tag=b",
-            "ReferTo r=<sip:b@h?Replaces=1%40h>", "SessionId Session-ID=ab;remote=cd",
+            "Route Route=sip:p1;lr",
+            "Route Route=sip:p2;lr",
+            "Route Route=sip:p3",
+            "Replaces Replaces=1@h;to-tag=a;from-tag=b",
+            "ReferTo r=<sip:b@h?Replaces=1%40h>",
+            "SessionId Session-ID=ab;remote=cd",
         ];
         assert_eq!(extract(payload).rows(), expected);
     }
@@ -661,7 +693,10 @@ mod tests {
         assert_eq!(rows("Require: 100rel, SIPREC\r\n"), ["RecordingSession Require=SIPREC"]);
         assert_eq!(rows("Require: replaces\r\n"), [""; 0]);
         assert_eq!(rows("Contact: <sip:src@h>;+sip.src\r\n"), ["RecordingSession Contact=<sip:src@h>;+sip.src"]);
-        assert_eq!(rows("m: <sip:a>, <sip:b>;audio;+SIP.SRS=\"x\"\r\n"), ["RecordingSession m=<sip:b>;audio;+SIP.SRS=\\\"x\\\""]);
+        assert_eq!(
+            rows("m: <sip:a>, <sip:b>;audio;+SIP.SRS=\"x\"\r\n"),
+            ["RecordingSession m=<sip:b>;audio;+SIP.SRS=\\\"x\\\""]
+        );
         assert_eq!(rows("Contact: \"+sip.src\" <sip:+sip.src@h;+sip.src>;+sip.instance=\"1\"\r\n"), [""; 0]);
     }
 
@@ -669,7 +704,10 @@ mod tests {
     fn a_recording_session_s_metadata_stands_beside_its_description() {
         let body = "--b\r\nContent-Type: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0\r\n\r\n--b\r\n\
             Content-Type: application/rs-metadata+xml\r\n\r\n<recording/>\r\n--b--\r\n";
-        let payload = with_rows(&format!("Content-Type: multipart/mixed;boundary=b\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        let payload = with_rows(&format!(
+            "Content-Type: multipart/mixed;boundary=b\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
         let payload = payload.get(..payload.len() - 2).expect("longer");
         let outcome = extract(payload);
         assert_eq!(outcome.rows(), ["RecordingSession Content-Type=application/rs-metadata+xml"]);
@@ -680,7 +718,8 @@ mod tests {
     #[test]
     fn a_message_without_call_id_leaves_no_trace_in_the_batch() {
         for rows in ["", "Call-ID:\r\n", "Call-ID: \r\n \r\n"] {
-            let payload = format!("OPTIONS sip:a SIP/2.0\r\nX-Genesys-Recording-Consent: true\r\nRoute: <sip:a>\r\n{rows}\r\n");
+            let payload =
+                format!("OPTIONS sip:a SIP/2.0\r\nX-Genesys-Recording-Consent: true\r\nRoute: <sip:a>\r\n{rows}\r\n");
             let outcome = extract(payload);
             assert_eq!(outcome.extracted, Extracted::NoCallId);
             assert!(outcome.batch.is_empty());
@@ -739,7 +778,8 @@ mod tests {
         let payload = with_rows("c: multipart/alternative;boundary=b\r\n")
             + "--b\r\nc: application/sdp\r\n\r\nm=audio 1 RTP/AVP 0\r\n--b\r\nc: application/sdp\r\n\r\nm=video 2 RTP/AVP 31\r\n--b--";
         let outcome = extract(payload);
-        let media: Vec<_> = outcome.message().media().expect("a description").map(|media| media.media.to_vec()).collect();
+        let media: Vec<_> =
+            outcome.message().media().expect("a description").map(|media| media.media.to_vec()).collect();
         assert_eq!(media, [b"audio"]);
     }
 
@@ -753,9 +793,14 @@ mod tests {
 
     #[test]
     fn a_header_cut_anywhere_says_so_and_shows_no_cut_row() {
-        for payload in [INVITE.to_owned(), INVITE.replace("\r\n", "\n"), INVITE.replace("Consent: true", "Consent:\r\n  true\r\n , x")] {
+        for payload in [
+            INVITE.to_owned(),
+            INVITE.replace("\r\n", "\n"),
+            INVITE.replace("Consent: true", "Consent:\r\n  true\r\n , x"),
+        ] {
             let folded = if payload.contains(", x") { "true , x" } else { "true" };
-            let blank = payload.find("\r\n\r\n").map_or_else(|| payload.find("\n\n").map(|at| at + 2), |at| Some(at + 4));
+            let blank =
+                payload.find("\r\n\r\n").map_or_else(|| payload.find("\n\n").map(|at| at + 2), |at| Some(at + 4));
             let blank = blank.expect("an empty line");
             for length in 0..payload.len() {
                 let prefix = payload.as_bytes().get(..length).expect("a prefix");
@@ -814,10 +859,16 @@ mod tests {
         assert_eq!((wsinv.from_tag, wsinv.to_tag), (Some(b"98asjd8".as_slice()), Some(b"1918181833n".as_slice())));
         assert_eq!((wsinv.via_host, wsinv.branch), (b"192.0.2.2".as_slice(), Some(b"390skdjuw".as_slice())));
         assert_eq!(wsinv.cseq, Some(CSeq { number: 9, method: Method::Invite }));
-        assert_eq!((wsinv.from_uri, wsinv.contact_uri), (b"sip:j@example.com".as_slice(), b"sip:j@example.com".as_slice()));
+        assert_eq!(
+            (wsinv.from_uri, wsinv.contact_uri),
+            (b"sip:j@example.com".as_slice(), b"sip:j@example.com".as_slice())
+        );
         assert_eq!((wsinv.body, wsinv.media().map(|media| media.len())), (Body::Whole, Some(1)));
         let intmeth = outcomes.get(2).expect("a message").message();
-        assert_eq!((intmeth.from_tag, intmeth.to_uri), (Some(b"_token~1'+`*%!-.".as_slice()), b"sip:x;;*@example.com".as_slice()));
+        assert_eq!(
+            (intmeth.from_tag, intmeth.to_uri),
+            (Some(b"_token~1'+`*%!-.".as_slice()), b"sip:x;;*@example.com".as_slice())
+        );
         assert_eq!(intmeth.method(), Some(Method::Other));
         assert!(outcomes.iter().all(|outcome| outcome.message().header_whole));
     }
@@ -837,7 +888,20 @@ mod tests {
     #[test]
     fn no_damage_panics_or_breaks_what_is_promised() {
         let splices: [&[u8]; 14] = [
-            b"\r\n", b"\r", b"\n", b"\r\n\r\n", b" ", b"\"", b"<", b">", b",", b";tag=", b"\0", b"\xff", b"--7a9c", b"\r\nm=audio 70000 x 0\r\n",
+            b"\r\n",
+            b"\r",
+            b"\n",
+            b"\r\n\r\n",
+            b" ",
+            b"\"",
+            b"<",
+            b">",
+            b",",
+            b";tag=",
+            b"\0",
+            b"\xff",
+            b"--7a9c",
+            b"\r\nm=audio 70000 x 0\r\n",
         ];
         let mut numbers = Numbers(0x5345_4544_5349_5031);
         let keep = Keep::new(&Settings::default());
@@ -886,12 +950,22 @@ mod tests {
     #[test]
     fn hostile_lengths_cost_linear_time() {
         let long = 60_000;
-        let bodies = ["\r--b", "\r\n--b\r\n", "\n--b \n\n", "m=audio 1 RTP/AVP 0\r\n", "a=rtpmap:0 x\r", "m=a 1 RTP/AVP 0 0 0 0 0 0 0\n"];
-        for (content_type, unit) in bodies.iter().flat_map(|unit| [("multipart/mixed;boundary=b", unit), ("application/sdp", unit)]) {
+        let bodies = [
+            "\r--b",
+            "\r\n--b\r\n",
+            "\n--b \n\n",
+            "m=audio 1 RTP/AVP 0\r\n",
+            "a=rtpmap:0 x\r",
+            "m=a 1 RTP/AVP 0 0 0 0 0 0 0\n",
+        ];
+        for (content_type, unit) in
+            bodies.iter().flat_map(|unit| [("multipart/mixed;boundary=b", unit), ("application/sdp", unit)])
+        {
             let body = unit.repeat(long / unit.len());
             extract(with_rows(&format!("Content-Type: {content_type}\r\n")) + &body);
         }
-        for unit in ["<", "\"", "\\\"", ",", ";", ";=\"", "<,", "\",", ";a=\"\\\";", "@", "=", "\r\n ", "\r", ":", " "] {
+        for unit in ["<", "\"", "\\\"", ",", ";", ";=\"", "<,", "\",", ";a=\"\\\";", "@", "=", "\r\n ", "\r", ":", " "]
+        {
             for name in ["Contact", "Route", "From", "Via", "Require", "CSeq", "X", ""] {
                 extract(with_rows(&format!("{name}: +sip.{}\r\n", unit.repeat(long / unit.len()))));
             }
@@ -904,15 +978,32 @@ mod tests {
         use rsip::prelude::{HeadersExt, ToTypedHeader, UntypedHeader};
 
         let mut numbers = Numbers(0x7273_6970_7273_6970);
-        let pick = |numbers: &mut Numbers, choices: &[&str]| (*choices.get(numbers.below(choices.len())).expect("a choice")).to_owned();
+        let pick = |numbers: &mut Numbers, choices: &[&str]| {
+            (*choices.get(numbers.below(choices.len())).expect("a choice")).to_owned()
+        };
         let mut compared = 0;
         for round in 0..3_000 {
-            let from = pick(&mut numbers, &["<sip:a@example.com>", "\"Alice, A\" <sip:a@192.0.2.1:5060;user=phone>", "Bob <sips:b@h.example>", "sip:c@d.example"]);
-            let to = pick(&mut numbers, &["<sip:+65@byoc.example.com;transport=udp>", "sip:b@example.com", "\"B \\\" b\" <sip:b@example.com>"]);
+            let from = pick(
+                &mut numbers,
+                &[
+                    "<sip:a@example.com>",
+                    "\"Alice, A\" <sip:a@192.0.2.1:5060;user=phone>",
+                    "Bob <sips:b@h.example>",
+                    "sip:c@d.example",
+                ],
+            );
+            let to = pick(
+                &mut numbers,
+                &["<sip:+65@byoc.example.com;transport=udp>", "sip:b@example.com", "\"B \\\" b\" <sip:b@example.com>"],
+            );
             let to_tag = pick(&mut numbers, &["", ";tag=to-1", ";x=y;tag=2"]);
             let method = pick(&mut numbers, &["INVITE", "BYE", "OPTIONS", "ACK"]);
-            let start = if numbers.below(2) == 0 { format!("{method} sip:x@example.com SIP/2.0") } else { "SIP/2.0 180 Ringing".to_owned() };
-            let mut rows = vec![
+            let start = if numbers.below(2) == 0 {
+                format!("{method} sip:x@example.com SIP/2.0")
+            } else {
+                "SIP/2.0 180 Ringing".to_owned()
+            };
+            let mut rows = [
                 format!("From: {from};tag=f{round}"),
                 format!("To: {to}{to_tag}"),
                 format!("Call-ID: {round}@h{}", pick(&mut numbers, &["", "/x", "%41", "<>\""])),
@@ -932,7 +1023,11 @@ mod tests {
             assert_eq!(theirs.call_id_header().expect(&text).value().as_bytes(), ours.call_id, "{text}");
             let cseq = theirs.cseq_header().expect(&text).typed().expect(&text);
             let method = |method: Method| method.name().to_owned();
-            assert_eq!(ours.cseq.map(|cseq| (cseq.number, method(cseq.method))), Some((cseq.seq, cseq.method.to_string())), "{text}");
+            assert_eq!(
+                ours.cseq.map(|cseq| (cseq.number, method(cseq.method))),
+                Some((cseq.seq, cseq.method.to_string())),
+                "{text}"
+            );
             // Its From and To refuse an addr-spec without brackets that has parameters; no answer is no disagreement.
             if let Ok(from) = theirs.from_header().expect(&text).typed() {
                 assert_eq!(from.tag().map(|tag| tag.value().to_owned()), tag(ours.from_tag), "{text}");

@@ -71,13 +71,18 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
     let mut level = Level::default();
     // The `m=` line of the section that is being read.
     let mut section: Option<&[u8]> = None;
-    let mut at = 0;
-    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+    let mut rest = body;
+    while !rest.is_empty() {
         let end = scan::line_end(rest).unwrap_or(rest.len());
-        let (kind, value) = match rest {
-            [kind, b'=', ..] => (*kind, rest.get(2..end).unwrap_or_default()),
-            [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(rest.get(..end).unwrap_or_default()),
-            _ => (0, b"".as_slice()),
+        let (line, behind) = rest.split_at_checked(end).unwrap_or_default();
+        rest = match behind {
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+            [] => b"",
+        };
+        let (kind, value) = match line {
+            [kind, b'=', value @ ..] => (*kind, value),
+            [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
+            _ => continue,
         };
         match kind {
             b'a' => match value {
@@ -87,7 +92,7 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
                         && *map == 0
                     {
                         // The value ends where the line does.
-                        *map = u32::try_from(at + end - name.len() + 1).unwrap_or(0);
+                        *map = u32::try_from(body.len() - behind.len() - name.len() + 1).unwrap_or(0);
                         has_maps = true;
                     }
                 }
@@ -111,7 +116,6 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
             }
             _ => {}
         }
-        at += end + if matches!(rest.get(end..), Some([b'\r', b'\n', ..])) { 2 } else { 1 };
     }
     if let Some(last) = section {
         let _ = media(last, level, session, body, &maps, &mut show);
@@ -148,7 +152,8 @@ impl<'a, 'm> Media<'a, 'm> {
     /// the format as the `m=` line has it.
     #[must_use]
     pub fn codecs(&self) -> Codecs<'a, 'm> {
-        let is_rtp = self.protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
+        let is_rtp = self.protocol.starts_with(b"RTP/")
+            || self.protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
         Codecs { maps: self.maps, is_rtp, body: self.body, formats: self.formats, named: 0 }
     }
 
@@ -218,19 +223,18 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
-    let end = text.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(text.len());
+    let end = scan::word_end(text).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or_default()
 }
 
 /// The bytes up to the next blank or line end.
 fn name(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|byte| *byte <= b' ').unwrap_or(text.len());
-    text.get(..end).unwrap_or_default()
+    text.get(..scan::blank(text).unwrap_or(text.len())).unwrap_or_default()
 }
 
 /// The port of `49170` and `49170/2`.
 fn port(word: &[u8]) -> Option<u16> {
-    let digits = word.split(|byte| *byte == b'/').next()?;
+    let digits = word.get(..scan::find(word, b'/').unwrap_or(word.len()))?;
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -239,8 +243,11 @@ fn port(word: &[u8]) -> Option<u16> {
 
 /// The address of `IN IP4 224.2.36.42/127`.
 fn address(value: &[u8]) -> &[u8] {
-    let (address, _) = word(word(word(value).1).1);
-    address.split(|byte| *byte == b'/').next().unwrap_or_default()
+    let address = match value {
+        [b'I', b'N', b' ', b'I', b'P', b'4' | b'6', b' ', address @ ..] => word(address).0,
+        _ => word(word(word(value).1).1).0,
+    };
+    address.get(..scan::find(address, b'/').unwrap_or(address.len())).unwrap_or_default()
 }
 
 fn direction(attribute: &[u8]) -> Option<Direction> {
@@ -261,13 +268,19 @@ fn rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
     (1..=MAX_CODEC_BYTES).contains(&name(rest).len()).then_some((payload_type(format)?, rest))
 }
 
+fn digit(byte: u8) -> Option<usize> {
+    byte.is_ascii_digit().then(|| usize::from(byte - b'0'))
+}
+
 /// A format as an RTP payload type, 0 to 127.
 fn payload_type(format: &[u8]) -> Option<usize> {
-    if format.is_empty() || format.len() > 3 || !format.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number = format.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
-    (number < 128).then_some(number)
+    let number = match *format {
+        [one] => digit(one)?,
+        [ten, one] => digit(ten)? * 10 + digit(one)?,
+        [hundred, ten, one] => digit(hundred)? * 100 + digit(ten)? * 10 + digit(one)?,
+        _ => return None,
+    };
+    (number < PAYLOAD_TYPES).then_some(number)
 }
 
 /// The payload types that RFC 3551 §6 assigns.
@@ -388,7 +401,8 @@ mod tests {
     fn direction_and_address_of_the_session_hold_for_sections_without() {
         let expected = [AUDIO.replace("SendRecv", "Inactive"), VIDEO.replace("SendRecv", "SendOnly")];
         assert_eq!(changed("t=0 0\r\n", "t=0 0\r\na=inactive\r\n").first(), expected.first());
-        let both = read("a=inactive\nc=IN IP4 192.0.2.4\nm=audio 49170 RTP/AVP 0\nm=video 3227 RTP/AVP 31\na=sendonly\n");
+        let both =
+            read("a=inactive\nc=IN IP4 192.0.2.4\nm=audio 49170 RTP/AVP 0\nm=video 3227 RTP/AVP 31\na=sendonly\n");
         assert_eq!(both, ["audio 49170 192.0.2.4 PCMU/8000 Inactive", expected[1].as_str()]);
     }
 
@@ -416,7 +430,10 @@ mod tests {
         assert_eq!(name("m=x 1 udp 0"), "x 1  0 SendRecv");
         assert_eq!(name("m=audio 1 RTP/AVP 128 200 00000"), "audio 1  128 200 00000 SendRecv");
         // A map in another section does not count.
-        assert_eq!(name("m=audio 1 RTP/AVP 96\nm=video 2 RTP/AVP 97\na=rtpmap:96 x/1"), "audio 1  96 SendRecv|video 2  97 SendRecv");
+        assert_eq!(
+            name("m=audio 1 RTP/AVP 96\nm=video 2 RTP/AVP 97\na=rtpmap:96 x/1"),
+            "audio 1  96 SendRecv|video 2  97 SendRecv"
+        );
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl<'a> Iterator for Values<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         while !self.rest.is_empty() {
             let end = self.end_of_value();
-            let value = self.rest.get(..end).unwrap_or_default().trim_ascii();
+            let value = scan::trim(self.rest.get(..end).unwrap_or_default());
             self.rest = self.rest.get(end + 1..).unwrap_or_default();
             if !value.is_empty() {
                 return Some(value);
@@ -159,6 +159,11 @@ impl<'a> Iterator for Values<'a> {
 
 impl Values<'_> {
     fn end_of_value(&mut self) -> usize {
+        // Most lists have one value.
+        let Some(comma) = find(self.rest, b',') else { return self.rest.len() };
+        if find_either(self.rest.get(..comma).unwrap_or_default(), b'"', b'<').is_none() {
+            return comma;
+        }
         let mut from = 0;
         loop {
             let Some(at) = self.rest.get(from..).and_then(|rest| memchr3(b',', b'"', b'<', rest)) else {
@@ -229,12 +234,15 @@ pub fn cseq(value: &[u8]) -> Option<(u32, &[u8])> {
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, behind) = value.split_at_checked(digits)?;
     let method = behind.trim_ascii_start();
-    if number.is_empty() || method.is_empty() || method.len() == behind.len() || method.iter().any(u8::is_ascii_whitespace) {
+    if number.is_empty()
+        || method.is_empty()
+        || method.len() == behind.len()
+        || method.iter().any(u8::is_ascii_whitespace)
+    {
         return None;
     }
-    let number = number.iter().try_fold(0_u32, |number, digit| {
-        number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
-    })?;
+    let number =
+        number.iter().try_fold(0_u32, |number, digit| number.checked_mul(10)?.checked_add(u32::from(digit - b'0')))?;
     Some((number, method))
 }
 
@@ -284,7 +292,10 @@ mod tests {
     #[test]
     fn lists_split_at_commas_outside_quotes_and_brackets() {
         assert_eq!(split("a, b ,c"), ["a", "b", "c"]);
-        assert_eq!(split(r#""x, y" <sip:a,b@c>, <sip:d>;e="f,g", h"#), [r#""x, y" <sip:a,b@c>"#, r#"<sip:d>;e="f,g""#, "h"]);
+        assert_eq!(
+            split(r#""x, y" <sip:a,b@c>, <sip:d>;e="f,g", h"#),
+            [r#""x, y" <sip:a,b@c>"#, r#"<sip:d>;e="f,g""#, "h"]
+        );
         assert_eq!(split(" , a,,"), ["a"]);
         assert_eq!(split(r#"a"b, <c, d"#), [r#"a"b"#, "<c", "d"]);
         assert!(split("").is_empty());
@@ -299,7 +310,11 @@ mod tests {
     fn via_gives_host_and_branch() {
         via("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport", "192.0.2.1", Some("z9hG4bK1"));
         via("SIP/2.0/TLS [2001:db8::1]:5061;branch=x", "2001:db8::1", Some("x"));
-        via("SIP  / 2.0  / TCP     spindle.example.com   ; branch  =   z9 , SIP/2.0/UDP b;branch=y", "spindle.example.com", Some("z9"));
+        via(
+            "SIP  / 2.0  / TCP     spindle.example.com   ; branch  =   z9 , SIP/2.0/UDP b;branch=y",
+            "spindle.example.com",
+            Some("z9"),
+        );
         via("SIP/2.0/UDP host : 5060", "host", None);
         via("nonsense", "", None);
         via("SIP/2.0/UDP", "", None);
@@ -310,7 +325,9 @@ mod tests {
         assert_eq!(cseq(b"1 INVITE"), Some((1, b"INVITE".as_slice())));
         assert_eq!(cseq(b" 0009   INVITE "), Some((9, b"INVITE".as_slice())));
         assert_eq!(cseq(b"4294967295 X"), Some((u32::MAX, b"X".as_slice())));
-        for value in ["", "1", "INVITE", "1INVITE", "4294967296 INVITE", "-1 INVITE", "36893488147419103232 REGISTER", "1 A B"] {
+        for value in
+            ["", "1", "INVITE", "1INVITE", "4294967296 INVITE", "-1 INVITE", "36893488147419103232 REGISTER", "1 A B"]
+        {
             assert_eq!(cseq(value.as_bytes()), None, "{value}");
         }
     }

@@ -192,8 +192,7 @@ mod tests {
 
     fn read<'a>(content_type: &str, bytes: &'a [u8], extent: Extent) -> Vec<(String, &'a [u8], Extent, bool)> {
         let mut found = Vec::new();
-        let whole =
-            Part { content_type: Some(content_type.as_bytes()), encoded: false, body: Body { bytes, extent } };
+        let whole = Part { content_type: Some(content_type.as_bytes()), encoded: false, body: Body { bytes, extent } };
         parts(whole, &mut |part| {
             let media_type = String::from_utf8(part.media_type().to_vec()).expect("text");
             found.push((media_type, part.body.bytes, part.body.extent, part.encoded));
@@ -203,7 +202,8 @@ mod tests {
 
     #[test]
     fn content_length_frames_the_body() {
-        let frame = |length, extent| Body::frame(b"v=0\r\n", length, extent).map(|body| (body.bytes.len(), body.extent));
+        let frame =
+            |length, extent| Body::frame(b"v=0\r\n", length, extent).map(|body| (body.bytes.len(), body.extent));
         assert_eq!(frame(Some(3), Extent::Whole), Some((3, Extent::Whole)));
         assert_eq!(frame(Some(5), Extent::Cut), Some((5, Extent::Whole)));
         assert_eq!(frame(Some(6), Extent::Whole), Some((5, Extent::Cut)));

@@ -30,10 +30,14 @@ pub const MAX_HEADER_BYTES: usize = 256 << 10;
 /// Reads the rows of one header.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
-    text: &'a [u8],
+    /// What was not read yet, up to the limit.
+    rest: &'a [u8],
+    /// Bytes of the payload in front of `rest`.
     position: usize,
-    start: usize,
-    lines: usize,
+    /// Lines that may still be read.
+    lines_left: usize,
+    /// Whether the limit of bytes lies before the payload's end.
+    limited: bool,
     extent: Extent,
     ends: Ends,
     end: Option<HeaderEnd>,
@@ -95,7 +99,9 @@ impl<'a> Header<'a> {
     }
 
     fn at(text: &'a [u8], position: usize, extent: Extent, ends: Ends) -> Self {
-        Self { text, position, start: position, lines: 0, extent, ends, end: None }
+        let rest = text.get(position..).unwrap_or_default();
+        let (rest, limited) = rest.get(..MAX_HEADER_BYTES).map_or((rest, false), |rest| (rest, true));
+        Self { rest, position, lines_left: MAX_ROWS, limited, extent, ends, end: None }
     }
 
     /// How the header ended; `None` while there may be rows to read.
@@ -107,7 +113,7 @@ impl<'a> Header<'a> {
     /// Lines read so far.
     #[must_use]
     pub fn lines(&self) -> usize {
-        self.lines
+        MAX_ROWS - self.lines_left
     }
 
     /// The first byte that was not read yet: behind the empty line once the header ended whole.
@@ -116,58 +122,108 @@ impl<'a> Header<'a> {
         self.position
     }
 
-    /// The end of the payload was met before the empty line.
+    /// Takes `bytes` from the rest.
+    #[inline(always)]
+    fn pass(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+        self.position += bytes;
+    }
+
+    /// The end of the bytes was met before the empty line; nothing more is shown.
     fn out_of_bytes(&mut self) {
-        self.position = self.text.len();
+        self.pass(self.rest.len());
         self.end = Some(match self.extent {
+            _ if self.limited => HeaderEnd::Limit,
             Extent::Cut => HeaderEnd::Cut,
             Extent::Whole => HeaderEnd::Whole,
         });
     }
 
-    /// Whether the empty line stands at the position; passes over it, and over bare CRs that are none.
+    /// Whether more bytes may follow the last one: what they would be is not known.
+    fn is_open(&self) -> bool {
+        self.limited || self.extent == Extent::Cut
+    }
+
+    /// Whether the rest starts with the empty line; passes over it, and over bare CRs that are none.
     fn at_empty_line(&mut self) -> bool {
-        let rest = self.text.get(self.position..).unwrap_or_default();
-        let crs = rest.iter().take_while(|byte| **byte == b'\r').count();
-        match rest.get(crs) {
+        let crs = self.rest.iter().take_while(|byte| **byte == b'\r').count();
+        match self.rest.get(crs) {
             Some(b'\n') => {
-                self.position += crs + 1;
+                self.pass(crs + 1);
                 self.end = Some(HeaderEnd::Whole);
                 true
             }
             _ if crs == 0 => false,
-            None if self.extent == Extent::Cut => {
+            None if self.is_open() => {
                 self.out_of_bytes();
                 true
             }
             _ if self.ends == Ends::BareCr => {
-                self.position += 1;
+                self.pass(1);
                 self.end = Some(HeaderEnd::Whole);
                 true
             }
             _ => {
-                self.position += crs;
+                self.pass(crs);
                 self.at_empty_line()
             }
         }
     }
 
-    /// The position behind the line end that starts at `at`.
-    #[inline]
+    /// The place in the rest behind the line end that starts at `at`.
     fn behind_line_end(&self, at: usize) -> usize {
-        match self.text.get(at..) {
-            Some([b'\n', ..]) => at + 1,
-            Some([b'\r', b'\n', ..]) => at + 2,
-            rest => {
-                let rest = rest.unwrap_or_default();
-                let crs = rest.iter().take_while(|byte| **byte == b'\r').count();
-                match rest.get(crs) {
-                    Some(b'\n') => at + crs + 1,
-                    _ if self.ends == Ends::BareCr => at + 1,
-                    _ => at + crs,
-                }
-            }
+        let behind = self.rest.get(at..).unwrap_or_default();
+        let crs = behind.iter().take_while(|byte| **byte == b'\r').count();
+        match behind.get(crs) {
+            Some(b'\n') => at + crs + 1,
+            _ if self.ends == Ends::BareCr => at + 1,
+            _ => at + crs,
         }
+    }
+
+    /// The next line where it is not plainly one row, ended by CRLF and not folded.
+    #[cold]
+    fn next_of_any_form(&mut self) -> Option<Line<'a>> {
+        if self.end.is_some() {
+            return None;
+        }
+        if matches!(self.rest, [b'\r' | b'\n', ..]) && self.at_empty_line() {
+            return None;
+        }
+        if self.rest.is_empty() {
+            self.out_of_bytes();
+            return None;
+        }
+        let Some(lines_left) = self.lines_left.checked_sub(1) else {
+            self.end = Some(HeaderEnd::Limit);
+            return None;
+        };
+        let mut from = 0;
+        let mut folded = false;
+        let (content, behind) = loop {
+            let Some(at) = self.rest.get(from..).and_then(scan::line_end).map(|at| from + at) else {
+                if self.is_open() {
+                    self.out_of_bytes();
+                    return None;
+                }
+                break (self.rest, self.rest.len());
+            };
+            let behind = self.behind_line_end(at);
+            match self.rest.get(behind) {
+                None if self.is_open() => {
+                    self.out_of_bytes();
+                    return None;
+                }
+                Some(b' ' | b'\t') => {
+                    folded = true;
+                    from = behind;
+                }
+                _ => break (self.rest.get(..at).unwrap_or_default(), behind),
+            }
+        };
+        self.pass(behind);
+        self.lines_left = lines_left;
+        Some(line(content, folded))
     }
 }
 
@@ -176,48 +232,19 @@ impl<'a> Iterator for Header<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Line<'a>> {
-        if self.end.is_some() {
-            return None;
+        if let Some(at) = scan::line_end(self.rest)
+            && let Some((content, behind)) = self.rest.split_at_checked(at)
+            && let [b'\r', b'\n', next, ..] = behind
+            && !matches!(next, b' ' | b'\t')
+            && at > 0
+            && self.lines_left > 0
+            && self.end.is_none()
+        {
+            self.pass(at + 2);
+            self.lines_left -= 1;
+            return Some(line(content, false));
         }
-        match self.text.get(self.position) {
-            Some(b'\r' | b'\n') if self.at_empty_line() => return None,
-            Some(_) => {}
-            None => {
-                self.out_of_bytes();
-                return None;
-            }
-        }
-        let start = self.position;
-        if self.lines >= MAX_ROWS || start - self.start >= MAX_HEADER_BYTES {
-            self.end = Some(HeaderEnd::Limit);
-            return None;
-        }
-        let mut from = start;
-        let mut folded = false;
-        let (end, behind) = loop {
-            let Some(at) = self.text.get(from..).and_then(scan::line_end).map(|at| from + at) else {
-                if self.extent == Extent::Cut {
-                    self.out_of_bytes();
-                    return None;
-                }
-                break (self.text.len(), self.text.len());
-            };
-            let behind = self.behind_line_end(at);
-            match self.text.get(behind) {
-                None if self.extent == Extent::Cut => {
-                    self.out_of_bytes();
-                    return None;
-                }
-                Some(b' ' | b'\t') => {
-                    folded = true;
-                    from = behind;
-                }
-                _ => break (at, behind),
-            }
-        };
-        self.position = behind;
-        self.lines += 1;
-        Some(line(self.text.get(start..end).unwrap_or_default(), folded))
+        self.next_of_any_form()
     }
 }
 
@@ -418,7 +445,7 @@ mod tests {
         let many = format!("{START}{}", "A: b\r\n".repeat(MAX_ROWS + 1));
         let (rows, _, end, _) = read(many.as_bytes(), Extent::Whole);
         assert_eq!((rows.len(), end), (MAX_ROWS, HeaderEnd::Limit));
-        let long = format!("{START}A: {}\r\nB: c\r\n\r\n", "x".repeat(MAX_HEADER_BYTES));
+        let long = format!("{START}A: b\r\nC: {}\r\nD: e\r\n\r\n", "x".repeat(MAX_HEADER_BYTES));
         let (rows, _, end, _) = read(long.as_bytes(), Extent::Whole);
         assert_eq!((rows.len(), end), (1, HeaderEnd::Limit));
     }

@@ -43,8 +43,20 @@ pub struct Message<'a> {
 /// Methods whose request line is believed even when the capture cut it before `SIP/2.0` (RFC 3261, 3262, 3265, 3311,
 /// 3428, 3515, 3903, 6086).
 const KNOWN: [&[u8]; 14] = [
-    b"ACK", b"BYE", b"CANCEL", b"INFO", b"INVITE", b"MESSAGE", b"NOTIFY", b"OPTIONS", b"PRACK", b"PUBLISH", b"REFER",
-    b"REGISTER", b"SUBSCRIBE", b"UPDATE",
+    b"ACK",
+    b"BYE",
+    b"CANCEL",
+    b"INFO",
+    b"INVITE",
+    b"MESSAGE",
+    b"NOTIFY",
+    b"OPTIONS",
+    b"PRACK",
+    b"PUBLISH",
+    b"REFER",
+    b"REGISTER",
+    b"SUBSCRIBE",
+    b"UPDATE",
 ];
 
 /// What a Request-URI starts with that is believed in a cut request line.
@@ -112,11 +124,13 @@ fn start_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
         if let Some(uri) = before_version(behind) {
             return Some((StartLine::Request { method, uri }, text.len()));
         }
-        let could_be = extent == Extent::Cut && KNOWN.contains(&method) && SCHEMES.iter().any(|scheme| {
-            // HTTP, RTSP and SSDP share method names; their targets start otherwise.
-            let uri = behind.trim_ascii_start().get(..scheme.len()).unwrap_or(behind.trim_ascii_start());
-            scheme.get(..uri.len()).is_some_and(|start| start.eq_ignore_ascii_case(uri))
-        });
+        let could_be = extent == Extent::Cut
+            && KNOWN.contains(&method)
+            && SCHEMES.iter().any(|scheme| {
+                // HTTP, RTSP and SSDP share method names; their targets start otherwise.
+                let uri = behind.trim_ascii_start().get(..scheme.len()).unwrap_or(behind.trim_ascii_start());
+                scheme.get(..uri.len()).is_some_and(|start| start.eq_ignore_ascii_case(uri))
+            });
         return could_be.then_some((StartLine::Request { method, uri: b"" }, text.len()));
     };
     let uri = before_version(behind.get(..end)?)?;
@@ -219,7 +233,10 @@ mod tests {
     #[test]
     fn extension_methods_are_sip() {
         let line = "!interesting-Method0123456789_*+`.%indeed'~ sip:x@y SIP/2.0\r\n";
-        assert_eq!(request(line), Some((b"!interesting-Method0123456789_*+`.%indeed'~".as_slice(), b"sip:x@y".as_slice())));
+        assert_eq!(
+            request(line),
+            Some((b"!interesting-Method0123456789_*+`.%indeed'~".as_slice(), b"sip:x@y".as_slice()))
+        );
     }
 
     #[test]

@@ -100,10 +100,7 @@ impl Party {
     /// [`user`] stand in.
     #[must_use]
     pub fn of(uri: &[u8]) -> Self {
-        Self::by_grammar(uri).unwrap_or_else(|| Self {
-            user: user(uri).map(Box::from),
-            host: host(uri).map(Box::from),
-        })
+        Self::by_grammar(uri).unwrap_or_else(|| Self { user: user(uri).map(Box::from), host: host(uri).map(Box::from) })
     }
 
     fn by_grammar(uri: &[u8]) -> Option<Self> {
@@ -111,7 +108,9 @@ impl Party {
             return None;
         }
         let parsed = rsip::Uri::try_from(str::from_utf8(uri).ok()?).ok()?;
-        if !matches!(parsed.scheme, Some(rsip::Scheme::Sip | rsip::Scheme::Sips)) || parsed.to_string().len() != uri.len() {
+        if !matches!(parsed.scheme, Some(rsip::Scheme::Sip | rsip::Scheme::Sips))
+            || parsed.to_string().len() != uri.len()
+        {
             return None;
         }
         let host = parsed.host().to_string();

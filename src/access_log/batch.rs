@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
-use crate::facts::{ApiRequest, Audience, Place};
+use crate::facts::{ApiRequest, Place};
 use crate::http::{Method, StatusCode};
 use crate::settings::Settings;
 
@@ -17,7 +17,7 @@ use super::fields::{Collector, Fields, Seen, Table};
 use super::format::Format;
 use super::json::{self, Path, Scalar};
 use super::line::{self, LINE_BYTES, Part};
-use super::shape::Shapes;
+use super::shape::{Shapes, Sketch};
 use super::target::{self, Targets};
 use super::time::{Clock, Instant, Memo, Zone, Zones};
 
@@ -190,6 +190,20 @@ impl LogReader {
     }
 }
 
+impl LogReader {
+    /// Whether a sketch tells its line to be a request about no recording; then its time is taken down.
+    fn is_other(&self, sketch: &Sketch<'_, '_>, log: &mut LogSum, memo: &mut Memo) -> bool {
+        if log.format.is_none() || sketch.targets().any(|target| self.targets.may_be_recording(target)) {
+            return false;
+        }
+        let Some(time) = sketch.time() else { return false };
+        let instant = self.clock.read_like(time, memo, &mut log.zones);
+        let Some(Instant { at, ambiguous: false }) = instant else { return false };
+        log.saw(at);
+        true
+    }
+}
+
 /// A block being read.
 struct Block<'a, 'r> {
     reader: &'r LogReader,
@@ -237,15 +251,14 @@ impl<'a> Block<'a, '_> {
         let time = Scalar { text: parsed.time, kind: json::Kind::Text };
         let at = self.time([Some(time), None]);
         let (method, target) = parsed.request();
-        let audience = self.reader.targets.audience(&target);
-        if !audience.is_recording() {
+        let Some((audience, names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
-        }
+        };
         let request = ApiRequest {
             at,
             locus: self.locus(),
             method: method_name(&method),
-            names: self.reader.targets.names(&target, &self.reader.table),
+            names,
             target: target.into(),
             status: StatusCode(status),
             client: parsed.client().map(without_port),
@@ -259,35 +272,25 @@ impl<'a> Block<'a, '_> {
     }
 
     fn json(&mut self, line: &'a [u8]) -> Fate {
-        if self.is_other(line) {
-            return Fate::OtherRequest;
-        }
-        if self.shapes.read(line, &mut self.fields) {
-            return self.exchange();
+        let fit = self.shapes.fit(line);
+        let is_known = fit.is_some();
+        if let Some(fit) = fit {
+            let (log, memo) = (&mut self.log, &mut self.memo);
+            if fit.sketch().is_some_and(|sketch| self.reader.is_other(&sketch, log, memo)) {
+                return Fate::OtherRequest;
+            }
+            if fit.fill(&mut self.fields) {
+                return self.exchange();
+            }
         }
         let mut collector = Collector::new(&self.reader.table, &mut self.fields, &mut self.seen);
         if json::walk(line, Path::default(), &mut collector).is_none() {
             return Fate::BadRecord;
         }
-        if !collector.odd {
+        if !collector.odd && !is_known {
             self.shapes.learn(line, &self.seen);
         }
         self.exchange()
-    }
-
-    /// Whether the JSON record in `line` can be told at a glance to be a request about no recording; then its time is
-    /// taken down.
-    fn is_other(&mut self, line: &'a [u8]) -> bool {
-        let Some(sketch) = self.shapes.other(line) else { return false };
-        if self.log.format.is_none() || sketch.targets().any(|target| self.reader.targets.may_be_recording(target)) {
-            return false;
-        }
-        let Some(time) = sketch.time() else { return false };
-        let instant = self.reader.clock.read_like(time, &mut self.memo, &mut self.log.zones);
-        let Some(Instant { at, ambiguous: false }) = instant else { return false };
-        self.log.saw(at);
-        self.shapes.fitted();
-        true
     }
 
     /// Takes down the JSON record in `fields`.
@@ -303,11 +306,37 @@ impl<'a> Block<'a, '_> {
             });
         }
         let at = self.time(self.fields.times());
-        let audience = self.reader.targets.audience(&target);
-        if !audience.is_recording() {
+        if !self.reader.targets.may_be_recording(&target) {
             return Fate::OtherRequest;
         }
-        let request = self.recording(at, &method, target, StatusCode(status), audience);
+        let target = match self.fields.query() {
+            Some(query) if memchr::memchr(b'?', &target).is_none() => {
+                let query = query.value();
+                Cow::Owned([&target, &b"?"[..], query.strip_prefix(b"?").unwrap_or(&query)].concat())
+            }
+            _ => target,
+        };
+        let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
+            return Fate::OtherRequest;
+        };
+        let fields = &self.fields;
+        for (kind, value) in &fields.names {
+            target::push(&mut names, *kind, Place::Field, &value.value());
+        }
+        let body = self.bodies();
+        let request = ApiRequest {
+            at,
+            locus: self.locus(),
+            method: method_name(&method),
+            target: target.into(),
+            status: StatusCode(status),
+            client: fields.client().map(|client| without_port(&client.value())),
+            error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
+            request_id: fields.request_id().map(|id| id.value().into()),
+            audience,
+            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            names,
+        };
         self.log.requests.push(request);
         Fate::RecordingRequest
     }
@@ -330,43 +359,6 @@ impl<'a> Block<'a, '_> {
             (_, Some(target)) => Some((method.unwrap_or_default(), target.value())),
             (Some((_, target)), None) => Some((method.unwrap_or_default(), target)),
             (None, None) => None,
-        }
-    }
-
-    /// The recording request of the JSON record in `fields`.
-    fn recording(
-        &self,
-        at: Option<Timestamp>,
-        method: &[u8],
-        target: Cow<'a, [u8]>,
-        status: StatusCode,
-        audience: Audience,
-    ) -> ApiRequest {
-        let fields = &self.fields;
-        let target = match fields.query() {
-            Some(query) if memchr::memchr(b'?', &target).is_none() => {
-                let query = query.value();
-                Cow::Owned([&target, &b"?"[..], query.strip_prefix(b"?").unwrap_or(&query)].concat())
-            }
-            _ => target,
-        };
-        let mut names = self.reader.targets.names(&target, &self.reader.table);
-        for (kind, value) in &fields.names {
-            target::push(&mut names, *kind, Place::Field, &value.value());
-        }
-        let body = self.bodies();
-        ApiRequest {
-            at,
-            locus: self.locus(),
-            method: method_name(method),
-            target: target.into(),
-            status,
-            client: fields.client().map(|client| without_port(&client.value())),
-            error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
-            request_id: fields.request_id().map(|id| id.value().into()),
-            audience,
-            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
-            names,
         }
     }
 
@@ -425,13 +417,16 @@ struct Said {
 
 /// Methods are case-sensitive and upper-case; some logs write them otherwise.
 fn method_name(method: &[u8]) -> Method {
-    Method(String::from_utf8_lossy(method).to_ascii_uppercase().into())
+    let mut name = String::from_utf8_lossy(method).into_owned();
+    name.make_ascii_uppercase();
+    Method(name.into())
 }
 
 /// A client without the port of its address, which would make every connection another client; of the addresses of an
 /// `X-Forwarded-For` the first.
 fn without_port(client: &[u8]) -> Box<[u8]> {
-    let text = str::from_utf8(client).unwrap_or_default();
+    let is_bare = !client.iter().any(|byte| matches!(byte, b':' | b',' | b'['));
+    let Some(text) = str::from_utf8(client).ok().filter(|_| !is_bare) else { return client.into() };
     let first = text.split(',').next().unwrap_or_default().trim();
     let bare = first.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(first);
     if let Ok(socket) = first.parse::<SocketAddr>() {
@@ -448,7 +443,7 @@ mod tests {
     use super::super::line::Walk;
     use super::super::noise::Noise;
     use super::*;
-    use crate::facts::NameKind;
+    use crate::facts::{Audience, NameKind};
 
     fn reader() -> LogReader {
         LogReader::new(SourceId(3), "a.log", &Settings::default())

@@ -129,7 +129,10 @@ impl Literal {
         let end = at + self.bytes.len();
         let window = line.get(at..end)?;
         let same = match window.last_chunk::<8>() {
-            Some(last) => *last == self.last && window.as_chunks::<8>().0 == self.words,
+            Some(last) => {
+                let words = window.as_chunks::<8>().0.iter().zip(&self.words);
+                *last == self.last && words.fold(true, |same, (one, other)| same & (one == other))
+            }
             None => window.iter().eq(&self.bytes),
         };
         same.then_some(end)

@@ -61,7 +61,9 @@ fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line
         }
         let (request, behind) = quoted.split_at_checked(at)?;
         let status = match behind {
-            [b'"', b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] if matches!(rest, [] | [b' ', ..]) => {
+            [b'"', b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..]
+                if matches!(rest, [] | [b' ', ..]) =>
+            {
                 let digit = |byte: &u8| u16::from(byte - b'0');
                 Some((Some(digit(a) * 100 + digit(b) * 10 + digit(c)), rest))
             }

@@ -148,7 +148,7 @@ mod tests {
     fn what_is_found_is_what_a_byte_by_byte_search_finds() {
         let mut noise = Noise::new(11);
         let mut hits = [0, 0];
-        for _ in 0..20_000 {
+        for _ in 0..5_000 {
             let length = noise.below(70);
             let bytes: Vec<u8> = (0..length)
                 .map(|_| if noise.below(30) == 0 { noise.next() as u8 } else { *noise.pick(b"abcdORcrEe/. \x52\x12") })
@@ -158,17 +158,19 @@ mod tests {
             assert_eq!(find(b'/', &bytes), bytes.iter().position(|byte| *byte == b'/'));
             assert_eq!(find(0xff, &bytes), bytes.iter().position(|byte| *byte == 0xff));
             let lower = bytes.to_ascii_lowercase();
-            let named = bytes.contains(&b'%') || bytes.contains(&b'\\') || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
+            let named = bytes.contains(&b'%')
+                || bytes.contains(&b'\\')
+                || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
             assert_eq!(may_name_recordings(&bytes), named, "{}", String::from_utf8_lossy(&bytes));
             hits[usize::from(may_name_recordings(&bytes))] += 1;
         }
-        assert!(hits[0] > 1000 && hits[1] > 1000);
+        assert!(hits[0] > 500 && hits[1] > 500);
     }
 
     #[test]
     fn a_literal_stands_where_it_stands() {
         let mut noise = Noise::new(12);
-        for _ in 0..20_000 {
+        for _ in 0..5_000 {
             let text: Vec<u8> = (0..noise.below(40)).map(|_| *noise.pick(b"ab")).collect();
             let at = noise.below(text.len() + 1);
             let length = noise.below(text.len() - at + 1);

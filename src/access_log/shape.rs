@@ -183,15 +183,26 @@ impl Other {
         let of = |wanted: &[Role]| -> Vec<(u16, usize)> {
             let entries = values.iter().enumerate();
             let ranked = entries.filter_map(|(place, value)| value.entry.map(|((role, rank), _)| (role, rank, place)));
-            let mut found: Vec<_> = ranked.filter(|(role, ..)| wanted.contains(role)).map(|(_, rank, place)| (rank, place)).collect();
+            let mut found: Vec<_> =
+                ranked.filter(|(role, ..)| wanted.contains(role)).map(|(_, rank, place)| (rank, place)).collect();
             found.sort_unstable();
             found
         };
         let singles = [
-            Role::Client, Role::ErrorCode, Role::Method, Role::Query, Role::Request, Role::RequestId, Role::Status,
-            Role::Target, Role::Time,
+            Role::Client,
+            Role::ErrorCode,
+            Role::Method,
+            Role::Query,
+            Role::Request,
+            Role::RequestId,
+            Role::Status,
+            Role::Target,
+            Role::Time,
         ];
-        if singles.iter().any(|role| of(&[*role]).windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other))) {
+        if singles
+            .iter()
+            .any(|role| of(&[*role]).windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other)))
+        {
             return None;
         }
         let best = |role: Role| of(&[role]).first().map(|(_, place)| *place);

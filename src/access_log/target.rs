@@ -47,10 +47,7 @@ impl Word {
     /// Whether it makes a recording request.
     const fn is_recording(self) -> bool {
         use Word::{OrphanRecordings, Recording, RecordingMetadata, Recordings, ScreenSessions, UserRecordings};
-        matches!(
-            self,
-            OrphanRecordings | Recording | RecordingMetadata | Recordings | ScreenSessions | UserRecordings
-        )
+        matches!(self, OrphanRecordings | Recording | RecordingMetadata | Recordings | ScreenSessions | UserRecordings)
     }
 }
 
@@ -62,22 +59,79 @@ fn word(segment: &[u8]) -> Option<Word> {
         b"callbacks" | b"calls" | b"chats" | b"cobrowsesessions" | b"emails" | b"messages" | b"screenshares"
         | b"socials" | b"videos" => Word::Kind,
         b"media" => Word::Media,
-        b"acknowledge" | b"annotations" | b"deletionprotection" | b"details" | b"metadata" | b"query" | b"retention"
-        | b"search" | b"settings" | b"summary" | b"transcript" | b"transcripts" | b"waveform" => Word::NoAudio,
+        b"acknowledge"
+        | b"annotations"
+        | b"deletionprotection"
+        | b"details"
+        | b"metadata"
+        | b"query"
+        | b"retention"
+        | b"search"
+        | b"settings"
+        | b"summary"
+        | b"transcript"
+        | b"transcripts"
+        | b"waveform" => Word::NoAudio,
         b"orphanrecordings" => Word::OrphanRecordings,
         b"recording" => Word::Recording,
         b"recordingmetadata" => Word::RecordingMetadata,
         b"recordings" => Word::Recordings,
         b"screensessions" => Word::ScreenSessions,
         b"userrecordings" => Word::UserRecordings,
-        b"api" | b"apis" | b"audio" | b"audits" | b"batch" | b"batchrequests" | b"bulk" | b"cobrowse"
-        | b"communications" | b"crossplatform" | b"download" | b"downloads" | b"edges" | b"evaluations" | b"export"
-        | b"failedrecordings" | b"file" | b"files" | b"gateway" | b"genesys" | b"internal" | b"jobs"
-        | b"keyconfigurations" | b"list" | b"localkeys" | b"me" | b"mediaretentionpolicies" | b"participants"
-        | b"pcap" | b"platform" | b"play" | b"providers" | b"proxy" | b"public" | b"quality" | b"rec" | b"record"
-        | b"recordingkeys" | b"recordingstate" | b"reports" | b"rest" | b"rotationschedule" | b"screen"
-        | b"screenrecording" | b"screenrecordings" | b"siptraces" | b"snippet" | b"stream" | b"telephony" | b"token"
-        | b"transcoding" | b"trunks" | b"uploads" | b"users" => Word::Plain,
+        b"api"
+        | b"apis"
+        | b"audio"
+        | b"audits"
+        | b"batch"
+        | b"batchrequests"
+        | b"bulk"
+        | b"cobrowse"
+        | b"communications"
+        | b"crossplatform"
+        | b"download"
+        | b"downloads"
+        | b"edges"
+        | b"evaluations"
+        | b"export"
+        | b"failedrecordings"
+        | b"file"
+        | b"files"
+        | b"gateway"
+        | b"genesys"
+        | b"internal"
+        | b"jobs"
+        | b"keyconfigurations"
+        | b"list"
+        | b"localkeys"
+        | b"me"
+        | b"mediaretentionpolicies"
+        | b"participants"
+        | b"pcap"
+        | b"platform"
+        | b"play"
+        | b"providers"
+        | b"proxy"
+        | b"public"
+        | b"quality"
+        | b"rec"
+        | b"record"
+        | b"recordingkeys"
+        | b"recordingstate"
+        | b"reports"
+        | b"rest"
+        | b"rotationschedule"
+        | b"screen"
+        | b"screenrecording"
+        | b"screenrecordings"
+        | b"siptraces"
+        | b"snippet"
+        | b"stream"
+        | b"telephony"
+        | b"token"
+        | b"transcoding"
+        | b"trunks"
+        | b"uploads"
+        | b"users" => Word::Plain,
         [b'v', digits @ ..] if digits.len() < 4 && digits.iter().all(u8::is_ascii_digit) => Word::Plain,
         _ => return None,
     })
@@ -167,15 +221,16 @@ fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
         segments.get(at + 1..)
     };
     Some(match (below(Word::OrphanRecordings), below(Word::Recordings)) {
-        (Some([orphan, media]), _) if media.word == Some(Word::Media) && !orphan.word.is_some_and(Word::is_recording) => {
+        (Some([orphan, media]), _)
+            if media.word == Some(Word::Media) && !orphan.word.is_some_and(Word::is_recording) =>
+        {
             Audience::RecordingMedia
         }
         (Some(_), _) | (None, None) => Audience::Recording,
         (None, Some([])) => Audience::RecordingList,
         (None, Some(below)) => {
-            let no_audio = |segment: &Segment<'_>| {
-                segment.word.is_some_and(|word| word == Word::NoAudio || word.is_recording())
-            };
+            let no_audio =
+                |segment: &Segment<'_>| segment.word.is_some_and(|word| word == Word::NoAudio || word.is_recording());
             if below.iter().any(no_audio) { Audience::Recording } else { Audience::RecordingMedia }
         }
     })
@@ -238,7 +293,8 @@ fn filters(text: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut start = 0;
     for end in memchr_iter(b',', text).chain([text.len()]) {
         let next = text.get(end + 1..).unwrap_or_default();
-        let named = next.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ')));
+        let named =
+            next.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ')));
         if end < text.len() && named.is_none_or(|at| at == 0 || next.get(at) != Some(&b':')) {
             continue;
         }
@@ -339,7 +395,9 @@ mod tests {
 
     #[test]
     fn lists_metadata_settings_annotations_and_screens_do_not() {
-        for target in ["/api/v2/conversations/c1/recordings", "/api/v2/recordings?pageSize=25", "/v2/recordings/", "recordings"] {
+        for target in
+            ["/api/v2/conversations/c1/recordings", "/api/v2/recordings?pageSize=25", "/v2/recordings/", "recordings"]
+        {
             about(target, Audience::RecordingList);
         }
         for target in [
@@ -368,9 +426,22 @@ mod tests {
     #[test]
     fn other_requests_are_none() {
         for target in [
-            "/", "", "*", "/api/v2/conversations/c1", "/api/v2/recordingsx", "/?x=/recordings/", "/a?u=/recordings/1#/recordings",
-            "http://recordings", "http://recordings/x", "api.example:443", "/precording/s", "/api/v2/recordin%67x", "/re%63ordin",
-            "/api/v2/conversations/calls/c1/participants/p1/snippet/record", "/a#/recordings/x", "/%2frecordings",
+            "/",
+            "",
+            "*",
+            "/api/v2/conversations/c1",
+            "/api/v2/recordingsx",
+            "/?x=/recordings/",
+            "/a?u=/recordings/1#/recordings",
+            "http://recordings",
+            "http://recordings/x",
+            "api.example:443",
+            "/precording/s",
+            "/api/v2/recordin%67x",
+            "/re%63ordin",
+            "/api/v2/conversations/calls/c1/participants/p1/snippet/record",
+            "/a#/recordings/x",
+            "/%2frecordings",
         ] {
             about(target, Audience::Other);
         }
@@ -391,7 +462,8 @@ mod tests {
     fn names(target: &str, expected: &[(NameKind, Place, &str)]) {
         let (targets, table) = targets(&["/internal/rec/*/x"]);
         let (_, names) = targets.about(target.as_bytes(), &table).expect(target);
-        let names: Vec<_> = names.iter().map(|name| (name.kind, name.place, String::from_utf8_lossy(&name.value))).collect();
+        let names: Vec<_> =
+            names.iter().map(|name| (name.kind, name.place, String::from_utf8_lossy(&name.value))).collect();
         let names: Vec<_> = names.iter().map(|(kind, place, value)| (*kind, *place, value.as_ref())).collect();
         assert_eq!(names, expected, "{target}");
     }
@@ -423,7 +495,10 @@ mod tests {
             "/recordings?filter=trunkId:t1,callId:a+b&filter=conversationId:c1&callId=",
             &[(Trunk, Place::Query, "t1"), (CallId, Place::Query, "a+b"), (Conversation, Place::Query, "c1")],
         );
-        names("/recordings?trunk_id=t1&x-inin-cnv=c1", &[(Trunk, Place::Query, "t1"), (Conversation, Place::Query, "c1")]);
+        names(
+            "/recordings?trunk_id=t1&x-inin-cnv=c1",
+            &[(Trunk, Place::Query, "t1"), (Conversation, Place::Query, "c1")],
+        );
         names("/recordings?id=1&name=callId", &[]);
         names(
             "/api/v2/analytics/conversations/recordings?id=c1,c2",

@@ -48,8 +48,17 @@ fn json_line(line: &Line) -> String {
             r#""request_time":0.{:03},"upstream":"10.0.0.5:8443","user_agent":"PureCloud SDK/python 257.1.0 (linux; x86_64)"}}"#,
             "\n"
         ),
-        minute, second, line.id % 1000, line.id, line.id % 256, line.id / 7 % 256, line.id % 40, line.path, line.status,
-        line.id % 10000, line.id % 999
+        minute,
+        second,
+        line.id % 1000,
+        line.id,
+        line.id % 256,
+        line.id / 7 % 256,
+        line.id % 40,
+        line.path,
+        line.status,
+        line.id % 10000,
+        line.id % 999
     )
 }
 
@@ -57,14 +66,20 @@ fn combined_line(line: &Line) -> String {
     let (minute, second) = (line.second / 60, line.second % 60);
     format!(
         "10.9.{}.{} - - [22/Nov/2026:07:{minute:02}:{second:02} +0000] \"GET {} HTTP/1.1\" {} {} \"-\" \"PureCloud SDK/python 257.1.0\"\n",
-        line.id % 256, line.id / 7 % 256, line.path, line.status, line.id % 10000
+        line.id % 256,
+        line.id / 7 % 256,
+        line.path,
+        line.status,
+        line.id % 10000
     )
 }
 
 /// Go's zap and others write only what there is: the keys differ from line to line.
 fn ragged_line(line: &Line) -> String {
-    let more: String =
-        (0..9).filter(|bit| line.id >> bit & 1 == 1).map(|bit| format!(",\"field{bit}\":\"value {}\"", line.id % 97)).collect();
+    let more: String = (0..9)
+        .filter(|bit| line.id >> bit & 1 == 1)
+        .map(|bit| format!(",\"field{bit}\":\"value {}\"", line.id % 97))
+        .collect();
     json_line(line).replace(",\"protocol\"", &format!("{more},\"protocol\""))
 }
 

@@ -8,16 +8,16 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
-use crate::facts::{ApiRequest, Audience, Place};
+use crate::facts::{ApiRequest, Place};
 use crate::http::{Method, StatusCode};
 use crate::settings::Settings;
 
 use super::combined;
-use super::fields::{Collector, Fields, Seen, Table};
+use super::fields::{Fields, Known, Seen, Table};
 use super::format::Format;
-use super::json::{self, Path, Scalar};
+use super::json::{self, Scalar};
 use super::line::{self, LINE_BYTES, Part};
-use super::shape::Shapes;
+use super::shape::{Shapes, Sketch};
 use super::target::{self, Targets};
 use super::time::{Clock, Instant, Memo, Zone, Zones};
 
@@ -112,7 +112,12 @@ enum Fate {
 
 impl Fate {
     const ALL: [Self; 7] = [
-        Self::BadRecord, Self::Comment, Self::LineTooLong, Self::NoStatus, Self::NotARequest, Self::OtherRequest,
+        Self::BadRecord,
+        Self::Comment,
+        Self::LineTooLong,
+        Self::NoStatus,
+        Self::NotARequest,
+        Self::OtherRequest,
         Self::RecordingRequest,
     ];
 
@@ -157,10 +162,16 @@ impl LogReader {
     }
 
     /// [`read`](Self::read) with these shapes, telling `watch` what became of every line that is held.
-    fn read_with(&self, bytes: &[u8], part: Part, shapes: Shapes, mut watch: impl FnMut(&[u8], Option<Fate>)) -> LogSum {
+    fn read_with(
+        &self,
+        bytes: &[u8],
+        part: Part,
+        shapes: Shapes,
+        mut watch: impl FnMut(&[u8], Option<Fate>),
+    ) -> LogSum {
         let log = LogSum { clock: Some(self.clock.clone()), ..LogSum::default() };
-        let (fields, seen, memo) = (Fields::default(), Vec::new(), Memo::default());
-        let mut block = Block { reader: self, log, shapes, fields, seen, memo };
+        let (fields, seen, known, memo) = (Fields::default(), Vec::new(), Known::new(), Memo::default());
+        let mut block = Block { reader: self, log, shapes, fields, seen, known, memo };
         let mut fates = [0_u64; Fate::ALL.len()];
         let mut count = |fate: Option<Fate>| {
             if let Some(count) = fate.and_then(|fate| fates.get_mut(fate as usize)) {
@@ -190,6 +201,20 @@ impl LogReader {
     }
 }
 
+impl LogReader {
+    /// Whether a sketch tells its line to be a request about no recording; then its time is taken down.
+    fn is_other(&self, sketch: &Sketch<'_, '_>, log: &mut LogSum, memo: &mut Memo) -> bool {
+        if log.format.is_none() || sketch.targets().any(|target| self.targets.may_be_recording(target)) {
+            return false;
+        }
+        let Some(time) = sketch.time() else { return false };
+        let instant = self.clock.read_like(time, memo, &mut log.zones);
+        let Some(Instant { at, ambiguous: false }) = instant else { return false };
+        log.saw(at);
+        true
+    }
+}
+
 /// A block being read.
 struct Block<'a, 'r> {
     reader: &'r LogReader,
@@ -198,6 +223,7 @@ struct Block<'a, 'r> {
     /// Of the line being read; kept for the next one's sake.
     fields: Fields<'a>,
     seen: Vec<Seen>,
+    known: Known,
     /// The last time read, which the next one mostly repeats.
     memo: Memo,
 }
@@ -237,15 +263,14 @@ impl<'a> Block<'a, '_> {
         let time = Scalar { text: parsed.time, kind: json::Kind::Text };
         let at = self.time([Some(time), None]);
         let (method, target) = parsed.request();
-        let audience = self.reader.targets.audience(&target);
-        if !audience.is_recording() {
+        let Some((audience, names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
-        }
+        };
         let request = ApiRequest {
             at,
             locus: self.locus(),
             method: method_name(&method),
-            names: self.reader.targets.names(&target, &self.reader.table),
+            names,
             target: target.into(),
             status: StatusCode(status),
             client: parsed.client().map(without_port),
@@ -259,35 +284,25 @@ impl<'a> Block<'a, '_> {
     }
 
     fn json(&mut self, line: &'a [u8]) -> Fate {
-        if self.is_other(line) {
-            return Fate::OtherRequest;
+        let fit = self.shapes.fit(line);
+        let is_known = fit.is_some();
+        if let Some(fit) = fit {
+            let (log, memo) = (&mut self.log, &mut self.memo);
+            if fit.sketch().is_some_and(|sketch| self.reader.is_other(&sketch, log, memo)) {
+                return Fate::OtherRequest;
+            }
+            if fit.fill(&mut self.fields) {
+                return self.exchange();
+            }
         }
-        if self.shapes.read(line, &mut self.fields) {
-            return self.exchange();
-        }
-        let mut collector = Collector::new(&self.reader.table, &mut self.fields, &mut self.seen);
-        if json::walk(line, Path::default(), &mut collector).is_none() {
+        let table = &self.reader.table;
+        let Some(collected) = self.known.collect(line, table, &mut self.fields, &mut self.seen) else {
             return Fate::BadRecord;
-        }
-        if !collector.odd {
+        };
+        if !collected.odd && !is_known {
             self.shapes.learn(line, &self.seen);
         }
         self.exchange()
-    }
-
-    /// Whether the JSON record in `line` can be told at a glance to be a request about no recording; then its time is
-    /// taken down.
-    fn is_other(&mut self, line: &'a [u8]) -> bool {
-        let Some(sketch) = self.shapes.other(line) else { return false };
-        if self.log.format.is_none() || sketch.targets().any(|target| self.reader.targets.may_be_recording(target)) {
-            return false;
-        }
-        let Some(time) = sketch.time() else { return false };
-        let instant = self.reader.clock.read_like(time, &mut self.memo, &mut self.log.zones);
-        let Some(Instant { at, ambiguous: false }) = instant else { return false };
-        self.log.saw(at);
-        self.shapes.fitted();
-        true
     }
 
     /// Takes down the JSON record in `fields`.
@@ -303,11 +318,37 @@ impl<'a> Block<'a, '_> {
             });
         }
         let at = self.time(self.fields.times());
-        let audience = self.reader.targets.audience(&target);
-        if !audience.is_recording() {
+        if !self.reader.targets.may_be_recording(&target) {
             return Fate::OtherRequest;
         }
-        let request = self.recording(at, &method, target, StatusCode(status), audience);
+        let target = match self.fields.query() {
+            Some(query) if memchr::memchr(b'?', &target).is_none() => {
+                let query = query.value();
+                Cow::Owned([&target, &b"?"[..], query.strip_prefix(b"?").unwrap_or(&query)].concat())
+            }
+            _ => target,
+        };
+        let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
+            return Fate::OtherRequest;
+        };
+        let fields = &self.fields;
+        for (kind, value) in &fields.names {
+            target::push(&mut names, *kind, Place::Field, &value.value());
+        }
+        let body = self.bodies();
+        let request = ApiRequest {
+            at,
+            locus: self.locus(),
+            method: method_name(&method),
+            target: target.into(),
+            status: StatusCode(status),
+            client: fields.client().map(|client| without_port(&client.value())),
+            error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
+            request_id: fields.request_id().map(|id| id.value().into()),
+            audience,
+            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            names,
+        };
         self.log.requests.push(request);
         Fate::RecordingRequest
     }
@@ -333,43 +374,6 @@ impl<'a> Block<'a, '_> {
         }
     }
 
-    /// The recording request of the JSON record in `fields`.
-    fn recording(
-        &self,
-        at: Option<Timestamp>,
-        method: &[u8],
-        target: Cow<'a, [u8]>,
-        status: StatusCode,
-        audience: Audience,
-    ) -> ApiRequest {
-        let fields = &self.fields;
-        let target = match fields.query() {
-            Some(query) if memchr::memchr(b'?', &target).is_none() => {
-                let query = query.value();
-                Cow::Owned([&target, &b"?"[..], query.strip_prefix(b"?").unwrap_or(&query)].concat())
-            }
-            _ => target,
-        };
-        let mut names = self.reader.targets.names(&target, &self.reader.table);
-        for (kind, value) in &fields.names {
-            target::push(&mut names, *kind, Place::Field, &value.value());
-        }
-        let body = self.bodies();
-        ApiRequest {
-            at,
-            locus: self.locus(),
-            method: method_name(method),
-            target: target.into(),
-            status,
-            client: fields.client().map(|client| without_port(&client.value())),
-            error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
-            request_id: fields.request_id().map(|id| id.value().into()),
-            audience,
-            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
-            names,
-        }
-    }
-
     /// What response bodies that were logged as text say. Of a body that was cut only the error code counts.
     fn bodies(&self) -> Said {
         let mut said = Said::default();
@@ -379,8 +383,7 @@ impl<'a> Block<'a, '_> {
                 continue;
             }
             let (mut fields, mut seen) = (Fields::default(), Vec::new());
-            let mut collector = Collector::new(&self.reader.table, &mut fields, &mut seen);
-            let whole = json::walk(&text, Path::below(b"body"), &mut collector).is_some();
+            let whole = Known::below(b"body").collect(&text, &self.reader.table, &mut fields, &mut seen).is_some();
             said.has_media_uri |= whole && fields.media_uris > 0;
             said.error_code = said.error_code.or_else(|| fields.error_code().map(|code| code.value().into()));
         }
@@ -391,7 +394,9 @@ impl<'a> Block<'a, '_> {
     fn time(&mut self, candidates: [Option<Scalar<'a>>; 2]) -> Option<Timestamp> {
         let record = Some(self.log.lines);
         for text in candidates.into_iter().flatten() {
-            if let Some(Instant { at, ambiguous }) = self.reader.clock.read_like(&text.value(), &mut self.memo, &mut self.log.zones) {
+            if let Some(Instant { at, ambiguous }) =
+                self.reader.clock.read_like(&text.value(), &mut self.memo, &mut self.log.zones)
+            {
                 if ambiguous {
                     self.log.anomalies.note("ambiguous_time", record, || {
                         "a local time while the clock was changed, without an offset".to_owned()
@@ -425,13 +430,16 @@ struct Said {
 
 /// Methods are case-sensitive and upper-case; some logs write them otherwise.
 fn method_name(method: &[u8]) -> Method {
-    Method(String::from_utf8_lossy(method).to_ascii_uppercase().into())
+    let mut name = String::from_utf8_lossy(method).into_owned();
+    name.make_ascii_uppercase();
+    Method(name.into())
 }
 
 /// A client without the port of its address, which would make every connection another client; of the addresses of an
 /// `X-Forwarded-For` the first.
 fn without_port(client: &[u8]) -> Box<[u8]> {
-    let text = str::from_utf8(client).unwrap_or_default();
+    let is_bare = !client.iter().any(|byte| matches!(byte, b':' | b',' | b'['));
+    let Some(text) = str::from_utf8(client).ok().filter(|_| !is_bare) else { return client.into() };
     let first = text.split(',').next().unwrap_or_default().trim();
     let bare = first.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(first);
     if let Ok(socket) = first.parse::<SocketAddr>() {
@@ -448,7 +456,7 @@ mod tests {
     use super::super::line::Walk;
     use super::super::noise::Noise;
     use super::*;
-    use crate::facts::NameKind;
+    use crate::facts::{Audience, NameKind};
 
     fn reader() -> LogReader {
         LogReader::new(SourceId(3), "a.log", &Settings::default())
@@ -477,7 +485,8 @@ mod tests {
     }
 
     fn named(request: &ApiRequest) -> Vec<(NameKind, Place, String)> {
-        let name = |name: &crate::facts::Name| (name.kind, name.place, String::from_utf8_lossy(&name.value).into_owned());
+        let name =
+            |name: &crate::facts::Name| (name.kind, name.place, String::from_utf8_lossy(&name.value).into_owned());
         request.names.iter().map(name).collect()
     }
 
@@ -587,7 +596,11 @@ mod tests {
             "192.0.2.1 - - [10/Oct/2000:13:5",
         ));
         let expected = [
-            ("bad_record", 3), ("comment", 1), ("no_status", 2), ("not_a_request", 1), ("other_request", 1),
+            ("bad_record", 3),
+            ("comment", 1),
+            ("no_status", 2),
+            ("not_a_request", 1),
+            ("other_request", 1),
             ("recording_request", 2),
         ];
         assert_eq!(tally(&log), expected);
@@ -612,13 +625,27 @@ mod tests {
     /// Lines of every kind, some of which share shapes.
     fn line(noise: &mut Noise) -> Vec<u8> {
         let path = *noise.pick(&[
-            "/a", "/api/v2/conversations/C1/recordings/R1", "/re%63ordings/x", "/recordings?callId=a%40b", "/x\\u002f", "-",
-            "/api/v2/conversations/C1", "", "/recordings/x\\\\", "/recordingmetadata",
+            "/a",
+            "/api/v2/conversations/C1/recordings/R1",
+            "/re%63ordings/x",
+            "/recordings?callId=a%40b",
+            "/x\\u002f",
+            "-",
+            "/api/v2/conversations/C1",
+            "",
+            "/recordings/x\\\\",
+            "/recordingmetadata",
         ]);
         let status = *noise.pick(&["403", "200", "\"403\"", "\"\"", "null", "-1", "\"-\"", "4.5e1"]);
         let time = *noise.pick(&[
-            "\"2026-01-02T03:04:05.678Z\"", "\"2026-01-02 03:04:06\"", "1767323045.25", "\"10/Oct/2000:13:55:36 -0700\"",
-            "\"-\"", "\"bad\"", "null", "12",
+            "\"2026-01-02T03:04:05.678Z\"",
+            "\"2026-01-02 03:04:06\"",
+            "1767323045.25",
+            "\"10/Oct/2000:13:55:36 -0700\"",
+            "\"-\"",
+            "\"bad\"",
+            "null",
+            "12",
         ]);
         let user = *noise.pick(&["ann", "-", "", "bob\\\"", "\u{e9}"]);
         let clf = noise.pick(&["10/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:37", "10/Foo/2000:13:55:37"]);
@@ -655,9 +682,11 @@ mod tests {
 
     /// What a line is to be when no value of it is broken inside: a sketch looks at none that it does not need.
     fn mended(line: &[u8]) -> Vec<u8> {
-        let mut line: Vec<u8> = line.iter().map(|byte| if *byte < 0x20 || *byte == b'\\' { b'x' } else { *byte }).collect();
+        let mut line: Vec<u8> =
+            line.iter().map(|byte| if *byte < 0x20 || *byte == b'\\' { b'x' } else { *byte }).collect();
         if let Some(start) = memchr::memmem::find(&line, b"\"size\":").map(|at| at + 7) {
-            let end = line[start..].iter().position(|byte| matches!(byte, b'"')).map_or(line.len(), |at| start + at - 1);
+            let end =
+                line[start..].iter().position(|byte| matches!(byte, b'"')).map_or(line.len(), |at| start + at - 1);
             line[start..end].fill(b'1');
         }
         line
@@ -668,7 +697,7 @@ mod tests {
         let mut noise = Noise::new(1);
         let reader = reader();
         let mut sketched = 0;
-        for _ in 0..200 {
+        for _ in 0..60 {
             let text = damaged(&mut noise, 120);
             let fates = |shapes: Shapes| {
                 let mut fates = Vec::new();
@@ -686,7 +715,12 @@ mod tests {
                 }
                 same = false;
                 sketched += 1;
-                assert_eq!((*fitted, *walked), (Some(Fate::OtherRequest), Some(Fate::BadRecord)), "{}", line.escape_ascii());
+                assert_eq!(
+                    (*fitted, *walked),
+                    (Some(Fate::OtherRequest), Some(Fate::BadRecord)),
+                    "{}",
+                    line.escape_ascii()
+                );
                 let mended = reader.read_with(&mended(line), Part::WHOLE, Shapes::none(), |_, _| ());
                 assert_eq!(tally(&mended), [("other_request", 1)], "{}", line.escape_ascii());
             }
@@ -722,7 +756,7 @@ mod tests {
     fn the_sum_does_not_depend_on_where_blocks_end() {
         let mut noise = Noise::new(2);
         let reader = reader();
-        for round in 0..60 {
+        for round in 0..20 {
             let text = damaged(&mut noise, 60);
             let whole = reader.read(&text, Part::WHOLE);
             let size = [7, 100, 333, 1000, 5000][round % 5];
@@ -753,7 +787,7 @@ mod tests {
     #[test]
     fn any_bytes_are_counted() {
         let mut noise = Noise::new(4);
-        for _ in 0..2000 {
+        for _ in 0..500 {
             let bytes: Vec<u8> = (0..noise.below(300)).map(|_| noise.next() as u8).collect();
             let log = reader().read(&bytes, Part::WHOLE);
             assert_eq!(log.tally.total(), log.records);

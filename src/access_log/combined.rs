@@ -8,9 +8,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
-use super::scan::{find, string_end};
+use super::scan::find;
 
 /// The parts of a line, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,22 +53,17 @@ pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
 fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line<'a>> {
     let (mut at, mut escaped) = (0, false);
     loop {
-        at += string_end(quoted.get(at..)?)?;
-        match quoted.get(at) {
-            Some(b'"') => {}
-            Some(b'\\') => {
-                escaped = true;
-                at += 2;
-                continue;
-            }
-            _ => {
-                at += 1;
-                continue;
-            }
+        at += memchr2(b'"', b'\\', quoted.get(at..)?)?;
+        if quoted.get(at) == Some(&b'\\') {
+            escaped = true;
+            at += 2;
+            continue;
         }
         let (request, behind) = quoted.split_at_checked(at)?;
         let status = match behind {
-            [b'"', b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] if matches!(rest, [] | [b' ', ..]) => {
+            [b'"', b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..]
+                if matches!(rest, [] | [b' ', ..]) =>
+            {
                 let digit = |byte: &u8| u16::from(byte - b'0');
                 Some((Some(digit(a) * 100 + digit(b) * 10 + digit(c)), rest))
             }

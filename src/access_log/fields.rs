@@ -10,7 +10,7 @@ use crate::facts::NameKind;
 use crate::settings::{AccessLog, LogFields, Settings};
 
 use super::glob;
-use super::json::{Kind, Path, Scalar, Sink, fold, last_key};
+use super::json::{self, Keys, Kind, Scalar, Sink, fold, last_key};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,79 +50,236 @@ const NAMES: &[(Role, &[&str])] = &[
     (
         Role::Time,
         &[
-            "event.start", "start_time", "startedDateTime", "requestTimestamp", "request_start_time", "StartUTC",
-            "EdgeStartTimestamp", "time", "timestamp", "@timestamp", "ts", "msec", "time_iso8601", "time_local",
-            "event.created", "event_time", "datetime", "date_time", "date", "requestTimeEpoch", "request_time",
-            "log_time", "logged_at", "created_at", "end_time", "EdgeEndTimestamp", "StartLocal", "access_time", "t",
+            "event.start",
+            "start_time",
+            "startedDateTime",
+            "requestTimestamp",
+            "request_start_time",
+            "StartUTC",
+            "EdgeStartTimestamp",
+            "time",
+            "timestamp",
+            "@timestamp",
+            "ts",
+            "msec",
+            "time_iso8601",
+            "time_local",
+            "event.created",
+            "event_time",
+            "datetime",
+            "date_time",
+            "date",
+            "requestTimeEpoch",
+            "request_time",
+            "log_time",
+            "logged_at",
+            "created_at",
+            "end_time",
+            "EdgeEndTimestamp",
+            "StartLocal",
+            "access_time",
+            "t",
         ],
     ),
     (
         Role::Method,
         &[
-            "method", "request_method", "http_method", "http.request.method", "http.method", "request.method", "verb",
-            "request_verb", "ClientRequestMethod", "httpRequest.requestMethod", "req.method", "cs_method",
+            "method",
+            "request_method",
+            "http_method",
+            "http.request.method",
+            "http.method",
+            "request.method",
+            "verb",
+            "request_verb",
+            "ClientRequestMethod",
+            "httpRequest.requestMethod",
+            "req.method",
+            "cs_method",
         ],
     ),
     (
         Role::Target,
         &[
-            "request_uri", "ClientRequestURI", "url.original", "http.target", "http.url", "url.full", "request_url",
-            "httpRequest.requestUrl", "request_target", "url", "request.url", "request.uri", "request.target",
-            "request.url.raw", "req.url", "original_uri", "original_url", "uri", "http_path", "path", "request_path",
-            "request.path", "req.path", "ClientRequestPath", "http.path", "url.path", "x-envoy-original-path",
-            "x-envoy-origin-path", "resource_path", "target",
+            "request_uri",
+            "ClientRequestURI",
+            "url.original",
+            "http.target",
+            "http.url",
+            "url.full",
+            "request_url",
+            "httpRequest.requestUrl",
+            "request_target",
+            "url",
+            "request.url",
+            "request.uri",
+            "request.target",
+            "request.url.raw",
+            "req.url",
+            "original_uri",
+            "original_url",
+            "uri",
+            "http_path",
+            "path",
+            "request_path",
+            "request.path",
+            "req.path",
+            "ClientRequestPath",
+            "http.path",
+            "url.path",
+            "x-envoy-original-path",
+            "x-envoy-origin-path",
+            "resource_path",
+            "target",
         ],
     ),
     (Role::Request, &["request", "request_line", "requestline", "http_request", "http.request", "req"]),
     (
         Role::Query,
-        &["query", "args", "query_string", "url.query", "request.query", "request.query_string", "http.query", "ClientRequestQuery"],
+        &[
+            "query",
+            "args",
+            "query_string",
+            "url.query",
+            "request.query",
+            "request.query_string",
+            "http.query",
+            "ClientRequestQuery",
+        ],
     ),
     (
         Role::Status,
         &[
-            "status", "status_code", "http.response.status_code", "response_code", "response_status", "response.status",
-            "response.status_code", "response.code", "http.status_code", "http.status", "http_status",
-            "http_status_code", "http_response_code", "EdgeResponseStatus", "DownstreamStatus", "resp_status",
-            "resp.status", "res.status", "res.statusCode", "httpRequest.status", "elb_status_code", "sc_status",
-            "status_code_client", "response_status_code",
+            "status",
+            "status_code",
+            "http.response.status_code",
+            "response_code",
+            "response_status",
+            "response.status",
+            "response.status_code",
+            "response.code",
+            "http.status_code",
+            "http.status",
+            "http_status",
+            "http_status_code",
+            "http_response_code",
+            "EdgeResponseStatus",
+            "DownstreamStatus",
+            "resp_status",
+            "resp.status",
+            "res.status",
+            "res.statusCode",
+            "httpRequest.status",
+            "elb_status_code",
+            "sc_status",
+            "status_code_client",
+            "response_status_code",
         ],
     ),
     (
         Role::Client,
         &[
-            "client_id", "oauth_client", "oauth_client_id", "oauth.client_id", "token.client_id", "client.id", "azp",
-            "consumer", "consumer_id", "app_id", "application_id", "client", "user", "username", "user.name", "user.id",
-            "user_id", "remote_user", "request_user", "auth_user", "ClientUsername", "request.user_id", "principal",
-            "sub", "remote_addr", "client_ip", "client.ip", "client.address", "source.ip", "source.address", "remote_ip",
-            "remote_host", "request.client_ip", "request.remote_ip", "client_address", "ClientHost", "ClientAddr",
-            "downstream_remote_address", "httpRequest.remoteIp", "source_ip", "identity.source_ip", "ip", "x_real_ip",
+            "client_id",
+            "oauth_client",
+            "oauth_client_id",
+            "oauth.client_id",
+            "token.client_id",
+            "client.id",
+            "azp",
+            "consumer",
+            "consumer_id",
+            "app_id",
+            "application_id",
+            "client",
+            "user",
+            "username",
+            "user.name",
+            "user.id",
+            "user_id",
+            "remote_user",
+            "request_user",
+            "auth_user",
+            "ClientUsername",
+            "request.user_id",
+            "principal",
+            "sub",
+            "remote_addr",
+            "client_ip",
+            "client.ip",
+            "client.address",
+            "source.ip",
+            "source.address",
+            "remote_ip",
+            "remote_host",
+            "request.client_ip",
+            "request.remote_ip",
+            "client_address",
+            "ClientHost",
+            "ClientAddr",
+            "downstream_remote_address",
+            "httpRequest.remoteIp",
+            "source_ip",
+            "identity.source_ip",
+            "ip",
+            "x_real_ip",
             "x_forwarded_for",
         ],
     ),
     (
         Role::ErrorCode,
         &[
-            "error_code", "error.code", "error.error_code", "response.body.code", "response_body.code", "body.code",
-            "resp_body.code", "response.body.error.code", "response_body.error.code", "body.error.code",
-            "response.error.code", "response.content.text.code", "err.code", "error_response.code",
+            "error_code",
+            "error.code",
+            "error.error_code",
+            "response.body.code",
+            "response_body.code",
+            "body.code",
+            "resp_body.code",
+            "response.body.error.code",
+            "response_body.error.code",
+            "body.error.code",
+            "response.error.code",
+            "response.content.text.code",
+            "err.code",
+            "error_response.code",
         ],
     ),
     (
         Role::RequestId,
-        &["request_id", "x_request_id", "http.request.id",
-            "request.id", "req_id", "req.id", "RayID", "x_amzn_requestid", "extended_request_id"],
+        &[
+            "request_id",
+            "x_request_id",
+            "http.request.id",
+            "request.id",
+            "req_id",
+            "req.id",
+            "RayID",
+            "x_amzn_requestid",
+            "extended_request_id",
+        ],
     ),
     (
         Role::Body,
-        &["response_body", "response.body", "body", "resp_body", "response.content.text", "response.content", "res.body"],
+        &[
+            "response_body",
+            "response.body",
+            "body",
+            "resp_body",
+            "response.content.text",
+            "response.content",
+            "res.body",
+        ],
     ),
 ];
 
 /// Names that mean the same wherever they stand, with the rank of the first: as the last key of any path, also as a
 /// logged header field. A correlation id is the API's own and stands before the id that each proxy gives a request.
 const ANYWHERE: &[(Role, u16, &[&str])] = &[
-    (Role::Name(NameKind::CallId), BUILT_IN, &["call_id", "sip_call_id", "x_call_id", "x_sip_call_id", "protocol_call_id"]),
+    (
+        Role::Name(NameKind::CallId),
+        BUILT_IN,
+        &["call_id", "sip_call_id", "x_call_id", "x_sip_call_id", "protocol_call_id"],
+    ),
     (Role::Name(NameKind::Conversation), BUILT_IN, &["conversation_id", "x_conversation_id"]),
     (Role::RequestId, BUILT_IN, &["inin_correlation_id", "correlation_id", "x_correlation_id"]),
     (Role::RequestId, 2 * BUILT_IN, &["x_request_id"]),
@@ -132,14 +289,35 @@ const ANYWHERE: &[(Role, u16, &[&str])] = &[
 
 /// What loggers put before a header field's name: nginx's `$http_x_call_id`, `$sent_http_…`, `$arg_…` and the like.
 const PREFIXES: [&[u8]; 13] = [
-    b"senthttp", b"upstreamhttp", b"http", b"requestheaders", b"requestheader", b"reqheaders", b"reqheader",
-    b"responseheaders", b"responseheader", b"respheader", b"headers", b"header", b"arg",
+    b"senthttp",
+    b"upstreamhttp",
+    b"http",
+    b"requestheaders",
+    b"requestheader",
+    b"reqheaders",
+    b"reqheader",
+    b"responseheaders",
+    b"responseheader",
+    b"respheader",
+    b"headers",
+    b"header",
+    b"arg",
 ];
 
 /// Objects that only wrap a record: their own name says nothing.
 const WRAPPERS: [&[u8]; 12] = [
-    b"log", b"json", b"jsonpayload", b"fields", b"data", b"payload", b"record", b"accesslog", b"access", b"message",
-    b"source", b"httpaccess",
+    b"log",
+    b"json",
+    b"jsonpayload",
+    b"fields",
+    b"data",
+    b"payload",
+    b"record",
+    b"accesslog",
+    b"access",
+    b"message",
+    b"source",
+    b"httpaccess",
 ];
 
 /// The names of one log.
@@ -393,23 +571,67 @@ pub(super) struct Seen {
     pub(super) alone: bool,
 }
 
+/// Keys and what the fields at them hold.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) keys: Keys,
+    entries: Vec<Option<Entry>>,
+}
+
+impl Known {
+    pub(super) fn new() -> Self {
+        Self { keys: Keys::new(), entries: Vec::new() }
+    }
+
+    /// Of texts that stand at `path` themselves.
+    pub(super) fn below(path: &[u8]) -> Self {
+        Self { keys: Keys::below(path), entries: Vec::new() }
+    }
+
+    /// Fills `fields` and `seen` from `text`; how, or `None` where it is no JSON text.
+    pub(super) fn collect<'a>(
+        &mut self,
+        text: &'a [u8],
+        table: &Table,
+        fields: &mut Fields<'a>,
+        seen: &mut Vec<Seen>,
+    ) -> Option<Collected> {
+        fields.clear();
+        seen.clear();
+        self.keys.bound();
+        self.entries.truncate(self.keys.len());
+        let mut collector = Collector { table, entries: &mut self.entries, fields, seen, odd: false, open: Vec::new() };
+        json::walk(text, &mut self.keys, &mut collector)?;
+        Some(Collected { odd: collector.odd })
+    }
+}
+
+/// What is to be known of a record that was walked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Collected {
+    /// Whether it depends on more than the values of its fields, so that no shape can stand for it.
+    pub(super) odd: bool,
+}
+
 /// Fills [`Fields`] from the walk over one JSON record.
-pub(super) struct Collector<'a, 'f> {
+struct Collector<'a, 'f> {
     table: &'f Table,
+    entries: &'f mut Vec<Option<Entry>>,
     fields: &'f mut Fields<'a>,
     /// Every value met, in the order of the record.
     seen: &'f mut Vec<Seen>,
-    /// Whether the record depends on more than the values of its fields, so that no shape can stand for it.
-    pub(super) odd: bool,
+    odd: bool,
     /// For each open object: the media URIs counted before it, and whether it says that its media is no call audio.
     open: Vec<(u32, bool)>,
 }
 
-impl<'a, 'f> Collector<'a, 'f> {
-    pub(super) fn new(table: &'f Table, fields: &'f mut Fields<'a>, seen: &'f mut Vec<Seen>) -> Self {
-        fields.clear();
-        seen.clear();
-        Self { table, fields, seen, odd: false, open: Vec::new() }
+impl Collector<'_, '_> {
+    fn entry(&mut self, keys: &Keys, number: u32) -> Option<Entry> {
+        while self.entries.len() <= number as usize {
+            // The numbers of keys lie below their count.
+            self.entries.push(self.table.entry(keys.path(self.entries.len() as u32)));
+        }
+        self.entries.get(number as usize).copied().flatten()
     }
 }
 
@@ -424,14 +646,14 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
         }
     }
 
-    fn scalar(&mut self, path: &Path, value: Scalar<'a>, at: usize) {
-        let mut entry = self.table.entry(path.keys());
+    fn scalar(&mut self, keys: &Keys, place: json::Place, value: Scalar<'a>, at: usize) {
+        let mut entry = self.entry(keys, place.key);
         if let Some((Role::Media | Role::MediaUri, _)) = entry {
             self.odd = true;
         }
         match entry {
             // A media URI that the client sent hands out nothing.
-            Some((Role::MediaUri, _)) if !value.text.is_empty() && !path.keys().starts_with(b"request") => {
+            Some((Role::MediaUri, _)) if !value.text.is_empty() && !keys.path(place.key).starts_with(b"request") => {
                 self.fields.media_uris += 1;
             }
             Some((Role::Media, _)) if !value.text.eq_ignore_ascii_case(b"audio") => {
@@ -440,10 +662,10 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
                 }
             }
             // Of a list the first counts, such as the values of one header field; identifiers all do.
-            Some((role, _)) if path.behind_first && !matches!(role, Role::Name(_)) => entry = None,
+            Some((role, _)) if place.behind_first && !matches!(role, Role::Name(_)) => entry = None,
             _ => {}
         }
-        let alone = !path.in_array;
+        let alone = !place.in_array;
         if let Some(entry) = entry {
             self.fields.offer(entry, value, alone);
         }
@@ -453,7 +675,6 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json;
     use super::*;
 
     fn table() -> Table {
@@ -500,16 +721,14 @@ mod tests {
         let mut fields = Fields::default();
         let text = br#"{"status": 200, "resp": {"code": "403"}}"#;
         let mut seen = Vec::new();
-        json::walk(text, Path::default(), &mut Collector::new(&table, &mut fields, &mut seen)).expect("json");
+        Known::new().collect(text, &table, &mut fields, &mut seen).expect("json");
         assert_eq!(fields.status(), Some(403));
     }
 
     fn collect<'a>(text: &'a str) -> Fields<'a> {
         let mut fields = Fields::default();
         let mut seen = Vec::new();
-        let table = table();
-        let mut sink = Collector::new(&table, &mut fields, &mut seen);
-        json::walk(text.as_bytes(), Path::default(), &mut sink).expect("json");
+        Known::new().collect(text.as_bytes(), &table(), &mut fields, &mut seen).expect("json");
         fields
     }
 
@@ -523,7 +742,9 @@ mod tests {
 
     #[test]
     fn candidates_that_say_nothing_do_not_count() {
-        let fields = collect(r#"{"client_id":"","remote_user":"-","remote_addr":"192.0.2.1","status":"ok","http_status":"403 Forbidden"}"#);
+        let fields = collect(
+            r#"{"client_id":"","remote_user":"-","remote_addr":"192.0.2.1","status":"ok","http_status":"403 Forbidden"}"#,
+        );
         assert_eq!(fields.client().map(|value| value.text), Some(&b"192.0.2.1"[..]));
         assert_eq!(fields.status(), Some(403));
     }

@@ -46,7 +46,8 @@ mod tests {
         ] {
             assert!(fits(pattern, text.as_bytes()), "{pattern} {text}");
         }
-        for (pattern, text) in [("", "a"), ("a", ""), ("a*c", "abcd"), ("*a", "ab"), ("/rec/*", "/RECS/x"), ("a", "b")] {
+        for (pattern, text) in [("", "a"), ("a", ""), ("a*c", "abcd"), ("*a", "ab"), ("/rec/*", "/RECS/x"), ("a", "b")]
+        {
             assert!(!fits(pattern, text.as_bytes()), "{pattern} {text}");
         }
     }

@@ -1,6 +1,6 @@
 //! STAGES 1b to 3b: bytes of an access log to [`ApiRequest`](crate::facts::ApiRequest)s.
 //!
-//! Lines ([`line`]) are records of the common or combined log format ([`combined`]) or JSON objects ([`json`],
+//! Lines ([`mod@line`]) are records of the common or combined log format ([`combined`]) or JSON objects ([`json`],
 //! [`fields`]), each by itself; a target is judged by its path ([`target`]); times keep their digits and say where
 //! their zone came from ([`time`]). [`LogReader`] puts them together for one block of lines, [`LogSum`] adds blocks up,
 //! [`recognise`] tells a log by its first bytes. Called by [`crate::pipeline`].

@@ -51,10 +51,24 @@ pub(super) fn string_end(bytes: &[u8]) -> Option<usize> {
     first(bytes, b' ', |word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20))
 }
 
-/// The place of the first `byte`.
+/// The place of the first `byte`, which is likely to be near.
 #[inline]
 pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
-    first(bytes, !byte, |word| equal(word, byte))
+    const NEAR: usize = 32;
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR));
+    first(near, !byte, |word| equal(word, byte)).or_else(|| memchr::memchr(byte, far).map(|at| NEAR + at))
+}
+
+/// How often `byte` occurs.
+pub(super) fn count(byte: u8, bytes: &[u8]) -> usize {
+    // Few enough for a sum of eight bits, and of fixed size, so that the compiler takes all at a time.
+    let of = |chunk: &[u8; 64]| usize::from(chunk.iter().map(|own| u8::from(*own == byte)).sum::<u8>());
+    let (chunks, rest) = bytes.as_chunks();
+    let mut last = [!byte; 64];
+    if let Some(room) = last.get_mut(..rest.len()) {
+        room.copy_from_slice(rest);
+    }
+    chunks.iter().map(of).sum::<usize>() + of(&last)
 }
 
 /// Whether `target` may name recordings: it holds `rec` or `ree` in any case (`record`, `screen`), or an escape that
@@ -91,50 +105,37 @@ fn chunk_may_name(chunk: &[u8; 18]) -> bool {
     u128::from_le_bytes(found) != 0
 }
 
-/// A text to be compared with the front of others: words of eight bytes, and the last eight with a mask.
+/// A text to be compared with others: words of eight bytes, and the last eight, which may overlap them.
 #[derive(Debug)]
 pub(super) struct Literal {
-    words: Vec<u64>,
-    last: u64,
-    /// The bytes of the last word that count.
-    mask: u64,
+    words: Vec<[u8; 8]>,
+    last: [u8; 8],
     bytes: Box<[u8]>,
 }
 
 impl Literal {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        let (words, last) = bytes.as_chunks::<8>();
-        let mut tail = [0; 8];
-        tail.iter_mut().zip(last).for_each(|(to, from)| *to = *from);
-        Self {
-            words: words.iter().map(|word| u64::from_le_bytes(*word)).collect(),
-            last: u64::from_le_bytes(tail),
-            mask: (1 << (8 * last.len())) - 1,
-            bytes: bytes.into(),
-        }
+        let (words, _) = bytes.as_chunks::<8>();
+        Self { words: words.to_vec(), last: bytes.last_chunk().copied().unwrap_or_default(), bytes: bytes.into() }
     }
 
-    /// How many quotes it holds.
-    pub(super) fn quotes(&self) -> usize {
-        memchr::memchr_iter(b'"', &self.bytes).count()
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
-    /// What follows this text at the front of `bytes`.
+    /// Whether it stands at the `at`th byte of `line`; then the place behind it.
     #[inline(always)]
-    pub(super) fn strip<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        let mut rest = bytes;
-        for word in &self.words {
-            let (chunk, behind) = rest.split_first_chunk()?;
-            if u64::from_le_bytes(*chunk) != *word {
-                return None;
+    pub(super) fn at(&self, line: &[u8], at: usize) -> Option<usize> {
+        let end = at + self.bytes.len();
+        let window = line.get(at..end)?;
+        let same = match window.last_chunk::<8>() {
+            Some(last) => {
+                let words = window.as_chunks::<8>().0.iter().zip(&self.words);
+                *last == self.last && words.fold(true, |same, (one, other)| same & (one == other))
             }
-            rest = behind;
-        }
-        let Some(chunk) = rest.first_chunk() else { return bytes.strip_prefix(&*self.bytes) };
-        if u64::from_le_bytes(*chunk) & self.mask != self.last {
-            return None;
-        }
-        bytes.get(self.bytes.len()..)
+            None => window.iter().eq(&self.bytes),
+        };
+        same.then_some(end)
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
     fn what_is_found_is_what_a_byte_by_byte_search_finds() {
         let mut noise = Noise::new(11);
         let mut hits = [0, 0];
-        for _ in 0..20_000 {
+        for _ in 0..5_000 {
             let length = noise.below(70);
             let bytes: Vec<u8> = (0..length)
                 .map(|_| if noise.below(30) == 0 { noise.next() as u8 } else { *noise.pick(b"abcdORcrEe/. \x52\x12") })
@@ -157,21 +158,35 @@ mod tests {
             assert_eq!(find(b'/', &bytes), bytes.iter().position(|byte| *byte == b'/'));
             assert_eq!(find(0xff, &bytes), bytes.iter().position(|byte| *byte == 0xff));
             let lower = bytes.to_ascii_lowercase();
-            let named = bytes.contains(&b'%') || bytes.contains(&b'\\') || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
+            let named = bytes.contains(&b'%')
+                || bytes.contains(&b'\\')
+                || lower.windows(3).any(|three| three == b"rec" || three == b"ree");
             assert_eq!(may_name_recordings(&bytes), named, "{}", String::from_utf8_lossy(&bytes));
             hits[usize::from(may_name_recordings(&bytes))] += 1;
         }
-        assert!(hits[0] > 1000 && hits[1] > 1000);
+        assert!(hits[0] > 500 && hits[1] > 500);
     }
 
     #[test]
-    fn a_literal_strips_what_a_prefix_strips() {
+    fn a_literal_stands_where_it_stands() {
         let mut noise = Noise::new(12);
-        for _ in 0..20_000 {
+        for _ in 0..5_000 {
             let text: Vec<u8> = (0..noise.below(40)).map(|_| *noise.pick(b"ab")).collect();
-            let length = noise.below(text.len() + 1);
-            let literal = if noise.below(2) == 0 { text[..length].to_vec() } else { noise.mutate(&text, b"ab") };
-            assert_eq!(Literal::new(&literal).strip(&text), text.strip_prefix(&*literal));
+            let at = noise.below(text.len() + 1);
+            let length = noise.below(text.len() - at + 1);
+            let own = &text[at..at + length];
+            let literal = if noise.below(2) == 0 { own.to_vec() } else { noise.mutate(own, b"ab") };
+            let stands = text[at..].starts_with(&literal);
+            assert_eq!(Literal::new(&literal).at(&text, at), stands.then_some(at + literal.len()));
+        }
+    }
+
+    #[test]
+    fn a_count_is_a_count() {
+        let mut noise = Noise::new(13);
+        for _ in 0..5000 {
+            let text: Vec<u8> = (0..noise.below(300)).map(|_| *noise.pick(b"ab\"")).collect();
+            assert_eq!(count(b'"', &text), text.iter().filter(|byte| **byte == b'"').count());
         }
     }
 }

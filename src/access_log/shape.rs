@@ -4,14 +4,14 @@
 //! one line and what the values are; a line that has the same between its values holds the same keys in the same
 //! places. Values mostly are as long as the line before had them, so what follows one is looked for there first.
 //!
-//! Keeps: a line that [`Shapes::read`] fits gives what walking it gives. A line that [`Shapes::other`] fits has the
-//! shape's keys, and no quote stands anywhere but where the shape has one; what lies in between was not looked at, so
-//! that a control character or a broken escape in a value nobody asks for goes unnoticed. Such a line never is about a
-//! recording.
+//! Keeps: a line that [`Shapes::fit`] fits has the shape's keys, for no quote stands anywhere but where the shape has
+//! one. What its values hold was not looked at yet, so that a control character or a broken escape in a value nobody asks
+//! for goes unnoticed in a line that a [`Sketch`] tells to be about no recording. A line that [`Fit::fill`] fills gives
+//! what walking it gives.
 
 use super::fields::{Entry, Fields, Role, Seen, is_said, status};
 use super::json::{Kind, Scalar, number};
-use super::scan::{Literal, string_end};
+use super::scan::{Literal, count, find, string_end};
 
 /// Values of one shape. A record of more is walked every time.
 const VALUES: usize = 256;
@@ -67,27 +67,60 @@ struct Other {
     targets: Vec<usize>,
 }
 
-/// What a line says that needs no more reading if its targets are about no recording.
-pub(super) struct Sketch<'a, 's> {
+/// A line that has a known shape.
+pub(super) struct Fit<'a, 's> {
     line: &'a [u8],
     shape: &'s Shape,
+}
+
+/// What a line says that needs no more reading if its targets are about no recording.
+pub(super) struct Sketch<'a, 's> {
+    fit: &'s Fit<'a, 's>,
     other: &'s Other,
 }
 
-impl<'a> Sketch<'a, '_> {
-    /// Everything that may be the target.
-    pub(super) fn targets(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.other.targets.iter().map(|place| self.text(*place))
+impl<'a> Fit<'a, '_> {
+    /// The line at a glance, where that tells it to be a request.
+    pub(super) fn sketch(&self) -> Option<Sketch<'a, '_>> {
+        let other = self.shape.other.as_ref()?;
+        let is_request = status(self.text(other.status)).is_some() && is_said(self.text(other.target));
+        is_request.then_some(Sketch { fit: self, other })
     }
 
-    /// The best candidate for the time, where the shape has any.
-    pub(super) fn time(&self) -> Option<&'a [u8]> {
-        self.other.time.map(|place| self.text(place))
+    /// Fills `fields`; `false` where a value is more than plain text, or no number: then the line must be walked.
+    pub(super) fn fill(&self, fields: &mut Fields<'a>) -> bool {
+        fields.clear();
+        for value in &self.shape.values {
+            let text = self.line.get(value.start..value.start + value.length).unwrap_or_default();
+            let (plain, kind) = match value.number {
+                true => (number(text).is_some_and(|number| number.len() == text.len()), Kind::Number),
+                false => (string_end(text).is_none(), Kind::Text),
+            };
+            if !plain {
+                return false;
+            }
+            if let Some((entry, alone)) = value.entry {
+                fields.offer(entry, Scalar { text, kind }, alone);
+            }
+        }
+        true
     }
 
     fn text(&self, place: usize) -> &'a [u8] {
         let range = self.shape.values.get(place).map(|value| value.start..value.start + value.length);
         range.and_then(|range| self.line.get(range)).unwrap_or_default()
+    }
+}
+
+impl<'a> Sketch<'a, '_> {
+    /// Everything that may be the target.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.other.targets.iter().map(|place| self.fit.text(*place))
+    }
+
+    /// The best candidate for the time, where the shape has any.
+    pub(super) fn time(&self) -> Option<&'a [u8]> {
+        self.other.time.map(|place| self.fit.text(place))
     }
 }
 
@@ -102,41 +135,22 @@ impl Shapes {
         Self { known: Vec::new(), left: 0, fitted: 0, missed: 0 }
     }
 
-    /// What `line` says at a glance, where it has the shape that fitted last and is a request.
-    pub(super) fn other<'a>(&mut self, line: &'a [u8]) -> Option<Sketch<'a, '_>> {
-        let shape = self.known.first_mut()?;
-        if shape.other.is_none() || !shape.lay(line) || memchr::memchr_iter(b'"', line).count() != shape.quotes {
-            return None;
-        }
-        let sketch = Sketch { line, shape, other: shape.other.as_ref()? };
-        let is_request = status(sketch.text(sketch.other.status)).is_some() && is_said(sketch.text(sketch.other.target));
-        is_request.then_some(sketch)
-    }
-
-    /// Fills `fields` where `line` fits a known shape; else `fields` holds nothing to rely on.
-    pub(super) fn read<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> bool {
-        for place in 0..self.known.len() {
-            fields.clear();
-            if self.known.get(place).is_some_and(|shape| shape.read(line, fields).is_some()) {
-                if let Some(before) = self.known.get_mut(..=place).filter(|_| place > 0) {
-                    before.rotate_right(1);
-                }
-                self.fitted += 1;
-                return true;
+    /// The known shape of `line`.
+    pub(super) fn fit<'a>(&mut self, line: &'a [u8]) -> Option<Fit<'a, '_>> {
+        let Some(place) = self.known.iter_mut().position(|shape| shape.lay(line)) else {
+            self.missed += 1;
+            // Not worth the trying.
+            if self.missed > 4 * LEARNED && self.missed > self.fitted {
+                self.known.clear();
+                self.left = 0;
             }
-        }
-        self.missed += 1;
-        // Not worth the trying.
-        if self.missed > 4 * LEARNED && self.missed > self.fitted {
-            self.known.clear();
-            self.left = 0;
-        }
-        false
-    }
-
-    /// Counts a line that [`other`](Self::other) told all about.
-    pub(super) fn fitted(&mut self) {
+            return None;
+        };
         self.fitted += 1;
+        if place > 0 {
+            self.known.get_mut(..=place)?.rotate_right(1);
+        }
+        Some(Fit { line, shape: self.known.first()? })
     }
 
     /// Learns the shape of `line`, which was walked and whose values are `seen`.
@@ -155,7 +169,8 @@ impl Shapes {
         });
         let values: Vec<Value> = values.collect();
         let head = Literal::new(line.get(..first.start).unwrap_or_default());
-        let quotes = head.quotes() + values.iter().map(|value| value.after.quotes()).sum::<usize>();
+        let literals = values.iter().map(|value| &value.after).chain([&head]);
+        let quotes = literals.map(|literal| count(b'"', literal.bytes())).sum();
         self.known.truncate(SHAPES - 1);
         self.known.insert(0, Shape { other: Other::new(&values), values, head, quotes });
         self.left -= 1;
@@ -168,15 +183,26 @@ impl Other {
         let of = |wanted: &[Role]| -> Vec<(u16, usize)> {
             let entries = values.iter().enumerate();
             let ranked = entries.filter_map(|(place, value)| value.entry.map(|((role, rank), _)| (role, rank, place)));
-            let mut found: Vec<_> = ranked.filter(|(role, ..)| wanted.contains(role)).map(|(_, rank, place)| (rank, place)).collect();
+            let mut found: Vec<_> =
+                ranked.filter(|(role, ..)| wanted.contains(role)).map(|(_, rank, place)| (rank, place)).collect();
             found.sort_unstable();
             found
         };
         let singles = [
-            Role::Client, Role::ErrorCode, Role::Method, Role::Query, Role::Request, Role::RequestId, Role::Status,
-            Role::Target, Role::Time,
+            Role::Client,
+            Role::ErrorCode,
+            Role::Method,
+            Role::Query,
+            Role::Request,
+            Role::RequestId,
+            Role::Status,
+            Role::Target,
+            Role::Time,
         ];
-        if singles.iter().any(|role| of(&[*role]).windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other))) {
+        if singles
+            .iter()
+            .any(|role| of(&[*role]).windows(2).any(|two| matches!(two, [(one, _), (other, _)] if one == other)))
+        {
             return None;
         }
         let best = |role: Role| of(&[role]).first().map(|(_, place)| *place);
@@ -188,39 +214,21 @@ impl Other {
 impl Shape {
     /// Finds where the values of `line` stand; whether they stand where this shape has them.
     fn lay(&mut self, line: &[u8]) -> bool {
-        let Some(mut rest) = self.head.strip(line) else { return false };
+        let Some(mut at) = self.head.at(line, 0) else { return false };
         for value in &mut self.values {
-            value.start = line.len() - rest.len();
-            let guess = rest.get(value.length..).and_then(|behind| value.after.strip(behind));
-            rest = match guess {
+            value.start = at;
+            at = match value.after.at(line, at + value.length) {
                 Some(behind) => behind,
                 None => {
-                    let length = if value.number { number(rest).map(<[u8]>::len) } else { string_end(rest) };
-                    let found = length.and_then(|length| Some((length, value.after.strip(rest.get(length..)?)?)));
+                    let rest = line.get(at..).unwrap_or_default();
+                    let length = if value.number { number(rest).map(<[u8]>::len) } else { find(b'"', rest) };
+                    let found = length.and_then(|length| Some((length, value.after.at(line, at + length)?)));
                     let Some((length, behind)) = found else { return false };
                     value.length = length;
                     behind
                 }
             };
         }
-        rest.is_empty()
-    }
-
-    /// Fills `fields` where `line` fits.
-    fn read<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Option<()> {
-        let mut rest = self.head.strip(line)?;
-        for value in &self.values {
-            let (text, kind) = if value.number {
-                (number(rest)?, Kind::Number)
-            } else {
-                (rest.get(..string_end(rest)?)?, Kind::Text)
-            };
-            // After a string it begins with a quote, so that an escape or a control character does not fit.
-            rest = value.after.strip(rest.get(text.len()..)?)?;
-            if let Some((entry, alone)) = value.entry {
-                fields.offer(entry, Scalar { text, kind }, alone);
-            }
-        }
-        rest.is_empty().then_some(())
+        at == line.len() && count(b'"', line) == self.quotes
     }
 }

@@ -23,37 +23,128 @@ use super::glob;
 use super::json::fold;
 use super::scan::may_name_recordings;
 
-/// Segments that make a recording request.
-const RECORDING: [&str; 6] =
-    ["recording", "recordings", "recordingmetadata", "orphanrecordings", "userrecordings", "screensessions"];
+/// What a word of a path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Analytics,
+    Conversations,
+    /// A collection below `conversations`: the conversation stands behind it.
+    Kind,
+    Media,
+    /// What may stand behind `recordings` or below a recording without being the recording or its audio.
+    NoAudio,
+    OrphanRecordings,
+    /// A word that names nothing and means nothing here.
+    Plain,
+    Recording,
+    RecordingMetadata,
+    Recordings,
+    ScreenSessions,
+    UserRecordings,
+}
 
-/// What may stand behind `recordings` or below a recording without being the recording or its audio.
-const NO_AUDIO: [&str; 16] = [
-    "acknowledge", "annotations", "deletionprotection", "details", "metadata", "query", "recording",
-    "recordingmetadata", "retention", "screensessions", "search", "settings", "summary", "transcript", "transcripts",
-    "waveform",
-];
+impl Word {
+    /// Whether it makes a recording request.
+    const fn is_recording(self) -> bool {
+        use Word::{OrphanRecordings, Recording, RecordingMetadata, Recordings, ScreenSessions, UserRecordings};
+        matches!(self, OrphanRecordings | Recording | RecordingMetadata | Recordings | ScreenSessions | UserRecordings)
+    }
+}
 
-/// Words of the platform's paths (its SDK, release 257) and of gateways before it, in order: they name nothing.
-const WORDS: [&str; 84] = [
-    "acknowledge", "analytics", "annotations", "api", "apis", "audio", "audits", "batch", "batchrequests", "bulk",
-    "callbacks", "calls", "chats", "cobrowse", "cobrowsesessions", "communications", "conversation", "conversations",
-    "crossplatform", "deletionprotection", "details", "download", "downloads", "edges", "emails", "evaluations",
-    "export", "failedrecordings", "file", "files", "gateway", "genesys", "internal", "jobs", "keyconfigurations", "list",
-    "localkeys", "me", "media", "mediaretentionpolicies", "messages", "metadata", "orphanrecordings", "participants",
-    "pcap", "platform", "play", "providers", "proxy", "public", "quality", "query", "rec", "record", "recording",
-    "recordingkeys", "recordingmetadata", "recordings", "recordingstate", "reports", "rest", "retention",
-    "rotationschedule", "screen", "screenrecording", "screenrecordings", "screensessions", "screenshares", "search",
-    "settings", "siptraces", "snippet", "socials", "stream", "summary", "telephony", "token", "transcoding",
-    "transcripts", "trunks", "uploads", "userrecordings", "users", "videos",
-];
+/// The words of the platform's paths (its SDK, release 257), in lower case, and of gateways before it.
+fn word(segment: &[u8]) -> Option<Word> {
+    Some(match segment {
+        b"analytics" => Word::Analytics,
+        b"conversation" | b"conversations" => Word::Conversations,
+        b"callbacks" | b"calls" | b"chats" | b"cobrowsesessions" | b"emails" | b"messages" | b"screenshares"
+        | b"socials" | b"videos" => Word::Kind,
+        b"media" => Word::Media,
+        b"acknowledge"
+        | b"annotations"
+        | b"deletionprotection"
+        | b"details"
+        | b"metadata"
+        | b"query"
+        | b"retention"
+        | b"search"
+        | b"settings"
+        | b"summary"
+        | b"transcript"
+        | b"transcripts"
+        | b"waveform" => Word::NoAudio,
+        b"orphanrecordings" => Word::OrphanRecordings,
+        b"recording" => Word::Recording,
+        b"recordingmetadata" => Word::RecordingMetadata,
+        b"recordings" => Word::Recordings,
+        b"screensessions" => Word::ScreenSessions,
+        b"userrecordings" => Word::UserRecordings,
+        b"api"
+        | b"apis"
+        | b"audio"
+        | b"audits"
+        | b"batch"
+        | b"batchrequests"
+        | b"bulk"
+        | b"cobrowse"
+        | b"communications"
+        | b"crossplatform"
+        | b"download"
+        | b"downloads"
+        | b"edges"
+        | b"evaluations"
+        | b"export"
+        | b"failedrecordings"
+        | b"file"
+        | b"files"
+        | b"gateway"
+        | b"genesys"
+        | b"internal"
+        | b"jobs"
+        | b"keyconfigurations"
+        | b"list"
+        | b"localkeys"
+        | b"me"
+        | b"mediaretentionpolicies"
+        | b"participants"
+        | b"pcap"
+        | b"platform"
+        | b"play"
+        | b"providers"
+        | b"proxy"
+        | b"public"
+        | b"quality"
+        | b"rec"
+        | b"record"
+        | b"recordingkeys"
+        | b"recordingstate"
+        | b"reports"
+        | b"rest"
+        | b"rotationschedule"
+        | b"screen"
+        | b"screenrecording"
+        | b"screenrecordings"
+        | b"siptraces"
+        | b"snippet"
+        | b"stream"
+        | b"telephony"
+        | b"token"
+        | b"transcoding"
+        | b"trunks"
+        | b"uploads"
+        | b"users" => Word::Plain,
+        [b'v', digits @ ..] if digits.len() < 4 && digits.iter().all(u8::is_ascii_digit) => Word::Plain,
+        _ => return None,
+    })
+}
 
 /// Bytes of the longest word looked for, configured ones too.
 const LONGEST: usize = 48;
 
-/// Collections below `conversations`: the conversation stands behind them.
-const KINDS: [&str; 9] =
-    ["callbacks", "calls", "chats", "cobrowsesessions", "emails", "messages", "screenshares", "socials", "videos"];
+/// A segment of a path, percent-decoded once.
+struct Segment<'t> {
+    text: Cow<'t, [u8]>,
+    word: Option<Word>,
+}
 
 /// What the targets of one log are judged by.
 #[derive(Clone, Debug)]
@@ -79,100 +170,98 @@ impl Targets {
         !self.paths.is_empty() || may_name_recordings(target)
     }
 
-    /// What `target` is about.
-    pub(super) fn audience(&self, target: &[u8]) -> Audience {
+    /// What `target` is about, and every identifier it names, in the order they stand. `None` where it is about no
+    /// recording.
+    pub(super) fn about(&self, target: &[u8], table: &Table) -> Option<(Audience, Vec<Name>)> {
         if !self.may_be_recording(target) {
-            return Audience::Other;
+            return None;
         }
-        let (path, _) = split(target);
-        if !self.paths.is_empty() {
-            let decoded = percent_decode(path);
-            let fits = |pattern: &String| glob::fits(pattern, path) || glob::fits(pattern, &decoded);
-            if self.paths.iter().any(fits) {
-                return Audience::Recording;
-            }
-        }
-        if memchr(b'%', path).is_none() && !segments(path).any(is_recording_word) {
-            return Audience::Other;
-        }
-        let segments: Vec<Cow<'_, [u8]>> = segments(path).map(percent_decode).collect();
-        judge(&segments)
-    }
-
-    /// Every identifier that `target` names, in the order they stand.
-    pub(super) fn names(&self, target: &[u8], table: &Table) -> Vec<Name> {
-        let mut names = Vec::new();
         let (path, query) = split(target);
-        let segments: Vec<Cow<'_, [u8]>> = segments(path).map(percent_decode).collect();
-        let mut conversation = false;
-        for segment in &segments {
-            let word = self.is_word(segment);
-            if !word {
-                let kind = if conversation { NameKind::Conversation } else { NameKind::Segment };
-                push(&mut names, kind, Place::Path, segment);
-            }
-            conversation = is_any(segment, &["conversations", "conversation"]) || (conversation && is_any(segment, &KINDS));
+        let segments = self.segments(path);
+        let audience = if self.is_configured(path) { Audience::Recording } else { judge(&segments)? };
+        Some((audience, names(&segments, query, table)))
+    }
+
+    fn is_configured(&self, path: &[u8]) -> bool {
+        if self.paths.is_empty() {
+            return false;
         }
-        let analytics = segments.iter().any(|segment| segment.eq_ignore_ascii_case(b"analytics"));
-        for parameter in query.split(|byte| *byte == b'&') {
-            let (name, value) = halves(parameter, b'=').unwrap_or((parameter, b""));
-            let (name, value) = (percent_decode(name), percent_decode(value));
-            if name.eq_ignore_ascii_case(b"filter") || name.eq_ignore_ascii_case(b"filters") {
-                for (name, value) in filters(&value) {
-                    named(&mut names, table, name, value, analytics);
-                }
-            } else {
-                // `filter[callId]=…`
-                let inner = halves(&name, b'[').and_then(|(_, inner)| inner.strip_suffix(b"]"));
-                named(&mut names, table, inner.unwrap_or(&name), &value, analytics);
-            }
+        let decoded = percent_decode(path);
+        self.paths.iter().any(|pattern| glob::fits(pattern, path) || glob::fits(pattern, &decoded))
+    }
+
+    /// The segments of a path that are not empty.
+    fn segments<'t>(&self, path: &'t [u8]) -> Vec<Segment<'t>> {
+        let mut segments = Vec::with_capacity(8);
+        for raw in path.split(|byte| *byte == b'/').filter(|raw| !raw.is_empty()) {
+            let text = percent_decode(raw);
+            let mut lower = [0; LONGEST];
+            let word = lower.get_mut(..text.len()).and_then(|lower| {
+                lower.iter_mut().zip(&*text).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+                word(lower).or_else(|| self.words.iter().any(|word| *word == *lower).then_some(Word::Plain))
+            });
+            segments.push(Segment { text, word });
         }
-        names
-    }
-
-    /// Whether a segment is a word of the path rather than an identifier.
-    fn is_word(&self, segment: &[u8]) -> bool {
-        let mut lower = [0; LONGEST];
-        let Some(lower) = lower.get_mut(..segment.len()) else { return false };
-        lower.iter_mut().zip(segment).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-        let version = matches!(segment, [b'v' | b'V', digits @ ..] if digits.len() < 4 && digits.iter().all(u8::is_ascii_digit));
-        version
-            || WORDS.binary_search_by(|word| word.as_bytes().cmp(lower)).is_ok()
-            || self.words.iter().any(|word| *word == *lower)
+        segments
     }
 }
 
-fn judge(segments: &[Cow<'_, [u8]>]) -> Audience {
-    let is = |segment: &[u8], word: &str| segment.eq_ignore_ascii_case(word.as_bytes());
-    if !segments.iter().any(|segment| is_recording_word(segment)) {
-        return Audience::Other;
+/// What a path is about; `None` where that is no recording.
+fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
+    let words = || segments.iter().map(|segment| segment.word);
+    let has = |wanted: Word| words().any(|word| word == Some(wanted));
+    if !words().flatten().any(Word::is_recording) {
+        return None;
     }
-    let has = |word: &str| segments.iter().any(|segment| is(segment, word));
-    if has("screensessions") || has("recordingmetadata") || has("userrecordings") {
-        return Audience::Recording;
+    if has(Word::ScreenSessions) || has(Word::RecordingMetadata) || has(Word::UserRecordings) {
+        return Some(Audience::Recording);
     }
-    if let Some(at) = segments.iter().position(|segment| is(segment, "orphanrecordings")) {
-        let below = segments.get(at + 1..).unwrap_or_default();
-        return match below {
-            [orphan, media] if !is_recording_word(orphan) && is(media, "media") => Audience::RecordingMedia,
-            _ => Audience::Recording,
-        };
-    }
-    let Some(at) = segments.iter().position(|segment| is(segment, "recordings")) else { return Audience::Recording };
-    match segments.get(at + 1..).unwrap_or_default() {
-        [] => Audience::RecordingList,
-        below if below.iter().any(|segment| is_any(segment, &NO_AUDIO) || is(segment, "recordings")) => Audience::Recording,
-        _ => Audience::RecordingMedia,
-    }
+    let below = |wanted: Word| {
+        let at = words().position(|word| word == Some(wanted))?;
+        segments.get(at + 1..)
+    };
+    Some(match (below(Word::OrphanRecordings), below(Word::Recordings)) {
+        (Some([orphan, media]), _)
+            if media.word == Some(Word::Media) && !orphan.word.is_some_and(Word::is_recording) =>
+        {
+            Audience::RecordingMedia
+        }
+        (Some(_), _) | (None, None) => Audience::Recording,
+        (None, Some([])) => Audience::RecordingList,
+        (None, Some(below)) => {
+            let no_audio =
+                |segment: &Segment<'_>| segment.word.is_some_and(|word| word == Word::NoAudio || word.is_recording());
+            if below.iter().any(no_audio) { Audience::Recording } else { Audience::RecordingMedia }
+        }
+    })
 }
 
-fn is_recording_word(segment: &[u8]) -> bool {
-    // The words' lengths, so that most segments are told by theirs.
-    matches!(segment.len(), 9 | 10 | 14 | 16 | 17) && is_any(segment, &RECORDING)
-}
-
-fn is_any(segment: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|word| segment.eq_ignore_ascii_case(word.as_bytes()))
+/// Every identifier of a path and a query.
+fn names(segments: &[Segment<'_>], query: &[u8], table: &Table) -> Vec<Name> {
+    let mut names = Vec::new();
+    let (mut conversation, mut analytics) = (false, false);
+    for Segment { text, word } in segments {
+        if word.is_none() {
+            let kind = if conversation { NameKind::Conversation } else { NameKind::Segment };
+            push(&mut names, kind, Place::Path, text);
+        }
+        conversation = *word == Some(Word::Conversations) || (conversation && *word == Some(Word::Kind));
+        analytics |= *word == Some(Word::Analytics);
+    }
+    for parameter in query.split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = halves(parameter, b'=').unwrap_or((parameter, b""));
+        let (name, value) = (percent_decode(name), percent_decode(value));
+        if name.eq_ignore_ascii_case(b"filter") || name.eq_ignore_ascii_case(b"filters") {
+            for (name, value) in filters(&value) {
+                named(&mut names, table, name, value, analytics);
+            }
+        } else {
+            // `filter[callId]=…`
+            let inner = halves(&name, b'[').and_then(|(_, inner)| inner.strip_suffix(b"]"));
+            named(&mut names, table, inner.unwrap_or(&name), &value, analytics);
+        }
+    }
+    names
 }
 
 /// The path of a target and its query, without scheme, host and fragment.
@@ -192,15 +281,6 @@ fn split(target: &[u8]) -> (&[u8], &[u8]) {
     (path, query)
 }
 
-/// The segments of a path that are not empty.
-fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    memchr_iter(b'/', path)
-        .chain([path.len()])
-        .map(move |end| path.get(std::mem::replace(&mut start, end + 1)..end).unwrap_or_default())
-        .filter(|segment| !segment.is_empty())
-}
-
 /// What stands before and behind the first `byte`.
 pub(super) fn halves(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let (head, tail) = bytes.split_at_checked(memchr(byte, bytes)?)?;
@@ -213,7 +293,8 @@ fn filters(text: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut start = 0;
     for end in memchr_iter(b',', text).chain([text.len()]) {
         let next = text.get(end + 1..).unwrap_or_default();
-        let named = next.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ')));
+        let named =
+            next.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ')));
         if end < text.len() && named.is_none_or(|at| at == 0 || next.get(at) != Some(&b':')) {
             continue;
         }
@@ -279,12 +360,6 @@ pub(super) fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_words_are_in_order() {
-        assert!(WORDS.is_sorted());
-        assert!(WORDS.iter().all(|word| word.len() <= LONGEST));
-    }
-
     fn targets(paths: &[&str]) -> (Targets, Table) {
         let log = crate::settings::AccessLog {
             recording_paths: paths.iter().map(|path| (*path).to_owned()).collect(),
@@ -296,7 +371,9 @@ mod tests {
 
     #[track_caller]
     fn about(target: &str, expected: Audience) {
-        assert_eq!(targets(&[]).0.audience(target.as_bytes()), expected, "{target}");
+        let (targets, table) = targets(&[]);
+        let audience = targets.about(target.as_bytes(), &table).map_or(Audience::Other, |(audience, _)| audience);
+        assert_eq!(audience, expected, "{target}");
     }
 
     #[test]
@@ -318,7 +395,9 @@ mod tests {
 
     #[test]
     fn lists_metadata_settings_annotations_and_screens_do_not() {
-        for target in ["/api/v2/conversations/c1/recordings", "/api/v2/recordings?pageSize=25", "/v2/recordings/", "recordings"] {
+        for target in
+            ["/api/v2/conversations/c1/recordings", "/api/v2/recordings?pageSize=25", "/v2/recordings/", "recordings"]
+        {
             about(target, Audience::RecordingList);
         }
         for target in [
@@ -347,9 +426,22 @@ mod tests {
     #[test]
     fn other_requests_are_none() {
         for target in [
-            "/", "", "*", "/api/v2/conversations/c1", "/api/v2/recordingsx", "/?x=/recordings/", "/a?u=/recordings/1#/recordings",
-            "http://recordings", "http://recordings/x", "api.example:443", "/precording/s", "/api/v2/recordin%67x", "/re%63ordin",
-            "/api/v2/conversations/calls/c1/participants/p1/snippet/record", "/a#/recordings/x", "/%2frecordings",
+            "/",
+            "",
+            "*",
+            "/api/v2/conversations/c1",
+            "/api/v2/recordingsx",
+            "/?x=/recordings/",
+            "/a?u=/recordings/1#/recordings",
+            "http://recordings",
+            "http://recordings/x",
+            "api.example:443",
+            "/precording/s",
+            "/api/v2/recordin%67x",
+            "/re%63ordin",
+            "/api/v2/conversations/calls/c1/participants/p1/snippet/record",
+            "/a#/recordings/x",
+            "/%2frecordings",
         ] {
             about(target, Audience::Other);
         }
@@ -357,19 +449,21 @@ mod tests {
 
     #[test]
     fn configured_paths_are_recording_requests_that_never_serve() {
-        let (targets, _) = targets(&["/internal/rec/*", "/x/recordings/*"]);
+        let (targets, table) = targets(&["/internal/rec/*", "/x/recordings/*"]);
+        let audience = |target: &str| targets.about(target.as_bytes(), &table).map(|(audience, _)| audience);
         for target in ["/internal/rec/a/b?c", "https://h/internal/rec/", "/internal/%72ec/1", "/x/recordings/1"] {
-            assert_eq!(targets.audience(target.as_bytes()), Audience::Recording, "{target}");
+            assert_eq!(audience(target), Some(Audience::Recording), "{target}");
         }
-        assert_eq!(targets.audience(b"/internal/rec"), Audience::Other);
-        assert_eq!(targets.audience(b"/y/recordings/1"), Audience::RecordingMedia);
+        assert_eq!(audience("/internal/rec"), None);
+        assert_eq!(audience("/y/recordings/1"), Some(Audience::RecordingMedia));
     }
 
     #[track_caller]
     fn names(target: &str, expected: &[(NameKind, Place, &str)]) {
         let (targets, table) = targets(&["/internal/rec/*/x"]);
-        let names = targets.names(target.as_bytes(), &table);
-        let names: Vec<_> = names.iter().map(|name| (name.kind, name.place, String::from_utf8_lossy(&name.value))).collect();
+        let (_, names) = targets.about(target.as_bytes(), &table).expect(target);
+        let names: Vec<_> =
+            names.iter().map(|name| (name.kind, name.place, String::from_utf8_lossy(&name.value))).collect();
         let names: Vec<_> = names.iter().map(|(kind, place, value)| (*kind, *place, value.as_ref())).collect();
         assert_eq!(names, expected, "{target}");
     }
@@ -401,10 +495,13 @@ mod tests {
             "/recordings?filter=trunkId:t1,callId:a+b&filter=conversationId:c1&callId=",
             &[(Trunk, Place::Query, "t1"), (CallId, Place::Query, "a+b"), (Conversation, Place::Query, "c1")],
         );
-        names("/recordings?trunk_id=t1&x-inin-cnv=c1", &[(Trunk, Place::Query, "t1"), (Conversation, Place::Query, "c1")]);
+        names(
+            "/recordings?trunk_id=t1&x-inin-cnv=c1",
+            &[(Trunk, Place::Query, "t1"), (Conversation, Place::Query, "c1")],
+        );
         names("/recordings?id=1&name=callId", &[]);
         names(
-            "/api/v2/analytics/conversations/details?id=c1,c2",
+            "/api/v2/analytics/conversations/recordings?id=c1,c2",
             &[(Conversation, Place::Query, "c1"), (Conversation, Place::Query, "c2")],
         );
     }

@@ -207,7 +207,9 @@ impl Memo {
         }
         let last = text.len() - 8;
         for (place, at) in self.words.iter_mut().zip([0, 8, 16.min(last), last]) {
-            let chunk = |bytes: &[u8]| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_le_bytes(*chunk));
+            let chunk = |bytes: &[u8]| {
+                bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_le_bytes(*chunk))
+            };
             let mask = chunk(&fixed);
             *place = (at, chunk(text) & mask, mask);
         }
@@ -418,7 +420,12 @@ fn offset(text: &[u8]) -> Option<Option<i32>> {
 fn http_date(text: &[u8]) -> Option<Written> {
     let zoned = jiff::fmt::rfc2822::parse(str::from_utf8(text).ok()?).ok()?;
     let offset = zoned.offset().seconds();
-    Some(Written { seconds: zoned.timestamp().as_second() + i64::from(offset), nanos: 0, digits: 0, offset: Some(offset) })
+    Some(Written {
+        seconds: zoned.timestamp().as_second() + i64::from(offset),
+        nanos: 0,
+        digits: 0,
+        offset: Some(offset),
+    })
 }
 
 /// Seconds, milliseconds, microseconds or nanoseconds since the epoch, by magnitude; fractions and exponents too.
@@ -458,9 +465,9 @@ fn epoch(text: &[u8]) -> Option<Written> {
     };
     let unit = match whole {
         ..100_000_000 => return None,
-        ..100_000_000_000 => 0,
-        ..100_000_000_000_000 => 3,
-        ..100_000_000_000_000_000 => 6,
+        100_000_000..100_000_000_000 => 0,
+        100_000_000_000..100_000_000_000_000 => 3,
+        100_000_000_000_000..100_000_000_000_000_000 => 6,
         _ => 9,
     };
     // `value` counts in 10^-decimals seconds.
@@ -543,10 +550,28 @@ mod tests {
     #[test]
     fn what_is_no_time_is_not_guessed() {
         for text in [
-            "", "-", "0.123", "12", "10:00:00", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-01-02",
-            "2026-01-02T24:00:00Z", "2026-01-02T03:60:00Z", "2026-01-02T03:04:05+25:00", "2026-01-02T03:04:05 CEST",
-            "10/Foo/2000:13:55:36 -0700", "99999999999999999999", "20260102030405", "2026-01-02T03:04:05+8",
-            "2026-0a-02T03:04:05Z", "9999-01-01T00:00:00Z", "1e999999999999", "1e-999", "1..2", "١٢",
+            "",
+            "-",
+            "0.123",
+            "12",
+            "10:00:00",
+            "2026-13-01T00:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-01-02",
+            "2026-01-02T24:00:00Z",
+            "2026-01-02T03:60:00Z",
+            "2026-01-02T03:04:05+25:00",
+            "2026-01-02T03:04:05 CEST",
+            "10/Foo/2000:13:55:36 -0700",
+            "99999999999999999999",
+            "20260102030405",
+            "2026-01-02T03:04:05+8",
+            "2026-0a-02T03:04:05Z",
+            "9999-01-01T00:00:00Z",
+            "1e999999999999",
+            "1e-999",
+            "1..2",
+            "١٢",
         ] {
             check(text, None);
         }
@@ -591,17 +616,34 @@ mod tests {
     fn a_time_read_with_the_last_one_at_hand_is_the_same() {
         let clock = clock("Europe/Berlin");
         let texts = [
-            "2026-10-25 02:30:00", "2026-10-25 02:30:59", "2026-10-25 02:30:60", "2026-10-25 02:30:61",
-            "2026-10-25 02:31:00", "2026-10-25 02:31:00.5", "2026-10-25 02:31:01.7", "2026-10-25 02:31:0x.7",
-            "2026-10-25 02:31:01Z7", "2026-10-25 02:31:01.7Z", "2026-10-25 02:31:01.7z", "2026-10-25T02:31:01.7z",
-            "10/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:37 -0700", "10/Oct/2000:13:55:37 -0800",
-            "10/Oct/2000:13:55:3a -0800", "10/Oct/2000:13:56:37 -0800", "[10/Oct/2000:13:56:37 -0800]", "1767323045",
-            "1767323046", "2026-01-02T03:04:05.123456789123+08:00[Asia/Singapore]", "2026-01-02T03:04:05.678+08:00",
-            "2026-01-02T03:04:06.6788+8:00", "2026-01-02T03:04:06.678+08:00",
+            "2026-10-25 02:30:00",
+            "2026-10-25 02:30:59",
+            "2026-10-25 02:30:60",
+            "2026-10-25 02:30:61",
+            "2026-10-25 02:31:00",
+            "2026-10-25 02:31:00.5",
+            "2026-10-25 02:31:01.7",
+            "2026-10-25 02:31:0x.7",
+            "2026-10-25 02:31:01Z7",
+            "2026-10-25 02:31:01.7Z",
+            "2026-10-25 02:31:01.7z",
+            "2026-10-25T02:31:01.7z",
+            "10/Oct/2000:13:55:36 -0700",
+            "10/Oct/2000:13:55:37 -0700",
+            "10/Oct/2000:13:55:37 -0800",
+            "10/Oct/2000:13:55:3a -0800",
+            "10/Oct/2000:13:56:37 -0800",
+            "[10/Oct/2000:13:56:37 -0800]",
+            "1767323045",
+            "1767323046",
+            "2026-01-02T03:04:05.123456789123+08:00[Asia/Singapore]",
+            "2026-01-02T03:04:05.678+08:00",
+            "2026-01-02T03:04:06.6788+8:00",
+            "2026-01-02T03:04:06.678+08:00",
         ];
         let mut noise = super::super::noise::Noise::new(5);
         let mut memo = Memo::default();
-        for _ in 0..20_000 {
+        for _ in 0..4_000 {
             let text = noise.pick(&texts).as_bytes();
             let text = if noise.below(4) == 0 { noise.mutate(text, b"0123456789.:-+ TZ") } else { text.to_vec() };
             let alone = clock.read(&text, &mut Zones::default());

@@ -42,3 +42,38 @@ impl Stage for LogStage {
         sum.append(part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Timestamp, work};
+
+    #[test]
+    fn a_log_of_many_blocks_adds_up_the_same_on_any_number_of_threads() {
+        let line = |number: u64| match number % 7 {
+            0 => format!("{{\"time\":{},\"uri\":\"/recordings/r{number}\",\"status\":403}}\n", 1_767_323_045 + number),
+            1 => "\n".to_owned(),
+            2 => format!("torn {number}\n"),
+            _ => format!("h - - [02/Jan/2026:03:04:{:02} +0000] \"GET /{number} HTTP/1.1\" 200 5\r\n", number % 60),
+        };
+        let text: Vec<u8> = (0..70_000).flat_map(|number| line(number).into_bytes()).collect();
+        let sum = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let bytes = Box::new(std::io::Cursor::new(text.clone()));
+            let reading = reading(SourceId(1), "a.log", bytes, Format::JsonLines, &Settings::default());
+            work(&pool, std::slice::from_ref(&reading));
+            reading.finish().0
+        };
+        let one = sum(1);
+        assert_eq!(format!("{one:?}"), format!("{:?}", sum(4)));
+        assert_eq!((one.records, one.total, one.tally.total()), (60_000, 50_000, 60_000));
+        assert_eq!(one.requests.len(), 10_000);
+        assert!(one.requests.iter().zip(0..).all(|(request, number)| request.locus.record == number * 7 + 1));
+        assert_eq!(
+            one.anomalies.iter().next().map(|(code, one)| (code, one.count, one.first_record)),
+            Some(("bad_record", 10_000, Some(3)))
+        );
+        assert_eq!(one.first.map(Timestamp::rfc3339).as_deref(), Some("2026-01-02T03:04:00Z"));
+        assert_eq!(one.last, Some(Timestamp::new((1_767_323_045 + 69_993) * 1_000_000_000, 0)));
+    }
+}

@@ -345,3 +345,177 @@ impl Decoder<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::sample::{Pcap, PcapNg, Random};
+    use crate::evidence::{Task, work};
+    use crate::facts::StartLine;
+    use crate::net::sample::{ethernet, frame, ip, rtp};
+    use crate::settings::Settings;
+
+    const INVITE: &[u8] = b"INVITE sip:b@192.0.2.9 SIP/2.0\r\nCall-ID: a@x\r\nCSeq: 1 INVITE\r\n\
+        From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nVia: SIP/2.0/UDP 203.0.113.5\r\nContent-Length: 0\r\n\r\n";
+    const CARRIER: (&str, u16) = ("203.0.113.5", 5060);
+    const PLATFORM: (&str, u16) = ("192.0.2.9", 5060);
+
+    fn read(bytes: &[u8], threads: usize) -> CaptureSum {
+        let keep = Keep::new(&Settings::default());
+        let format = capture::recognise(bytes).expect("a capture");
+        let reading = reading(SourceId(0), Box::new(io::Cursor::new(bytes.to_vec())), format, &keep);
+        if threads == 1 {
+            let mut buffer = Vec::new();
+            while reading.step(&mut buffer) {}
+        } else {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            work(&pool, std::slice::from_ref(&reading));
+        }
+        let (sum, failure) = finish(reading);
+        assert!(failure.is_none());
+        assert_eq!(sum.tally.total(), sum.records, "every record has one reason");
+        assert_eq!(sum.tally.count("rtp"), sum.flows.captured(), "every RTP packet is in a flow");
+        sum
+    }
+
+    fn tally(sum: &CaptureSum) -> Vec<(&'static str, u64)> {
+        sum.tally.iter().collect()
+    }
+
+    /// One packet for each reason.
+    fn packets() -> Vec<Vec<u8>> {
+        let mut fragment = frame(CARRIER, PLATFORM, b"part");
+        fragment[20] = 0x20;
+        vec![
+            frame(CARRIER, PLATFORM, INVITE),
+            frame(CARRIER, PLATFORM, b"OPTIONS sip:b@x SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n"),
+            frame(("203.0.113.5", 4000), ("192.0.2.9", 6000), &rtp(1, 1, 160)),
+            frame(("2001:db8::5", 4000), ("2001:db8::9", 6000), &rtp(1, 1, 160)),
+            frame(CARRIER, PLATFORM, &[0x80, 200, 0, 1, 0, 0, 0, 1]),
+            frame(CARRIER, PLATFORM, b"\r\n\r\n"),
+            frame(CARRIER, PLATFORM, b"\0\x01\0\0!\x12\xa4B"),
+            fragment,
+            ethernet(0x0800, &ip("203.0.113.5", "192.0.2.9", 6, &[0; 20])),
+            ethernet(0x0800, &ip("203.0.113.5", "192.0.2.9", 1, &[0; 8])),
+            ethernet(0x0800, &ip("203.0.113.5", "192.0.2.9", 47, &[0; 8])),
+            ethernet(0x0806, &[0; 28]),
+            vec![1, 2, 3],
+        ]
+    }
+
+    #[test]
+    fn every_packet_has_one_reason() {
+        let sum = read(&Pcap::default().file(&packets()), 1);
+        let wanted: Vec<(&str, u64)> = REASONS
+            .iter()
+            .map(|(word, _)| (*word, if *word == "rtp" { 2 } else { 1 }))
+            .filter(|(word, _)| !matches!(*word, "link_type_unsupported" | "rtp_no_dialog" | "rtp_uncounted"))
+            .collect();
+        assert_eq!(tally(&sum), wanted);
+        assert_eq!(sum.first.map(|at| at.ns), Some(1_700_000_000_000_005_000));
+        assert_eq!(sum.last.map(|at| at.ns), Some(1_700_000_012_000_005_000));
+        let message = sum.batches[0].messages().next().expect("the INVITE");
+        assert_eq!((message.call_id, message.locus.record), (&b"a@x"[..], 1));
+        assert!(matches!(message.start, StartLine::Request { .. }));
+        assert_eq!(message.hop.source.to_string(), "203.0.113.5:5060");
+    }
+
+    #[test]
+    fn every_word_is_a_reason_and_they_stand_in_order() {
+        assert!(WORDS.iter().all(|word| REASONS.iter().any(|(reason, _)| reason == word)));
+        assert!(REASONS.is_sorted_by_key(|(word, _)| word));
+        assert_eq!(Reason::UdpOther.word(), "udp_other");
+        assert_eq!(Reason::Rtp.word(), "rtp");
+    }
+
+    #[test]
+    fn a_link_type_that_is_not_read_is_named() {
+        let sum = read(&Pcap { link_type: 127, ..Pcap::default() }.file(&packets()[..4]), 1);
+        assert_eq!(tally(&sum), [("link_type_unsupported", 4)]);
+        let (code, anomaly) = sum.anomalies.iter().next().expect("an anomaly");
+        assert_eq!((code, anomaly.count, anomaly.first_record), ("unsupported_link_type", 4, Some(1)));
+        assert!(anomaly.detail.contains("127"));
+    }
+
+    #[test]
+    fn only_cuts_that_could_matter_are_truncated_packets() {
+        let kind = Pcap::default();
+        let mut file = kind.header();
+        let mut add = |bytes: &[u8], keep: usize| file.extend(kind.record(1_700_000_000, 0, &bytes[..keep], bytes.len()));
+        let media = frame(("203.0.113.5", 4000), ("192.0.2.9", 6000), &rtp(1, 1, 160));
+        // RTP behind its header: nothing is missing, and its size is known.
+        add(&media, 60);
+        add(&media, 50);
+        add(&frame(CARRIER, PLATFORM, INVITE), 120);
+        add(&frame(CARRIER, PLATFORM, &[3; 90]), 60);
+        add(&frame(CARRIER, PLATFORM, &[3; 90]), 42);
+        let sum = read(&file, 1);
+        assert_eq!(tally(&sum), [("rtp", 1), ("sip", 1), ("udp_other", 3)]);
+        let cut: Vec<_> =
+            sum.anomalies.iter().filter(|(code, _)| *code == "truncated_packet").map(|(_, anomaly)| anomaly).collect();
+        assert_eq!((cut[0].count, cut[0].first_record), (3, Some(2)));
+        assert_eq!(cut[0].detail, "50 bytes captured of 214");
+        assert_eq!(sum.flows.finish()[0].runs[0].bytes, 160);
+    }
+
+    /// A capture of several blocks: a few calls, much RTP.
+    fn large() -> Vec<u8> {
+        let kind = Pcap::default();
+        let mut file = kind.header();
+        for n in 0..30_000_u32 {
+            let (seconds, micros) = (1_700_000_000 + n / 500, n % 500 * 2_000);
+            let flow = n % 10;
+            let source = ("203.0.113.5", 4_000 + 2 * flow as u16);
+            let mut bytes = frame(source, ("192.0.2.9", 6000), &rtp(flow, (n / 10) as u16, 160));
+            if n % 100 == 7 {
+                bytes = frame(CARRIER, PLATFORM, INVITE);
+            }
+            file.extend(kind.record(seconds, micros, &bytes, bytes.len()));
+        }
+        file
+    }
+
+    #[test]
+    fn the_sum_is_the_same_for_any_number_of_workers() {
+        let file = large();
+        let one = read(&file, 1);
+        let loci = |sum: &CaptureSum| -> Vec<u64> {
+            sum.batches.iter().flat_map(SignallingBatch::messages).map(|message| message.locus.record).collect()
+        };
+        assert_eq!(tally(&one), [("rtp", 29_700), ("sip", 300)]);
+        assert_eq!(loci(&one), (0..300).map(|n| n * 100 + 8).collect::<Vec<u64>>());
+        let flows = one.flows;
+        for threads in [2, 5] {
+            let other = read(&file, threads);
+            assert_eq!((&other.tally, &other.anomalies), (&one.tally, &one.anomalies));
+            assert_eq!(other.records, 30_000);
+            drop(other);
+        }
+        let wanted = flows.finish();
+        assert_eq!(wanted.len(), 10);
+        assert_eq!(read(&file, 3).flows.finish(), wanted);
+    }
+
+    #[test]
+    fn mutated_captures_close_their_tallies() {
+        let little = PcapNg { big_endian: false };
+        let mut pcapng = [little.section(), little.interface(1, 0, &[])].concat();
+        for packet in packets() {
+            pcapng.extend(little.enhanced(0, 1_700_000_000_000_000, &packet, packet.len()));
+        }
+        let pcap = Pcap { big_endian: true, ..Pcap::default() }.file(&packets());
+        let mut random = Random(3);
+        for round in 0..300 {
+            let mut file = if round % 2 == 0 { pcap.clone() } else { pcapng.clone() };
+            for _ in 0..=random.below(12) {
+                let at = 12 + random.below(file.len() - 12);
+                file[at] = random.below(256) as u8;
+            }
+            if round % 5 == 0 {
+                file.truncate(30 + random.below(file.len() - 30));
+            }
+            let sum = read(&file, 1);
+            assert!(sum.records <= 20);
+        }
+    }
+}

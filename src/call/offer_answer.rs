@@ -124,9 +124,8 @@ pub(crate) fn exchanges<'a>(
                     exchange.agreed = Some(message.at);
                 }
                 // A request that was cut may have made the offer; then the response answers it.
-                let asked = matches!(begun.start, StartLine::Request { .. })
-                    && begun.header_whole
-                    && begun.body != Body::Cut;
+                let asked =
+                    matches!(begun.start, StartLine::Request { .. }) && begun.header_whole && begun.body != Body::Cut;
                 let offered_late = exchange.offer.is_some_and(|offer| matches!(offer.start, StartLine::Response(_)));
                 match (described, asked) {
                     (false, _) => {}

@@ -383,9 +383,8 @@ fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
         }
     }
     summary.unconsented_media_s = Seconds(unconsented_ns);
-    let number = |fits: fn(&ApiRequest) -> bool| {
-        concluded.requests().filter(|(request, _)| fits(request)).count() as u64
-    };
+    let number =
+        |fits: fn(&ApiRequest) -> bool| concluded.requests().filter(|(request, _)| fits(request)).count() as u64;
     summary.requests = RequestCounts {
         total: concluded.total_requests,
         recording: number(|request| request.audience.is_recording()),

@@ -86,7 +86,8 @@ impl Flow {
         let unsettled = self.cells.get_mut(self.settled as usize..).unwrap_or_default();
         let recent = unsettled.len().saturating_sub(4);
         let place = cell.place();
-        let same = unsettled.get_mut(recent..).unwrap_or_default().iter_mut().rev().find(|known| known.place() == place);
+        let same =
+            unsettled.get_mut(recent..).unwrap_or_default().iter_mut().rev().find(|known| known.place() == place);
         match same {
             Some(known) => known.unite(cell),
             None => {
@@ -108,9 +109,14 @@ impl Flow {
     /// Packets captured, copies included.
     pub(super) fn captured(&self) -> u64 {
         let in_cells: u64 = self.cells.iter().map(|cell| u64::from(cell.captured)).sum();
-        let in_stretches: u64 = self.folded.iter().flat_map(|folded| folded.spans()).map(|(stretch, counts)| {
-            u64::from(stretch.times) * counts.iter().map(|count| u64::from(*count)).sum::<u64>()
-        }).sum();
+        let in_stretches: u64 = self
+            .folded
+            .iter()
+            .flat_map(|folded| folded.spans())
+            .map(|(stretch, counts)| {
+                u64::from(stretch.times) * counts.iter().map(|count| u64::from(*count)).sum::<u64>()
+            })
+            .sum();
         in_cells + in_stretches
     }
 
@@ -127,9 +133,8 @@ impl Flow {
         let complete = cells.partition_point(|cell| cell.second() < until);
         let later = cells.split_off(complete);
         for second in cells.chunk_by(|one, other| one.second() == other.second()) {
-            let folded = Interval::of(second).is_some_and(|interval| {
-                self.folded.get_or_insert_default().take(second, &interval)
-            });
+            let folded = Interval::of(second)
+                .is_some_and(|interval| self.folded.get_or_insert_default().take(second, &interval));
             if !folded {
                 self.cells.extend_from_slice(second);
             }
@@ -192,7 +197,8 @@ impl Interval {
             before = cell;
         }
         let times = u16::try_from(captured / u64::from(len.max(1))).ok()?;
-        let evenly = cells.iter().all(|cell| u64::from(cell.captured) == u64::from(times) * u64::from(cell.bits.count_ones()));
+        let evenly =
+            cells.iter().all(|cell| u64::from(cell.captured) == u64::from(times) * u64::from(cell.bits.count_ones()));
         let digits = cells.first()?.digits;
         if starts != 1 || !evenly || cells.iter().any(|cell| cell.digits != digits) {
             return None;
@@ -207,7 +213,8 @@ impl Folded {
         let Some(earliest) = cells.iter().min_by_key(|cell| (cell.first, cell.record)) else { return false };
         let last = cells.iter().map(Cell::last).max().unwrap_or(earliest.first);
         let second = earliest.second();
-        let uniform = earliest.uniform_size().filter(|size| cells.iter().all(|cell| cell.uniform_size() == Some(*size)));
+        let uniform =
+            earliest.uniform_size().filter(|size| cells.iter().all(|cell| cell.uniform_size() == Some(*size)));
         if let Some(stretch) = self.stretches.last_mut() {
             let goes_on = stretch.next_second == second
                 && stretch.next == interval.start
@@ -258,7 +265,10 @@ impl Folded {
     /// The stretches with their counts.
     fn spans(&self) -> impl Iterator<Item = (&Stretch, &[u16])> {
         let ends = self.stretches.iter().skip(1).map(|stretch| stretch.counts).chain([self.counts.len()]);
-        self.stretches.iter().zip(ends).map(|(stretch, end)| (stretch, self.counts.get(stretch.counts..end).unwrap_or_default()))
+        self.stretches
+            .iter()
+            .zip(ends)
+            .map(|(stretch, end)| (stretch, self.counts.get(stretch.counts..end).unwrap_or_default()))
     }
 
     fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {

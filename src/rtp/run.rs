@@ -86,7 +86,8 @@ impl Numbers {
     }
 
     fn meets(&self, start: u16, len: u32) -> bool {
-        Self::words_of(start, len).any(|(place, bits)| self.words.get(usize::from(place)).is_some_and(|word| word & bits != 0))
+        Self::words_of(start, len)
+            .any(|(place, bits)| self.words.get(usize::from(place)).is_some_and(|word| word & bits != 0))
     }
 }
 
@@ -258,9 +259,8 @@ impl Walk {
 
     /// Adds an interval to the run that it goes on with or fills up, or begins one: which.
     fn assign(&mut self, interval: &Interval) -> usize {
-        let goes_on = |run: &Growing| {
-            interval.first.ns.saturating_sub(run.last.ns) <= RUN_GAP_NS && run.takes(interval)
-        };
+        let goes_on =
+            |run: &Growing| interval.first.ns.saturating_sub(run.last.ns) <= RUN_GAP_NS && run.takes(interval);
         // Two sequences may alternate on one flow; the one begun last is the likelier.
         let recent = self.runs.len().saturating_sub(ALTERNATING);
         let (place, run) = self.runs.iter_mut().enumerate().skip(recent).rfind(|(_, run)| goes_on(run)).unzip();

@@ -41,7 +41,8 @@ impl KeyV4 {
 
     fn flow(self) -> FlowKey {
         let word = |shift: u32| (self.0 >> shift & 0xffff_ffff) as u32;
-        let socket = |address: u32, port: u32| SocketAddr::new(IpAddr::from(Ipv4Addr::from(address)), (port & 0xffff) as u16);
+        let socket =
+            |address: u32, port: u32| SocketAddr::new(IpAddr::from(Ipv4Addr::from(address)), (port & 0xffff) as u16);
         FlowKey { source: socket(word(96), word(32) >> 16), destination: socket(word(64), word(32)), ssrc: word(0) }
     }
 }
@@ -49,15 +50,21 @@ impl KeyV4 {
 impl KeyV6 {
     #[inline]
     pub(super) fn new(addresses: [u8; 32], ports: [u8; 4], ssrc: u32) -> Self {
-        let mut halves = addresses.chunks_exact(16).map(|half| half.first_chunk().map_or(0, |half| u128::from_be_bytes(*half)));
+        let mut halves =
+            addresses.chunks_exact(16).map(|half| half.first_chunk().map_or(0, |half| u128::from_be_bytes(*half)));
         let source = halves.next().unwrap_or(0);
         let destination = halves.next().unwrap_or(0);
         Self(source, destination, u64::from(u32::from_be_bytes(ports)) << 32 | u64::from(ssrc))
     }
 
     fn flow(self) -> FlowKey {
-        let socket = |address: u128, port: u64| SocketAddr::new(IpAddr::from(Ipv6Addr::from(address)), (port & 0xffff) as u16);
-        FlowKey { source: socket(self.0, self.2 >> 48), destination: socket(self.1, self.2 >> 32), ssrc: (self.2 & 0xffff_ffff) as u32 }
+        let socket =
+            |address: u128, port: u64| SocketAddr::new(IpAddr::from(Ipv6Addr::from(address)), (port & 0xffff) as u16);
+        FlowKey {
+            source: socket(self.0, self.2 >> 48),
+            destination: socket(self.1, self.2 >> 32),
+            ssrc: (self.2 & 0xffff_ffff) as u32,
+        }
     }
 }
 
@@ -202,7 +209,9 @@ impl Store {
         if overflowed {
             unaccounted.detail_limited = true;
         } else {
-            for limited in [shelve(self.v4, limits, KeyV4::flow, &mut flows), shelve(self.v6, limits, KeyV6::flow, &mut flows)] {
+            for limited in
+                [shelve(self.v4, limits, KeyV4::flow, &mut flows), shelve(self.v6, limits, KeyV6::flow, &mut flows)]
+            {
                 unaccounted.flows_limited |= limited;
             }
         }

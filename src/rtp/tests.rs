@@ -60,7 +60,8 @@ fn account(packets: &[Packet], block: usize, tables: usize, pick: &mut impl FnMu
         flows.merge(of_source);
     }
     let flows = flows.finish();
-    let captured: u64 = flows.iter().flat_map(|flow| &flow.runs).flat_map(|run| run.captured.iter()).map(|(_, n)| n).sum();
+    let captured: u64 =
+        flows.iter().flat_map(|flow| &flow.runs).flat_map(|run| run.captured.iter()).map(|(_, n)| n).sum();
     assert_eq!(captured, packets.len() as u64, "every captured packet is in one run");
     flows
 }
@@ -183,11 +184,11 @@ fn sizes_that_differ_stay_exact_over_two_taps() {
     let all: Vec<Packet> =
         stream(0, 100, 2_000).iter().map(|packet| Packet { size: 20 + packet.sequence % 91, ..*packet }).collect();
     let mut packets: Vec<Packet> = all.iter().filter(|packet| packet.sequence % 3 != 0).copied().collect();
-    packets.extend(
-        all.iter()
-            .filter(|packet| packet.sequence % 4 != 0)
-            .map(|packet| Packet { source: 1, ns: packet.ns + 300 * MS, ..*packet }),
-    );
+    packets.extend(all.iter().filter(|packet| packet.sequence % 4 != 0).map(|packet| Packet {
+        source: 1,
+        ns: packet.ns + 300 * MS,
+        ..*packet
+    }));
     let there = || all.iter().filter(|packet| packet.sequence % 12 != 0);
     let runs = runs(&packets);
     assert_eq!((runs.len(), runs[0].packets), (1, there().count() as u64));
@@ -212,7 +213,10 @@ fn silence_begins_a_run_and_says_what_was_lost_in_it() {
     packets.extend(stream(10_000, 110, 100));
     packets.extend(stream(20_000, 240, 100));
     let runs = runs(&packets);
-    assert_eq!(runs.iter().map(figures).collect::<Vec<_>>(), [(100, 16_000, 0, 0), (100, 16_000, 0, 0), (100, 16_000, 0, 30)]);
+    assert_eq!(
+        runs.iter().map(figures).collect::<Vec<_>>(),
+        [(100, 16_000, 0, 0), (100, 16_000, 0, 0), (100, 16_000, 0, 30)]
+    );
     assert_eq!(runs[1].first.ns, START + 10_000 * MS);
     // Just within the gap, and just beyond.
     let near = [stream(0, 10, 2), stream(1_020, 12, 2)].concat();
@@ -330,7 +334,10 @@ fn of_too_many_flows_the_same_stay_whatever_the_order() {
     };
     assert_eq!(keep(&mut (0..1_000)), keep(&mut (0..1_000).rev()));
     let mut store = Store::limited(limits);
-    store.add_v4(store::KeyV4::new([1; 8], [2; 4], 5), cell::Cell::of(cell::Captured { ns: 0, digits: 6, record: 1, sequence: 1, size: 1 }));
+    store.add_v4(
+        store::KeyV4::new([1; 8], [2; 4], 5),
+        cell::Cell::of(cell::Captured { ns: 0, digits: 6, record: 1, sequence: 1, size: 1 }),
+    );
     assert!(!store.finish(SourceId(0)).unaccounted().flows_limited);
 }
 
@@ -338,7 +345,8 @@ fn of_too_many_flows_the_same_stay_whatever_the_order() {
 fn too_much_detail_leaves_no_flow() {
     let mut store = Store::limited(Limits { flows: 10, detail: 1_000 });
     for n in 0..200 {
-        let packet = cell::Captured { ns: START + n * SECOND_NS, digits: 6, record: 1, sequence: (n * 999) as u16, size: 1 };
+        let packet =
+            cell::Captured { ns: START + n * SECOND_NS, digits: 6, record: 1, sequence: (n * 999) as u16, size: 1 };
         let mut cell = cell::Cell::of(packet);
         cell.add(cell::Captured { sequence: packet.sequence ^ 7, ..packet });
         store.add_v4(store::KeyV4::new([1; 8], [2; 4], 5), cell);

@@ -309,12 +309,12 @@ impl Decoder<'_> {
     #[inline(never)]
     fn aside(&mut self, frame: &Frame<'_>, packet: Packet<'_>) -> Reason {
         let (reason, truncated) = match packet {
-            Packet::Fragment { truncated } => (Reason::IpFragment, truncated),
+            Packet::Fragment(fragment) => (Reason::IpFragment, fragment.truncated),
             Packet::Icmp => (Reason::Icmp, false),
             Packet::IpOther => (Reason::IpOther, false),
             Packet::Malformed { truncated } => (Reason::Malformed, truncated),
             Packet::NotIp => (Reason::NotIp, false),
-            Packet::Tcp { truncated } => (Reason::Tcp, truncated),
+            Packet::Tcp(segment) => (Reason::Tcp, segment.truncated),
             Packet::Udp(_) => (Reason::UdpOther, false),
             Packet::UnsupportedLink => {
                 if frame.link_type == LinkType::UNKNOWN {

@@ -1,8 +1,9 @@
-//! IP headers and what they carry, down to the payload of UDP.
+//! IP headers and what they carry, down to the payload of UDP and of TCP segments.
 
-use etherparse::{IpNumber, LaxIpSlice, ip_number};
+use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, ip_number};
 
-use super::{Ends, Packet, Payload};
+use super::fragment::{self, Fragment};
+use super::{Ends, Packet, Payload, tcp};
 use crate::facts::Transport;
 
 const UDP: u8 = 17;
@@ -65,14 +66,17 @@ fn lax(bytes: &[u8], cut: bool) -> Packet<'_> {
     let payload = ip.payload();
     let truncated = payload.incomplete || cut && payload.len_source == etherparse::LenSource::Slice;
     if payload.fragmented {
-        return Packet::Fragment { truncated };
+        return fragment(&ip, bytes, truncated).map_or(Packet::Malformed { truncated }, Packet::Fragment);
     }
     if stop.is_some() {
         return Packet::Malformed { truncated };
     }
     match payload.ip_number {
         ip_number::UDP => udp(&ip, payload.payload, truncated),
-        ip_number::TCP => Packet::Tcp { truncated },
+        ip_number::TCP => {
+            let segment = tcp::Segment::read(payload.payload, truncated, |ports| ends(&ip, ports));
+            segment.map_or(Packet::Malformed { truncated }, Packet::Tcp)
+        }
         ip_number::ICMP | ip_number::IPV6_ICMP => Packet::Icmp,
         IpNumber(_) => Packet::IpOther,
     }
@@ -93,6 +97,38 @@ fn udp<'a>(ip: &LaxIpSlice<'a>, bytes: &'a [u8], truncated: bool) -> Packet<'a> 
         }
     };
     Packet::Udp(payload)
+}
+
+/// A part of an IP packet; `None` when its headers are cut.
+fn fragment<'a>(ip: &LaxIpSlice<'a>, bytes: &'a [u8], truncated: bool) -> Option<Fragment<'a>> {
+    let (protocol, id, offset, more, payload) = match ip {
+        LaxIpSlice::Ipv4(v4) => {
+            let header = v4.header();
+            let sent = match usize::from(header.total_len()) {
+                0 => bytes.len(),
+                total => total.min(bytes.len()),
+            };
+            let id = u32::from(header.identification());
+            let payload = bytes.get(header.slice().len()..sent)?;
+            (header.protocol(), id, header.fragments_offset().value(), header.more_fragments(), payload)
+        }
+        LaxIpSlice::Ipv6(v6) => {
+            let header = v6.extensions().clone().into_iter().find_map(|extension| match extension {
+                Ipv6ExtensionSlice::Fragment(header) => Some(header),
+                _ => None,
+            })?;
+            let payload = v6.payload().payload;
+            let offset = header.fragment_offset().value();
+            (header.next_header(), header.identification(), offset, header.more_fragments(), payload)
+        }
+    };
+    Some(Fragment {
+        id: fragment::Id { ends: ends(ip, [0; 4]), protocol: protocol.0, id },
+        offset: u32::from(offset) * 8,
+        more,
+        bytes: payload,
+        truncated,
+    })
 }
 
 fn ends(ip: &LaxIpSlice<'_>, ports: [u8; 4]) -> Ends {

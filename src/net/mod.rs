@@ -1,7 +1,8 @@
 //! STAGE 2a: a [`Frame`] into the bytes that one endpoint sent another.
 //!
 //! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP. Then IPv4 (RFC 791) and
-//! IPv6 (RFC 8200) with extension headers, then UDP (RFC 768). Called by `pipeline::captures`; knows nothing of what the
+//! IPv6 (RFC 8200) with extension headers, then UDP (RFC 768) and TCP (RFC 9293). What spans packets is put together by
+//! [`fragment`] and [`tcp`]; [`websocket`] and [`hep`] unwrap what travels in them. Called by `pipeline::captures`; knows nothing of what the
 //! bytes say. [`decode`] gives one [`Packet`] for each frame, so that every frame can be counted under one reason.
 //!
 //! # Design
@@ -13,15 +14,19 @@
 //!
 //! # Incomplete support
 //!
-//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint. Tunnels, IP fragments and
-//! TCP are told apart and counted, not yet followed.
+//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint. Tunnels are told apart and
+//! counted, not yet followed.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod fragment;
+pub mod hep;
 mod ip;
 mod link;
 mod payload;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod tcp;
+pub mod websocket;
 
 pub use payload::{Ends, Packet, Payload};
 
@@ -32,6 +37,12 @@ use crate::capture::Frame;
 #[must_use]
 pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
     link::decode(frame)
+}
+
+/// What an IP packet carries that was put together of fragments. `cut` says that not all of it was captured.
+#[must_use]
+pub fn decode_ip(bytes: &[u8], cut: bool) -> Packet<'_> {
+    ip::decode(bytes, cut)
 }
 
 #[cfg(test)]

@@ -2,16 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::fragment::Fragment;
+use super::tcp::Segment;
 use crate::facts::{Hop, Transport};
 
 /// What a frame carries. One of these for every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// A part of an IP packet (RFC 791 §3.2, RFC 8200 §4.5).
-    Fragment {
-        /// Whether fewer bytes of it were captured than were sent.
-        truncated: bool,
-    },
+    Fragment(Fragment<'a>),
     /// An ICMP or ICMPv6 message. What it quotes was sent elsewhere, or never arrived.
     Icmp,
     /// Another protocol over IP.
@@ -24,10 +23,7 @@ pub enum Packet<'a> {
     /// No IP at all.
     NotIp,
     /// A TCP segment.
-    Tcp {
-        /// Whether fewer bytes of it were captured than were sent.
-        truncated: bool,
-    },
+    Tcp(Segment<'a>),
     /// A UDP datagram.
     Udp(Payload<'a>),
     /// The link type is none of those that are read.
@@ -50,7 +46,7 @@ pub struct Payload<'a> {
 }
 
 /// The two ends of a payload, as compact as the packet has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ends {
     /// Over IPv4: source and destination address, source and destination port, big-endian as on the wire.
     V4 {
@@ -69,6 +65,20 @@ pub enum Ends {
 }
 
 impl Ends {
+    /// The same ends seen from the other side: who was the destination is the source.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        match *self {
+            Self::V4 { addresses: [a, b, c, d, e, f, g, h], ports: [s0, s1, d0, d1] } => {
+                Self::V4 { addresses: [e, f, g, h, a, b, c, d], ports: [d0, d1, s0, s1] }
+            }
+            Self::V6 { mut addresses, ports: [s0, s1, d0, d1] } => {
+                addresses.rotate_left(16);
+                Self::V6 { addresses, ports: [d0, d1, s0, s1] }
+            }
+        }
+    }
+
     /// The two socket addresses.
     #[must_use]
     pub fn hop(&self) -> Hop {

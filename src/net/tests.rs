@@ -93,12 +93,18 @@ fn fragments_are_told_apart() {
     for (high, low) in [(0x20, 0), (0, 3), (0x20, 185)] {
         let mut bytes = v4(b"part");
         (bytes[6], bytes[7]) = (high, low);
-        assert_eq!(whole(101, &bytes), Packet::Fragment { truncated: false });
+        let Packet::Fragment(found) = whole(101, &bytes) else { panic!() };
+        assert_eq!((found.offset, found.more), (8 * u32::from(low), high == 0x20));
+        assert_eq!((found.bytes, found.id.protocol, found.id.id), (&udp(5060, 5080, b"part")[..], 17, 1));
+        assert!(!found.truncated);
     }
     let part = [&[17, 0, 0, 1, 0, 0, 0, 9][..], &udp(1, 2, b"part")].concat();
     let bytes = ip("2001:db8::5", "2001:db8::9", 44, &part);
-    assert_eq!(whole(101, &bytes), Packet::Fragment { truncated: false });
-    assert_eq!(decode(&seen(101, &bytes[..58], bytes.len())), Packet::Fragment { truncated: true });
+    let Packet::Fragment(found) = whole(101, &bytes) else { panic!() };
+    assert_eq!((found.offset, found.more, found.id.protocol, found.id.id), (0, true, 17, 9));
+    assert_eq!(found.bytes, udp(1, 2, b"part"));
+    let Packet::Fragment(found) = decode(&seen(101, &bytes[..58], bytes.len())) else { panic!() };
+    assert!(found.truncated && found.bytes.len() == 10);
 }
 
 #[test]
@@ -142,8 +148,14 @@ fn lengths_that_claim_less_are_kept() {
 
 #[test]
 fn other_protocols_are_told_apart() {
-    assert_eq!(whole(101, &ip("203.0.113.5", "192.0.2.9", 6, &[0; 20])), Packet::Tcp { truncated: false });
-    assert_eq!(whole(101, &ip("2001:db8::5", "2001:db8::9", 6, &[0; 20])), Packet::Tcp { truncated: false });
+    for (source, destination) in [("203.0.113.5", "192.0.2.9"), ("2001:db8::5", "2001:db8::9")] {
+        let header = [0x13, 0xc4, 0x13, 0xd8, 0, 0, 0, 9, 0, 0, 0, 0, 0x60, 2, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
+        let bytes = ip(source, destination, 6, &[&header[..], b"data"].concat());
+        let Packet::Tcp(found) = whole(101, &bytes) else { panic!() };
+        assert_eq!((found.bytes, found.sequence, found.syn, found.truncated), (&b"data"[..], 9, true, false));
+        assert_eq!(found.ends.hop().source.port(), 5060);
+        assert_eq!(whole(101, &ip(source, destination, 6, &[0; 20])), Packet::Malformed { truncated: false });
+    }
     // What an error quotes is not what was sent.
     assert_eq!(whole(101, &ip("203.0.113.5", "192.0.2.9", 1, &v4(b"INVITE sip:a SIP/2.0\r\n\r\n"))), Packet::Icmp);
     assert_eq!(whole(101, &ip("2001:db8::5", "2001:db8::9", 58, &[0; 8])), Packet::Icmp);

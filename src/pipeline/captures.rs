@@ -21,6 +21,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use super::gather::{Gathered, Gathering, Limits, Pieces};
+use super::join;
 use crate::capture::{self, Format, Frame, LinkType};
 use crate::evidence::{Anomalies, Block, Locus, Reading, SourceId, Stage, Tally, Timestamp};
 use crate::facts::SignallingBatch;
@@ -29,9 +31,10 @@ use crate::net::{self, Packet, Payload};
 use crate::{rtp, sip};
 
 /// What may become of a packet, with what it means: the reasons of a capture's tally. Stable words.
-pub const REASONS: [(&str, &str); 15] = [
+pub const REASONS: [(&str, &str); 18] = [
+    ("hep", "HEP: what a capture agent saw and sent on"),
     ("icmp", "an ICMP message; SIP that it quotes is no message"),
-    ("ip_fragment", "a part of a fragmented IP packet"),
+    ("ip_fragment", "a part of a fragmented IP packet; the SIP message it belongs to is read"),
     ("ip_other", "another protocol over IP"),
     ("link_type_unsupported", "a packet of a link type that is not read"),
     ("malformed", "a packet whose headers are cut or contradict themselves"),
@@ -42,7 +45,9 @@ pub const REASONS: [(&str, &str); 15] = [
     ("rtp_uncounted", "RTP beyond the limits of accounting"),
     ("sip", "a SIP message"),
     ("sip_no_call_id", "a SIP message that shows no Call-ID"),
-    ("tcp", "a TCP segment"),
+    ("sip_tcp", "a TCP segment that carries SIP"),
+    ("tcp", "any other TCP segment"),
+    ("tls", "a TCP segment of a TLS connection, which cannot be read"),
     ("udp_empty", "a UDP datagram without content, or with line ends only, that keeps an address binding alive"),
     ("udp_other", "any other UDP datagram"),
 ];
@@ -50,6 +55,7 @@ pub const REASONS: [(&str, &str); 15] = [
 /// How packets are counted while a block is decoded: one number for each of these reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
+    Hep,
     Icmp,
     IpFragment,
     IpOther,
@@ -66,7 +72,8 @@ enum Reason {
 }
 
 /// The words of [`Reason`], in its order.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 14] = [
+    "hep",
     "icmp",
     "ip_fragment",
     "ip_other",
@@ -94,6 +101,7 @@ pub struct CaptureStage<'s> {
 #[derive(Debug)]
 pub struct CapturePart {
     batch: SignallingBatch,
+    pieces: Pieces,
     tally: Tally,
     anomalies: Anomalies,
     records: u64,
@@ -118,6 +126,9 @@ pub struct CaptureSum {
     pub first: Option<Timestamp>,
     /// The latest.
     pub last: Option<Timestamp>,
+    /// What it holds of TCP connections and fragments; filled in by [`finish`].
+    pub(crate) gathered: Gathered,
+    gathering: Option<Gathering>,
     ledger: Arc<rtp::Ledger>,
     source: Option<SourceId>,
 }
@@ -128,9 +139,11 @@ pub fn reading<'s>(
     reader: Box<dyn Read + Send>,
     format: Format,
     keep: &'s Keep,
+    limits: Limits,
 ) -> Reading<CaptureStage<'s>> {
     let ledger = Arc::new(rtp::Ledger::default());
-    let sum = CaptureSum { ledger: Arc::clone(&ledger), source: Some(source), ..CaptureSum::default() };
+    let gathering = Some(Gathering::new(source, limits));
+    let sum = CaptureSum { ledger: Arc::clone(&ledger), source: Some(source), gathering, ..CaptureSum::default() };
     Reading::new(CaptureStage { source, keep, ledger }, capture::Walk::new(format), sum, reader)
 }
 
@@ -140,6 +153,9 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
     let (mut sum, _, failure) = reading.finish();
     if let Some(source) = sum.source.take() {
         sum.flows = std::mem::take(&mut sum.ledger).finish(source);
+    }
+    if let Some(gathering) = sum.gathering.take() {
+        sum.gathered = gathering.finish();
     }
     let unaccounted = sum.flows.unaccounted();
     let uncounted = sum.tally.count(Reason::Rtp.word()).saturating_sub(sum.flows.captured());
@@ -178,6 +194,7 @@ impl Stage for CaptureStage<'_> {
             source: self.source,
             keep: self.keep,
             batch: SignallingBatch::default(),
+            pieces: Pieces::default(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
             counts: [0; WORDS.len()],
@@ -206,6 +223,7 @@ impl Stage for CaptureStage<'_> {
         let time = |(ns, digits)| (first <= last).then(|| Timestamp::new(ns, digits));
         CapturePart {
             batch: decoder.batch,
+            pieces: decoder.pieces,
             records: tally.total(),
             tally,
             anomalies,
@@ -221,6 +239,9 @@ impl Stage for CaptureStage<'_> {
         sum.tally.merge(&part.tally);
         // Records are numbered through the whole capture already.
         sum.anomalies.absorb(part.anomalies, 0);
+        if let Some(gathering) = &mut sum.gathering {
+            gathering.absorb(&part.pieces, &mut sum.anomalies);
+        }
         sum.records += part.records;
         sum.first = sum.first.into_iter().chain(part.first).min();
         sum.last = sum.last.into_iter().chain(part.last).max();
@@ -240,6 +261,7 @@ struct Decoder<'s> {
     source: SourceId,
     keep: &'s Keep,
     batch: SignallingBatch,
+    pieces: Pieces,
     table: rtp::Table,
     anomalies: Anomalies,
     counts: [u64; WORDS.len()],
@@ -293,6 +315,9 @@ impl Decoder<'_> {
     }
 
     fn other_udp(&mut self, frame: &Frame<'_>, payload: &Payload<'_>) -> Reason {
+        if net::hep::could_be(payload.bytes) && self.hep(frame, payload) {
+            return Reason::Hep;
+        }
         let is_blank = payload.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0));
         if !is_blank {
             return Reason::UdpOther;
@@ -305,16 +330,33 @@ impl Decoder<'_> {
         Reason::UdpEmpty
     }
 
+    #[inline(never)]
+    fn hep(&mut self, frame: &Frame<'_>, payload: &Payload<'_>) -> bool {
+        let locus = Locus { source: self.source, record: frame.record };
+        let (batch, anomalies) = (&mut self.batch, &mut self.anomalies);
+        let is_hep = join::hep(payload.bytes, payload.truncated, frame.at, locus, self.keep, batch, anomalies);
+        if is_hep && payload.truncated {
+            self.truncated(frame);
+        }
+        is_hep
+    }
+
     /// A frame without a UDP payload.
     #[inline(never)]
     fn aside(&mut self, frame: &Frame<'_>, packet: Packet<'_>) -> Reason {
         let (reason, truncated) = match packet {
-            Packet::Fragment { truncated } => (Reason::IpFragment, truncated),
+            Packet::Fragment(fragment) => {
+                self.pieces.fragment(frame, &fragment);
+                (Reason::IpFragment, fragment.truncated)
+            }
             Packet::Icmp => (Reason::Icmp, false),
             Packet::IpOther => (Reason::IpOther, false),
             Packet::Malformed { truncated } => (Reason::Malformed, truncated),
             Packet::NotIp => (Reason::NotIp, false),
-            Packet::Tcp { truncated } => (Reason::Tcp, truncated),
+            Packet::Tcp(segment) => {
+                self.pieces.segment(frame, &segment);
+                (Reason::Tcp, segment.truncated)
+            }
             Packet::Udp(_) => (Reason::UdpOther, false),
             Packet::UnsupportedLink => {
                 if frame.link_type == LinkType::UNKNOWN {

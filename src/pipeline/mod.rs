@@ -1,10 +1,12 @@
 //! [`audit`]: the only module that knows every stage. It owns the threads and fixes the order.
 //!
-//! Map: every source is read on its own, block by block, captures and logs at the same time. Join: signalling by
-//! Call-ID, RTP by flow. Reduce: each leg is read, measured and judged on its own. Then one sort and one report. No
+//! Map: every source is read on its own, block by block, captures and logs at the same time. Join: fragments and TCP
+//! segments into what they carry, then signalling by Call-ID, RTP by flow. Reduce: each leg is read, measured and judged on its own. Then one sort and one report. No
 //! step depends on which worker did what, so the same evidence gives the same report for any number of threads.
 
 pub mod captures;
+pub mod gather;
+pub mod join;
 pub mod logs;
 mod source;
 
@@ -15,6 +17,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use crate::call::{self, Leg, identity::Binding, identity::Identity};
 use crate::error::Error;
 use crate::evidence::{self, Locus, SourceId};
+use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
 use crate::report::model::Report;
@@ -47,32 +50,46 @@ pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) 
         .num_threads(threads.unwrap_or(0))
         .build()
         .map_err(|error| Error::Threads { message: error.to_string() })?;
-    let keep = crate::facts::extract::Keep::new(settings);
+    let keep = Keep::new(settings);
+    let limits = gather::Limits::of(sources.len());
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
         .zip(0..)
-        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, &keep))
+        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, &keep, limits))
         .collect();
     evidence::work(&pool, &tasks);
     let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
-    Ok(pool.install(|| conclude(read, settings)))
+    Ok(pool.install(|| conclude(read, settings, &keep)))
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
+fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
     let mut accounts = Vec::new();
     let mut failures = Vec::new();
     let mut total_requests = 0;
-    for source in read {
+    let mut gathered = Vec::new();
+    for (source, rank) in read.into_iter().zip(0..) {
+        gathered.push((SourceId(rank), source.gathered));
         batches.extend(source.batches);
         flows.merge(source.flows);
         requests.extend(source.requests);
         total_requests += source.total_requests;
         failures.extend(source.failure);
         accounts.push(source.account);
+    }
+
+    let joined = join::union(gathered, keep);
+    batches.extend(joined.batches);
+    for (source, effect) in joined.effects {
+        if let Some(account) = accounts.get_mut(source.0 as usize) {
+            account.anomalies.absorb(effect.anomalies, 0);
+            for (reason, count) in effect.segments {
+                account.tally.shift("tcp", reason, count);
+            }
+        }
     }
 
     let mut legs = call::legs::correlate(&batches, settings);

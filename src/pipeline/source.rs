@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::gather::{Gathered, Limits};
 use super::{captures, logs};
 use crate::error::Error;
 use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
@@ -19,6 +20,7 @@ pub(crate) struct SourceTask<'s> {
     id: SourceId,
     settings: &'s Settings,
     keep: &'s Keep,
+    limits: Limits,
     opened: OnceLock<Result<Opened<'s>, Error>>,
 }
 
@@ -40,21 +42,22 @@ pub(crate) struct Read {
     pub(crate) account: SourceAccount,
     pub(crate) batches: Vec<SignallingBatch>,
     pub(crate) flows: Flows,
+    pub(crate) gathered: Gathered,
     pub(crate) requests: Vec<ApiRequest>,
     pub(crate) total_requests: u64,
     pub(crate) failure: Option<Error>,
 }
 
 impl<'s> SourceTask<'s> {
-    pub(crate) fn new(source: Source, id: SourceId, settings: &'s Settings, keep: &'s Keep) -> Self {
-        Self { source, id, settings, keep, opened: OnceLock::new() }
+    pub(crate) fn new(source: Source, id: SourceId, settings: &'s Settings, keep: &'s Keep, limits: Limits) -> Self {
+        Self { source, id, settings, keep, limits, opened: OnceLock::new() }
     }
 
     fn open(&self) -> Result<Opened<'s>, Error> {
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
-            Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep))
+            Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
         } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
             Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
@@ -70,6 +73,7 @@ impl<'s> SourceTask<'s> {
             account: SourceAccount { shown: self.source.shown, ..SourceAccount::default() },
             batches: Vec::new(),
             flows: Flows::default(),
+            gathered: Gathered::default(),
             requests: Vec::new(),
             total_requests: 0,
             failure: None,
@@ -100,6 +104,7 @@ impl<'s> SourceTask<'s> {
                 account.anomalies = sum.anomalies;
                 read.batches = sum.batches;
                 read.flows = sum.flows;
+                read.gathered = sum.gathered;
                 failure
             }
             Content::Log(reading) => {

@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod body;
+pub mod framing;
 mod header;
 mod start_line;
 pub mod uri;

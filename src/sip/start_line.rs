@@ -42,7 +42,7 @@ pub struct Message<'a> {
 
 /// Methods whose request line is believed even when the capture cut it before `SIP/2.0` (RFC 3261, 3262, 3265, 3311,
 /// 3428, 3515, 3903, 6086).
-const KNOWN: [&[u8]; 14] = [
+pub(super) const KNOWN: [&[u8]; 14] = [
     b"ACK",
     b"BYE",
     b"CANCEL",

@@ -1,0 +1,242 @@
+//! Where one SIP message of a byte stream ends and the next one starts.
+//!
+//! Follows RFC 3261 §18.3 (Content-Length frames messages over stream transports) and §7.5, RFC 5626 §3.5.1 (CRLF
+//! keep-alives). Called by `pipeline` with a stretch of a stream that has no hole. Behind a hole, or behind bytes that
+//! are no message, the next start line is looked for where a line or a segment begins.
+//!
+//! Keeps: a header counts as whole only when its empty line was found; the search costs linear time.
+//!
+//! # Design
+//!
+//! - Content-Length is believed, so that a message quoted in a body is none. One beyond [`MAX_MESSAGE_BYTES`] is not: the
+//!   search goes on behind the header.
+//! - Where a message must start any method is one; where a start line is looked for only the standards' are, or the tail
+//!   of a cut request line would pass for an extension's.
+
+use super::start_line::KNOWN;
+use super::{Extent, HeaderEnd, Line, Message, StartLine};
+
+/// Bytes that a message may have; SIP over streams has no limit, its users do.
+pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// Bytes that a start line may have where one is looked for.
+const MAX_START_LINE_BYTES: usize = 8 << 10;
+
+/// One message in a stretch of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// Its first byte.
+    pub start: usize,
+    /// Behind its last byte, or behind the last that is there.
+    pub end: usize,
+    /// Where the next message may start: beyond the stretch when the body goes on there.
+    pub next: usize,
+    /// How its end was found.
+    pub ending: Ending,
+}
+
+/// How the end of a message was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By its Content-Length.
+    Stated,
+    /// It states none, and nothing but another message follows its header.
+    Unstated,
+    /// It states none, and something follows: up to the next start line that may be its body.
+    Guessed,
+    /// Its bytes end before it does, or it is longer than any that is read.
+    Cut,
+}
+
+/// Bytes of a stream without a hole.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// The places where segments begin, sorted.
+    pub borders: &'a [usize],
+    /// Whether more was sent behind them that was not captured.
+    pub cut: bool,
+}
+
+/// The next message from `from` on. `expected` says that a message must start there, if anything does.
+#[must_use]
+pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed> {
+    let Stretch { bytes, borders, cut } = *stretch;
+    let start = start(bytes, from, borders, expected)?;
+    let text = bytes.get(start..)?;
+    let message = Message::scan(text, Extent::Cut)?;
+    let mut header = message.header();
+    let mut content_length = None;
+    for line in header.by_ref() {
+        if let Line::Row(row) = line
+            && row.is(b"content-length")
+            && content_length.is_none()
+        {
+            content_length = Some(number(&row.value()));
+        }
+    }
+    let header_end = start + header.position();
+    if header.end() != Some(HeaderEnd::Whole) {
+        return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Cut });
+    }
+    let Some(length) = content_length.flatten() else {
+        let behind = header_end + line_ends(bytes.get(header_end..)?);
+        if behind >= bytes.len() && !cut || starts(bytes, behind, true) {
+            return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Unstated });
+        }
+        let limit = bytes.len().min(header_end + MAX_MESSAGE_BYTES);
+        let end = self::start(bytes, behind, borders, false).map_or(limit, |next| next.min(limit));
+        return Some(Framed { start, end, next: end, ending: Ending::Guessed });
+    };
+    if length > MAX_MESSAGE_BYTES {
+        let end = bytes.len().min(header_end + MAX_MESSAGE_BYTES);
+        return Some(Framed { start, end, next: header_end, ending: Ending::Cut });
+    }
+    let end = header_end + length;
+    let ending = if end > bytes.len() { Ending::Cut } else { Ending::Stated };
+    Some(Framed { start, end: end.min(bytes.len()), next: end, ending })
+}
+
+/// Where a start line stands next, from `from` on: at `from` itself, at a line's start or at a segment's.
+fn start(bytes: &[u8], from: usize, borders: &[usize], mut expected: bool) -> Option<usize> {
+    let mut at = from + line_ends(bytes.get(from..)?);
+    let mut borders = borders.get(borders.partition_point(|border| *border <= at)..)?.iter().copied().peekable();
+    while at < bytes.len() {
+        if starts(bytes, at, expected) {
+            return Some(at);
+        }
+        expected = false;
+        let line = memchr::memchr(b'\n', bytes.get(at..)?).map(|end| at + end + 1);
+        while borders.next_if(|border| *border <= at).is_some() {}
+        at = match (line, borders.peek()) {
+            (Some(line), Some(border)) => line.min(*border),
+            (Some(line), None) => line,
+            (None, Some(border)) => *border,
+            (None, None) => return None,
+        };
+    }
+    None
+}
+
+/// Whether a start line stands at `at`; one of an extension method only where it is `expected`.
+fn starts(bytes: &[u8], at: usize, expected: bool) -> bool {
+    let Some(rest) = bytes.get(at..) else { return false };
+    // What carries no token cannot start a message, and empty lines belong to no message.
+    if rest.first().is_none_or(|first| !first.is_ascii_graphic()) {
+        return false;
+    }
+    let window = rest.get(..MAX_START_LINE_BYTES).unwrap_or(rest);
+    let has_end = memchr::memchr2(b'\r', b'\n', window).is_some();
+    if !has_end && window.len() < rest.len() {
+        return false;
+    }
+    match Message::scan(window, if has_end { Extent::Whole } else { Extent::Cut }).map(|message| message.start) {
+        None => false,
+        Some(StartLine::Response { .. }) => true,
+        Some(StartLine::Request { method, uri }) => {
+            expected || KNOWN.contains(&method) && !uri.iter().any(u8::is_ascii_whitespace)
+        }
+    }
+}
+
+fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// A run of digits; what does not fit is more than any message has.
+fn number(value: &[u8]) -> Option<usize> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(value.iter().fold(0_usize, |number, digit| number.saturating_mul(10).saturating_add(usize::from(digit - b'0'))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "OPTIONS sip:a@b SIP/2.0\r\nCall-ID: 1\r\nl : 4\r\n\r\nbody";
+    const SECOND: &str = "SIP/2.0 200 OK\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n";
+
+    /// Every message as its text and how it ended.
+    fn all(text: &str, borders: &[usize], cut: bool) -> Vec<(String, Ending)> {
+        let mut found = Vec::new();
+        let stretch = Stretch { bytes: text.as_bytes(), borders, cut };
+        let mut at = 0;
+        let mut expected = false;
+        while let Some(framed) = next(&stretch, at, expected) {
+            expected = true;
+            found.push((text[framed.start..framed.end].to_owned(), framed.ending));
+            assert!(framed.next > at);
+            at = framed.next;
+        }
+        found
+    }
+
+    fn stated(texts: &[&str]) -> Vec<(String, Ending)> {
+        texts.iter().map(|text| ((*text).to_owned(), Ending::Stated)).collect()
+    }
+
+    #[test]
+    fn content_length_parts_messages_and_keep_alives_are_passed_over() {
+        assert_eq!(all(&format!("{FIRST}{SECOND}{FIRST}"), &[], false), stated(&[FIRST, SECOND, FIRST]));
+        assert_eq!(all(&format!("\r\n\r\n{FIRST}\r\n\r\n\r\n{SECOND}\r\n"), &[], false), stated(&[FIRST, SECOND]));
+        assert_eq!(all("\r\n\r\n", &[], false), []);
+    }
+
+    #[test]
+    fn a_message_quoted_in_a_body_is_none() {
+        let quoted = format!("NOTIFY sip:a SIP/2.0\r\nContent-Length: {}\r\n\r\n{SECOND}", SECOND.len());
+        assert_eq!(all(&format!("{quoted}{FIRST}"), &[], false), stated(&[&quoted, FIRST]));
+    }
+
+    #[test]
+    fn the_next_start_line_is_found_behind_what_is_no_message() {
+        assert_eq!(all(&format!("est of a body\r\n{FIRST}"), &[], false), stated(&[FIRST]));
+        assert_eq!(all(&format!("no line end{FIRST}"), &[11], false), stated(&[FIRST]));
+        assert_eq!(all(&format!("no line end{FIRST}"), &[5], false), []);
+        let short = FIRST.replace(": 4", ": 1");
+        assert_eq!(all(&format!("{short}\r\n{SECOND}"), &[], false), stated(&[&short[..short.len() - 3], SECOND]));
+    }
+
+    #[test]
+    fn the_tail_of_a_request_line_is_no_message_unless_one_must_start_there() {
+        let tail = &FIRST[2..];
+        assert_eq!(all(&format!("{tail}{SECOND}"), &[tail.len()], false), stated(&[SECOND]));
+        let extension = FIRST.replace("OPTIONS", "FROB");
+        assert_eq!(all(&format!("{SECOND}{extension}"), &[], false), stated(&[SECOND, &extension]));
+        assert_eq!(all(&format!("x\r\n{extension}"), &[], false), []);
+    }
+
+    #[test]
+    fn what_ends_early_is_cut() {
+        for cut in 20..FIRST.len() {
+            let found = all(&FIRST[..cut], &[], false);
+            assert_eq!(found, [(FIRST[..cut].to_owned(), Ending::Cut)], "{cut}");
+        }
+        let stretch = Stretch { bytes: &FIRST.as_bytes()[..FIRST.len() - 2], borders: &[], cut: true };
+        let framed = next(&stretch, 0, true).expect("a message");
+        assert_eq!((framed.end, framed.next), (FIRST.len() - 2, FIRST.len()));
+    }
+
+    #[test]
+    fn without_a_length_the_message_ends_where_another_starts() {
+        let without = "BYE sip:a@b SIP/2.0\r\nCall-ID: 1\r\n\r\n";
+        let unstated = (without.to_owned(), Ending::Unstated);
+        assert_eq!(all(&format!("{without}{without}"), &[], false), [unstated.clone(), unstated]);
+        assert_eq!(all(without, &[], true), [(without.to_owned(), Ending::Guessed)]);
+        let with_body = format!("{without}v=0\r\n");
+        assert_eq!(
+            all(&format!("{with_body}{SECOND}"), &[], false),
+            [(with_body, Ending::Guessed), (SECOND.to_owned(), Ending::Stated)]
+        );
+    }
+
+    #[test]
+    fn a_wild_length_swallows_nothing() {
+        let wild = "BYE sip:a@b SIP/2.0\r\nContent-Length: 99999999999999999999999\r\n\r\n";
+        let found = all(&format!("{wild}{SECOND}"), &[], false);
+        assert_eq!(found.iter().map(|(_, ending)| *ending).collect::<Vec<_>>(), [Ending::Cut, Ending::Stated]);
+    }
+}

@@ -1,7 +1,7 @@
 //! STAGE 2a: a [`Frame`] into the bytes that one endpoint sent another.
 //!
-//! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP. Then IPv4 (RFC 791) and
-//! IPv6 (RFC 8200) with extension headers, then UDP (RFC 768). Called by `pipeline::captures`; knows nothing of what the
+//! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP, PPP and MPLS. Then IPv4
+//! (RFC 791) and IPv6 (RFC 8200) with extension headers, then UDP (RFC 768), or a tunnel with all of these inside. Called by `pipeline::captures`; knows nothing of what the
 //! bytes say. [`decode`] gives one [`Packet`] for each frame, so that every frame can be counted under one reason.
 //!
 //! # Design
@@ -13,8 +13,8 @@
 //!
 //! # Incomplete support
 //!
-//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint. Tunnels, IP fragments and
-//! TCP are told apart and counted, not yet followed.
+//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint. IP fragments and TCP are told
+//! apart and counted, not yet followed.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod ip;
@@ -22,8 +22,10 @@ mod link;
 mod payload;
 #[cfg(test)]
 pub(crate) mod sample;
+mod tunnel;
 
 pub use payload::{Ends, Packet, Payload};
+pub use tunnel::TUNNELS_LIMIT;
 
 use crate::capture::Frame;
 

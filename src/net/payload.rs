@@ -28,6 +28,8 @@ pub enum Packet<'a> {
         /// Whether fewer bytes of it were captured than were sent.
         truncated: bool,
     },
+    /// More headers within headers than [`TUNNELS_LIMIT`](super::TUNNELS_LIMIT).
+    TooDeep,
     /// A UDP datagram.
     Udp(Payload<'a>),
     /// The link type is none of those that are read.
@@ -69,6 +71,13 @@ pub enum Ends {
 }
 
 impl Ends {
+    /// The source and the destination port.
+    #[must_use]
+    pub fn ports(&self) -> (u16, u16) {
+        let (Self::V4 { ports: [s0, s1, d0, d1], .. } | Self::V6 { ports: [s0, s1, d0, d1], .. }) = *self;
+        (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))
+    }
+
     /// The two socket addresses.
     #[must_use]
     pub fn hop(&self) -> Hop {

@@ -125,6 +125,11 @@ pub struct Account(Arc<Mutex<Tap>>);
 ///
 /// When the first bytes cannot be read.
 pub fn decompress(raw: Box<dyn Read + Send>, hash: HashKind) -> io::Result<Content> {
+    decompress_within(raw, hash, DECOMPRESSED_FREE)
+}
+
+/// [`decompress`] with another number of bytes that any file may have.
+fn decompress_within(raw: Box<dyn Read + Send>, hash: HashKind, free: u64) -> io::Result<Content> {
     let account = Account(Arc::new(Mutex::new(Tap::new(hash))));
     let mut tapped = Tapped { inner: raw, account: account.clone() };
     let mut magic = Vec::new();
@@ -134,23 +139,25 @@ pub fn decompress(raw: Box<dyn Read + Send>, hash: HashKind) -> io::Result<Conte
     let mut reader: Box<dyn Read + Send> = match compression {
         None => Box::new(whole),
         Some(Compression::Bzip2) => {
-            lenient(bzip2::read::MultiBzDecoder::new(whole), &account, |decoder| Box::new(decoder.into_inner()))
+            lenient(bzip2::read::MultiBzDecoder::new(whole), free, &account, |decoder| Box::new(decoder.into_inner()))
         }
         Some(Compression::Gzip) => {
-            lenient(flate2::read::MultiGzDecoder::new(whole), &account, |decoder| Box::new(decoder.into_inner()))
+            lenient(flate2::read::MultiGzDecoder::new(whole), free, &account, |decoder| Box::new(decoder.into_inner()))
         }
         Some(Compression::Lz4) => {
             let file = Counted { inner: BufReader::new(whole), bytes: 0, ended: false };
             let frames = Lz4Frames { frames: lz4_flex::frame::FrameDecoder::new(file), whole: 0 };
-            lenient(frames, &account, |frames| Box::new(frames.frames.into_inner()))
+            lenient(frames, free, &account, |frames| Box::new(frames.frames.into_inner()))
         }
         Some(Compression::Xz) => {
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
-            lenient(liblzma::read::XzDecoder::new_stream(whole, stream), &account, |decoder| {
+            lenient(liblzma::read::XzDecoder::new_stream(whole, stream), free, &account, |decoder| {
                 Box::new(decoder.into_inner())
             })
         }
-        Some(Compression::Zstd) => lenient(zstd::Decoder::new(whole)?, &account, |decoder| Box::new(decoder.finish())),
+        Some(Compression::Zstd) => {
+            lenient(zstd::Decoder::new(whole)?, free, &account, |decoder| Box::new(decoder.finish()))
+        }
     };
     let mut head = Vec::new();
     (&mut reader).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
@@ -158,12 +165,14 @@ pub fn decompress(raw: Box<dyn Read + Send>, hash: HashKind) -> io::Result<Conte
     Ok(Content { head, compression, reader, account })
 }
 
+/// Any decompressor, with how to get back what it left unread.
 fn lenient<D: Read + Send + 'static>(
     inner: D,
+    free: u64,
     account: &Account,
     rest: fn(D) -> Box<dyn Read>,
 ) -> Box<dyn Read + Send> {
-    Box::new(Lenient { inner: Some(inner), account: account.clone(), given: 0, rest })
+    Box::new(Lenient { inner: Some(inner), account: account.clone(), free, given: 0, rest })
 }
 
 impl Account {
@@ -287,6 +296,8 @@ impl<R: Read> Read for Counted<R> {
 struct Lenient<D> {
     inner: Option<D>,
     account: Account,
+    /// Bytes of content that are never too many.
+    free: u64,
     /// Bytes of content so far.
     given: u64,
     /// The compressed bytes that the decompressor left unread.
@@ -304,7 +315,7 @@ impl<D: Read> Read for Lenient<D> {
             }
             Ok(count) => {
                 self.given += count as u64;
-                if self.given > DECOMPRESSED_FREE && self.is_bomb() {
+                if self.given > self.free && self.is_bomb() {
                     self.drain()?;
                 }
                 Ok(count)
@@ -325,7 +336,7 @@ impl<D> Lenient<D> {
     /// Whether the content is out of all proportion to the file; noted if so.
     fn is_bomb(&self) -> bool {
         let mut tap = self.account.tap();
-        let limit = DECOMPRESSED_FREE.saturating_add(tap.bytes.saturating_mul(DECOMPRESSED_RATIO));
+        let limit = self.free.saturating_add(tap.bytes.saturating_mul(DECOMPRESSED_RATIO));
         if self.given <= limit {
             return false;
         }
@@ -339,5 +350,177 @@ impl<D> Lenient<D> {
             io::copy(&mut (self.rest)(decoder), &mut io::sink())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
+    }
+
+    fn bzip2(content: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(content).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
+    }
+
+    fn xz(content: &[u8]) -> Vec<u8> {
+        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
+        encoder.write_all(content).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
+    }
+
+    fn lz4(content: &[u8]) -> Vec<u8> {
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(
+            lz4_flex::frame::FrameInfo::new().content_checksum(true),
+            Vec::new(),
+        );
+        encoder.write_all(content).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
+    }
+
+    fn zstd(content: &[u8]) -> Vec<u8> {
+        zstd::encode_all(content, 0).expect("memory can be written")
+    }
+
+    type Encode = fn(&[u8]) -> Vec<u8>;
+
+    const ALL: [(&str, Encode); 5] = [("bzip2", bzip2), ("gzip", gzip), ("lz4", lz4), ("xz", xz), ("zstd", zstd)];
+
+    /// Bytes that do not compress well.
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(len)
+        .collect()
+    }
+
+    /// The name of the compression, the content, and what is known of the file.
+    fn read(file: &[u8], free: u64) -> (Option<&'static str>, Vec<u8>, Digest) {
+        let content =
+            decompress_within(Box::new(io::Cursor::new(file.to_vec())), HashKind::Blake3, free).expect("opens");
+        let (mut reader, mut bytes) = (content.reader, Vec::new());
+        reader.read_to_end(&mut bytes).expect("bytes are no failure");
+        assert!(bytes.starts_with(&content.head));
+        let digest = content.account.finish();
+        // The file is digested whole, whatever it holds.
+        assert_eq!(digest.bytes, file.len() as u64);
+        assert_eq!(digest.digest, Some(format!("blake3:{}", blake3::hash(file).to_hex())));
+        (content.compression.map(Compression::name), bytes, digest)
+    }
+
+    #[test]
+    fn every_compression_is_told_by_content_and_read_whole() {
+        for (name, encode) in ALL {
+            for content in [&b""[..], b"short", &noise(300_000)] {
+                let (found, bytes, digest) = read(&encode(content), DECOMPRESSED_FREE);
+                assert_eq!((found, bytes.as_slice(), digest.stream_damage), (Some(name), content, None), "{name}");
+            }
+            // Streams one behind the other, an empty one among them.
+            let joined = [encode(b"one "), encode(b""), encode(b"two")].concat();
+            let (_, bytes, digest) = read(&joined, DECOMPRESSED_FREE);
+            assert_eq!((bytes.as_slice(), digest.stream_damage), (&b"one two"[..], None), "{name}");
+        }
+        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9][..], &zstd(b"behind")].concat();
+        assert_eq!(read(&skippable, DECOMPRESSED_FREE).1, b"behind");
+        for plain in [&b""[..], b"B", b"BZh9 is no bzip2", b"(\xb5/", b"\x04\x22M\x19plain"] {
+            assert_eq!(read(plain, DECOMPRESSED_FREE).0, None);
+        }
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_gives_what_stood_before_and_says_so() {
+        let content = noise(3_000);
+        for (name, encode) in ALL {
+            let file = encode(&content);
+            for cut in 10..file.len() {
+                let (_, bytes, digest) = read(&file[..cut], DECOMPRESSED_FREE);
+                assert!(digest.stream_damage.is_some(), "{name} cut at {cut}");
+                assert!(content.starts_with(&bytes), "{name} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn content_before_damage_is_given() {
+        let content = noise(600_000);
+        for (name, encode) in ALL {
+            let mut file = encode(&content);
+            let middle = file.len() / 2;
+            for byte in &mut file[middle..middle + 64] {
+                *byte ^= 0x5a;
+            }
+            let (_, bytes, digest) = read(&file, DECOMPRESSED_FREE);
+            // LZ4 notices a change of what it copies only by the checksum at the end of the frame.
+            assert!(digest.stream_damage.is_some(), "{name}");
+            let before = bytes.iter().zip(&content).take_while(|(one, other)| one == other).count();
+            assert!(before > content.len() / 4, "{name}: {before} bytes");
+        }
+        // Bytes behind the last stream.
+        let (_, bytes, digest) = read(&[gzip(b"whole"), b"garbage".to_vec()].concat(), DECOMPRESSED_FREE);
+        assert_eq!(bytes, b"whole");
+        assert!(digest.stream_damage.is_some());
+        // A header and nothing that belongs to it.
+        let (found, bytes, digest) = read(&[&[0x1f, 0x8b, 8, 0][..], &noise(500)].concat(), DECOMPRESSED_FREE);
+        assert_eq!((found, bytes.len() < 500, digest.stream_damage.is_some()), (Some("gzip"), true, true));
+    }
+
+    #[test]
+    fn a_content_out_of_all_proportion_is_cut_and_named() {
+        let zeros = vec![0; 4 << 20];
+        for (name, encode) in ALL {
+            let file = encode(&zeros);
+            let (_, bytes, digest) = read(&file, 64 << 10);
+            let most = (64 << 10) + file.len() as u64 * DECOMPRESSED_RATIO;
+            if most < zeros.len() as u64 {
+                assert!(bytes.len() as u64 <= most + PIECE_BYTES as u64, "{name}: {} bytes", bytes.len());
+                assert!(digest.stream_limit.is_some() && digest.stream_damage.is_none(), "{name}");
+            } else {
+                assert_eq!((bytes.len(), digest.stream_limit), (zeros.len(), None), "{name}");
+            }
+        }
+        assert!(read(&zstd(&zeros), 64 << 10).2.stream_limit.is_some());
+    }
+
+    #[test]
+    fn an_xz_stream_that_asks_for_too_much_memory_is_not_given_it() {
+        let options = |preset| {
+            let mut options = liblzma::stream::LzmaOptions::new_preset(preset).expect("a preset");
+            options.dict_size(1 << 20);
+            options
+        };
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options(0));
+        let stream =
+            liblzma::stream::Stream::new_stream_encoder(&filters, liblzma::stream::Check::None).expect("a stream");
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(b"content").expect("memory can be written");
+        let mut file = encoder.finish().expect("memory can be written");
+        assert_eq!(read(&file, DECOMPRESSED_FREE).1, b"content");
+        // The dictionary's size stands behind the block header's flags, the filter and the length of its properties; the
+        // checksum of the block header follows its padding.
+        let header = 12..12 + (usize::from(file[12]) + 1) * 4;
+        file[header.start + 4] = 37;
+        let sum = crc32(&file[header.start..header.end - 4]);
+        file[header.end - 4..header.end].copy_from_slice(&sum.to_le_bytes());
+        let (_, bytes, digest) = read(&file, DECOMPRESSED_FREE);
+        assert_eq!((bytes.len(), digest.stream_damage.is_some()), (0, true));
+    }
+
+    /// The checksum of gzip and xz.
+    fn crc32(bytes: &[u8]) -> u32 {
+        let mut sum = flate2::Crc::new();
+        sum.update(bytes);
+        sum.sum()
     }
 }

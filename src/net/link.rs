@@ -208,7 +208,7 @@ fn pppoe(bytes: &[u8], layers: Layers) -> Packet<'_> {
 pub(super) fn ppp(bytes: &[u8], layers: Layers) -> Packet<'_> {
     let bytes = bytes.strip_prefix(&[0xff, 3]).unwrap_or(bytes);
     let (protocol, rest) = match bytes {
-        [] => return layers.malformed(),
+        [] | [0xff] => return layers.malformed(),
         [low, rest @ ..] if low & 1 == 1 => (u16::from(*low), rest),
         [_] => return layers.malformed(),
         [high, low, rest @ ..] => (u16::from_be_bytes([*high, *low]), rest),

@@ -7,6 +7,8 @@ pub enum Format {
     Pcap,
     /// The block format of Wireshark.
     PcapNg,
+    /// The format of Solaris.
+    Snoop,
 }
 
 impl Format {
@@ -16,19 +18,23 @@ impl Format {
         match self {
             Self::Pcap => "pcap",
             Self::PcapNg => "pcapng",
+            Self::Snoop => "snoop",
         }
     }
 }
 
 /// Recognises a capture by the head of its content.
 ///
-/// Four bytes tell a pcap file; a pcapng file shows its block type and its byte-order magic, twelve bytes in all.
+/// Four bytes tell a pcap file; a pcapng file shows its block type and its byte-order magic, twelve bytes in all; a
+/// snoop file its name and version, twelve bytes too.
 #[must_use]
 pub fn recognise(head: &[u8]) -> Option<Format> {
     if super::pcap::Shape::magic(head).is_some() {
         Some(Format::Pcap)
     } else if super::pcapng::section_order(head).is_some() {
         Some(Format::PcapNg)
+    } else if super::snoop::is_snoop(head) {
+        Some(Format::Snoop)
     } else {
         None
     }

@@ -1,8 +1,8 @@
 //! STAGE 1a: bytes of a capture file into blocks of [`Frame`]s.
 //!
 //! Reads the classic pcap format (draft-ietf-opsawg-pcap: either byte order, micro- and nanoseconds, Kuznetzov's
-//! "modified" records) and pcapng (draft-ietf-opsawg-pcapng: sections of either byte order, any number of interfaces).
-//! [`recognise`] tells them by content. A [`Walk`] steps along the records in order and cuts blocks of whole ones;
+//! "modified" records; also several such files joined into one), pcapng (draft-ietf-opsawg-pcapng: sections of either byte
+//! order, any number of interfaces) and snoop (RFC 1761). [`recognise`] tells them by content. A [`Walk`] steps along the records in order and cuts blocks of whole ones;
 //! [`Head::frames`] reads the frames of one block, on any worker. Called by `pipeline::captures`; knows nothing of what
 //! a frame carries.
 //!
@@ -25,7 +25,7 @@
 //! # Incomplete support
 //!
 //! Options of packet blocks are not read: the length of a frame check sequence that they may state does not matter,
-//! since IP says where it ends. Decryption secrets and name resolution are passed over.
+//! since IP says where it ends. Network Monitor's and other tools' own formats are not recognised. Decryption secrets and name resolution are passed over.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod format;
@@ -34,6 +34,7 @@ mod pcap;
 mod pcapng;
 #[cfg(test)]
 pub(crate) mod sample;
+mod snoop;
 mod walk;
 
 pub use format::{Format, recognise};

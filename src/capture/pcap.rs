@@ -5,7 +5,8 @@
 //! The format has no mark at a record's start, so damage is found by what a header claims. A header is believed when
 //! its captured length is ordinary and not above the original length, or when the header behind it is plausible too;
 //! otherwise the bytes are searched for a chain of [`CHAIN`] plausible headers, neighbours in time. A walk that loses
-//! its way reports it once and reads on there.
+//! its way reports it once and reads on there. Files that were joined (`cat`, or the members of one gzip file) show a
+//! file header where a record is due: reading goes on by that one.
 
 use super::walk::{Cause, Gap, ORDINARY_LIMIT, RECORD_LIMIT, Search, Step};
 use super::{Frame, LinkType};
@@ -73,6 +74,14 @@ impl Shape {
             link_type: LinkType((network & 0xffff) as u16),
             fcs: fcs as u8,
         })
+    }
+
+    /// Reads the header of a file that another was joined with: one that a record could not be mistaken for.
+    fn joined(bytes: &[u8], at: usize) -> Option<Self> {
+        let header = bytes.get(at..)?.first_chunk::<FILE_HEADER>()?;
+        let [_, _, _, _, a, b, c, d, zone_and_accuracy @ .., _, _, _, _, _, _, _, _] = *header;
+        let is_current = matches!([a, b, c, d], [2, 0, 4, 0] | [0, 2, 0, 4]);
+        if is_current && zone_and_accuracy == [0; 8] { Self::read(header) } else { None }
     }
 
     #[inline]
@@ -162,10 +171,20 @@ impl Walk {
                 at = bytes.len();
             }
         }
-        if let Some(shape) = head.shape {
+        if let Some(mut shape) = head.shape {
             loop {
                 if !self.lost {
                     at = self.step(&shape, bytes, at);
+                    if let Some(joined) = Shape::joined(bytes, at) {
+                        head.gaps.push(Gap { at, len: FILE_HEADER, cause: Cause::FileHeader });
+                        (shape, self.shape) = (joined, Some(joined));
+                        at += FILE_HEADER;
+                        continue;
+                    }
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    if !end && rest.len() < FILE_HEADER && Shape::magic(rest).is_some() {
+                        break;
+                    }
                 }
                 match self.judge(&shape, bytes, at, end) {
                     Step::Record(len) => {
@@ -190,7 +209,8 @@ impl Walk {
     fn step(&mut self, shape: &Shape, bytes: &[u8], mut at: usize) -> usize {
         while let Some(record) = shape.record(bytes, at) {
             // A captured length of zero is no ordinary one either.
-            let is_ordinary = record.captured.wrapping_sub(1) < ORDINARY_LIMIT as u32 && record.captured <= record.original;
+            let is_ordinary =
+                record.captured.wrapping_sub(1) < ORDINARY_LIMIT as u32 && record.captured <= record.original;
             let next = at + shape.header + record.captured as usize;
             if !is_ordinary || next > bytes.len() {
                 break;
@@ -211,7 +231,8 @@ impl Walk {
             return self.search_on(shape, bytes, at, at, end, Cause::Lost);
         }
         let offset = self.offset + at as u64;
-        let truncated = |needs: usize| Step::Gap(left, Cause::Truncated { offset, needs: needs as u64, has: left as u64 });
+        let truncated =
+            |needs: usize| Step::Gap(left, Cause::Truncated { offset, needs: needs as u64, has: left as u64 });
         let Some(record) = shape.record(bytes, at) else {
             return if end { truncated(shape.header) } else { Step::More };
         };
@@ -258,7 +279,9 @@ impl Walk {
         match to - at {
             0 if !self.lost => {
                 // What is found right here is a record: `step` would not have stopped at it, so it is judged anew.
-                shape.record(bytes, at).map_or(Step::More, |record| Step::Record(shape.header + record.captured as usize))
+                shape
+                    .record(bytes, at)
+                    .map_or(Step::More, |record| Step::Record(shape.header + record.captured as usize))
             }
             0 => Step::More,
             len => Step::Gap(len, cause),
@@ -334,6 +357,9 @@ impl<'a> Frames<'a> {
     #[cold]
     fn pass_gap(&mut self) {
         if let Some(gap) = self.gaps.next() {
+            if gap.cause == Cause::FileHeader {
+                self.shape = self.bytes.get(gap.at..).and_then(Shape::read).or(self.shape);
+            }
             gap.cause.note(self.record + 1, &mut self.anomalies);
             self.at = gap.at + gap.len;
         }

@@ -269,7 +269,8 @@ fn pcapng_packets_of_no_interface_are_counted() {
 fn pcapng_times_that_do_not_fit_are_reported() {
     let ng = PcapNg { big_endian: false };
     let seconds = i64::MAX.to_le_bytes();
-    let file = [ng.section(), ng.interface(1, 0, &[(9, &[0]), (14, &seconds)]), ng.enhanced(0, u64::MAX, b"x", 1)].concat();
+    let file =
+        [ng.section(), ng.interface(1, 0, &[(9, &[0]), (14, &seconds)]), ng.enhanced(0, u64::MAX, b"x", 1)].concat();
     let (frames, anomalies) = read(&file);
     assert_eq!(frames[0].at, Timestamp::new(i64::MAX, 0));
     assert_eq!(codes(&anomalies), [("bad_time", 1, Some(1))]);
@@ -284,7 +285,9 @@ fn pcapng_blocks_whose_lengths_disagree_are_passed_over() {
         begins.push(file.len());
         file.extend(ng.enhanced(0, 1_700_000_000_000_000, &packet, packet.len()));
     }
-    for (damaged, value) in [(begins[4] + 4, 0x7fff_ffff_u32), (begins[5] - 4, 8), (begins[4] + 4, 0), (begins[4] + 4, 400)] {
+    for (damaged, value) in
+        [(begins[4] + 4, 0x7fff_ffff_u32), (begins[5] - 4, 8), (begins[4] + 4, 0), (begins[4] + 4, 400)]
+    {
         let mut file = file.clone();
         file[damaged..damaged + 4].copy_from_slice(&value.to_le_bytes());
         let (frames, anomalies) = read(&file);
@@ -302,7 +305,8 @@ fn pcapng_blocks_whose_lengths_disagree_are_passed_over() {
 #[test]
 fn pcapng_captured_lengths_beyond_their_block_are_clipped() {
     let ng = PcapNg { big_endian: false };
-    let mut file = [ng.section(), ng.interface(1, 0, &[]), ng.enhanced(0, 1, b"abcd", 4), ng.block(6, &[0; 8])].concat();
+    let mut file =
+        [ng.section(), ng.interface(1, 0, &[]), ng.enhanced(0, 1, b"abcd", 4), ng.block(6, &[0; 8])].concat();
     let at = 28 + 20 + 20;
     file[at..at + 4].copy_from_slice(&900_u32.to_le_bytes());
     let (frames, anomalies) = read(&file);
@@ -364,4 +368,58 @@ fn flipped_and_lost_bytes_never_stop_the_walk() {
         let blocks = read_by(&file, 300);
         assert_eq!(blocks.0.len(), whole.0.len(), "round {round}");
     }
+}
+
+#[test]
+fn pcap_files_joined_into_one_are_read_each_by_its_own_header() {
+    let (one, two) = (Pcap::default(), Pcap { big_endian: true, nanoseconds: true, link_type: 113, ..Pcap::default() });
+    let file = [one.file(&packets(3)), two.file(&packets(2)), one.header(), one.file(&packets(1))].concat();
+    let (frames, anomalies) = read(&file);
+    assert!(anomalies.is_empty(), "{anomalies:?}");
+    let seen: Vec<_> =
+        frames.iter().map(|frame| (frame.bytes.len(), frame.link_type, frame.at.ns % 1_000_000)).collect();
+    assert_eq!(seen, [(41, 1, 5_000), (42, 1, 5_000), (43, 1, 5_000), (41, 113, 5), (42, 113, 5), (41, 1, 5_000)]);
+    for cut in 24..file.len() {
+        read(&file[..cut]);
+    }
+}
+
+fn snoop(link_type: u32, packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = b"snoop\0\0\0".to_vec();
+    for word in [2, link_type] {
+        file.extend(word.to_be_bytes());
+    }
+    for (packet, second) in packets.iter().zip(1_700_000_000_u32..) {
+        let padded = packet.len().next_multiple_of(4);
+        for word in [packet.len() as u32 + 9, packet.len() as u32, 24 + padded as u32, 0, second, 250_000] {
+            file.extend(word.to_be_bytes());
+        }
+        file.extend_from_slice(packet);
+        file.resize(file.len() + padded - packet.len(), 0);
+    }
+    file
+}
+
+#[test]
+fn snoop_is_read_and_its_damage_told() {
+    let file = snoop(4, &packets(5));
+    assert_eq!(recognise(&file).map(Format::name), Some("snoop"));
+    let (frames, anomalies) = read(&file);
+    assert!(anomalies.is_empty(), "{anomalies:?}");
+    assert_eq!(frames.iter().map(|frame| frame.bytes.clone()).collect::<Vec<_>>(), packets(5));
+    assert_eq!((frames[1].link_type, frames[1].original_len), (1, 51));
+    assert_eq!(frames[1].at, Timestamp::new(1_700_000_001_250_000_000, 6));
+    for cut in 12..file.len() {
+        let (frames, anomalies) = read(&file[..cut]);
+        assert!(frames.len() <= 5 && anomalies.iter().all(|(code, _)| code == "truncated_file"), "cut at {cut}");
+    }
+    let mut wild = file.clone();
+    wild[16 + 24 + 44 + 4] = 0x7f;
+    let (frames, anomalies) = read(&wild);
+    assert_eq!((frames.len(), codes(&anomalies)), (1, vec![("record_length", 1, Some(2))]));
+    let (frames, anomalies) = read(&snoop(8, &packets(2)));
+    assert_eq!(
+        (frames[0].link_type, codes(&anomalies)),
+        (LinkType::UNKNOWN.0, vec![("unsupported_link_type", 2, Some(1))])
+    );
 }

@@ -1,6 +1,6 @@
 //! The walk along the records of a capture, and the frames of the blocks it cuts, for either format.
 
-use super::{Format, Frame, pcap, pcapng};
+use super::{Format, Frame, pcap, pcapng, snoop};
 use crate::evidence::Anomalies;
 
 /// The longest record that is read, in bytes: 64 times the snapshot length that tools take for "everything". A record
@@ -18,6 +18,7 @@ pub struct Walk(Kind);
 enum Kind {
     Pcap(pcap::Walk),
     PcapNg(pcapng::Walk),
+    Snoop(snoop::Walk),
 }
 
 /// What the decoder of a block must know beside its bytes.
@@ -28,6 +29,7 @@ pub struct Head(HeadKind);
 enum HeadKind {
     Pcap(pcap::Head),
     PcapNg(pcapng::Head),
+    Snoop(snoop::Head),
 }
 
 impl Walk {
@@ -37,6 +39,7 @@ impl Walk {
         Self(match format {
             Format::Pcap => Kind::Pcap(pcap::Walk::default()),
             Format::PcapNg => Kind::PcapNg(pcapng::Walk::default()),
+            Format::Snoop => Kind::Snoop(snoop::Walk::default()),
         })
     }
 
@@ -52,6 +55,10 @@ impl Walk {
                 let (taken, head) = walk.cut(bytes, end);
                 (taken, Head(HeadKind::PcapNg(head)))
             }
+            Kind::Snoop(walk) => {
+                let (taken, head) = walk.cut(bytes, end);
+                (taken, Head(HeadKind::Snoop(head)))
+            }
         }
     }
 
@@ -61,6 +68,7 @@ impl Walk {
         match &self.0 {
             Kind::Pcap(walk) => walk.records(),
             Kind::PcapNg(walk) => walk.records(),
+            Kind::Snoop(walk) => walk.records(),
         }
     }
 }
@@ -72,6 +80,7 @@ impl Head {
         Frames(match self.0 {
             HeadKind::Pcap(head) => FramesKind::Pcap(head.frames(bytes)),
             HeadKind::PcapNg(head) => FramesKind::PcapNg(head.frames(bytes)),
+            HeadKind::Snoop(head) => FramesKind::Snoop(head.frames(bytes)),
         })
     }
 }
@@ -84,6 +93,7 @@ pub struct Frames<'a>(FramesKind<'a>);
 enum FramesKind<'a> {
     Pcap(pcap::Frames<'a>),
     PcapNg(pcapng::Frames<'a>),
+    Snoop(snoop::Frames<'a>),
 }
 
 impl<'a> Iterator for Frames<'a> {
@@ -94,6 +104,7 @@ impl<'a> Iterator for Frames<'a> {
         match &mut self.0 {
             FramesKind::Pcap(frames) => frames.next(),
             FramesKind::PcapNg(frames) => frames.next(),
+            FramesKind::Snoop(frames) => frames.next(),
         }
     }
 }
@@ -105,6 +116,7 @@ impl Frames<'_> {
         match self.0 {
             FramesKind::Pcap(frames) => frames.into_anomalies(),
             FramesKind::PcapNg(frames) => frames.into_anomalies(),
+            FramesKind::Snoop(frames) => frames.into_anomalies(),
         }
     }
 }
@@ -139,7 +151,9 @@ impl Cause {
         match self {
             Self::FileHeader | Self::Lost => {}
             Self::Length { offset, claimed } => anomalies.note("record_length", Some(record), || {
-                format!("the record at byte {offset} claims {claimed} bytes; reading goes on at the next plausible record")
+                format!(
+                    "the record at byte {offset} claims {claimed} bytes; reading goes on at the next plausible record"
+                )
             }),
             Self::Truncated { offset, needs, has } => anomalies.note("truncated_file", Some(record), || {
                 format!("the record at byte {offset} needs {needs} bytes, {has} are left")

@@ -4,6 +4,7 @@
 
 mod anomaly;
 mod blocks;
+mod compression;
 mod locus;
 mod source;
 mod tally;
@@ -11,7 +12,10 @@ mod timestamp;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
+pub use compression::{
+    Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
+};
 pub use locus::{Locus, SourceId};
-pub use source::{Account, Compression, Content, Digest, HashKind, Source, collect};
+pub use source::{Source, collect};
 pub use tally::Tally;
 pub use timestamp::Timestamp;

@@ -1,17 +1,22 @@
 //! IP headers and what they carry, down to the payload of UDP and of TCP segments.
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, ip_number};
+use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, ip_number};
 
 use super::fragment::{self, Fragment};
+use super::tunnel::{self, Layers};
 use super::{Ends, Packet, Payload, tcp};
 use crate::facts::Transport;
 
 const UDP: u8 = 17;
 
-/// What an IP packet carries. `cut` says that the capture cut the frame.
+/// What an IP packet carries, or what is inside the tunnel that it is.
 #[inline]
-pub(super) fn decode(bytes: &[u8], cut: bool) -> Packet<'_> {
-    plain_v4(bytes).or_else(|| plain_v6(bytes)).unwrap_or_else(|| lax(bytes, cut))
+pub(super) fn decode(bytes: &[u8], layers: Layers) -> Packet<'_> {
+    let packet = plain_v4(bytes).or_else(|| plain_v6(bytes)).unwrap_or_else(|| lax(bytes, layers));
+    match packet {
+        Packet::Udp(payload) if tunnel::may_begin(payload.bytes) => tunnel::over_udp(payload, layers),
+        other => other,
+    }
 }
 
 /// A whole UDP datagram over IPv4 without options: `None` for everything else.
@@ -55,8 +60,8 @@ fn plain_v6(bytes: &[u8]) -> Option<Packet<'_>> {
 
 /// Everything that surprises: options, extension headers, fragments, lengths that do not fit, other protocols.
 #[inline(never)]
-fn lax(bytes: &[u8], cut: bool) -> Packet<'_> {
-    let Ok((ip, stop)) = LaxIpSlice::from_slice(bytes) else { return Packet::Malformed { truncated: cut } };
+fn lax(bytes: &[u8], layers: Layers) -> Packet<'_> {
+    let Ok((ip, stop)) = LaxIpSlice::from_slice(bytes) else { return layers.malformed() };
     if let LaxIpSlice::Ipv4(v4) = &ip {
         let total = usize::from(v4.header().total_len());
         if total != 0 && total < v4.header().slice().len() {
@@ -64,7 +69,7 @@ fn lax(bytes: &[u8], cut: bool) -> Packet<'_> {
         }
     }
     let payload = ip.payload();
-    let truncated = payload.incomplete || cut && payload.len_source == etherparse::LenSource::Slice;
+    let truncated = payload.incomplete || layers.cut && payload.len_source == etherparse::LenSource::Slice;
     if payload.fragmented {
         return fragment(&ip, bytes, truncated).map_or(Packet::Malformed { truncated }, Packet::Fragment);
     }
@@ -78,7 +83,9 @@ fn lax(bytes: &[u8], cut: bool) -> Packet<'_> {
             segment.map_or(Packet::Malformed { truncated }, Packet::Tcp)
         }
         ip_number::ICMP | ip_number::IPV6_ICMP => Packet::Icmp,
-        IpNumber(_) => Packet::IpOther,
+        other => {
+            tunnel::over_ip(other.0, payload.payload, layers.within(truncated)).unwrap_or(Packet::IpOther)
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! STAGE 2a: a [`Frame`] into the bytes that one endpoint sent another.
 //!
-//! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP. Then IPv4 (RFC 791) and
-//! IPv6 (RFC 8200) with extension headers, then UDP (RFC 768) and TCP (RFC 9293). What spans packets is put together by
-//! [`fragment`] and [`tcp`]; [`websocket`] and [`hep`] unwrap what travels in them. Called by `pipeline::captures`; knows nothing of what the
+//! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP, PPP and MPLS. Then IPv4
+//! (RFC 791) and IPv6 (RFC 8200) with extension headers, then UDP (RFC 768) and TCP (RFC 9293), or a tunnel with all of
+//! these inside. What spans packets is put together by [`fragment`] and [`tcp`]; [`websocket`] and [`hep`] unwrap what
+//! travels in them. Called by `pipeline::captures`; knows nothing of what the
 //! bytes say. [`decode`] gives one [`Packet`] for each frame, so that every frame can be counted under one reason.
 //!
 //! # Design
@@ -14,8 +15,7 @@
 //!
 //! # Incomplete support
 //!
-//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint. Tunnels are told apart and
-//! counted, not yet followed.
+//! Checksums are not verified: offloading leaves them wrong in captures made at an endpoint.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub mod fragment;
@@ -27,8 +27,10 @@ mod payload;
 pub(crate) mod sample;
 pub mod tcp;
 pub mod websocket;
+mod tunnel;
 
 pub use payload::{Ends, Packet, Payload};
+pub use tunnel::TUNNELS_LIMIT;
 
 use crate::capture::Frame;
 
@@ -42,7 +44,7 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
 /// What an IP packet carries that was put together of fragments. `cut` says that not all of it was captured.
 #[must_use]
 pub fn decode_ip(bytes: &[u8], cut: bool) -> Packet<'_> {
-    ip::decode(bytes, cut)
+    ip::decode(bytes, tunnel::Layers::joined(cut))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub enum Packet<'a> {
     NotIp,
     /// A TCP segment.
     Tcp(Segment<'a>),
+    /// More headers within headers than [`TUNNELS_LIMIT`](super::TUNNELS_LIMIT).
+    TooDeep,
     /// A UDP datagram.
     Udp(Payload<'a>),
     /// The link type is none of those that are read.
@@ -77,6 +79,13 @@ impl Ends {
                 Self::V6 { addresses, ports: [d0, d1, s0, s1] }
             }
         }
+    }
+
+    /// The source and the destination port.
+    #[must_use]
+    pub fn ports(&self) -> (u16, u16) {
+        let (Self::V4 { ports: [s0, s1, d0, d1], .. } | Self::V6 { ports: [s0, s1, d0, d1], .. }) = *self;
+        (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))
     }
 
     /// The two socket addresses.

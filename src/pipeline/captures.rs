@@ -15,6 +15,7 @@
 //! | `truncated_packet` | a packet was captured in part, and what is missing could have mattered: a SIP message, a TCP segment, a fragment, a header. RTP whose header is whole, and datagrams that are plainly neither, do not count: nothing of them is used |
 //! | `unsupported_link_type` | packets of a link type that is not read, with its number |
 //! | `bad_length` | a packet that was captured whole, whose headers claim more bytes than it has |
+//! | `limit_tunnels` | packets with more headers within headers than [`net::TUNNELS_LIMIT`]; tallied as `ip_other` |
 //! | `limit_rtp_flows` | more RTP flows than [`rtp::FLOWS_LIMIT`]; those beyond are tallied as `rtp_uncounted` |
 //! | `limit_rtp_detail` | RTP so irregular that accounting it takes more than [`rtp::DETAIL_LIMIT`] bytes; all of it is tallied as `rtp_uncounted` |
 
@@ -356,6 +357,12 @@ impl Decoder<'_> {
             Packet::Tcp(segment) => {
                 self.pieces.segment(frame, &segment);
                 (Reason::Tcp, segment.truncated)
+            }
+            Packet::TooDeep => {
+                self.anomalies.note("limit_tunnels", Some(frame.record), || {
+                    format!("more than {} headers within headers; what is further in is not read", net::TUNNELS_LIMIT)
+                });
+                (Reason::IpOther, false)
             }
             Packet::Udp(_) => (Reason::UdpOther, false),
             Packet::UnsupportedLink => {

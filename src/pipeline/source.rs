@@ -134,6 +134,9 @@ impl<'s> SourceTask<'s> {
         if let Some(damage) = digest.stream_damage {
             account.anomalies.note("truncated_stream", None, || damage);
         }
+        if let Some(limit) = digest.stream_limit {
+            account.anomalies.note("limit_decompressed", None, || limit);
+        }
         if let Some(cause) = failure {
             account.anomalies.note("read_failed", None, || cause.to_string());
             read.failure = Some(Error::Open { path: name, cause });

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::call::{self, Leg, identity::Binding, identity::Identity};
+use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Locus, SourceId};
 use crate::facts::{ApiRequest, Method, SignallingBatch};
@@ -121,6 +122,19 @@ fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
             JudgedLeg { consent, measured, verdict, grounds }
         })
         .collect();
+    let concluded: Vec<diagnosis::Judged<'_>> =
+        judged.iter().map(|leg| diagnosis::Judged { consent: &leg.consent, measured: &leg.measured }).collect();
+    let population = Population::of(&diagnosis::Material {
+        settings,
+        batches: &batches,
+        legs: &legs,
+        judged: &concluded,
+        calls: &identity.calls,
+        requests: &requests,
+        bindings: &bindings,
+        bound: &bound,
+        registrations: &registrations,
+    });
     let report = build::build(&Concluded {
         settings,
         accounts: &accounts,
@@ -134,6 +148,8 @@ fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
         total_requests: total_requests.saturating_sub(copies),
         registrations: &registrations,
         rules_seen: &rules_seen(&legs, settings),
+        population: &population,
+        diagnosis: &diagnosis::diagnose(&population),
     });
     Audit { report, failures }
 }

@@ -6,87 +6,75 @@
 //! # Design
 //!
 //! Before and after a registration is asked of one call for one client, never across calls: two calls differ in more
-//! than their time. A request nearer to the REGISTER than the clock skew is neither before nor after it.
+//! than their time. A request nearer to the REGISTER than the clock skew is neither before nor after it. Where more calls
+//! went from refused to allowed with no REGISTER between, those with one between may be chance: inconclusive.
 //!
 //! A client is judged on a trunk when one of its calls there was refused and never allowed. Who was never refused has
 //! nothing to be explained, and whoever was allowed once holds the permission.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::contingency::Counts;
-use super::hypothesis::{Status, Weighing};
+use super::hypothesis::{Shown, Status, Weighing};
 use super::platform;
 use super::population::{Group, Outcome, Population, Unit};
 use super::text::{calls, list, several, were};
 use crate::call::legs::At;
-use crate::call::registration::Registration;
+use crate::facts::ApiRequest;
 
 /// Consented calls around the trunk's successful registrations.
 pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
-    let successful: Vec<&Registration> = population
-        .registrations
-        .iter()
-        .filter(|registration| registration.trunk == trunk)
-        .filter(|registration| registration.status.is_some_and(|status| (200..300).contains(&status)))
-        .collect();
-    if successful.is_empty() {
+    let registers = Registers::of(population, trunk);
+    if registers.at.is_empty() {
         return Weighing::untested(
             "No successful REGISTER of this trunk was captured. A capture that holds one, and API log lines of the same \
              calls before and after it, would tell.",
         );
     }
-    let apart = population.settings.clock_skew_ns.max(1);
-    let (mut cleared, mut still, mut unnamed, mut cleared_without) = (0, 0, 0, 0);
-    let (mut shown_cleared, mut shown_still, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
-    for (unit, _) in population.on(trunk).filter(|(_, crossing)| crossing.group == Some(Group::Consented)) {
+    let consented = || population.on(trunk).filter(|(_, crossing)| crossing.group == Some(Group::Consented));
+    let (mut cleared, mut still, mut without, mut unnamed) = (0, 0, 0, 0);
+    let (mut shown_cleared, mut shown_still) = (Shown::default(), Shown::default());
+    let mut clients = BTreeSet::new();
+    for (unit, _) in consented() {
         let around = Around::of(unit);
         let Some((first_refused, last_refused)) = around.refused else { continue };
-        // The first registration that is after an instant, by more than the clocks may differ.
-        let after = |at: At| {
-            let from = at.at.ns.saturating_add(apart);
-            successful.get(successful.partition_point(|registration| registration.at.ns < from))
-        };
-        let before = |registration: &Registration, at: At| registration.at.ns.saturating_add(apart) <= at.at.ns;
-        let flushed =
-            around.allowed.and_then(|(first, _)| after(last_refused).filter(|register| before(register, first)));
-        let kept = after(first_refused).filter(|register| before(register, last_refused));
-        if unit.client.is_none() {
+        let allowed = around.allowed.map(|(first, _)| first);
+        let flushed = allowed.and_then(|first| Some((registers.between(last_refused, first)?, first)));
+        let kept = registers.between(first_refused, last_refused);
+        let Some(client) = unit.client else {
             unnamed += u64::from(flushed.is_some() || kept.is_some());
             continue;
-        }
-        let ends =
-            |register: &Registration, other: At| [first_refused, At { at: register.at, locus: register.locus }, other];
-        if let (Some(register), Some((first_allowed, _))) = (flushed, around.allowed) {
+        };
+        if let Some((register, first_allowed)) = flushed {
             cleared += 1;
-            shown_cleared.extend(ends(register, first_allowed));
-            refusals.extend(unit.refusals().map(|answer| answer.request.locus));
-        } else if around.allowed.is_some_and(|(first, _)| last_refused < first) {
-            cleared_without += 1;
+            clients.insert(client);
+            shown_cleared.extend([first_refused, register, first_allowed]);
+        } else if allowed.is_some_and(|first| last_refused < first && !registers.near(last_refused, first)) {
+            without += 1;
         }
         if let Some(register) = kept {
             still += 1;
-            shown_still.extend(ends(register, last_refused));
+            shown_still.extend([first_refused, register, last_refused]);
         }
     }
     let counts = vec![
-        ("registrations", successful.len() as u64),
+        ("registrations", registers.at.len() as u64),
         ("refused_then_allowed", cleared),
         ("still_refused", still),
-        ("allowed_without_registration", cleared_without),
+        ("allowed_without_registration", without),
         ("client_not_logged", unnamed),
     ];
-    let registered = several(successful.len() as u64, "successful REGISTER");
     if cleared == 0 && still == 0 {
-        let logged = if unnamed > 0 {
-            format!(" The log names no client for {} that {}: log who asked.", calls(unnamed), were(unnamed))
-        } else {
-            String::new()
-        };
-        let text = format!(
-            "{registered} of this trunk {} captured, but no call with consent was refused to one client before it and asked \
-             for again after it, more than the clock skew apart.{logged}",
-            were(successful.len() as u64)
+        let mut text = format!(
+            "{} of this trunk {} captured, but no call with consent was refused to one client before it and asked for \
+             again after it, more than the clock skew apart.",
+            several(registers.at.len() as u64, "successful REGISTER"),
+            were(registers.at.len() as u64)
         );
+        if unnamed > 0 {
+            let verb = were(unnamed);
+            text.push_str(&format!(" The log names no client for {} that {verb}: log who asked.", calls(unnamed)));
+        }
         return Weighing { counts, ..Weighing::untested(text) };
     }
     let mut text = format!(
@@ -95,20 +83,63 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
         were(cleared),
         were(still)
     );
-    if cleared_without > 0 {
-        text.push_str(&format!(
-            " {} more went from refused to allowed with no REGISTER between that can be told apart.",
-            calls(cleared_without)
-        ));
+    if without > 0 {
+        text.push_str(&format!(" {} more went from refused to allowed with no REGISTER between.", calls(without)));
     }
+    // What the same clients were refused before a REGISTER and never asked for again, it would account for too.
+    let accounted = consented().filter(|(unit, _)| unit.client.is_some_and(|client| clients.contains(client)));
+    let refusals = accounted.flat_map(|(unit, _)| unit.refusals()).map(|answer| answer.request);
+    let refusals = refusals.filter(|request| at(request).is_some_and(|at| registers.after(at).is_some()));
     Weighing {
-        status: Status::of(cleared > 0, still > 0, Status::Untested),
+        status: match Status::of(cleared > 0, still > 0, Status::Untested) {
+            Status::Supported if without > cleared => Status::Inconclusive,
+            status => status,
+        },
         counts,
         p: None,
         text,
         shown: vec![shown_cleared, shown_still],
-        refusals,
+        refusals: refusals.map(|request| request.locus).collect(),
     }
+}
+
+/// The successful registrations of a trunk, by time, and how far apart clocks must read to tell before from after.
+struct Registers {
+    at: Vec<At>,
+    apart: i64,
+}
+
+impl Registers {
+    fn of(population: &Population<'_>, trunk: usize) -> Self {
+        let successful = population.registrations.iter().filter(|registration| {
+            registration.trunk == trunk && registration.status.is_some_and(|status| (200..300).contains(&status))
+        });
+        let at = successful.map(|registration| At { at: registration.at, locus: registration.locus }).collect();
+        Self { at, apart: population.settings.clock_skew_ns.max(1) }
+    }
+
+    /// The first that is later than `at`, told apart.
+    fn after(&self, at: At) -> Option<At> {
+        let from = at.at.ns.saturating_add(self.apart);
+        self.at.get(self.at.partition_point(|register| register.at.ns < from)).copied()
+    }
+
+    /// One between the two instants, told apart from both.
+    fn between(&self, one: At, other: At) -> Option<At> {
+        self.after(one).filter(|register| register.at.ns.saturating_add(self.apart) <= other.at.ns)
+    }
+
+    /// Whether one may lie between the two instants, if the clocks differ.
+    fn near(&self, one: At, other: At) -> bool {
+        let from = one.at.ns.saturating_sub(self.apart);
+        let next = self.at.get(self.at.partition_point(|register| register.at.ns <= from));
+        next.is_some_and(|register| register.at.ns < other.at.ns.saturating_add(self.apart))
+    }
+}
+
+/// When a request was answered, and its record.
+fn at(request: &ApiRequest) -> Option<At> {
+    Some(At { at: request.at?, locus: request.locus })
 }
 
 /// The first and last time that a unit was refused, and allowed.
@@ -121,7 +152,7 @@ impl Around {
     fn of(unit: &Unit<'_>) -> Self {
         let mut around = Self { refused: None, allowed: None };
         for request in unit.answers.iter().map(|answer| answer.request) {
-            let Some(at) = request.at.map(|at| At { at, locus: request.locus }) else { continue };
+            let Some(at) = at(request) else { continue };
             let ends = if request.is_refused() { &mut around.refused } else { &mut around.allowed };
             *ends = Some(ends.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         }
@@ -168,7 +199,7 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         }
     }
     let mut judged: BTreeMap<Status, u64> = BTreeMap::new();
-    let (mut shown, mut others, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut shown, mut others, mut refusals) = (Shown::default(), Shown::default(), Vec::new());
     let mut refused_calls = 0;
     for (client, units) in &refused {
         let (all, standard) = clients.everywhere.get(client).copied().unwrap_or_default();
@@ -342,6 +373,17 @@ mod tests {
         let weighed = sample.weigh(Hypothesis::StalePermissionCache);
         assert_eq!(weighed.status, Status::Supported);
         assert!(weighed.explanation.contains("1 call more went from refused to allowed"), "{}", weighed.explanation);
+    }
+
+    #[test]
+    fn calls_that_mostly_clear_without_a_registration_show_no_cache() {
+        let once = [(SG1, 100, Some(200))];
+        let (across, without): (&[(i64, u16)], &[(i64, u16)]) = (&[(50, 403), (150, 200)], &[(150, 403), (160, 200)]);
+        cached(&[across, without], &once, Status::Supported);
+        cached(&[across, without, without], &once, Status::Inconclusive);
+        // A registration that cannot be told apart may be between.
+        let indistinct: &[(i64, u16)] = &[(99, 403), (101, 200)];
+        cached(&[across, indistinct, indistinct], &once, Status::Supported);
     }
 
     /// Calls asked for by a client, and how answered: 403, 200, or 0 for both.

@@ -4,7 +4,7 @@
 //! [`super::hypothesis`].
 
 use super::contingency::{self, Compared, Comparison, Counts, FEWEST};
-use super::hypothesis::{Status, Weighing};
+use super::hypothesis::{Shown, Status, Weighing};
 use super::platform;
 use super::population::{Crossing, Group, Outcome, Population, Unit};
 use super::text::{calls, probability, refused_of, several, were};
@@ -64,27 +64,30 @@ const UNCONSENTED: [&str; 3] = ["unconsented_refused", "unconsented_allowed", "u
 const INVALID: [&str; 3] = ["invalid_refused", "invalid_allowed", "invalid_mixed"];
 const STANDARD: [&str; 3] = ["standard_refused", "standard_allowed", "standard_mixed"];
 
-/// The INVITEs of a call on the trunk and the first request of the unit that was answered so.
-fn shown(unit: &Unit<'_>, crossing: Option<&Crossing>) -> impl Iterator<Item = At> {
-    let refused = unit.outcome() == Outcome::Refused;
-    let fits = unit.answers.iter().map(|answer| answer.request).filter(move |request| request.is_refused() == refused);
-    let answer = fits.filter_map(|request| Some(At { at: request.at?, locus: request.locus })).min();
-    let invites: Vec<At> = crossing.map(|crossing| crossing.invites.clone()).unwrap_or_default();
-    invites.into_iter().chain(answer)
+/// Shows a unit: the INVITEs of its call on the trunk, and its first request.
+fn show(shown: &mut Shown, unit: &Unit<'_>, crossing: Option<&Crossing>) {
+    if let Some(crossing) = crossing {
+        shown.extend(crossing.invites.iter().copied());
+    }
+    let answers = unit.answers.iter().map(|answer| answer.request);
+    shown.extend(answers.filter_map(|request| Some(At { at: request.at?, locus: request.locus })).min());
 }
 
 /// What shows the units of a group on `trunk`, and their refused requests.
-fn evidence(population: &Population<'_>, trunk: usize, fits: impl Fn(Group) -> bool) -> (Vec<At>, Vec<Locus>) {
-    let (mut at, mut refusals) = (Vec::new(), Vec::new());
+fn evidence(population: &Population<'_>, trunk: usize, fits: impl Fn(Group) -> bool) -> (Shown, Vec<Locus>) {
+    let (mut shown, mut refusals) = (Shown::default(), Vec::new());
     for (unit, crossing) in population.on(trunk) {
-        if crossing.group.is_some_and(&fits) && unit.outcome() != Outcome::Mixed {
-            at.extend(shown(unit, Some(crossing)));
-            if unit.outcome() == Outcome::Refused {
-                refusals.extend(unit.refusals().map(|answer| answer.request.locus));
-            }
+        if !crossing.group.is_some_and(&fits) {
+            continue;
         }
+        match unit.outcome() {
+            Outcome::Refused => refusals.extend(unit.refusals().map(|answer| answer.request.locus)),
+            Outcome::Allowed => {}
+            Outcome::Mixed => continue,
+        }
+        show(&mut shown, unit, Some(crossing));
     }
-    (at, refusals)
+    (shown, refusals)
 }
 
 fn is_unconsented(group: Group) -> bool {
@@ -131,12 +134,12 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
     let (invalid, with) = (population.count(trunk, is_invalid), population.count(trunk, is_consented));
     let comparison = contingency::compare(invalid, with);
     let (mut refused, mut refused_invalid) = (0, 0);
-    let mut refused_at = Vec::new();
+    let mut refused_at = Shown::default();
     for (unit, crossing) in population.on(trunk) {
         if crossing.group.is_some() && unit.outcome() == Outcome::Refused {
             refused += 1;
             refused_invalid += u64::from(crossing.carried_invalid);
-            refused_at.extend(shown(unit, Some(crossing)));
+            show(&mut refused_at, unit, Some(crossing));
         }
     }
     let contradicted = refused > 0 && refused_invalid == 0;
@@ -160,14 +163,16 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
 
 /// Consent that was carried towards the trunk, and what its INVITE carried.
 pub(super) fn stripped(population: &Population<'_>, trunk: usize) -> Weighing {
-    let (mut lost, mut kept) = (Vec::new(), Vec::new());
+    let (mut lost, mut kept) = (Shown::default(), Shown::default());
+    let (mut lost_legs, mut kept_legs) = (0, 0);
     for crossing in population.calls.iter().filter_map(|standing| standing.on(trunk)) {
         for passage in &crossing.passages {
-            let side = if passage.kept { &mut kept } else { &mut lost };
-            side.push([passage.upstream, passage.here]);
+            let (legs, shown) = if passage.kept { (&mut kept_legs, &mut kept) } else { (&mut lost_legs, &mut lost) };
+            *legs += 1;
+            shown.extend([passage.upstream, passage.here]);
         }
     }
-    if lost.is_empty() && kept.is_empty() {
+    if lost_legs == 0 && kept_legs == 0 {
         return Weighing::untested(
             "No INVITE that carried consent towards this trunk was captured before the device that sends on it. A capture \
              on the carrier's side of the SBC would tell, with an identifier that ties its legs to those on the trunk.",
@@ -181,7 +186,6 @@ pub(super) fn stripped(population: &Population<'_>, trunk: usize) -> Weighing {
         refusals.extend(unit.refusals().map(|answer| answer.request.locus));
         refused_calls += u64::from(refusals.len() > before);
     }
-    let (lost_legs, kept_legs) = (lost.len() as u64, kept.len() as u64);
     let status = Status::of(lost_legs > 0, kept_legs > 0, Status::Untested);
     let text = format!(
         "Consent was carried towards this trunk on {}: on {lost_legs} the INVITE on the trunk no longer carried it, on \
@@ -190,7 +194,7 @@ pub(super) fn stripped(population: &Population<'_>, trunk: usize) -> Weighing {
         were(refused_calls)
     );
     let counts = vec![("stripped", lost_legs), ("kept", kept_legs), ("stripped_calls_refused", refused_calls)];
-    let shown = [lost, kept].map(|side| side.into_iter().flatten().collect()).into();
+    let shown = vec![lost, kept];
     Weighing { status, counts, p: None, text, shown, refusals }
 }
 
@@ -198,11 +202,11 @@ pub(super) fn stripped(population: &Population<'_>, trunk: usize) -> Weighing {
 pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing {
     let with = population.count(trunk, is_consented);
     let mut standard = Counts::default();
-    let mut others = Vec::new();
+    let mut others = Shown::default();
     for (unit, standing) in population.control() {
         standard.add(unit.outcome());
         if unit.outcome() != Outcome::Mixed {
-            others.extend(shown(unit, standing.crossings.first()));
+            show(&mut others, unit, standing.crossings.first());
         }
     }
     let comparison = contingency::compare(with, standard);
@@ -264,8 +268,8 @@ mod tests {
         assert_eq!(
             weighed.explanation,
             "Refused: 38 of 40 (95%) calls without consent, 2 of 60 (3%) calls with consent. The calls without consent are \
-             refused more often, hardly by chance (p < 0.001, Fisher's exact test). The sources are the first 20 of 200 \
-             records."
+             refused more often, hardly by chance (p < 0.001, Fisher's exact test). Only the first 20 records are given as \
+             sources."
         );
         of(&[(5, SG1, MISSING, 403), (5, SG1, CONSENTED, 403)], Status::Contradicted);
         of(&[(5, SG1, MISSING, 200), (5, SG1, CONSENTED, 200)], Status::Contradicted);

@@ -4,7 +4,7 @@
 //! same refused requests support, and with a bounded number of pointers. Called by the pipeline; the report writes the
 //! rows as they are and people's formats rank them by [`Status`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::population::Population;
 use super::{access, consent, platform, target, text, unread};
@@ -166,10 +166,46 @@ pub(super) struct Weighing {
     pub(super) counts: Vec<(&'static str, u64)>,
     pub(super) p: Option<f64>,
     pub(super) text: String,
-    /// What shows it, a list for each group that was compared.
-    pub(super) shown: Vec<Vec<At>>,
+    /// What shows it, for each group that was compared.
+    pub(super) shown: Vec<Shown>,
     /// The refused requests that it would account for.
     pub(super) refusals: Vec<Locus>,
+}
+
+/// The first records that show something, by time: no more than can be given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    first: BTreeSet<At>,
+    /// Whether there are more.
+    more: bool,
+}
+
+impl Shown {
+    pub(super) fn add(&mut self, at: At) {
+        if self.first.len() == MOST_SOURCES && self.first.last().is_some_and(|last| at > *last) {
+            self.more = true;
+            return;
+        }
+        self.first.insert(at);
+        if self.first.len() > MOST_SOURCES {
+            self.first.pop_last();
+            self.more = true;
+        }
+    }
+}
+
+impl Extend<At> for Shown {
+    fn extend<I: IntoIterator<Item = At>>(&mut self, records: I) {
+        records.into_iter().for_each(|at| self.add(at));
+    }
+}
+
+impl FromIterator<At> for Shown {
+    fn from_iter<I: IntoIterator<Item = At>>(records: I) -> Self {
+        let mut shown = Self::default();
+        shown.extend(records);
+        shown
+    }
 }
 
 impl Weighing {
@@ -221,10 +257,10 @@ fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: u
         })
         .collect();
     let rows = weighed.into_iter().zip(inseparable).map(|((hypothesis, weighing), not_separable_from)| {
-        let (sources, of) = sources(weighing.shown);
+        let (sources, more) = sources(&weighing.shown);
         let mut explanation = weighing.text;
-        if of > sources.len() {
-            explanation.push_str(&format!(" The sources are the first {} of {of} records.", sources.len()));
+        if more {
+            explanation.push_str(&format!(" Only the first {} records are given as sources.", sources.len()));
         }
         let remedy =
             (weighing.status == Status::Supported).then(|| platform::remedy(hypothesis, &population.settings.rules));
@@ -249,30 +285,30 @@ fn share(one: &[Locus], other: &[Locus]) -> bool {
     few.iter().any(|locus| many.binary_search(locus).is_ok())
 }
 
-/// The first records of each group in turn, by time, and how many there are in all.
-fn sources(mut shown: Vec<Vec<At>>) -> (Vec<Locus>, usize) {
-    for group in &mut shown {
-        group.sort_unstable();
-        group.dedup();
-    }
-    let longest = shown.iter().map(Vec::len).max().unwrap_or(0);
-    let mut chosen: Vec<At> = (0..longest.min(MOST_SOURCES))
-        .flat_map(|place| shown.iter().filter_map(move |group| group.get(place)))
-        .copied()
-        .take(MOST_SOURCES)
-        .collect();
-    chosen.sort_unstable();
-    chosen.dedup();
-    let mut all: Vec<Locus> = shown.into_iter().flatten().map(|at| at.locus).collect();
-    all.sort_unstable();
-    all.dedup();
-    let mut sources: Vec<Locus> = Vec::with_capacity(chosen.len());
-    for at in chosen {
-        if !sources.contains(&at.locus) {
-            sources.push(at.locus);
+/// The first records of each group in turn, by time, and whether there are more.
+fn sources(shown: &[Shown]) -> (Vec<Locus>, bool) {
+    let mut groups: Vec<_> = shown.iter().map(|group| group.first.iter().copied()).collect();
+    let mut chosen: BTreeSet<At> = BTreeSet::new();
+    let mut more = shown.iter().any(|group| group.more);
+    let mut loci: BTreeSet<Locus> = BTreeSet::new();
+    loop {
+        let round: Vec<At> = groups.iter_mut().filter_map(Iterator::next).collect();
+        if round.is_empty() {
+            break;
+        }
+        for at in round {
+            if loci.contains(&at.locus) {
+                continue;
+            }
+            if loci.len() < MOST_SOURCES {
+                loci.insert(at.locus);
+                chosen.insert(at);
+            } else {
+                more = true;
+            }
         }
     }
-    (sources, all.len())
+    (chosen.into_iter().map(|at| at.locus).collect(), more)
 }
 
 #[cfg(test)]
@@ -287,11 +323,12 @@ mod tests {
 
     #[test]
     fn sources_are_bounded_by_turns_and_ordered_by_time() {
-        let many: Vec<At> = (0..100).rev().map(|second| at(second, second as u64)).collect();
-        let few = vec![at(1_000, 1_000), at(500, 500)];
-        let (sources, of) = sources(vec![many, few]);
-        assert_eq!((sources.len(), of), (MOST_SOURCES, 102));
-        let records: Vec<u64> = sources.iter().map(|locus| locus.record).collect();
+        let many: Shown = (0..100).rev().map(|second| at(second, second as u64)).collect();
+        let few: Shown = [at(1_000, 1_000), at(500, 500)].into_iter().collect();
+        let (chosen, more) = sources(&[many, few.clone()]);
+        assert_eq!((chosen.len(), more), (MOST_SOURCES, true));
+        assert_eq!(sources(&[few.clone(), few]), (vec![at(500, 500).locus, at(1_000, 1_000).locus], false));
+        let records: Vec<u64> = chosen.iter().map(|locus| locus.record).collect();
         assert_eq!(records.iter().copied().max(), Some(1_000));
         assert!(records.is_sorted(), "{records:?}");
         assert!(records.contains(&500) && records.contains(&17) && !records.contains(&18));

@@ -66,11 +66,14 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
     }
 }
 
+/// A call, who asked for it, and what they were answered.
+type Asked = (usize, Option<&'static str>, Vec<(ApiRequest, AnsweredBy)>);
+
 /// A population written down call by call. What it borrows is leaked: tests are short.
 pub(super) struct Sample {
     pub(super) settings: Settings,
     calls: Vec<Standing>,
-    units: Vec<(usize, Option<&'static str>, Vec<(ApiRequest, AnsweredBy)>)>,
+    units: Vec<Asked>,
     loose: Vec<(ApiRequest, AnsweredBy, Option<usize>)>,
     registrations: Vec<Registration>,
     record: u64,

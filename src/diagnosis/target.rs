@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hypothesis::{Status, Weighing};
+use super::hypothesis::{Shown, Status, Weighing};
 use super::platform::{self, Endpoint};
 use super::population::{Answer, AnsweredBy, Population};
 use super::text::{list, several, were};
@@ -58,7 +58,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     }
     // Asked only where it matters: the log may hold many more allowed requests than refused kinds.
     let mut allowed_kinds: BTreeSet<Box<[u8]>> = BTreeSet::new();
-    let mut allowed_at = Vec::new();
+    let mut allowed_at = Shown::default();
     if !nonexistent.is_empty() {
         for request in population.requests.iter().filter(|request| request.is_allowed()) {
             if let Endpoint::Nonexistent(kind) = platform::endpoint(&request.target)
@@ -125,7 +125,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
         text.push_str(&format!(", {own} for paths of the site's own"));
     }
     text.push('.');
-    let mut shown = vec![never.iter().filter_map(|request| at(request)).collect::<Vec<_>>()];
+    let mut shown: Vec<Shown> = vec![never.iter().filter_map(|request| at(request)).collect()];
     if never.is_empty() {
         shown.push(exist.iter().filter_map(|request| at(request)).collect());
     }

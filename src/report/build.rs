@@ -543,3 +543,34 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     }
     notices
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hypotheses_are_ranked_within_their_trunk() {
+        let row = |trunk: &str, hypothesis, status| Hypothesis {
+            trunk: trunk.to_owned(),
+            hypothesis,
+            status,
+            counts: Default::default(),
+            p: None,
+            not_separable_from: Vec::new(),
+            explanation: String::new(),
+            sources: Vec::new(),
+            remedy: None,
+        };
+        let rows = [
+            row("SG2", "a", "untested"),
+            row("SG2", "b", "contradicted"),
+            row("SG2", "c", "supported"),
+            row("SG1", "a", "inconclusive"),
+            row("SG1", "b", "supported"),
+            row("SG1", "c", "supported"),
+        ];
+        let ranked: Vec<(&str, &str)> =
+            ranked(&rows).into_iter().map(|row| (row.trunk.as_str(), row.hypothesis)).collect();
+        assert_eq!(ranked, [("SG2", "c"), ("SG2", "b"), ("SG2", "a"), ("SG1", "b"), ("SG1", "c"), ("SG1", "a")]);
+    }
+}

@@ -194,15 +194,17 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
         }
         Some(_) => false,
     };
-    if random.thousandths(noise.wild) {
-        refused = !refused;
+    let cache = planted == Some(Hypothesis::StalePermissionCache);
+    let wild = random.thousandths(noise.wild);
+    if wild {
+        refused = !refused || cache;
         by = AnsweredBy::NotLogged;
     }
     let status = |refused: bool| if refused { 403 } else { 200 };
     let mut answers = vec![(asked, status(refused))];
-    if planted == Some(Hypothesis::StalePermissionCache) && refused && random.below(4) == 0 {
-        // Asked for again when the trunk has registered.
-        answers.push((asked - asked % 3_600 + 1_800 + 60, status(!stale)));
+    if cache && stale && refused && random.below(4) == 0 {
+        // Asked for again when the trunk has registered; what is refused for reasons of its own still is.
+        answers.push((asked - asked % 3_600 + 1_800 + 60, status(wild)));
     }
     if random.thousandths(noise.mild) {
         match random.below(3) {
@@ -221,14 +223,13 @@ impl World {
         let mut requests = self.requests.iter();
         let units = self.plans.iter().map(|plan| {
             let own = requests.by_ref().take(plan.answers.len());
-            let answered = own.filter(|request| request.is_refused() || request.is_allowed());
-            let answers = answered.map(|request| Answer { request, answered_by: plan.by }).collect();
-            Unit { call: plan.call, client: Some(plan.client.as_bytes()), answers }
+            let answers = own.map(|request| Answer { request, answered_by: plan.by }).collect();
+            Unit::new(plan.call, Some(plan.client.as_bytes()), answers)
         });
         Population {
             settings: &self.settings,
             calls: self.calls.clone(),
-            units: units.filter(|unit| !unit.answers.is_empty()).collect(),
+            units: units.filter(|unit| !unit.answers().is_empty()).collect(),
             loose: Vec::new(),
             requests: &self.requests,
             registrations: &self.registrations,

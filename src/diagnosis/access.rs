@@ -35,7 +35,7 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     let (mut cleared, mut still, mut without, mut unnamed) = (0, 0, 0, 0);
     let (mut shown_cleared, mut shown_still) = (Shown::default(), Shown::default());
     let mut clients = BTreeSet::new();
-    for (unit, _) in consented() {
+    for (unit, _) in consented().filter(|(unit, _)| unit.outcome() != Outcome::Allowed) {
         let around = Around::of(unit);
         let Some((first_refused, last_refused)) = around.refused else { continue };
         let allowed = around.allowed.map(|(first, _)| first);
@@ -151,7 +151,7 @@ struct Around {
 impl Around {
     fn of(unit: &Unit<'_>) -> Self {
         let mut around = Self { refused: None, allowed: None };
-        for request in unit.answers.iter().map(|answer| answer.request) {
+        for request in unit.answers().iter().map(|answer| answer.request) {
             let Some(at) = at(request) else { continue };
             let ends = if request.is_refused() { &mut around.refused } else { &mut around.allowed };
             *ends = Some(ends.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
@@ -214,7 +214,7 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         };
         *judged.entry(status).or_insert(0) += 1;
         refused_calls += units.len() as u64;
-        shown.extend(units.iter().filter_map(|unit| Around::of(unit).refused).map(|(first, _)| first));
+        shown.extend(units.iter().filter_map(|unit| unit.first()));
         if status == Status::Supported {
             refusals.extend(units.iter().flat_map(|unit| unit.refusals()).map(|answer| answer.request.locus));
         }
@@ -229,8 +229,7 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         let judged_by_it =
             allowed || clients.everywhere.get(client).is_some_and(|(all, _)| all.allowed == 0 && control);
         if judged_by_it {
-            let around = Around::of(unit);
-            others.extend(around.refused.or(around.allowed).map(|(first, _)| first));
+            others.extend(unit.first());
         }
     }
     let of = |status: Status| judged.get(&status).copied().unwrap_or(0);
@@ -386,9 +385,11 @@ mod tests {
         cached(&[across, indistinct, indistinct], &once, Status::Supported);
     }
 
-    /// Calls asked for by a client, and how answered: 403, 200, or 0 for both.
+    /// A call on a trunk, who asked for it, and how it was answered: 403, 200, or 0 for both.
+    type Asked = (usize, Option<&'static str>, u16);
+
     #[track_caller]
-    fn permitted(calls: &[(usize, Option<&'static str>, u16)], expected: Status) {
+    fn permitted(calls: &[Asked], expected: Status) {
         let mut sample = Sample::new();
         for (trunk, client, status) in calls {
             let call = sample.call(*trunk, UNKNOWN);

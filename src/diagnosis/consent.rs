@@ -8,7 +8,6 @@ use super::hypothesis::{Shown, Status, Weighing};
 use super::platform;
 use super::population::{Crossing, Group, Outcome, Population, Unit};
 use super::text::{calls, probability, refused_of, several, were};
-use crate::call::legs::At;
 use crate::evidence::Locus;
 
 /// What holds of two groups when no rule of the table does.
@@ -69,8 +68,7 @@ fn show(shown: &mut Shown, unit: &Unit<'_>, crossing: Option<&Crossing>) {
     if let Some(crossing) = crossing {
         shown.extend(crossing.invites.iter().copied());
     }
-    let answers = unit.answers.iter().map(|answer| answer.request);
-    shown.extend(answers.filter_map(|request| Some(At { at: request.at?, locus: request.locus })).min());
+    shown.extend(unit.first());
 }
 
 /// What shows the units of a group on `trunk`, and their refused requests.

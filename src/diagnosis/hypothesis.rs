@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::population::Population;
 use super::{access, consent, platform, target, text, unread};
 use crate::call::legs::At;
@@ -226,7 +228,7 @@ pub fn diagnose(population: &Population<'_>) -> Vec<Weighed> {
 
 fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: usize) -> Vec<Weighed> {
     let mut weighed: Vec<(Hypothesis, Weighing)> = Hypothesis::ALL
-        .into_iter()
+        .into_par_iter()
         .map(|hypothesis| {
             let weighing = match hypothesis {
                 Hypothesis::ConsentHeader => consent::header(population, trunk),
@@ -313,6 +315,7 @@ fn sources(shown: &[Shown]) -> (Vec<Locus>, bool) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::population::Unit;
     use super::super::sample::{CONSENTED, INVALID, MISSING, PBX, SG1, SG2, Sample, UNKNOWN, row};
     use super::*;
     use crate::evidence::{SourceId, Timestamp};
@@ -403,14 +406,12 @@ mod tests {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 shuffled.units.swap(place, (state >> 33) as usize % (place + 1));
             }
-            for unit in &mut shuffled.units {
-                unit.answers.reverse();
-            }
-            // The calls too, with the units following them.
+            // The requests and the calls too, with the units following them.
             let calls = shuffled.calls.len();
             shuffled.calls.reverse();
             for unit in &mut shuffled.units {
-                unit.call = calls - 1 - unit.call;
+                let answers = unit.answers().iter().rev().copied().collect();
+                *unit = Unit::new(calls - 1 - unit.call, unit.client, answers);
             }
             shuffled.loose.reverse();
             assert_eq!(diagnose(&shuffled), expected);

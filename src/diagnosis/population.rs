@@ -115,8 +115,11 @@ pub struct Unit<'m> {
     pub call: usize,
     /// Who asked; `None` where the log does not say.
     pub client: Option<&'m [u8]>,
-    /// The recording requests answered 403 or 2xx, by time. At least one.
-    pub answers: Vec<Answer<'m>>,
+    /// The recording requests answered 403 or 2xx. At least one.
+    answers: Vec<Answer<'m>>,
+    /// Read off the answers once: every hypothesis asks for it.
+    outcome: Outcome,
+    first: Option<At>,
 }
 
 /// One recording request and its answer.
@@ -166,14 +169,41 @@ pub enum Outcome {
 }
 
 impl<'m> Unit<'m> {
-    /// Refused, allowed, or both.
+    /// One call for one client, which was answered so: requests answered 403 or 2xx, at least one; others are left out.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        match (self.refusals().next().is_some(), self.allowances().next().is_some()) {
+    pub fn new(call: usize, client: Option<&'m [u8]>, mut answers: Vec<Answer<'m>>) -> Self {
+        let (mut refused, mut allowed, mut first) = (false, false, None);
+        answers.retain(|answer| answer.request.is_refused() || answer.request.is_allowed());
+        for request in answers.iter().map(|answer| answer.request) {
+            refused |= request.is_refused();
+            allowed |= request.is_allowed();
+            let at = request.at.map(|at| At { at, locus: request.locus });
+            first = [first, at].into_iter().flatten().min();
+        }
+        let outcome = match (refused, allowed) {
             (true, true) => Outcome::Mixed,
             (true, false) => Outcome::Refused,
             (false, _) => Outcome::Allowed,
-        }
+        };
+        Self { call, client, answers, outcome, first }
+    }
+
+    /// Refused, allowed, or both.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Its first request.
+    #[must_use]
+    pub const fn first(&self) -> Option<At> {
+        self.first
+    }
+
+    /// Its requests that were refused or allowed.
+    #[must_use]
+    pub fn answers(&self) -> &[Answer<'m>] {
+        &self.answers
     }
 
     /// Its refused requests.
@@ -395,7 +425,7 @@ fn units<'m>(material: &Material<'m, '_>, call: &[usize]) -> Vec<Unit<'m>> {
             by_client.entry(request.client.as_deref()).or_default().push(Answer::of(request));
         }
     }
-    by_client.into_iter().map(|(client, answers)| Unit { call: 0, client, answers }).collect()
+    by_client.into_iter().map(|(client, answers)| Unit::new(0, client, answers)).collect()
 }
 
 #[cfg(test)]

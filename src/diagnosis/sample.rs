@@ -165,10 +165,8 @@ impl Sample {
         let units = self
             .units
             .iter()
-            .map(|(call, client, answers)| Unit {
-                call: *call,
-                client: client.map(str::as_bytes),
-                answers: answers.iter().map(|(_, by)| answer(*by)).collect(),
+            .map(|(call, client, answers)| {
+                Unit::new(*call, client.map(str::as_bytes), answers.iter().map(|(_, by)| answer(*by)).collect())
             })
             .collect();
         let loose = self.loose.iter().map(|(_, by, trunk)| Loose { answer: answer(*by), trunk: *trunk }).collect();

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hypothesis::{Shown, Status, Weighing};
 use super::platform::{self, Endpoint};
-use super::population::{Answer, AnsweredBy, Population};
+use super::population::{Answer, AnsweredBy, Outcome, Population, Unit};
 use super::text::{list, several, were};
 use crate::call::legs::At;
 use crate::facts::ApiRequest;
 
 /// The refusals that concern `trunk`, and how many of them are tied to no call and no trunk.
 fn refusals<'m>(population: &Population<'m>, trunk: usize) -> (Vec<Answer<'m>>, u64) {
-    let mut refusals: Vec<Answer<'m>> = population.on(trunk).flat_map(|(unit, _)| unit.refusals()).collect();
+    let mut refusals: Vec<Answer<'m>> = refused_units(population, trunk).flat_map(Unit::refusals).collect();
     // A request that informs several calls is one request.
     refusals.sort_unstable_by_key(|answer| answer.request.locus);
     refusals.dedup_by_key(|answer| answer.request.locus);
@@ -30,6 +30,11 @@ fn refusals<'m>(population: &Population<'m>, trunk: usize) -> (Vec<Answer<'m>>, 
         refusals.push(loose.answer);
     }
     (refusals, unbound)
+}
+
+/// The units on `trunk` that were ever refused.
+fn refused_units<'p, 'm>(population: &'p Population<'m>, trunk: usize) -> impl Iterator<Item = &'p Unit<'m>> {
+    population.on(trunk).map(|(unit, _)| unit).filter(|unit| unit.outcome() != Outcome::Allowed)
 }
 
 fn at(request: &ApiRequest) -> Option<At> {

@@ -159,7 +159,7 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
         }
         _ => Vec::new(),
     };
-    let trunk = if control { PBX } else { SG1 };
+    let trunk = Some(if control { PBX } else { SG1 });
     let carried_invalid = group == Some(Group::Unconsented { invalid: true });
     let crossing = Crossing { trunk, group, carried_invalid, invites: vec![at(record + 1)], passages };
     world.calls.push(Standing { crossings: vec![crossing], control });

@@ -34,12 +34,14 @@ pub struct Material<'m, 'a> {
     pub legs: &'m [Leg<'a>],
     /// What is concluded of each.
     pub judged: &'m [Judged<'m>],
-    /// Which legs are one call.
-    pub calls: &'m [Vec<usize>],
+    /// The calls to count, each by its legs: those in the time range.
+    pub calls: &'m [&'m [usize]],
     /// The recording requests, by time.
     pub requests: &'m [ApiRequest],
     /// What each is bound to.
     pub bindings: &'m [Binding],
+    /// For each whether it is in the time range.
+    pub requests_in_range: &'m [bool],
     /// For each leg its requests with their links.
     pub bound: &'m [Vec<(usize, Link)>],
     /// The trunks' registrations, by time.
@@ -65,7 +67,7 @@ pub struct Population<'m> {
     pub units: Vec<Unit<'m>>,
     /// Refused recording requests that no leg explains.
     pub loose: Vec<Loose<'m>>,
-    /// Every recording request, of every status.
+    /// Every recording request, of every status, in the time range or not: what the API is seen to have.
     pub requests: &'m [ApiRequest],
     /// The trunks' registrations, by time.
     pub registrations: &'m [Registration],
@@ -74,7 +76,7 @@ pub struct Population<'m> {
 /// Where one call stands.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
-    /// The trunks that its legs crossed, recording sessions left out, by trunk.
+    /// What its legs show, recording sessions left out, by trunk.
     pub crossings: Vec<Crossing>,
     /// Whether it is in the control group: all its legs are on standard trunks.
     pub control: bool,
@@ -83,8 +85,8 @@ pub struct Standing {
 /// What a call's legs on one trunk show.
 #[derive(Clone, Debug)]
 pub struct Crossing {
-    /// The trunk, by its index in the settings.
-    pub trunk: usize,
+    /// The trunk, by its index in the settings; `None` for legs that no trunk fits.
+    pub trunk: Option<usize>,
     /// The group that all its legs with media on the trunk agree on; `None` where they do not, where their consent is
     /// partial or unknown, and where none had media.
     pub group: Option<Group>,
@@ -220,7 +222,8 @@ impl<'m> Unit<'m> {
 impl Standing {
     /// What its legs on `trunk` show; `None` where none crossed it.
     #[must_use]
-    pub fn on(&self, trunk: usize) -> Option<&Crossing> {
+    pub fn on(&self, trunk: impl Into<Option<usize>>) -> Option<&Crossing> {
+        let trunk = trunk.into();
         self.crossings.iter().find(|crossing| crossing.trunk == trunk)
     }
 }
@@ -301,8 +304,9 @@ impl<'m> Population<'m> {
             all.extend(units.into_iter().map(|unit| Unit { call: calls.len(), ..unit }));
             calls.push(standing);
         }
-        let loose = material.requests.iter().zip(material.bindings).filter(|(request, _)| request.is_refused());
-        let loose = loose.filter_map(|(request, binding)| {
+        let asked = material.requests.iter().zip(material.bindings).zip(material.requests_in_range);
+        let loose = asked.filter(|((request, _), in_range)| request.is_refused() && **in_range);
+        let loose = loose.filter_map(|((request, binding), _)| {
             let trunk = match binding {
                 Binding::Legs(_) => return None,
                 Binding::Trunk(trunk) => Some(*trunk),
@@ -321,7 +325,8 @@ impl<'m> Population<'m> {
     }
 
     /// The units whose call crossed `trunk`, with what its legs there show.
-    pub fn on(&self, trunk: usize) -> impl Iterator<Item = (&Unit<'m>, &Crossing)> {
+    pub fn on(&self, trunk: impl Into<Option<usize>>) -> impl Iterator<Item = (&Unit<'m>, &Crossing)> {
+        let trunk = trunk.into();
         self.units.iter().filter_map(move |unit| Some((unit, self.calls.get(unit.call)?.on(trunk)?)))
     }
 
@@ -333,7 +338,7 @@ impl<'m> Population<'m> {
 
     /// The units on `trunk` whose group fits, counted by outcome.
     #[must_use]
-    pub fn count(&self, trunk: usize, fits: impl Fn(Group) -> bool) -> Counts {
+    pub fn count(&self, trunk: impl Into<Option<usize>>, fits: impl Fn(Group) -> bool) -> Counts {
         let mut counts = Counts::default();
         for (unit, crossing) in self.on(trunk) {
             if crossing.group.is_some_and(&fits) {
@@ -346,7 +351,7 @@ impl<'m> Population<'m> {
 
 /// Where a call stands.
 fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usize, Passage>) -> Standing {
-    let mut crossings: BTreeMap<usize, (Crossing, Agreement)> = BTreeMap::new();
+    let mut crossings: BTreeMap<Option<usize>, (Crossing, Agreement)> = BTreeMap::new();
     let mut control = None;
     for place in call {
         let (Some(leg), Some(judged)) = (material.legs.get(*place), material.judged.get(*place)) else { continue };
@@ -355,8 +360,8 @@ fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usi
         }
         let standard = identity::kind(leg, material.settings) == TrunkKind::Standard;
         control = Some(control.unwrap_or(true) && standard);
-        let Some(trunk) = leg.trunk else { continue };
-        let (crossing, agreement) = crossings.entry(trunk).or_insert_with(|| {
+        let (crossing, agreement) = crossings.entry(leg.trunk).or_insert_with(|| {
+            let trunk = leg.trunk;
             let none = Vec::new();
             (
                 Crossing { trunk, group: None, carried_invalid: false, invites: none, passages: Vec::new() },
@@ -490,6 +495,7 @@ mod tests {
         }
         let missing = Some(Some(Group::Unconsented { invalid: false }));
         assert_eq!(groups(&capture), [(None, true), (missing, false), (None, false)]);
+        capture.population(&settings(), |population| assert_eq!(population.count(None, |_| true), Counts::default()));
     }
 
     #[test]

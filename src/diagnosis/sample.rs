@@ -101,7 +101,7 @@ impl Sample {
         let record = self.next();
         let invites = vec![At { at: second(record as i64), locus: locus(record) }];
         let carried_invalid = group == INVALID;
-        let crossing = Crossing { trunk, group, carried_invalid, invites, passages: Vec::new() };
+        let crossing = Crossing { trunk: Some(trunk), group, carried_invalid, invites, passages: Vec::new() };
         self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX });
         self.calls.len() - 1
     }
@@ -253,9 +253,10 @@ impl Capture {
             batches: &batches,
             legs: &legs,
             judged: &judged,
-            calls: &identity.calls,
+            calls: &identity.calls.iter().map(Vec::as_slice).collect::<Vec<_>>(),
             requests: &self.requests,
             bindings: &bindings,
+            requests_in_range: &vec![true; self.requests.len()],
             bound: &bound,
             registrations: &registrations,
         }))

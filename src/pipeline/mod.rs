@@ -124,14 +124,17 @@ fn conclude(read: Vec<Read>, settings: &Settings) -> Audit {
         .collect();
     let concluded: Vec<diagnosis::Judged<'_>> =
         judged.iter().map(|leg| diagnosis::Judged { consent: &leg.consent, measured: &leg.measured }).collect();
+    let calls: Vec<&[usize]> = identity.calls.iter().map(Vec::as_slice).collect();
+    let in_range = vec![true; requests.len()];
     let population = Population::of(&diagnosis::Material {
         settings,
         batches: &batches,
         legs: &legs,
         judged: &concluded,
-        calls: &identity.calls,
+        calls: &calls,
         requests: &requests,
         bindings: &bindings,
+        requests_in_range: &in_range,
         bound: &bound,
         registrations: &registrations,
     });

@@ -377,7 +377,8 @@ mod tests {
     #[test]
     fn calls_that_mostly_clear_without_a_registration_show_no_cache() {
         let once = [(SG1, 100, Some(200))];
-        let (across, without): (&[(i64, u16)], &[(i64, u16)]) = (&[(50, 403), (150, 200)], &[(150, 403), (160, 200)]);
+        let across: &[(i64, u16)] = &[(50, 403), (150, 200)];
+        let without: &[(i64, u16)] = &[(150, 403), (160, 200)];
         cached(&[across, without], &once, Status::Supported);
         cached(&[across, without, without], &once, Status::Inconclusive);
         // A registration that cannot be told apart may be between.

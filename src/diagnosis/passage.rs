@@ -45,7 +45,7 @@ struct Invite {
 pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> {
     // Addresses are read only where they decide something: most calls are one leg on one hop.
     let mut open: Vec<(usize, At, bool, Vec<Invite>)> = Vec::new();
-    for call in material.calls.iter().copied() {
+    for call in material.calls {
         let invites = || call.iter().filter_map(|place| Some((*place, material.legs.get(*place)?)));
         for (place, leg) in invites() {
             let Some((here, kept)) = crossing(material, place, leg) else { continue };

@@ -418,7 +418,7 @@ fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
                 id: trunk.id.clone(),
                 legs: own().count() as u64,
                 verdicts,
-                requests: outcomes(concluded, place),
+                requests: outcomes(concluded, Some(place)),
                 registrations: concluded
                     .registrations
                     .iter()
@@ -437,7 +437,7 @@ fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
 }
 
 /// Calls of a trunk by consent and by what one client was answered (contract §5).
-fn outcomes(concluded: &Concluded<'_>, trunk: usize) -> Outcomes {
+fn outcomes(concluded: &Concluded<'_>, trunk: Option<usize>) -> Outcomes {
     let outcome = |fits: fn(Group) -> bool| {
         let Counts { refused, allowed, mixed } = concluded.population.count(trunk, fits);
         Outcome { refused, allowed, mixed }

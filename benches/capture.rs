@@ -7,7 +7,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use sipconsent::capture::{Format, Walk};
 use sipconsent::evidence::{BLOCK_BYTES, SourceId, Task};
 use sipconsent::facts::extract::Keep;
-use sipconsent::pipeline::captures;
+use sipconsent::pipeline::{captures, gather::Limits};
 use sipconsent::settings::Settings;
 
 fn main() {
@@ -86,7 +86,7 @@ fn read(bencher: Bencher<'_, '_>, file: &[u8], records: u64) {
         .counter(ItemsCount::new(records))
         .with_inputs(|| Box::new(Cursor::new(file.to_vec())))
         .bench_local_values(|reader| {
-            let reading = captures::reading(SourceId(0), reader, Format::Pcap, &keep);
+            let reading = captures::reading(SourceId(0), reader, Format::Pcap, &keep, Limits::of(1));
             let mut buffer = Vec::new();
             while reading.step(&mut buffer) {}
             let (sum, failure) = captures::finish(reading);

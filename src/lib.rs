@@ -13,6 +13,7 @@
 //! | | [`cli`] | arguments and streams | an exit status |
 //! | | [`pipeline`] | sources | a report: the only module that knows every stage |
 //! | 8 | [`report`] | conclusions | rows, and rows into bytes for people and programs |
+//! | 7 | [`diagnosis`] | verdicts and refusals | hypotheses weighed for each trunk |
 //! | 6 | [`verdict`] | legs | consent over time, measured media, verdicts with grounds |
 //! | 5 | [`call`] | facts | legs, calls, and requests bound to them |
 //! | 4 | [`facts`] | messages, flows, records | facts: the narrow waist |
@@ -37,6 +38,7 @@ pub mod access_log;
 pub mod call;
 pub mod capture;
 pub mod cli;
+pub mod diagnosis;
 pub mod error;
 pub mod evidence;
 pub mod facts;

@@ -57,7 +57,8 @@ pub struct Limits {
 
 impl Limits {
     /// Shares what may be kept among `sources`.
-    pub(crate) fn of(sources: usize) -> Self {
+    #[must_use]
+    pub fn of(sources: usize) -> Self {
         Self { tcp_bytes: (KEPT_BYTES / sources.max(1) as u64).max(8 << 20), connections: CONNECTIONS }
     }
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::call::{self, Leg, identity::Binding, identity::Identity};
+use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Locus, SourceId};
 use crate::facts::extract::Keep;
@@ -139,6 +140,22 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         })
         .collect();
     let range = Range::of(&legs, &identity, &bindings, settings);
+    let concluded: Vec<diagnosis::Judged<'_>> =
+        judged.iter().map(|leg| diagnosis::Judged { consent: &leg.consent, measured: &leg.measured }).collect();
+    let in_range = |call: &&[usize]| call.iter().all(|leg| range.legs.get(*leg) == Some(&true));
+    let calls: Vec<&[usize]> = identity.calls.iter().map(Vec::as_slice).filter(in_range).collect();
+    let population = Population::of(&diagnosis::Material {
+        settings,
+        batches: &batches,
+        legs: &legs,
+        judged: &concluded,
+        calls: &calls,
+        requests: &requests,
+        bindings: &bindings,
+        requests_in_range: &range.requests,
+        bound: &bound,
+        registrations: &registrations,
+    });
     let report = build::build(&Concluded {
         settings,
         accounts: &accounts,
@@ -154,6 +171,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         requests_in_range: &range.requests,
         registrations: &registrations,
         rules_seen: &rules_seen(&legs, settings),
+        population: &population,
+        diagnosis: &diagnosis::diagnose(&population),
     });
     Audit { report, failures }
 }

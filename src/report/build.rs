@@ -3,19 +3,18 @@
 //! Legs, requests and calls come sorted by time, then source, then record; nothing here depends on which worker did
 //! what. Concludes nothing new.
 
-use std::collections::BTreeMap;
-
 use super::model::{
-    self, Anomaly, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Instant, Link,
-    Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request, RequestCounts, Rtp,
-    Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+    self, Anomaly, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Hypothesis,
+    Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request,
+    RequestCounts, Rtp, Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
 };
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::{self, Leg};
+use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
 use crate::facts::{ApiRequest, MediaFlow, Subject};
 use crate::settings::{self, Settings, TrunkKind, builtin};
-use crate::verdict::{self, Consent, Measured, State, Verdict};
+use crate::verdict::{self, Consent, Measured, Verdict};
 
 /// What one source told, beside its facts.
 #[derive(Clone, Debug)]
@@ -109,6 +108,10 @@ pub struct Concluded<'a> {
     pub registrations: &'a [call::registration::Registration],
     /// For each rule whether its field occurs on some INVITE.
     pub rules_seen: &'a [bool],
+    /// The calls as the diagnosis counts them.
+    pub population: &'a Population<'a>,
+    /// The hypotheses weighed, by trunk.
+    pub diagnosis: &'a [Weighed],
 }
 
 impl<'a> Concluded<'a> {
@@ -147,8 +150,37 @@ pub fn build(concluded: &Concluded<'_>) -> Report {
         calls,
         trunks: trunks(concluded),
         unbound_refusals,
-        diagnosis: Vec::new(),
+        diagnosis: concluded.diagnosis.iter().filter_map(|weighed| hypothesis(concluded, weighed)).collect(),
     }
+}
+
+/// The hypotheses as people read them: trunk by trunk, each with what the evidence supports first.
+#[must_use]
+pub fn ranked(diagnosis: &[Hypothesis]) -> Vec<&Hypothesis> {
+    let mut ranked = Vec::with_capacity(diagnosis.len());
+    for trunk in diagnosis.chunk_by(|one, other| one.trunk == other.trunk) {
+        let mut rows: Vec<&Hypothesis> = trunk.iter().collect();
+        rows.sort_by_key(|row| Status::of_name(row.status));
+        ranked.extend(rows);
+    }
+    ranked
+}
+
+fn hypothesis(concluded: &Concluded<'_>, weighed: &Weighed) -> Option<Hypothesis> {
+    Some(Hypothesis {
+        trunk: concluded.settings.trunks.get(weighed.trunk)?.name.clone(),
+        hypothesis: weighed.hypothesis.name(),
+        status: weighed.status.name(),
+        counts: weighed.counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        p: weighed.p,
+        not_separable_from: weighed.not_separable_from.iter().map(|other| other.name()).collect(),
+        explanation: weighed.explanation.clone(),
+        sources: weighed.sources.iter().copied().map(pointer).collect(),
+        remedy: weighed
+            .remedy
+            .as_ref()
+            .map(|remedy| model::Remedy { text: remedy.text.clone(), basis: remedy.basis.name() }),
+    })
 }
 
 fn pointer(locus: Locus) -> Pointer {
@@ -205,7 +237,10 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         answered: leg.answered.map(|at| Instant(at.at)),
         ended: leg.ended.map(|at| Instant(at.at)),
         final_status: leg.final_status.map(|(status, _)| status),
-        consent: model::Consent { state: state(judged), observations: observations(leg, &judged.consent) },
+        consent: model::Consent {
+            state: Held::of(&judged.consent, &judged.measured).name(),
+            observations: observations(leg, &judged.consent),
+        },
         streams: leg
             .streams
             .iter()
@@ -223,23 +258,6 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
             })
             .collect(),
     })
-}
-
-/// The leg's state (contract §3): what held throughout the media; `partial` where granted covered a part and denied,
-/// missing or invalid another; without media the state of the INVITE that counts.
-fn state(judged: &JudgedLeg) -> &'static str {
-    let measured = &judged.measured;
-    if measured.total_ns() == 0 {
-        return judged.consent.initial.name();
-    }
-    if measured.of(State::Granted) > 0 && measured.unconsented_ns() > 0 {
-        return "partial";
-    }
-    let held = |state: &State| measured.of(*state) > 0;
-    [State::Unknown, State::Denied, State::Invalid, State::Missing, State::Granted]
-        .iter()
-        .find(|state| held(state))
-        .map_or(State::Unknown.name(), |state| state.name())
 }
 
 fn observations(leg: &Leg<'_>, consent: &Consent) -> Vec<Observation> {
@@ -439,49 +457,16 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
     }
 }
 
-/// Calls of a trunk by consent and by what one client was answered: the unit is one call for one client (contract §5).
+/// Calls of a trunk by consent and by what one client was answered (contract §5).
 fn outcomes(concluded: &Concluded<'_>, trunk: Option<usize>) -> Outcomes {
-    let mut outcomes = Outcomes::default();
-    for call in concluded.calls() {
-        // The call's group: what all its legs with media on the trunk agree on.
-        let mut group: Option<Option<bool>> = None;
-        for place in call {
-            let (Some(leg), Some(judged)) = (concluded.legs.get(*place), concluded.judged.get(*place)) else {
-                continue;
-            };
-            if leg.trunk != trunk || judged.measured.total_ns() == 0 || judged.verdict == Verdict::RecordingSession {
-                continue;
-            }
-            let own = match state(judged) {
-                "granted" => Some(true),
-                "denied" | "invalid" | "missing" => Some(false),
-                _ => None,
-            };
-            group = Some(match group {
-                None => own,
-                Some(known) if known == own => known,
-                Some(_) => None,
-            });
-        }
-        let Some(Some(consented)) = group else { continue };
-        let mut answers: BTreeMap<Option<&[u8]>, (bool, bool)> = BTreeMap::new();
-        for (request, _) in call.iter().filter_map(|leg| concluded.bound.get(*leg)).flatten() {
-            let Some(request) = concluded.requests.get(*request) else { continue };
-            let (refused, allowed) = answers.entry(request.client.as_deref()).or_default();
-            *refused |= request.is_refused();
-            *allowed |= request.is_allowed();
-        }
-        let outcome: &mut Outcome = if consented { &mut outcomes.consented } else { &mut outcomes.unconsented };
-        for answered in answers.values() {
-            match answered {
-                (true, true) => outcome.mixed += 1,
-                (true, false) => outcome.refused += 1,
-                (false, true) => outcome.allowed += 1,
-                (false, false) => {}
-            }
-        }
+    let outcome = |fits: fn(Group) -> bool| {
+        let Counts { refused, allowed, mixed } = concluded.population.count(trunk, fits);
+        Outcome { refused, allowed, mixed }
+    };
+    Outcomes {
+        consented: outcome(|group| group == Group::Consented),
+        unconsented: outcome(|group| group != Group::Consented),
     }
-    outcomes
 }
 
 fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
@@ -578,4 +563,35 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         });
     }
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hypotheses_are_ranked_within_their_trunk() {
+        let row = |trunk: &str, hypothesis, status| Hypothesis {
+            trunk: trunk.to_owned(),
+            hypothesis,
+            status,
+            counts: Default::default(),
+            p: None,
+            not_separable_from: Vec::new(),
+            explanation: String::new(),
+            sources: Vec::new(),
+            remedy: None,
+        };
+        let rows = [
+            row("SG2", "a", "untested"),
+            row("SG2", "b", "contradicted"),
+            row("SG2", "c", "supported"),
+            row("SG1", "a", "inconclusive"),
+            row("SG1", "b", "supported"),
+            row("SG1", "c", "supported"),
+        ];
+        let ranked: Vec<(&str, &str)> =
+            ranked(&rows).into_iter().map(|row| (row.trunk.as_str(), row.hypothesis)).collect();
+        assert_eq!(ranked, [("SG2", "c"), ("SG2", "b"), ("SG2", "a"), ("SG1", "b"), ("SG1", "c"), ("SG1", "a")]);
+    }
 }

@@ -447,6 +447,17 @@ pub struct Hypothesis {
     pub not_separable_from: Vec<&'static str>,
     pub explanation: String,
     pub sources: Vec<Pointer>,
+    /// What to do next; null unless supported.
+    pub remedy: Option<Remedy>,
+}
+
+/// What to do next where a hypothesis is supported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// One or two plain sentences.
+    pub text: String,
+    /// `verified` where the vendor documents what it speaks of, else `claimed`.
+    pub basis: &'static str,
 }
 
 /// The rank of a source in the evidence list, written `E1`, `E2`, ….

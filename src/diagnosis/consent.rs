@@ -1,0 +1,384 @@
+//! What the signalling carried: `consent_header`, `consent_header_format`, `header_stripped`, `trunk_capability`.
+//!
+//! Compares refusal rates of groups on one trunk, and of the trunk with the control (contract §5). Called by
+//! [`super::hypothesis`].
+
+use super::contingency::{self, Compared, Comparison, Counts, FEWEST};
+use super::hypothesis::{Shown, Status, Weighing};
+use super::platform;
+use super::population::{Crossing, Group, Outcome, Population, Unit};
+use super::text::{calls, probability, refused_of, several, were};
+use crate::evidence::Locus;
+
+/// What holds of two groups when no rule of the table does.
+const fn neither(compared: Compared) -> Status {
+    match compared {
+        Compared::Empty => Status::Untested,
+        Compared::Alike | Compared::Less | Compared::More | Compared::TooFew | Compared::Unclear => {
+            Status::Inconclusive
+        }
+    }
+}
+
+/// Why a comparison says no more, as the end of a sentence about the groups so called.
+fn unclear(comparison: &Comparison, first: &str, second: &str) -> String {
+    let p = probability(comparison.p);
+    match comparison.compared {
+        Compared::Empty if comparison.first.rated() == 0 && comparison.second.rated() == 0 => {
+            format!("Neither group can be compared: no {first} and no {second} were refused or allowed.")
+        }
+        Compared::Empty if comparison.first.rated() == 0 => {
+            format!("There is nothing to compare with: no {first} were refused or allowed.")
+        }
+        Compared::Empty => format!("There is nothing to compare with: no {second} were refused or allowed."),
+        Compared::TooFew => format!("Fewer than {FEWEST} calls in a group say nothing ({p})."),
+        Compared::Unclear => format!("Chance alone may bring that difference about ({p})."),
+        Compared::Less => format!("It is the {second} that are refused more often ({p})."),
+        Compared::Alike => format!("The two are refused alike ({p})."),
+        Compared::More => format!("The {first} are refused more often, hardly by chance ({p}, Fisher's exact test)."),
+    }
+}
+
+/// `Refused: 38 of 40 (95%) calls without consent, 2 of 60 (3%) calls with consent.` and the mixed ones.
+fn rates(comparison: &Comparison, first: &str, second: &str) -> String {
+    let mut text =
+        format!("Refused: {} {first}, {} {second}.", refused_of(comparison.first), refused_of(comparison.second));
+    let mixed = comparison.first.mixed + comparison.second.mixed;
+    if mixed > 0 {
+        let verb = were(mixed);
+        text.push_str(&format!(" {} more {verb} both refused and allowed, and {verb} left out.", calls(mixed)));
+    }
+    text
+}
+
+fn counts(first: [&'static str; 3], second: [&'static str; 3], comparison: &Comparison) -> Vec<(&'static str, u64)> {
+    let of = |names: [&'static str; 3], counts: Counts| {
+        names.into_iter().zip([counts.refused, counts.allowed, counts.mixed])
+    };
+    of(first, comparison.first).chain(of(second, comparison.second)).collect()
+}
+
+const CONSENTED: [&str; 3] = ["consented_refused", "consented_allowed", "consented_mixed"];
+const UNCONSENTED: [&str; 3] = ["unconsented_refused", "unconsented_allowed", "unconsented_mixed"];
+const INVALID: [&str; 3] = ["invalid_refused", "invalid_allowed", "invalid_mixed"];
+const STANDARD: [&str; 3] = ["standard_refused", "standard_allowed", "standard_mixed"];
+
+/// Shows a unit: the INVITEs of its call on the trunk, and its first request.
+fn show(shown: &mut Shown, unit: &Unit<'_>, crossing: Option<&Crossing>) {
+    if let Some(crossing) = crossing {
+        shown.extend(crossing.invites.iter().copied());
+    }
+    shown.extend(unit.first());
+}
+
+/// What shows the units of a group on `trunk`, and their refused requests.
+fn evidence(population: &Population<'_>, trunk: usize, fits: impl Fn(Group) -> bool) -> (Shown, Vec<Locus>) {
+    let (mut shown, mut refusals) = (Shown::default(), Vec::new());
+    for (unit, crossing) in population.on(trunk) {
+        if !crossing.group.is_some_and(&fits) {
+            continue;
+        }
+        match unit.outcome() {
+            Outcome::Refused => refusals.extend(unit.refusals().map(|answer| answer.request.locus)),
+            Outcome::Allowed => {}
+            Outcome::Mixed => continue,
+        }
+        show(&mut shown, unit, Some(crossing));
+    }
+    (shown, refusals)
+}
+
+fn is_unconsented(group: Group) -> bool {
+    matches!(group, Group::Unconsented { .. })
+}
+
+fn is_invalid(group: Group) -> bool {
+    group == Group::Unconsented { invalid: true }
+}
+
+fn is_consented(group: Group) -> bool {
+    group == Group::Consented
+}
+
+/// Calls without consent against calls with it.
+pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
+    let (without, with) = (population.count(trunk, is_unconsented), population.count(trunk, is_consented));
+    let comparison = contingency::compare(without, with);
+    let unasked = with.refused >= FEWEST && without.is_unasked();
+    let contradicted = comparison.compared == Compared::Alike || unasked;
+    let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
+    let (first, second) = ("calls without consent", "calls with consent");
+    let mut text = rates(&comparison, first, second);
+    text.push(' ');
+    if unasked {
+        text.push_str("Calls with consent are refused, and none without consent was asked for.");
+    } else {
+        text.push_str(&unclear(&comparison, first, second));
+    }
+    let (shown, refusals) = evidence(population, trunk, is_unconsented);
+    let (others, _) = evidence(population, trunk, is_consented);
+    Weighing {
+        status,
+        counts: counts(UNCONSENTED, CONSENTED, &comparison),
+        p: comparison.p,
+        text,
+        shown: vec![shown, others],
+        refusals,
+    }
+}
+
+/// Calls with an invalid value against calls with consent.
+pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
+    let (invalid, with) = (population.count(trunk, is_invalid), population.count(trunk, is_consented));
+    let comparison = contingency::compare(invalid, with);
+    let (mut refused, mut refused_invalid) = (0, 0);
+    let mut refused_at = Shown::default();
+    for (unit, crossing) in population.on(trunk) {
+        if crossing.group.is_some() && unit.outcome() == Outcome::Refused {
+            refused += 1;
+            refused_invalid += u64::from(crossing.carried_invalid);
+            show(&mut refused_at, unit, Some(crossing));
+        }
+    }
+    let contradicted = refused > 0 && refused_invalid == 0;
+    let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
+    let (first, second) = ("calls with an invalid value", "calls with consent");
+    let mut counts = counts(INVALID, CONSENTED, &comparison);
+    counts.extend([("refused", refused), ("refused_with_invalid_value", refused_invalid)]);
+    if contradicted {
+        let text = format!(
+            "None of the {} on this trunk that {} refused carried an invalid value in the field.",
+            calls(refused),
+            were(refused)
+        );
+        return Weighing { status, counts, p: comparison.p, text, shown: vec![refused_at], refusals: Vec::new() };
+    }
+    let text = format!("{} {}", rates(&comparison, first, second), unclear(&comparison, first, second));
+    let (shown, refusals) = evidence(population, trunk, is_invalid);
+    let (others, _) = evidence(population, trunk, is_consented);
+    Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others], refusals }
+}
+
+/// Consent that was carried towards the trunk, and what its INVITE carried.
+pub(super) fn stripped(population: &Population<'_>, trunk: usize) -> Weighing {
+    let (mut lost, mut kept) = (Shown::default(), Shown::default());
+    let (mut lost_legs, mut kept_legs) = (0, 0);
+    for crossing in population.calls.iter().filter_map(|standing| standing.on(trunk)) {
+        for passage in &crossing.passages {
+            let (legs, shown) = if passage.kept { (&mut kept_legs, &mut kept) } else { (&mut lost_legs, &mut lost) };
+            *legs += 1;
+            shown.extend([passage.upstream, passage.here]);
+        }
+    }
+    if lost_legs == 0 && kept_legs == 0 {
+        return Weighing::untested(
+            "No INVITE that carried consent towards this trunk was captured before the device that sends on it. A capture \
+             on the carrier's side of the SBC would tell, with an identifier that ties its legs to those on the trunk.",
+        );
+    }
+    let stripped = |crossing: &Crossing| crossing.passages.iter().any(|passage| !passage.kept);
+    let mut refused_calls = 0;
+    let mut refusals = Vec::new();
+    for (unit, _) in population.on(trunk).filter(|(_, crossing)| stripped(crossing)) {
+        let before = refusals.len();
+        refusals.extend(unit.refusals().map(|answer| answer.request.locus));
+        refused_calls += u64::from(refusals.len() > before);
+    }
+    let status = Status::of(lost_legs > 0, kept_legs > 0, Status::Untested);
+    let text = format!(
+        "Consent was carried towards this trunk on {}: on {lost_legs} the INVITE on the trunk no longer carried it, on \
+         {kept_legs} it still did. Of the calls that lost it, {refused_calls} {} refused.",
+        several(lost_legs + kept_legs, "leg"),
+        were(refused_calls)
+    );
+    let counts = vec![("stripped", lost_legs), ("kept", kept_legs), ("stripped_calls_refused", refused_calls)];
+    let shown = vec![lost, kept];
+    Weighing { status, counts, p: None, text, shown, refusals }
+}
+
+/// Calls with consent on the trunk against calls on standard trunks.
+pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing {
+    let with = population.count(trunk, is_consented);
+    let mut standard = Counts::default();
+    let mut others = Shown::default();
+    for (unit, standing) in population.control() {
+        standard.add(unit.outcome());
+        if unit.outcome() != Outcome::Mixed {
+            show(&mut others, unit, standing.crossings.first());
+        }
+    }
+    let comparison = contingency::compare(with, standard);
+    let allowed = with.allowed >= FEWEST && with.refused == 0;
+    let contradicted = allowed || comparison.compared == Compared::Alike;
+    let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
+    let (first, second) = ("calls with consent on this trunk", "calls on standard trunks");
+    let mut text = rates(&comparison, first, second);
+    text.push(' ');
+    if allowed {
+        text.push_str(&format!("The trunk's calls with consent are allowed ({} of them).", with.allowed));
+    } else {
+        text.push_str(&unclear(&comparison, first, second));
+    }
+    let capabilities = population.settings.trunks.get(trunk).and_then(|trunk| trunk.capabilities.as_ref());
+    if let Some(capabilities) = capabilities {
+        let listed = capabilities.iter().any(|own| own.trim().eq_ignore_ascii_case(platform::CAPABILITY));
+        let verb = if listed { "list" } else { "do not list" };
+        text.push_str(&format!(" The capabilities configured for the trunk {verb} {}.", platform::CAPABILITY));
+    }
+    let (shown, refusals) = evidence(population, trunk, is_consented);
+    let counts = counts(CONSENTED, STANDARD, &comparison);
+    Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others], refusals }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contingency::SIGNIFICANT;
+    use super::super::hypothesis::Hypothesis;
+    use super::super::population::Group;
+    use super::super::sample::{CONSENTED, INVALID, MISSING, PBX, SG1, SG2, Sample, UNKNOWN};
+    use super::*;
+
+    /// Calls: how many, where, in which group, and how answered.
+    type Calls<'a> = &'a [(u64, usize, Option<Group>, u16)];
+
+    #[track_caller]
+    fn check(hypothesis: Hypothesis, calls: Calls<'_>, expected: Status) -> super::super::Weighed {
+        let mut sample = Sample::new();
+        for (count, trunk, group, status) in calls {
+            sample.calls(*count, *trunk, *group, *status);
+        }
+        let weighed = sample.weigh(hypothesis);
+        assert_eq!(weighed.status, expected, "{calls:?}: {}", weighed.explanation);
+        weighed
+    }
+
+    #[test]
+    fn consent_header_by_the_table() {
+        let of = |calls: Calls<'_>, expected| check(Hypothesis::ConsentHeader, calls, expected);
+        let weighed = of(
+            &[(38, SG1, MISSING, 403), (2, SG1, MISSING, 200), (58, SG1, CONSENTED, 200), (2, SG1, CONSENTED, 403)],
+            Status::Supported,
+        );
+        assert_eq!(weighed.p, Some(1.00609e-22));
+        assert_eq!(weighed.counts["unconsented_refused"], 38);
+        assert_eq!(weighed.counts["consented_allowed"], 58);
+        assert_eq!(weighed.sources.len(), super::super::hypothesis::MOST_SOURCES);
+        assert_eq!(
+            weighed.explanation,
+            "Refused: 38 of 40 (95%) calls without consent, 2 of 60 (3%) calls with consent. The calls without consent are \
+             refused more often, hardly by chance (p < 0.001, Fisher's exact test). Only the first 20 records are given as \
+             sources."
+        );
+        of(&[(5, SG1, MISSING, 403), (5, SG1, CONSENTED, 403)], Status::Contradicted);
+        of(&[(5, SG1, MISSING, 200), (5, SG1, CONSENTED, 200)], Status::Contradicted);
+        of(&[(5, SG1, CONSENTED, 403)], Status::Contradicted);
+        of(&[(4, SG1, CONSENTED, 403)], Status::Untested);
+        of(&[(9, SG1, CONSENTED, 200)], Status::Untested);
+        of(&[(9, SG1, MISSING, 403)], Status::Untested);
+        of(&[], Status::Untested);
+        of(&[(4, SG1, MISSING, 403), (100, SG1, CONSENTED, 200)], Status::Inconclusive);
+        of(&[(9, SG1, MISSING, 200), (9, SG1, CONSENTED, 403)], Status::Inconclusive);
+        of(
+            &[(3, SG1, MISSING, 403), (2, SG1, MISSING, 200), (1, SG1, CONSENTED, 403), (4, SG1, CONSENTED, 200)],
+            Status::Inconclusive,
+        );
+    }
+
+    #[test]
+    fn other_groups_and_trunks_do_not_enter_the_comparison() {
+        let own: Calls<'_> = &[(6, SG1, INVALID, 403), (6, SG1, CONSENTED, 200)];
+        let alone = check(Hypothesis::ConsentHeader, own, Status::Supported);
+        let with_others = [
+            own,
+            &[(50, SG1, UNKNOWN, 403), (50, SG2, CONSENTED, 403), (50, PBX, CONSENTED, 403), (9, SG2, MISSING, 200)],
+        ]
+        .concat();
+        let weighed = check(Hypothesis::ConsentHeader, &with_others, Status::Supported);
+        assert_eq!((alone.p, alone.counts, alone.explanation), (weighed.p, weighed.counts, weighed.explanation));
+        assert!(alone.p.is_some_and(|p| p < SIGNIFICANT));
+    }
+
+    #[test]
+    fn a_call_refused_and_allowed_is_in_no_rate() {
+        let mut sample = Sample::new();
+        sample.calls(5, SG1, CONSENTED, 200).calls(5, SG1, MISSING, 403);
+        for _ in 0..40 {
+            let call = sample.call(SG1, MISSING);
+            sample.asked(call, Some("crm"), &[(20_000, 403), (20_001, 200)]);
+        }
+        let weighed = sample.weigh(Hypothesis::ConsentHeader);
+        assert_eq!(weighed.status, Status::Supported);
+        assert_eq!(weighed.counts["unconsented_mixed"], 40);
+        assert!(
+            weighed.explanation.contains("40 calls more were both refused and allowed, and were left out"),
+            "{}",
+            weighed.explanation
+        );
+    }
+
+    #[test]
+    fn consent_header_format_by_the_table() {
+        let of = |calls: Calls<'_>, expected| check(Hypothesis::ConsentHeaderFormat, calls, expected);
+        of(&[(6, SG1, INVALID, 403), (6, SG1, CONSENTED, 200)], Status::Supported);
+        of(&[(6, SG1, MISSING, 403), (6, SG1, CONSENTED, 200)], Status::Contradicted);
+        of(&[(6, SG1, MISSING, 403), (6, SG1, INVALID, 200), (6, SG1, CONSENTED, 200)], Status::Contradicted);
+        of(&[(1, SG1, CONSENTED, 403)], Status::Contradicted);
+        of(&[(6, SG1, INVALID, 403), (6, SG1, CONSENTED, 403)], Status::Inconclusive);
+        of(&[(2, SG1, INVALID, 403), (6, SG1, CONSENTED, 200)], Status::Inconclusive);
+        of(&[(6, SG1, INVALID, 403)], Status::Untested);
+        of(&[(6, SG1, INVALID, 200), (6, SG1, CONSENTED, 200)], Status::Inconclusive);
+        of(&[(6, SG1, CONSENTED, 200)], Status::Untested);
+        // What is refused with unknown consent says nothing of values.
+        of(&[(6, SG1, UNKNOWN, 403)], Status::Untested);
+    }
+
+    #[test]
+    fn trunk_capability_by_the_table() {
+        let of = |calls: Calls<'_>, expected| check(Hypothesis::TrunkCapability, calls, expected);
+        of(&[(9, SG1, CONSENTED, 403), (9, PBX, MISSING, 200)], Status::Supported);
+        of(&[(5, SG1, CONSENTED, 200)], Status::Contradicted);
+        of(&[(4, SG1, CONSENTED, 200)], Status::Untested);
+        of(&[(9, SG1, CONSENTED, 403), (9, PBX, MISSING, 403)], Status::Contradicted);
+        of(&[(9, SG1, CONSENTED, 403)], Status::Untested);
+        of(&[(9, SG1, CONSENTED, 403), (4, PBX, MISSING, 200)], Status::Inconclusive);
+        of(&[(1, SG1, CONSENTED, 403), (9, SG1, CONSENTED, 200), (9, PBX, MISSING, 200)], Status::Contradicted);
+        of(&[(9, SG1, MISSING, 403), (9, PBX, MISSING, 200)], Status::Untested);
+    }
+
+    #[test]
+    fn configured_capabilities_are_a_sentence_and_no_more() {
+        for (capabilities, expected) in [(["analytics:byoc"], "do not list"), (["recording:consent"], "list")] {
+            let mut sample = Sample::new();
+            sample.settings.trunks[SG1].capabilities = Some(capabilities.map(str::to_owned).to_vec());
+            let weighed = sample.weigh(Hypothesis::TrunkCapability);
+            assert_eq!(weighed.status, Status::Untested);
+            let sentence = format!("The capabilities configured for the trunk {expected} recording:consent.");
+            assert!(weighed.explanation.ends_with(&sentence), "{}", weighed.explanation);
+        }
+        assert!(!Sample::new().weigh(Hypothesis::TrunkCapability).explanation.contains("capabilities"));
+    }
+
+    #[test]
+    fn header_stripped_by_the_table() {
+        for (lost, kept, expected) in [
+            (0, 0, Status::Untested),
+            (2, 0, Status::Supported),
+            (0, 2, Status::Contradicted),
+            (2, 1, Status::Inconclusive),
+        ] {
+            let mut sample = Sample::new();
+            for _ in 0..lost {
+                let call = sample.call(SG1, MISSING);
+                sample.passage(call, false).asked(call, Some("crm"), &[(10_000, 403), (10_001, 403)]);
+            }
+            for _ in 0..kept {
+                let call = sample.call(SG1, CONSENTED);
+                sample.passage(call, true);
+            }
+            let weighed = sample.weigh(Hypothesis::HeaderStripped);
+            assert_eq!(weighed.status, expected, "{lost} {kept}");
+            assert_eq!(weighed.sources.len(), 2 * (lost + kept));
+            assert_eq!(weighed.counts.get("stripped_calls_refused").copied().unwrap_or(0), lost as u64);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What became of consent that was carried towards a trunk: kept by the INVITE that crossed it, or lost on the way.
+//!
+//! An INVITE of the same call is *upstream* when it was sent earlier and ends where the leg on the trunk begins: at the
+//! address that sent the leg's INVITE, or, both ends being the carrier's side of that trunk by the configuration, within
+//! it; and so on backwards, hop by hop. It may be another leg (a B2BUA) or an earlier hop of the same one (a proxy). Of
+//! several attempts on one hop the last before the INVITE in question is read. Called by [`super::population`].
+//!
+//! Deliberately says nothing where an end is unseen: a leg whose consent is unknown, or an INVITE that no captured
+//! address ties to the leg, gives no passage. A leg that itself denies gives none either: there the field arrived.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::population::Material;
+use crate::call::legs::At;
+use crate::call::{Entry, Leg, SetUp, identity};
+use crate::evidence::Locus;
+use crate::facts::{Hop, SignallingBatch};
+use crate::settings::{ConsentRule, Trunk, TrunkKind};
+use crate::verdict::State;
+
+/// INVITEs upstream of one leg that are looked at, the latest first. More hops are an attack, not a call.
+const MOST_UPSTREAM: usize = 64;
+
+/// Consent that an INVITE carried towards a trunk, and the INVITE that crossed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The INVITE upstream that carried consent, the nearest one.
+    pub upstream: At,
+    /// The INVITE that crossed the trunk.
+    pub here: At,
+    /// Whether that one carries consent still; else it is missing or says nothing valid.
+    pub kept: bool,
+}
+
+/// An initial INVITE of a call.
+#[derive(Clone, Copy)]
+struct Invite {
+    leg: usize,
+    at: At,
+    granted: bool,
+}
+
+/// The passages of all legs on BYOC trunks, by leg.
+pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> {
+    // Addresses are read only where they decide something: most calls are one leg on one hop.
+    let mut open: Vec<(usize, At, bool, Vec<Invite>)> = Vec::new();
+    for call in material.calls {
+        let invites = || call.iter().filter_map(|place| Some((*place, material.legs.get(*place)?)));
+        for (place, leg) in invites() {
+            let Some((here, kept)) = crossing(material, place, leg) else { continue };
+            let mut others: Vec<Invite> = Vec::new();
+            for (other, leg) in invites().filter(|(_, leg)| leg.recording_session.is_none()) {
+                for entry in &leg.ledger {
+                    let earlier = entry.initial && entry.at.ns <= here.at.ns && entry.locus != here.locus;
+                    if earlier && (other != place || !entry.counts) {
+                        let at = At { at: entry.at, locus: entry.locus };
+                        others.push(Invite { leg: other, at, granted: grants(entry, &material.settings.rules) });
+                    }
+                }
+            }
+            if others.iter().any(|invite| invite.granted) {
+                others.sort_unstable_by_key(|invite| std::cmp::Reverse(invite.at));
+                others.truncate(MOST_UPSTREAM);
+                open.push((place, here, kept, others));
+            }
+        }
+    }
+    let wanted = open.iter().flat_map(|(_, here, _, others)| others.iter().map(|invite| invite.at).chain([*here]));
+    let hops = hops(wanted.map(|at| at.locus).collect(), material.batches);
+    let found = open.iter().filter_map(|(place, here, kept, others)| {
+        let trunk = material.legs.get(*place)?.trunk.and_then(|trunk| material.settings.trunks.get(trunk))?;
+        let upstream = upstream(*here, others, &hops, trunk)?;
+        Some((*place, Passage { upstream, here: *here, kept: *kept }))
+    });
+    found.collect()
+}
+
+/// The INVITE of a leg that crossed a BYOC trunk, and whether it carries consent; `None` where that says nothing.
+fn crossing(material: &Material<'_, '_>, place: usize, leg: &Leg<'_>) -> Option<(At, bool)> {
+    if leg.recording_session.is_some() || identity::kind(leg, material.settings) != TrunkKind::Byoc {
+        return None;
+    }
+    let SetUp::Entry(entry) = leg.set_up else { return None };
+    let entry = leg.ledger.get(entry)?;
+    let kept = match material.judged.get(place)?.consent.initial {
+        State::Granted => true,
+        State::Invalid | State::Missing => false,
+        State::Denied | State::Unknown => return None,
+    };
+    Some((At { at: entry.at, locus: entry.locus }, kept))
+}
+
+/// Whether an INVITE carries consent by every row of a rule's field. Of whatever direction: towards the carrier's side an
+/// upstream leg may look outbound, where the absence of the field says nothing, but here it is present.
+fn grants(entry: &Entry<'_>, rules: &[ConsentRule]) -> bool {
+    let granted = |rule: u16, value: &[u8]| {
+        rules.get(usize::from(rule)).is_some_and(|rule| {
+            let value = value.trim_ascii();
+            rule.granted.iter().any(|known| known.trim().as_bytes().eq_ignore_ascii_case(value))
+        })
+    };
+    !entry.fields.is_empty() && entry.fields.iter().all(|(rule, _, value)| granted(*rule, value))
+}
+
+/// Where each of these records went.
+fn hops(mut wanted: Vec<Locus>, batches: &[SignallingBatch]) -> BTreeMap<Locus, Hop> {
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return BTreeMap::new();
+    }
+    let messages = batches.iter().flat_map(SignallingBatch::messages);
+    messages
+        .filter(|message| wanted.binary_search(&message.locus).is_ok())
+        .map(|message| (message.locus, message.hop))
+        .collect()
+}
+
+/// The nearest INVITE upstream of `here` that carried consent. `others` are sorted, the latest first.
+fn upstream(here: At, others: &[Invite], hops: &BTreeMap<Locus, Hop>, trunk: &Trunk) -> Option<At> {
+    type Way = (usize, IpAddr, IpAddr);
+    let ways: Vec<Option<Way>> = others
+        .iter()
+        .map(|invite| {
+            let hop = hops.get(&invite.at.locus)?;
+            Some((invite.leg, hop.source.ip(), hop.destination.ip()))
+        })
+        .collect();
+    let mut seen: Vec<Way> = Vec::new();
+    // What is still to be followed back: where it begins, and when.
+    let mut open = vec![(hops.get(&here.locus)?.source.ip(), here)];
+    let mut next = 0;
+    let mut nearest: Option<At> = None;
+    while let Some((begins, before)) = open.get(next).copied() {
+        for (invite, way) in others.iter().zip(&ways) {
+            let Some(way @ (_, source, destination)) = *way else { continue };
+            if invite.at >= before || seen.contains(&way) || !ends_at(destination, begins, trunk, next == 0) {
+                continue;
+            }
+            seen.push(way);
+            open.push((source, invite.at));
+            if invite.granted {
+                nearest = nearest.max(Some(invite.at));
+            }
+        }
+        if nearest.is_some() {
+            return nearest;
+        }
+        next += 1;
+    }
+    None
+}
+
+/// Whether what ends at `destination` ends where what `begins` there does.
+fn ends_at(destination: IpAddr, begins: IpAddr, trunk: &Trunk, at_trunk: bool) -> bool {
+    let carrier = |address: IpAddr| trunk.addresses.iter().any(|network| network.contains(address));
+    destination == begins || (at_trunk && carrier(destination) && carrier(begins))
+}

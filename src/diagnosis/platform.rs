@@ -1,0 +1,314 @@
+//! What is known of the platform whose API refuses: its endpoints, its error codes, its settings. One vendor's facts,
+//! and nothing else here is.
+//!
+//! From the project's fact sheet: the endpoints are those of the platform's Python SDK, release 257.1.0 (2026-05), and,
+//! where older clients called more, of its swagger of 2018-03; the 403 codes are that swagger's; settings, permissions
+//! and scopes are the vendor's help pages. The proxies' codes are those proxies' own documentation. Called by
+//! [`super::target`] and [`super::hypothesis`].
+//!
+//! # Incomplete support
+//!
+//! Methods and hosts of a target are not compared: a path that exists is taken as right.
+
+use super::hypothesis::{Basis, Hypothesis, Remedy};
+use super::population::AnsweredBy;
+use crate::facts::ApiRequest;
+use crate::settings::ConsentRule;
+
+/// The capability that a forum thread names. Not found in the vendor's documentation.
+pub(super) const CAPABILITY: &str = "recording:consent";
+
+/// The response field that only the API itself sets.
+pub(super) const CORRELATION_FIELD: &str = "ININ-Correlation-Id";
+
+/// Paths below `/api/v2/` that have to do with recordings; `{}` is one segment of any kind.
+const ENDPOINTS: [&str; 39] = [
+    "conversations/{}/recordings",
+    "conversations/{}/recordings/{}",
+    "conversations/{}/recordings/{}/annotations",
+    "conversations/{}/recordings/{}/annotations/{}",
+    "conversations/{}/recordingmetadata",
+    "conversations/{}/recordingmetadata/{}",
+    "orphanrecordings",
+    "orphanrecordings/{}",
+    "orphanrecordings/{}/media",
+    "recording/batchrequests",
+    "recording/batchrequests/{}",
+    "recording/crossplatform/mediaretentionpolicies",
+    "recording/crossplatform/mediaretentionpolicies/{}",
+    "recording/jobs",
+    "recording/jobs/{}",
+    "recording/jobs/{}/failedrecordings",
+    "recording/keyconfigurations",
+    "recording/keyconfigurations/{}",
+    "recording/localkeys",
+    "recording/localkeys/settings",
+    "recording/localkeys/settings/{}",
+    "recording/mediaretentionpolicies",
+    "recording/mediaretentionpolicies/{}",
+    "recording/recordingkeys",
+    "recording/recordingkeys/rotationschedule",
+    "recording/settings",
+    "recording/uploads/reports",
+    "recording/uploads/reports/{}",
+    "recordings/deletionprotection",
+    "recordings/retention/query",
+    "recordings/screensessions",
+    "recordings/screensessions/details",
+    // `acknowledge` and `metadata` today; the session's id in 2018.
+    "recordings/screensessions/{}",
+    "uploads/recordings",
+    "userrecordings",
+    "userrecordings/summary",
+    "userrecordings/{}",
+    "userrecordings/{}/media",
+    "userrecordings/{}/transcoding",
+];
+
+/// Codes of the API's own 403 answers.
+const API_CODES: [&str; 8] = [
+    "batch.download.permission.denied",
+    "conversation.error.forbidden.not.active.participant",
+    "missing.any.permissions",
+    "missing.permissions",
+    "missing.trustor.permissions",
+    "not.authorized",
+    "recording.orphan.edit.permission.check.failed",
+    "recording.recording.view.permission.check.failed",
+];
+
+/// Codes that gateways write for refusals of their own: Amazon API Gateway's response types and exceptions, and the
+/// response code details of Envoy, whose access control adds the policy in brackets.
+const PROXY_CODES: [&str; 7] = [
+    "access_denied",
+    "accessdeniedexception",
+    "ext_authz_denied",
+    "missing_authentication_token",
+    "missingauthenticationtokenexception",
+    "rbac_access_denied",
+    "waf_filtered",
+];
+
+/// What a request target names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Endpoint {
+    /// An endpoint of the API.
+    Exists,
+    /// A target addressed to the API that its published list does not have, with its kind: the path without what looks
+    /// like an identifier.
+    Nonexistent(Box<[u8]>),
+    /// A path of the site's own, such as a gateway's: what it stands for is not in the log.
+    SitesOwn,
+}
+
+/// What `target` names.
+pub(super) fn endpoint(target: &[u8]) -> Endpoint {
+    let path = path(target);
+    let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).collect();
+    // A gateway may put something before the API's own path.
+    let api = segments.windows(2).position(|pair| pair == [b"api".as_slice(), b"v2"]);
+    if let Some(own) = api.and_then(|at| segments.get(at + 2..))
+        && ENDPOINTS.iter().any(|known| fits(known, own))
+    {
+        return Endpoint::Exists;
+    }
+    let meant = match segments.as_slice() {
+        [first, ..] => *first == b"api" || is_version(first),
+        [] => false,
+    };
+    if api.is_none() && !meant {
+        return Endpoint::SitesOwn;
+    }
+    let mut kind = Vec::new();
+    for segment in segments.get(api.unwrap_or(0)..).unwrap_or_default() {
+        kind.push(b'/');
+        kind.extend_from_slice(if is_word(segment) { segment } else { b"{id}" });
+    }
+    Endpoint::Nonexistent(kind.into())
+}
+
+/// A kind of target as a sentence may show it: words of the platform's own paths, anything else left out.
+pub(super) fn shown(kind: &[u8]) -> String {
+    let words = |segment: &[u8]| {
+        let known = || ENDPOINTS.iter().flat_map(|known| known.split('/'));
+        segment == b"api" || is_version(segment) || known().any(|word| word.as_bytes() == segment)
+    };
+    let segments = kind.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).take(8);
+    segments
+        .map(|segment| if words(segment) { format!("/{}", segment.escape_ascii()) } else { "/{}".to_owned() })
+        .collect()
+}
+
+/// The path of a request target in origin or absolute form (RFC 9112 §3.2), without its query.
+fn path(target: &[u8]) -> &[u8] {
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let path = target.get(..end).unwrap_or(target);
+    if path.starts_with(b"/") {
+        return path;
+    }
+    let Some(host) = memchr::memmem::find(path, b"://").and_then(|scheme| path.get(scheme + 3..)) else { return path };
+    memchr::memchr(b'/', host).and_then(|at| host.get(at..)).unwrap_or_default()
+}
+
+fn fits(known: &str, segments: &[&[u8]]) -> bool {
+    let mut wanted = known.split('/');
+    segments.iter().all(|segment| wanted.next().is_some_and(|known| known == "{}" || known.as_bytes() == *segment))
+        && wanted.next().is_none()
+}
+
+fn is_version(segment: &[u8]) -> bool {
+    matches!(segment, [b'v', digits @ ..] if !digits.is_empty() && digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether a segment is a word of a path rather than an identifier.
+fn is_word(segment: &[u8]) -> bool {
+    let letters = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_');
+    is_version(segment) || (segment.len() <= 32 && segment.iter().all(letters))
+}
+
+/// Who answered, as far as the record shows.
+pub(super) fn answered_by(request: &ApiRequest) -> AnsweredBy {
+    if request.is_refused() && request.error_code.as_deref().is_some_and(is_proxy_code) {
+        return AnsweredBy::Proxy;
+    }
+    AnsweredBy::NotLogged
+}
+
+fn is_proxy_code(code: &[u8]) -> bool {
+    let word = code.split(|byte| *byte == b'[').next().unwrap_or_default();
+    let word = word.strip_suffix(b"_matched_policy").unwrap_or(word);
+    PROXY_CODES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Whether an error code is one of the API's own.
+pub(super) fn is_api_code(code: &[u8]) -> bool {
+    API_CODES.iter().any(|known| known.as_bytes() == code)
+}
+
+/// What to do where `hypothesis` is supported.
+pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Option<Remedy> {
+    let fields = rules.iter().map(|rule| rule.header.as_str()).collect::<Vec<_>>().join(" or ");
+    let values = rules.iter().flat_map(|rule| &rule.granted).map(|value| format!("\"{value}\"")).collect::<Vec<_>>();
+    let (basis, text) = match hypothesis {
+        Hypothesis::ConsentHeader => (
+            Basis::Claimed,
+            format!(
+                "Have the carrier or the SBC send {fields} in the INVITE once the caller agreed. That the recording API heeds \
+                 such a field is claimed, not documented. What the vendor documents is the call flow: on a trunk that \
+                 requires consent, the inbound flow runs Enable Participant Recording after the caller agreed."
+            ),
+        ),
+        Hypothesis::ConsentHeaderFormat => (
+            Basis::Claimed,
+            format!(
+                "Have the sender of {fields} write a value that the rule takes as given ({}), once in an INVITE. Which \
+                 values the platform expects is claimed, not documented.",
+                values.join(", ")
+            ),
+        ),
+        Hypothesis::HeaderStripped => (
+            Basis::Claimed,
+            format!(
+                "Have the device between the two packets pass {fields} on (header manipulation or pass-through rules of \
+                 the SBC). The vendor reserves names that begin with x-genesys, x-inin, x-pcv and x-gcv; a device may \
+                 drop them for that."
+            ),
+        ),
+        Hypothesis::TrunkCapability => (
+            Basis::Verified,
+            "Compare the external trunk's recording settings with those of the standard trunk: line recording \
+             (trunk_recording_enabled) and required consent (trunk_recording_consent_required). A \"Capabilities\" page \
+             is claimed by a forum thread only."
+                .to_owned(),
+        ),
+        Hypothesis::StalePermissionCache => (
+            Basis::Claimed,
+            "Let the trunk register anew when permissions or trunk settings have changed. That this flushes a cache is \
+             claimed, not documented; ask the vendor before relying on it."
+                .to_owned(),
+        ),
+        Hypothesis::ClientPermission => (
+            Basis::Verified,
+            "Give the role of the refused client one of recording:recording:view, recording:recordingSegment:view, \
+             recording:snippetRecording:view or recording:screenRecording:view in the right division, and its token the \
+             scope recordings or recordings:readonly; the narrower of role and scope wins."
+                .to_owned(),
+        ),
+        Hypothesis::WrongEndpoint => (
+            Basis::Verified,
+            "Ask for /api/v2/conversations/{conversationId}/recordings, one conversation at a time; the API has no list \
+             of recordings by trunk or by Call-ID. The conversation's id stands in analytics conversation details \
+             beside protocolCallId."
+                .to_owned(),
+        ),
+        Hypothesis::GatewayRefusal => (
+            Basis::Verified,
+            format!(
+                "Ask whoever runs the proxy before the API for the rule that refused these requests, and log the response \
+                 field {CORRELATION_FIELD}: the API sets it on its own answers, 403 too."
+            ),
+        ),
+        Hypothesis::FlowNotRecording | Hypothesis::DivisionOrCondition => return None,
+    };
+    Some(Remedy { text, basis })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn kind(target: &str, expected: &str) {
+        assert_eq!(endpoint(target.as_bytes()), Endpoint::Nonexistent(expected.as_bytes().into()), "{target}");
+    }
+
+    #[test]
+    fn the_published_endpoints_exist() {
+        for target in [
+            "/api/v2/conversations/c0ffee01-0000-4000-8000-000000000007/recordings?maxWaitMs=0",
+            "/api/v2/conversations/a%2Fb/recordings/0ec0/",
+            "https://api.mypurecloud.com/api/v2/orphanrecordings/1/media",
+            "/genesys/api/v2/recordings/screensessions/details",
+            "/api/v2/recording/jobs",
+        ] {
+            assert_eq!(endpoint(target.as_bytes()), Endpoint::Exists, "{target}");
+        }
+    }
+
+    #[test]
+    fn targets_of_the_thread_do_not() {
+        kind("/api/v2/recordings?trunkId=5160", "/api/v2/recordings");
+        kind("/v2/recordings", "/v2/recordings");
+        kind("/api/v2/recordings/screen/42", "/api/v2/recordings/screen/{id}");
+        kind("https://api.us.genesyscloud.com/v2/recordings/abc@192.0.2.1", "/v2/recordings/{id}");
+        kind("/api/v2/analytics/recordings/0EC0", "/api/v2/analytics/recordings/{id}");
+        kind("/api/v2/conversations/1/recordings/2/media", "/api/v2/conversations/{id}/recordings/{id}/media");
+    }
+
+    #[test]
+    fn a_path_of_the_sites_own_is_not_judged() {
+        for target in ["/gw/v1/recordings?callId=1", "/internal/audio/7", "/recordings", "", "*"] {
+            assert_eq!(endpoint(target.as_bytes()), Endpoint::SitesOwn, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_shows_no_word_of_the_evidence() {
+        assert_eq!(shown(b"/api/v2/recordings/john-doe/{id}"), "/api/v2/recordings/{}/{}");
+        assert_eq!(shown(b"/v2/recordings"), "/v2/recordings");
+    }
+
+    #[test]
+    fn codes_of_proxies_and_of_the_api() {
+        for code in
+            ["AccessDeniedException", "WAF_FILTERED", "rbac_access_denied_matched_policy[none]", "ext_authz_denied"]
+        {
+            assert!(is_proxy_code(code.as_bytes()), "{code}");
+        }
+        for code in ["forbidden", "missing.any.permissions", "", "403"] {
+            assert!(!is_proxy_code(code.as_bytes()), "{code}");
+        }
+        assert!(is_api_code(b"missing.any.permissions"));
+        assert!(!is_api_code(b"forbidden"));
+    }
+}

@@ -1,0 +1,285 @@
+//! Populations and captured calls written by hand, for the tests of this stage.
+
+use super::contingency::Counts;
+use super::hypothesis::{Hypothesis, Weighed, diagnose};
+use super::passage::Passage;
+use super::population::{Answer, AnsweredBy, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
+use crate::call::identity::{Binding, Identity, Link};
+use crate::call::legs::{self, At};
+use crate::call::registration::{Registration, registrations};
+use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
+use crate::facts::extract::{Extracted, Keep, Seen, signalling};
+use crate::facts::{ApiRequest, Audience, Hop, Name, NameKind, Place, SignallingBatch, Transport};
+use crate::http::{Method, StatusCode};
+use crate::settings::{Settings, Trunk, TrunkKind};
+use crate::verdict::{Consent, Measured, measure};
+
+/// The BYOC trunk in question, the standard one, and another BYOC one.
+pub(super) const SG1: usize = 0;
+pub(super) const PBX: usize = 1;
+pub(super) const SG2: usize = 2;
+
+pub(super) const CONSENTED: Option<Group> = Some(Group::Consented);
+pub(super) const MISSING: Option<Group> = Some(Group::Unconsented { invalid: false });
+pub(super) const INVALID: Option<Group> = Some(Group::Unconsented { invalid: true });
+pub(super) const UNKNOWN: Option<Group> = None;
+
+pub(super) fn settings() -> Settings {
+    let trunk = |name: &str, kind, addresses: &str, platform: &str| Trunk {
+        name: name.to_owned(),
+        kind,
+        addresses: vec![addresses.parse().expect("a literal network")],
+        platform_addresses: vec![platform.parse().expect("a literal network")],
+        ..Trunk::default()
+    };
+    Settings {
+        trunks: vec![
+            trunk("SG1", TrunkKind::Byoc, "10.1.0.0/16", "10.2.0.0/16"),
+            trunk("PBX", TrunkKind::Standard, "10.3.0.0/16", "10.4.0.0/16"),
+            trunk("SG2", TrunkKind::Byoc, "10.5.0.0/16", "10.6.0.0/16"),
+        ],
+        ..Settings::default()
+    }
+}
+
+pub(super) fn second(second: i64) -> Timestamp {
+    Timestamp::new(second * 1_000_000_000, 0)
+}
+
+pub(super) fn locus(record: u64) -> Locus {
+    Locus { source: SourceId(0), record }
+}
+
+pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -> ApiRequest {
+    ApiRequest {
+        at: Some(second(at)),
+        locus: Locus { source: SourceId(1), record },
+        method: Method("GET".into()),
+        target: Box::new(*b"/api/v2/conversations/c0ffee01/recordings"),
+        status: StatusCode(status),
+        client: client.map(|client| client.as_bytes().into()),
+        error_code: None,
+        request_id: None,
+        audience: Audience::RecordingList,
+        body_has_media_uri: false,
+        names: Vec::new(),
+    }
+}
+
+/// A call, who asked for it, and what they were answered.
+type Asked = (usize, Option<&'static str>, Vec<(ApiRequest, AnsweredBy)>);
+
+/// A population written down call by call. What it borrows is leaked: tests are short.
+pub(super) struct Sample {
+    pub(super) settings: Settings,
+    calls: Vec<Standing>,
+    units: Vec<Asked>,
+    loose: Vec<(ApiRequest, AnsweredBy, Option<usize>)>,
+    registrations: Vec<Registration>,
+    record: u64,
+}
+
+impl Sample {
+    pub(super) fn new() -> Self {
+        Self {
+            settings: settings(),
+            calls: Vec::new(),
+            units: Vec::new(),
+            loose: Vec::new(),
+            registrations: Vec::new(),
+            record: 0,
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.record += 1;
+        self.record
+    }
+
+    /// A call whose legs on `trunk` are of `group`; on the standard trunk it is in the control. Gives its index.
+    pub(super) fn call(&mut self, trunk: usize, group: Option<Group>) -> usize {
+        let record = self.next();
+        let invites = vec![At { at: second(record as i64), locus: locus(record) }];
+        let carried_invalid = group == INVALID;
+        let crossing = Crossing { trunk: Some(trunk), group, carried_invalid, invites, passages: Vec::new() };
+        self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX });
+        self.calls.len() - 1
+    }
+
+    /// `client` asks for `call` at these seconds and is answered so.
+    pub(super) fn asked(&mut self, call: usize, client: Option<&'static str>, answers: &[(i64, u16)]) -> &mut Self {
+        let answers = answers
+            .iter()
+            .map(|(at, status)| (request(self.next(), *at, *status, client), AnsweredBy::NotLogged))
+            .collect();
+        self.units.push((call, client, answers));
+        self
+    }
+
+    /// As many calls, each asked for once by `crm` and answered so.
+    pub(super) fn calls(&mut self, count: u64, trunk: usize, group: Option<Group>, status: u16) -> &mut Self {
+        for _ in 0..count {
+            let call = self.call(trunk, group);
+            self.asked(call, Some("crm"), &[(call as i64 + 10_000, status)]);
+        }
+        self
+    }
+
+    /// Consent carried towards the trunk of the call, kept there or not.
+    pub(super) fn passage(&mut self, call: usize, kept: bool) -> &mut Self {
+        let (upstream, here) = (self.next(), self.next());
+        let at = |record: u64| At { at: second(record as i64), locus: locus(record) };
+        let passage = Passage { upstream: at(upstream), here: at(here), kept };
+        self.calls[call].crossings[0].passages.push(passage);
+        self
+    }
+
+    pub(super) fn register(&mut self, trunk: usize, at: i64, status: Option<u16>) -> &mut Self {
+        let locus = locus(self.next());
+        self.registrations.push(Registration { at: second(at), locus, status, trunk });
+        self.registrations.sort_by_key(|registration| registration.at);
+        self
+    }
+
+    /// A refusal that no leg explains.
+    pub(super) fn loose(&mut self, target: &str, trunk: Option<usize>) -> &mut Self {
+        let request = ApiRequest { target: target.as_bytes().into(), ..request(self.next(), 1, 403, Some("crm")) };
+        self.loose.push((request, AnsweredBy::NotLogged, trunk));
+        self
+    }
+
+    /// Changes the last unit's requests.
+    pub(super) fn so(&mut self, change: impl Fn(&mut ApiRequest, &mut AnsweredBy)) -> &mut Self {
+        for (request, by) in &mut self.units.last_mut().expect("a unit").2 {
+            change(request, by);
+        }
+        self
+    }
+
+    pub(super) fn population(&self) -> Population<'static> {
+        let units = self.units.iter().flat_map(|(.., answers)| answers).map(|(request, _)| request);
+        let requests: Vec<ApiRequest> = units.chain(self.loose.iter().map(|(request, ..)| request)).cloned().collect();
+        let requests: &'static [ApiRequest] = requests.leak();
+        let mut next = requests.iter();
+        let mut answer = |by: AnsweredBy| Answer { request: next.next().expect("as many"), answered_by: by };
+        let units = self
+            .units
+            .iter()
+            .map(|(call, client, answers)| {
+                Unit::new(*call, client.map(str::as_bytes), answers.iter().map(|(_, by)| answer(*by)).collect())
+            })
+            .collect();
+        let loose = self.loose.iter().map(|(_, by, trunk)| Loose { answer: answer(*by), trunk: *trunk }).collect();
+        Population {
+            settings: Box::leak(Box::new(self.settings.clone())),
+            calls: self.calls.clone(),
+            units,
+            loose,
+            requests,
+            registrations: self.registrations.clone().leak(),
+        }
+    }
+
+    /// What is concluded of a hypothesis for SG1.
+    pub(super) fn weigh(&self, hypothesis: Hypothesis) -> Weighed {
+        row(&diagnose(&self.population()), SG1, hypothesis)
+    }
+}
+
+pub(super) fn row(diagnosis: &[Weighed], trunk: usize, hypothesis: Hypothesis) -> Weighed {
+    let own = diagnosis.iter().find(|weighed| weighed.trunk == trunk && weighed.hypothesis == hypothesis);
+    own.expect("a row for each").clone()
+}
+
+/// Captured calls, message by message, and what follows from them.
+#[derive(Default)]
+pub(super) struct Capture {
+    messages: Vec<(i64, Hop, Vec<u8>)>,
+    requests: Vec<ApiRequest>,
+}
+
+impl Capture {
+    /// One message from one address to another, both at port 5060.
+    pub(super) fn message(&mut self, at: i64, from: &str, to: &str, message: String) -> &mut Self {
+        let socket = |address: &str| format!("{address}:5060").parse().expect("a literal address");
+        self.messages.push((at, Hop { source: socket(from), destination: socket(to) }, message.into_bytes()));
+        self
+    }
+
+    /// A call of ten seconds from `at` on; `rows` are further header rows of its INVITE and 200.
+    pub(super) fn call(&mut self, at: i64, from: &str, to: &str, call_id: &str, rows: [&str; 2]) -> &mut Self {
+        let [invite, ok] = rows;
+        self.message(at, from, to, message("INVITE sip:1@platform SIP/2.0", call_id, from, "1 INVITE", invite, true));
+        self.message(at + 1, to, from, message("SIP/2.0 200 OK", call_id, from, "1 INVITE", ok, true));
+        self.message(at + 11, from, to, message("BYE sip:1@platform SIP/2.0", call_id, from, "2 BYE", "", false))
+    }
+
+    /// The API answers a request for the call of that Call-ID.
+    pub(super) fn asked(&mut self, at: i64, call_id: &str, client: Option<&str>, status: u16) -> &mut Self {
+        let name = Name { kind: NameKind::CallId, place: Place::Query, value: call_id.as_bytes().into() };
+        let record = self.requests.len() as u64 + 1;
+        self.requests.push(ApiRequest { names: vec![name], ..request(record, at, status, client) });
+        self
+    }
+
+    pub(super) fn population<R>(&self, settings: &Settings, read: impl FnOnce(&Population<'_>) -> R) -> R {
+        let keep = Keep::new(settings);
+        let mut batch = SignallingBatch::default();
+        let mut anomalies = Anomalies::default();
+        for ((at, hop, payload), record) in self.messages.iter().zip(1..) {
+            let seen =
+                Seen { at: second(*at), locus: locus(record), hop: *hop, transport: Transport::Udp, truncated: false };
+            let extracted = signalling(payload, seen, &keep, &mut batch, &mut anomalies);
+            assert_eq!(extracted, Extracted::Message, "{}", String::from_utf8_lossy(payload));
+        }
+        let batches = [batch];
+        let legs = legs::correlate(&batches, settings);
+        let consents: Vec<Consent> = legs.iter().map(|leg| Consent::of(leg, settings, None)).collect();
+        let measured: Vec<Measured> = legs.iter().zip(&consents).map(|(leg, own)| measure(leg, own)).collect();
+        let judged: Vec<Judged<'_>> =
+            consents.iter().zip(&measured).map(|(consent, measured)| Judged { consent, measured }).collect();
+        let identity = Identity::of(&legs);
+        let bindings: Vec<Binding> =
+            self.requests.iter().map(|request| identity.bind(request, &legs, settings)).collect();
+        let mut bound: Vec<Vec<(usize, Link)>> = vec![Vec::new(); legs.len()];
+        for (place, binding) in bindings.iter().enumerate() {
+            if let Binding::Legs(links) = binding {
+                links.iter().for_each(|link| bound[link.leg].push((place, *link)));
+            }
+        }
+        let registrations = registrations(&batches, settings);
+        read(&Population::of(&Material {
+            settings,
+            batches: &batches,
+            legs: &legs,
+            judged: &judged,
+            calls: &identity.calls.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            requests: &self.requests,
+            bindings: &bindings,
+            requests_in_range: &vec![true; self.requests.len()],
+            bound: &bound,
+            registrations: &registrations,
+        }))
+    }
+}
+
+/// One SIP message. `start` is its start line, `from` the host of the caller.
+pub(super) fn message(start: &str, call_id: &str, from: &str, cseq: &str, rows: &str, described: bool) -> String {
+    let to_tag = if start.starts_with("INVITE") { "" } else { ";tag=b" };
+    let body = if described {
+        format!("v=0\r\no=- 1 1 IN IP4 {from}\r\ns=-\r\nc=IN IP4 {from}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n")
+    } else {
+        String::new()
+    };
+    let kind = if described { "Content-Type: application/sdp\r\n" } else { "" };
+    format!(
+        "{start}\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK-{cseq}\r\nFrom: <sip:2@{from}>;tag=a\r\nTo: <sip:1@platform>{to_tag}\r\n\
+         Call-ID: {call_id}\r\nCSeq: {cseq}\r\n{rows}{kind}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Counts without mixed calls.
+pub(super) fn counts(refused: u64, allowed: u64) -> Counts {
+    Counts { refused, allowed, mixed: 0 }
+}

@@ -1,0 +1,278 @@
+//! What was asked for, and who answered: `wrong_endpoint` and `gateway_refusal`.
+//!
+//! Judged request by request, over every refusal of the trunk's calls, every refused query for the trunk, and every
+//! refusal that is tied to no call: such a one may be of this trunk, and is counted apart. Called by
+//! [`super::hypothesis`].
+//!
+//! # Design
+//!
+//! A kind of target that was allowed elsewhere speaks against the hypothesis even where the published API does not have
+//! it: something answers there. A path of the site's own, such as a gateway's, is not judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::hypothesis::{Shown, Status, Weighing};
+use super::platform::{self, Endpoint};
+use super::population::{Answer, AnsweredBy, Outcome, Population, Unit};
+use super::text::{list, several, were};
+use crate::call::legs::At;
+use crate::facts::ApiRequest;
+
+/// The refusals that concern `trunk`, and how many of them are tied to no call and no trunk.
+fn refusals<'m>(population: &Population<'m>, trunk: usize) -> (Vec<Answer<'m>>, u64) {
+    let mut refusals: Vec<Answer<'m>> = refused_units(population, trunk).flat_map(Unit::refusals).collect();
+    // A request that informs several calls is one request.
+    refusals.sort_unstable_by_key(|answer| answer.request.locus);
+    refusals.dedup_by_key(|answer| answer.request.locus);
+    let mut unbound = 0;
+    for loose in population.loose.iter().filter(|loose| loose.trunk.is_none_or(|named| named == trunk)) {
+        unbound += u64::from(loose.trunk.is_none());
+        refusals.push(loose.answer);
+    }
+    (refusals, unbound)
+}
+
+/// The units on `trunk` that were ever refused.
+fn refused_units<'p, 'm>(population: &'p Population<'m>, trunk: usize) -> impl Iterator<Item = &'p Unit<'m>> {
+    population.on(trunk).map(|(unit, _)| unit).filter(|unit| unit.outcome() != Outcome::Allowed)
+}
+
+fn at(request: &ApiRequest) -> Option<At> {
+    Some(At { at: request.at?, locus: request.locus })
+}
+
+/// ` (3 of them tied to no call)`.
+fn apart(unbound: u64) -> String {
+    match unbound {
+        0 => String::new(),
+        unbound => format!(" ({unbound} of them tied to no call)"),
+    }
+}
+
+/// Whether the refused targets are the API's.
+pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
+    let (refused, unbound) = refusals(population, trunk);
+    let (mut exist, mut own) = (Vec::new(), 0);
+    let mut nonexistent: BTreeMap<Box<[u8]>, Vec<&ApiRequest>> = BTreeMap::new();
+    for answer in &refused {
+        match platform::endpoint(&answer.request.target) {
+            Endpoint::Exists => exist.push(answer.request),
+            Endpoint::Nonexistent(kind) => nonexistent.entry(kind).or_default().push(answer.request),
+            Endpoint::SitesOwn => own += 1,
+        }
+    }
+    // Asked only where it matters: the log may hold many more allowed requests than refused kinds.
+    let mut allowed_kinds: BTreeSet<Box<[u8]>> = BTreeSet::new();
+    let mut allowed_at = Shown::default();
+    if !nonexistent.is_empty() {
+        for request in population.requests.iter().filter(|request| request.is_allowed()) {
+            if let Endpoint::Nonexistent(kind) = platform::endpoint(&request.target)
+                && nonexistent.contains_key(&kind)
+            {
+                allowed_at.extend(at(request));
+                allowed_kinds.insert(kind);
+            }
+        }
+    }
+    let (mut never, mut elsewhere) = (Vec::new(), 0_u64);
+    let mut kinds: Vec<(usize, String)> = Vec::new();
+    for (kind, requests) in &nonexistent {
+        if allowed_kinds.contains(kind) {
+            elsewhere += requests.len() as u64;
+        } else {
+            kinds.push((requests.len(), platform::shown(kind)));
+            never.extend(requests.iter().copied());
+        }
+    }
+    kinds.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+    kinds.dedup_by(|one, other| one.1 == other.1);
+    let counts = vec![
+        ("refused_requests", refused.len() as u64),
+        ("nonexistent", never.len() as u64),
+        ("nonexistent_allowed_elsewhere", elsewhere),
+        ("existing", exist.len() as u64),
+        ("sites_own", own),
+        ("unbound", unbound),
+    ];
+    let status =
+        Status::of(!never.is_empty(), elsewhere > 0 || (never.is_empty() && !exist.is_empty()), Status::Untested);
+    if status == Status::Untested {
+        let text = if refused.is_empty() {
+            "No recording request was refused that concerns this trunk.".to_owned()
+        } else {
+            format!(
+                "All {}{} went to paths of the site's own, which say nothing of the platform's. The log of what the gateway \
+                 asks the platform for would tell.",
+                several(refused.len() as u64, "refused request"),
+                apart(unbound)
+            )
+        };
+        return Weighing { counts, ..Weighing::untested(text) };
+    }
+    let mut text = format!(
+        "Of {}{}, {} {} for targets that the platform's published API has",
+        several(refused.len() as u64, "refused request"),
+        apart(unbound),
+        exist.len(),
+        were(exist.len() as u64)
+    );
+    if !never.is_empty() {
+        let kinds = list(kinds.into_iter().map(|(_, kind)| kind), 3);
+        text.push_str(&format!(
+            ", {} for targets that it does not have and that were never allowed ({kinds})",
+            never.len()
+        ));
+    }
+    if elsewhere > 0 {
+        text.push_str(&format!(", {elsewhere} for targets that it does not have but that were allowed at other times"));
+    }
+    if own > 0 {
+        text.push_str(&format!(", {own} for paths of the site's own"));
+    }
+    text.push('.');
+    let mut shown: Vec<Shown> = vec![never.iter().filter_map(|request| at(request)).collect()];
+    if never.is_empty() {
+        shown.push(exist.iter().filter_map(|request| at(request)).collect());
+    }
+    if elsewhere > 0 {
+        shown.push(allowed_at);
+    }
+    Weighing { status, counts, p: None, text, shown, refusals: never.iter().map(|request| request.locus).collect() }
+}
+
+/// Whether the API itself refused.
+pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
+    let (refused, unbound) = refusals(population, trunk);
+    let by = |who: AnsweredBy| refused.iter().filter(move |answer| answer.answered_by == who);
+    let (api, proxy) = (by(AnsweredBy::Api).count() as u64, by(AnsweredBy::Proxy).count() as u64);
+    let coded = |answer: &&Answer<'_>| answer.request.error_code.as_deref().is_some_and(platform::is_api_code);
+    let api_codes = refused.iter().filter(coded).count() as u64;
+    let counts = vec![
+        ("refused_requests", refused.len() as u64),
+        ("by_api", api),
+        ("by_proxy", proxy),
+        ("api_error_codes", api_codes),
+        ("unbound", unbound),
+    ];
+    let spoken = match api_codes {
+        0 => String::new(),
+        1 => " One carries an error code that the API is known to use.".to_owned(),
+        many => format!(" {many} carry an error code that the API is known to use."),
+    };
+    let many = several(refused.len() as u64, "refused request");
+    if api == 0 && proxy == 0 {
+        let text = if refused.is_empty() {
+            "No recording request was refused that concerns this trunk.".to_owned()
+        } else {
+            format!(
+                "The log does not tell who answered the {many}{}.{spoken} The response field {}, which the API sets on its \
+                 own answers, would tell.",
+                apart(unbound),
+                platform::CORRELATION_FIELD
+            )
+        };
+        return Weighing { counts, ..Weighing::untested(text) };
+    }
+    let text = format!(
+        "Of {many}{}, {proxy} {} answered with a code that gateways write for refusals of their own, {api} with the API's own \
+         correlation id.{spoken}",
+        apart(unbound),
+        were(proxy)
+    );
+    let shown =
+        [AnsweredBy::Proxy, AnsweredBy::Api].map(|who| by(who).filter_map(|answer| at(answer.request)).collect());
+    let refusals = by(AnsweredBy::Proxy).map(|answer| answer.request.locus).collect();
+    Weighing {
+        status: Status::of(proxy > 0, api > 0, Status::Untested),
+        counts,
+        p: None,
+        text,
+        shown: shown.into(),
+        refusals,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hypothesis::Hypothesis;
+    use super::super::sample::{MISSING, PBX, SG1, SG2, Sample};
+    use super::*;
+
+    const LISTED: &str = "/api/v2/conversations/c0ffee01/recordings";
+    const INVENTED: &str = "/api/v2/recordings?trunkId=1";
+
+    /// Calls on a trunk, each asked for under a target and answered so.
+    fn asked(calls: &[(usize, &str, u16)]) -> Sample {
+        let mut sample = Sample::new();
+        for (trunk, target, status) in calls {
+            sample.calls(1, *trunk, MISSING, *status).so(|request, _| request.target = target.as_bytes().into());
+        }
+        sample
+    }
+
+    #[track_caller]
+    fn check(calls: &[(usize, &str, u16)], expected: Status) -> super::super::Weighed {
+        let weighed = asked(calls).weigh(Hypothesis::WrongEndpoint);
+        assert_eq!(weighed.status, expected, "{calls:?}: {}", weighed.explanation);
+        weighed
+    }
+
+    #[test]
+    fn wrong_endpoint_by_the_table() {
+        let weighed = check(&[(SG1, INVENTED, 403), (SG1, LISTED, 403)], Status::Supported);
+        assert!(weighed.explanation.contains("(/api/v2/recordings)"), "{}", weighed.explanation);
+        check(&[(SG1, LISTED, 403)], Status::Contradicted);
+        check(&[(SG1, INVENTED, 403), (PBX, "/api/v2/recordings?trunkId=2", 200)], Status::Contradicted);
+        check(&[(SG1, INVENTED, 403), (SG1, "/v2/recordings", 403), (PBX, INVENTED, 200)], Status::Inconclusive);
+        check(&[(SG1, "/gw/v1/recordings?callId=1", 403)], Status::Untested);
+        check(&[(SG1, LISTED, 200), (SG2, INVENTED, 403)], Status::Untested);
+        check(&[], Status::Untested);
+    }
+
+    #[test]
+    fn refusals_tied_to_the_trunk_or_to_nothing_count_too() {
+        let mut sample = asked(&[(SG1, LISTED, 403)]);
+        sample.loose(INVENTED, Some(SG2));
+        assert_eq!(sample.weigh(Hypothesis::WrongEndpoint).status, Status::Contradicted);
+        sample.loose(INVENTED, Some(SG1)).loose("/v2/recordings", None);
+        let weighed = sample.weigh(Hypothesis::WrongEndpoint);
+        assert_eq!(weighed.status, Status::Supported);
+        assert_eq!((weighed.counts["nonexistent"], weighed.counts["unbound"]), (2, 1));
+        assert!(
+            weighed.explanation.starts_with("Of 3 refused requests (1 of them tied to no call), 1 was"),
+            "{}",
+            weighed.explanation
+        );
+    }
+
+    #[test]
+    fn gateway_refusal_by_the_table() {
+        use AnsweredBy::{Api, NotLogged, Proxy};
+        for (answers, expected) in [
+            (vec![Proxy, NotLogged], Status::Supported),
+            (vec![Api, NotLogged], Status::Contradicted),
+            (vec![Api, Proxy], Status::Inconclusive),
+            (vec![NotLogged], Status::Untested),
+            (vec![], Status::Untested),
+        ] {
+            let mut sample = Sample::new();
+            for by in &answers {
+                sample.calls(1, SG1, MISSING, 403).so(|_, own| *own = *by);
+            }
+            let weighed = sample.weigh(Hypothesis::GatewayRefusal);
+            assert_eq!(weighed.status, expected, "{answers:?}: {}", weighed.explanation);
+        }
+    }
+
+    #[test]
+    fn an_error_code_of_the_api_alone_tells_nothing_but_is_told() {
+        let mut sample = Sample::new();
+        sample
+            .calls(2, SG1, MISSING, 403)
+            .so(|request, _| request.error_code = Some(Box::new(*b"missing.permissions")));
+        let weighed = sample.weigh(Hypothesis::GatewayRefusal);
+        assert_eq!(weighed.status, Status::Untested);
+        assert!(weighed.explanation.contains("One carries an error code that the API"), "{}", weighed.explanation);
+        assert!(weighed.explanation.contains("ININ-Correlation-Id"), "{}", weighed.explanation);
+    }
+}

@@ -109,6 +109,8 @@ pub struct Concluded<'a> {
     pub registrations: &'a [call::registration::Registration],
     /// For each rule whether its field occurs on some INVITE.
     pub rules_seen: &'a [bool],
+    /// For each trunk of the settings what of its traffic cannot be read.
+    pub unseen: &'a [Unseen],
 }
 
 impl<'a> Concluded<'a> {
@@ -435,7 +437,7 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
                 source: pointer(registration.locus),
             })
             .collect(),
-        unseen: Unseen::default(),
+        unseen: place.and_then(|place| concluded.unseen.get(place)).copied().unwrap_or_default(),
         refusals: refusals.collect(),
     }
 }

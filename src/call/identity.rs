@@ -84,6 +84,8 @@ pub enum Unbound {
     NoSuchCall,
     /// Its record has no readable time.
     NoTime,
+    /// What it names is no call of the evidence, and may be one whose signalling is encrypted.
+    SignallingNotCaptured,
     /// It names a trunk that is not configured.
     UnknownTrunk,
 }
@@ -99,6 +101,7 @@ impl Unbound {
             Self::NoIdentifier => "no_identifier",
             Self::NoSuchCall => "no_such_call",
             Self::NoTime => "no_time",
+            Self::SignallingNotCaptured => "signalling_not_captured",
             Self::UnknownTrunk => "unknown_trunk",
         }
     }

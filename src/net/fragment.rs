@@ -103,7 +103,8 @@ pub fn join(id: &Id, fragments: &[(u32, bool, bool, &[u8])]) -> Joined {
                 fresh.push((at, *start));
             }
             let (low, high) = (at.max(*start), to.min(*behind));
-            let (old, new) = (payload.get(low..high).unwrap_or_default(), bytes.get(low - from..high - from).unwrap_or_default());
+            let (old, new) =
+                (payload.get(low..high).unwrap_or_default(), bytes.get(low - from..high - from).unwrap_or_default());
             if let Some(differs) = old.iter().zip(new).position(|(old, new)| old != new) {
                 conflict_at = conflict_at.min(low + differs);
             }

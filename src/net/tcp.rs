@@ -328,8 +328,12 @@ mod tests {
     #[test]
     fn any_order_gives_the_stream_also_around_the_end_of_the_sequence_space() {
         for base in [7, u32::MAX - 3, u32::MAX] {
-            let parts =
-                [syn(1, base), piece(2, base.wrapping_add(1), b"abc"), piece(3, base.wrapping_add(4), b"de"), piece(4, base.wrapping_add(6), b"f")];
+            let parts = [
+                syn(1, base),
+                piece(2, base.wrapping_add(1), b"abc"),
+                piece(3, base.wrapping_add(4), b"de"),
+                piece(4, base.wrapping_add(6), b"f"),
+            ];
             for first in 0..4 {
                 for second in 0..4 {
                     for third in 0..4 {
@@ -349,10 +353,14 @@ mod tests {
 
     #[test]
     fn copies_and_overlaps_count_once_and_the_first_bytes_win() {
-        let found = streams(&[piece(1, 10, b"abcd"), piece(2, 10, b"abcd"), piece(3, 12, b"cdef"), piece(4, 8, b"__abcXe")]);
+        let found =
+            streams(&[piece(1, 10, b"abcd"), piece(2, 10, b"abcd"), piece(3, 12, b"cdef"), piece(4, 8, b"__abcXe")]);
         assert_eq!(found[0].runs.len(), 1);
         assert_eq!(found[0].runs[0].bytes, b"__abcdef");
-        assert_eq!(found[0].conflicts.iter().map(|(from, to, locus)| (*from, *to, locus.record)).collect::<Vec<_>>(), [(5, 6, 4)]);
+        assert_eq!(
+            found[0].conflicts.iter().map(|(from, to, locus)| (*from, *to, locus.record)).collect::<Vec<_>>(),
+            [(5, 6, 4)]
+        );
         assert_eq!(found[0].runs[0].completed(2, 8).map(|mark| mark.locus.record), Some(3));
         assert_eq!(found[0].runs[0].mark(2).map(|mark| mark.locus.record), Some(1));
     }
@@ -368,7 +376,14 @@ mod tests {
 
     #[test]
     fn a_syn_with_another_number_begins_another_stream() {
-        let pieces = [syn(1, 100), piece(2, 101, b"old"), syn(3, 900), piece(4, 901, b"new"), piece(5, 104, b"late"), syn(6, 900)];
+        let pieces = [
+            syn(1, 100),
+            piece(2, 101, b"old"),
+            syn(3, 900),
+            piece(4, 901, b"new"),
+            piece(5, 104, b"late"),
+            syn(6, 900),
+        ];
         assert_eq!(runs(&pieces), [["0:oldlate"], ["0:new"]]);
     }
 

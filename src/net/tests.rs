@@ -342,11 +342,7 @@ fn fragments_inside_a_tunnel_are_fragments() {
     part[6] = 0x20;
     for encapsulation in ENCAPSULATIONS {
         let bytes = (encapsulation.wrap)(&part);
-        assert_eq!(
-            whole(encapsulation.link_type, &bytes),
-            Packet::Fragment { truncated: false },
-            "{}",
-            encapsulation.name
-        );
+        let Packet::Fragment(found) = whole(encapsulation.link_type, &bytes) else { panic!("{}", encapsulation.name) };
+        assert!(!found.truncated, "{}", encapsulation.name);
     }
 }

@@ -165,7 +165,10 @@ pub(crate) mod tests {
                 let payload = vec![b'x'; length];
                 let bytes = made(0x81, mask, &payload);
                 let found = frame(&bytes).expect("a frame").expect("whole");
-                assert_eq!((found.payload, found.mask, found.last, found.kind), (length as u64, mask, true, Kind::Data));
+                assert_eq!(
+                    (found.payload, found.mask, found.last, found.kind),
+                    (length as u64, mask, true, Kind::Data)
+                );
                 let mut text = Vec::new();
                 unmask(&bytes[found.header..], mask, &mut text);
                 assert_eq!(text, payload);
@@ -178,7 +181,14 @@ pub(crate) mod tests {
 
     #[test]
     fn what_breaks_the_rules_is_no_frame() {
-        for bytes in [&[0x83, 0][..], &[0x91, 0], &[0x09, 0], &[0x89, 126, 0, 126], &[0x81, 126, 0, 5], &[0x81, 127, 0, 0, 0, 0, 0, 0, 0, 9]] {
+        for bytes in [
+            &[0x83, 0][..],
+            &[0x91, 0],
+            &[0x09, 0],
+            &[0x89, 126, 0, 126],
+            &[0x81, 126, 0, 5],
+            &[0x81, 127, 0, 0, 0, 0, 0, 0, 0, 9],
+        ] {
             assert_eq!(frame(bytes), None, "{bytes:02x?}");
         }
         assert!(frame(&[0xc1, 0]).expect("a frame").expect("whole").compressed);

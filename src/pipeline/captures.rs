@@ -412,7 +412,7 @@ mod tests {
     fn read(bytes: &[u8], threads: usize) -> CaptureSum {
         let keep = Keep::new(&Settings::default());
         let format = capture::recognise(bytes).expect("a capture");
-        let reading = reading(SourceId(0), Box::new(io::Cursor::new(bytes.to_vec())), format, &keep);
+        let reading = reading(SourceId(0), Box::new(io::Cursor::new(bytes.to_vec())), format, &keep, Limits::of(1));
         if threads == 1 {
             let mut buffer = Vec::new();
             while reading.step(&mut buffer) {}

@@ -102,7 +102,13 @@ impl Pieces {
     fn push(&mut self, frame: &Frame<'_>, what: What, bytes: &[u8], truncated: bool) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.entries.push(Entry { at: frame.at, record: frame.record, what, truncated, bytes: (start, self.bytes.len()) });
+        self.entries.push(Entry {
+            at: frame.at,
+            record: frame.record,
+            what,
+            truncated,
+            bytes: (start, self.bytes.len()),
+        });
     }
 }
 
@@ -245,7 +251,14 @@ impl Gathering {
                     self.segment(if turned { ends.turned() } else { *ends }, held, bytes, anomalies);
                 }
                 What::Fragment { id, offset, more } => {
-                    let part = Part { at: entry.at, locus, offset: *offset, more: *more, truncated: entry.truncated, bytes: bytes.into() };
+                    let part = Part {
+                        at: entry.at,
+                        locus,
+                        offset: *offset,
+                        more: *more,
+                        truncated: entry.truncated,
+                        bytes: bytes.into(),
+                    };
                     self.fragments.add(*id, part, anomalies);
                 }
             }
@@ -309,7 +322,8 @@ impl Gathering {
         if self.kept_bytes + cost > room {
             connection.overflowed = true;
             let most = self.limits.tcp_bytes;
-            anomalies.note("limit_tcp_bytes", record, || format!("more than {most} bytes of TCP to be kept of one capture"));
+            anomalies
+                .note("limit_tcp_bytes", record, || format!("more than {most} bytes of TCP to be kept of one capture"));
         } else {
             self.kept_bytes += cost;
             connection.keep(held, bytes);
@@ -435,7 +449,8 @@ impl Fragments {
         let record = Some(part.locus.record);
         let pending = self.pending.entry(id).or_default();
         if pending.done {
-            let is_copy = |known: &Part| known.offset == part.offset && known.bytes == part.bytes && known.more == part.more;
+            let is_copy =
+                |known: &Part| known.offset == part.offset && known.bytes == part.bytes && known.more == part.more;
             if pending.parts.iter().any(is_copy) {
                 return;
             }
@@ -449,7 +464,9 @@ impl Fragments {
             self.order.push_back((part.at.ns, id, self.births));
         }
         if pending.parts.len() >= MAX_FRAGMENTS || self.bytes + part.bytes.len() > FRAGMENT_BYTES {
-            anomalies.note("limit_fragments", record, || format!("more than {MAX_FRAGMENTS} fragments, or {FRAGMENT_BYTES} bytes of them"));
+            anomalies.note("limit_fragments", record, || {
+                format!("more than {MAX_FRAGMENTS} fragments, or {FRAGMENT_BYTES} bytes of them")
+            });
             return;
         }
         self.bytes += part.bytes.len();
@@ -465,14 +482,17 @@ impl Fragments {
             pending.done = true;
             let first = pending.parts.iter().filter(|part| part.offset == 0).map(|part| part.at).min().unwrap_or(at);
             if packet.conflict {
-                anomalies.note("fragment_overlap", record, || "fragments of one packet contradict each other".to_owned());
+                anomalies
+                    .note("fragment_overlap", record, || "fragments of one packet contradict each other".to_owned());
             }
             if matters(&packet) {
                 self.packets.push(Reassembled { at: first, locus, packet });
             }
         }
         if self.pending.len() > PENDING_PACKETS {
-            anomalies.note("limit_fragments", record, || format!("more than {PENDING_PACKETS} packets in fragments at a time"));
+            anomalies.note("limit_fragments", record, || {
+                format!("more than {PENDING_PACKETS} packets in fragments at a time")
+            });
             self.give_up();
         }
     }

@@ -25,7 +25,9 @@ use std::collections::BTreeMap;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::gather::{Connection, Gathered, Guess, Held, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame, join as join_parts};
+use super::gather::{
+    Connection, Gathered, Guess, Held, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame, join as join_parts,
+};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{self, Extracted, Keep, Seen};
 use crate::facts::{Hop, SignallingBatch, Transport};
@@ -154,12 +156,16 @@ fn complete(mut incomplete: Vec<(fragment::Id, Vec<Part>)>, packets: &mut Vec<Re
         if !whole {
             let count = parts.len();
             let effect = reader.effects.entry(last.source).or_default();
-            effect.anomalies.note("lost_fragment", Some(last.record), || format!("{count} fragments captured of a packet, not all"));
+            effect.anomalies.note("lost_fragment", Some(last.record), || {
+                format!("{count} fragments captured of a packet, not all")
+            });
         }
         let Some(packet) = packet else { continue };
         if packet.conflict {
             let effect = reader.effects.entry(last.source).or_default();
-            effect.anomalies.note("fragment_overlap", Some(last.record), || "fragments of one packet contradict each other".to_owned());
+            effect.anomalies.note("fragment_overlap", Some(last.record), || {
+                "fragments of one packet contradict each other".to_owned()
+            });
         }
         let Some(at) = at else { continue };
         packets.push(Reassembled { at, locus: last, packet });
@@ -173,7 +179,8 @@ fn tls_connections(mut uses: Vec<(Ends, TlsUse, SourceId)>) -> Vec<TlsConnection
     for (key, used, _) in uses {
         // Without a SYN of its own it goes on what began before.
         let goes_on = |known: &[Option<u32>; 2]| {
-            used.initial == [None; 2] || known.iter().zip(&used.initial).any(|(one, other)| one.is_some() && one == other)
+            used.initial == [None; 2]
+                || known.iter().zip(&used.initial).any(|(one, other)| one.is_some() && one == other)
         };
         match found.last_mut().filter(|(known, initial, _)| *known == key && goes_on(initial)) {
             Some((_, _, connection)) => {
@@ -210,10 +217,12 @@ impl Merged {
             return;
         }
         self.bytes.extend_from_slice(&connection.bytes);
-        self.held.extend(connection.held.into_iter().map(|held| Held {
-            bytes: (held.bytes.0 + offset, held.bytes.1 + offset),
-            ..held
-        }));
+        self.held.extend(
+            connection
+                .held
+                .into_iter()
+                .map(|held| Held { bytes: (held.bytes.0 + offset, held.bytes.1 + offset), ..held }),
+        );
     }
 
     fn push(&mut self, held: Held, bytes: &[u8]) {
@@ -416,10 +425,14 @@ impl<'k> Reader<'k> {
     }
 
     fn framed(&mut self, stream: &Stream, run: &Run, framed: &framing::Framed, hop: Hop) {
-        let (Some(first), Some(completed)) = (run.mark(framed.start), run.completed(framed.start, framed.end)) else { return };
+        let (Some(first), Some(completed)) = (run.mark(framed.start), run.completed(framed.start, framed.end)) else {
+            return;
+        };
         let (at, locus) = (first.at, completed.locus);
         if matches!(framed.ending, framing::Ending::Guessed | framing::Ending::Unstated) {
-            self.note("no_content_length", locus, || "the message ends where another starts, or where nothing follows".to_owned());
+            self.note("no_content_length", locus, || {
+                "the message ends where another starts, or where nothing follows".to_owned()
+            });
         }
         let believed = believed(stream, run, framed.start, framed.end);
         let is_whole = matches!(framed.ending, framing::Ending::Stated | framing::Ending::Unstated);
@@ -511,13 +524,17 @@ impl<'k> Reader<'k> {
         (start, from, end): (usize, usize, usize),
         hop: Hop,
     ) {
-        let (Some(first), Some(completed)) = (run.mark(start), run.completed(start, end.min(run.bytes.len()))) else { return };
+        let (Some(first), Some(completed)) = (run.mark(start), run.completed(start, end.min(run.bytes.len()))) else {
+            return;
+        };
         match frame.kind {
             websocket::Kind::Control => return,
             websocket::Kind::Data => {
                 self.unwrapped(open.take(), true, hop);
                 if frame.compressed {
-                    self.note("websocket_compressed", completed.locus, || "a compressed message is not read".to_owned());
+                    self.note("websocket_compressed", completed.locus, || {
+                        "a compressed message is not read".to_owned()
+                    });
                 }
                 *open = Some(Unwrapped {
                     bytes: Vec::new(),

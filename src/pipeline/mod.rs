@@ -14,16 +14,17 @@ use std::path::PathBuf;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
-use crate::call::{self, Leg, identity::Binding, identity::Identity};
+use crate::call::identity::{Binding, Identity, Unbound};
+use crate::call::{self, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Locus, SourceId};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
-use crate::report::model::Report;
+use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
-use crate::settings::Settings;
+use crate::settings::{Network, Settings, TrunkKind};
 use crate::verdict::{self, BoundRequest, Consent, State};
 
 use source::{Read, SourceTask};
@@ -107,7 +108,16 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
     let registrations = call::registration::registrations(&batches, settings);
     let (requests, copies) = call::requests::distinct(requests);
     let identity = Identity::of(&legs);
-    let bindings: Vec<Binding> = requests.par_iter().map(|request| identity.bind(request, &legs, settings)).collect();
+    let hidden = Hidden::of(&joined.tls, settings);
+    let bindings: Vec<Binding> = requests
+        .par_iter()
+        .map(|request| match identity.bind(request, &legs, settings) {
+            Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request, settings) => {
+                Binding::Nothing(Unbound::SignallingNotCaptured)
+            }
+            binding => binding,
+        })
+        .collect();
 
     let mut bound: Vec<Vec<(usize, call::identity::Link)>> = vec![Vec::new(); legs.len()];
     for (place, binding) in bindings.iter().enumerate() {
@@ -173,8 +183,47 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         rules_seen: &rules_seen(&legs, settings),
         population: &population,
         diagnosis: &diagnosis::diagnose(&population),
+        unseen: &hidden.trunks,
     });
     Audit { report, failures }
+}
+
+/// What is encrypted, by trunk.
+struct Hidden {
+    /// For each trunk of the settings.
+    trunks: Vec<Unseen>,
+    /// When the first TLS connection of a BYOC trunk was seen, in nanoseconds; a call may have begun in it from then on.
+    byoc_from: Option<i64>,
+}
+
+impl Hidden {
+    fn of(connections: &[join::TlsConnection], settings: &Settings) -> Self {
+        let mut hidden = Self { trunks: vec![Unseen::default(); settings.trunks.len()], byoc_from: None };
+        for connection in connections {
+            let ends = [connection.hop.source.ip(), connection.hop.destination.ip()];
+            let touches = |networks: &[Network]| networks.iter().any(|network| ends.iter().any(|end| network.contains(*end)));
+            let trunks = || settings.trunks.iter();
+            let place = trunks()
+                .position(|trunk| touches(&trunk.platform_addresses))
+                .or_else(|| trunks().position(|trunk| touches(&trunk.addresses)));
+            let Some(place) = place else { continue };
+            if let Some(unseen) = hidden.trunks.get_mut(place) {
+                unseen.tls_connections += 1;
+                unseen.tls_packets += connection.packets;
+            }
+            if settings.trunks.get(place).is_some_and(|trunk| trunk.kind == TrunkKind::Byoc) {
+                let first = connection.first.ns;
+                hidden.byoc_from = Some(hidden.byoc_from.map_or(first, |known| known.min(first)));
+            }
+        }
+        hidden
+    }
+
+    /// Whether the call that a request names may hide in a TLS connection that was open before it.
+    fn may_hold(&self, request: &ApiRequest, settings: &Settings) -> bool {
+        let Some((from, at)) = self.byoc_from.zip(request.at) else { return false };
+        at.ns >= from.saturating_sub(settings.clock_skew_ns)
+    }
 }
 
 /// Which legs and requests the time range of the settings keeps: calls that began in it, and the requests that are not
@@ -253,3 +302,6 @@ fn rules_seen(legs: &[Leg<'_>], settings: &Settings) -> Vec<bool> {
     }
     seen
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,6 +112,8 @@ pub struct Concluded<'a> {
     pub population: &'a Population<'a>,
     /// The hypotheses weighed, by trunk.
     pub diagnosis: &'a [Weighed],
+    /// For each trunk of the settings what of its traffic cannot be read.
+    pub unseen: &'a [Unseen],
 }
 
 impl<'a> Concluded<'a> {
@@ -452,7 +454,7 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
                 source: pointer(registration.locus),
             })
             .collect(),
-        unseen: Unseen::default(),
+        unseen: place.and_then(|place| concluded.unseen.get(place)).copied().unwrap_or_default(),
         refusals: refusals.collect(),
     }
 }

@@ -1,0 +1,514 @@
+use super::gather::{Gathered, Gathering, Limits, Pieces};
+use super::join::{TlsConnection, Union, union};
+use crate::capture::{Frame, LinkType};
+use crate::evidence::{Anomalies, SourceId, Timestamp};
+use crate::facts::extract::Keep;
+use crate::facts::{Body, Signalling, Transport};
+use crate::net::sample::{ip, udp};
+use crate::net::{self, Packet, hep, websocket};
+use crate::settings::Settings;
+
+const SYN: u8 = 0x02;
+const CLIENT: (&str, u16) = ("203.0.113.5", 40_000);
+const SERVER: (&str, u16) = ("192.0.2.9", 5060);
+
+/// One packet of the wire: record number, milliseconds, bytes from the IP header on.
+#[derive(Clone)]
+struct Sent {
+    record: u64,
+    ms: i64,
+    bytes: Vec<u8>,
+    original: usize,
+}
+
+fn tcp(source: (&str, u16), destination: (&str, u16), sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = [source.1.to_be_bytes(), destination.1.to_be_bytes()].concat();
+    bytes.extend(sequence.to_be_bytes());
+    bytes.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    bytes.extend_from_slice(payload);
+    ip(source.0, destination.0, 6, &bytes)
+}
+
+fn sent(record: u64, bytes: Vec<u8>) -> Sent {
+    Sent { record, ms: record as i64, original: bytes.len(), bytes }
+}
+
+/// The client's segments with these payloads, behind a SYN.
+fn stream(isn: u32, parts: &[&[u8]]) -> Vec<Sent> {
+    let mut packets = vec![sent(1, tcp(CLIENT, SERVER, isn, SYN, b""))];
+    let mut sequence = isn.wrapping_add(1);
+    for (part, record) in parts.iter().zip(2..) {
+        packets.push(sent(record, tcp(CLIENT, SERVER, sequence, 0x18, part)));
+        sequence = sequence.wrapping_add(part.len() as u32);
+    }
+    packets
+}
+
+fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
+    let mut gathering = Gathering::new(SourceId(source), Limits::of(1));
+    let mut anomalies = Anomalies::default();
+    for block in packets.chunks(3) {
+        let mut pieces = Pieces::default();
+        for packet in block {
+            let frame = Frame {
+                bytes: &packet.bytes,
+                original_len: packet.original as u32,
+                at: Timestamp::new(packet.ms * 1_000_000, 3),
+                record: packet.record,
+                link_type: LinkType(101),
+            };
+            match net::decode(&frame) {
+                Packet::Tcp(segment) => pieces.segment(&frame, &segment),
+                Packet::Fragment(fragment) => pieces.fragment(&frame, &fragment),
+                _ => {}
+            }
+        }
+        gathering.absorb(&pieces, &mut anomalies);
+    }
+    (gathering.finish(), anomalies)
+}
+
+/// What one capture or several give.
+fn read(captures: &[&[Sent]]) -> Union {
+    let gathered = captures.iter().zip(0..).map(|(packets, rank)| (SourceId(rank), self::gathered(rank, packets).0));
+    union(gathered.collect(), &Keep::new(&Settings::default()))
+}
+
+fn show(message: &Signalling<'_>) -> String {
+    let what = match message.start {
+        crate::facts::StartLine::Request { method, .. } => method.name().to_owned(),
+        crate::facts::StartLine::Response(status) => status.to_string(),
+    };
+    let header = if message.header_whole { "" } else { " header cut" };
+    let body = match message.body {
+        Body::Absent => "",
+        Body::Cut => " body cut",
+        Body::Whole => " body",
+    };
+    format!(
+        "{what} {} @{} #{}{header}{body}",
+        message.call_id.escape_ascii(),
+        message.at.ns / 1_000_000,
+        message.locus.record
+    )
+}
+
+fn messages(union: &Union) -> Vec<String> {
+    let mut found: Vec<String> = union
+        .batches
+        .iter()
+        .flat_map(|batch| batch.messages().map(|message| show(&message)).collect::<Vec<_>>())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Every anomaly's code and how often it was met.
+fn codes(union: &Union) -> Vec<(&'static str, u64)> {
+    let mut codes: Vec<_> = union
+        .effects
+        .values()
+        .flat_map(|effect| effect.anomalies.iter().map(|(code, anomaly)| (code, anomaly.count)))
+        .collect();
+    codes.sort_unstable();
+    codes
+}
+
+fn request(method: &str, call_id: &str, body: &str) -> String {
+    format!(
+        "{method} sip:a@b SIP/2.0\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\nX-Genesys-Recording-Consent: true\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+#[test]
+fn messages_are_found_however_the_stream_is_split() {
+    let text =
+        format!("{}\r\n\r\n{}{}", request("INVITE", "1", "v=0\r\n"), request("ACK", "1", ""), request("BYE", "1", ""));
+    let bytes = text.as_bytes();
+    for at in 1..bytes.len() {
+        let union = read(&[&stream(u32::MAX - 50, &[&bytes[..at], &bytes[at..]])]);
+        let found = messages(&union);
+        assert_eq!(found.len(), 3, "{at}: {found:?}");
+        assert!(found.iter().all(|message| !message.contains("cut")), "{at}: {found:?}");
+        assert!(codes(&union).is_empty());
+        assert_eq!(union.effects[&SourceId(0)].segments["sip_tcp"], 2, "{at}");
+    }
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    let found = messages(&read(&[&stream(7, &single)]));
+    let (first, last) = (2, 1 + request("INVITE", "1", "v=0\r\n").len());
+    assert_eq!(found[2], format!("INVITE 1 @{first} #{last} body"));
+    assert_eq!(found.len(), 3);
+}
+
+#[test]
+fn any_order_and_any_copies_give_the_same_messages() {
+    let text = format!("{}{}{}", request("INVITE", "1", "v=0\r\n"), request("ACK", "1", ""), request("BYE", "1", ""));
+    let parts: Vec<&[u8]> = text.as_bytes().chunks(37).collect();
+    let packets = stream(99, &parts);
+    let expected = messages(&read(&[&packets]));
+    assert_eq!(expected.len(), 3);
+    let mut dice = Dice(1);
+    for _ in 0..200 {
+        let mut shuffled = packets.clone();
+        for _ in 0..4 {
+            let copy = shuffled[dice.roll(shuffled.len())].clone();
+            shuffled.push(Sent { record: copy.record + 100, ms: copy.ms + 100, ..copy });
+        }
+        for place in (1..shuffled.len()).rev() {
+            shuffled.swap(place, dice.roll(place + 1));
+        }
+        assert_eq!(messages(&read(&[&shuffled])), expected);
+        // The order in which they were captured says when, not what.
+        for (place, packet) in (1..).zip(&mut shuffled) {
+            (packet.record, packet.ms) = (place, place as i64);
+        }
+        let bare = |found: Vec<String>| -> Vec<String> {
+            found.iter().map(|message| message.split(" @").next().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(bare(messages(&read(&[&shuffled]))), bare(expected.clone()));
+    }
+}
+
+#[test]
+fn a_stream_over_two_files_and_two_taps_is_one() {
+    let text = format!("{}{}", request("INVITE", "1", "v=0\r\n"), request("BYE", "1", ""));
+    let parts: Vec<&[u8]> = text.as_bytes().chunks(20).collect();
+    let packets = stream(99, &parts);
+    let expected = messages(&read(&[&packets]));
+    for at in 0..packets.len() {
+        let (one, other) = packets.split_at(at);
+        assert_eq!(messages(&read(&[one, other])), expected, "{at}");
+        assert_eq!(messages(&read(&[other, one])), expected, "{at}");
+        assert_eq!(messages(&read(&[&packets, other])), expected, "{at}");
+    }
+}
+
+#[test]
+fn a_hole_leaves_no_header_whole_that_was_not_seen() {
+    let texts = [request("INVITE", "1", "v=0\r\n"), request("ACK", "1", ""), request("BYE", "1", "bye")];
+    let text = texts.concat();
+    let parts: Vec<&[u8]> = text.as_bytes().chunks(16).collect();
+    let packets = stream(99, &parts);
+    let mut dice = Dice(2);
+    for _ in 0..400 {
+        let mut lost = vec![false; parts.len()];
+        for _ in 0..=dice.roll(4) {
+            lost[dice.roll(parts.len())] = true;
+        }
+        let kept: Vec<Sent> = packets
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place == 0 || !lost[place - 1])
+            .map(|(_, packet)| packet.clone())
+            .collect();
+        let mut start = 0;
+        let found = messages(&read(&[&kept]));
+        for (message, name) in texts.iter().zip(["INVITE", "ACK", "BYE"]) {
+            let header = start + message.find("\r\n\r\n").expect("an end") + 4;
+            let is_whole = (start..header).all(|byte| !lost[byte / 16]);
+            start += message.len();
+            let whole = found.iter().filter(|found| found.starts_with(name) && !found.contains("header cut")).count();
+            assert!(whole == 0 || is_whole, "{name} {lost:?} {found:?}");
+            // What was captured whole behind a hole is found where a segment or a line shows its start.
+            assert!(whole <= 1);
+        }
+    }
+}
+
+#[test]
+fn a_hole_in_a_body_cuts_the_body_and_a_hole_in_a_header_the_header() {
+    let first = request("INVITE", "1", &"x".repeat(40));
+    let header = first.len() - 40;
+    let rest = request("BYE", "1", "");
+    let parts = [
+        &first.as_bytes()[..header + 5],
+        &first.as_bytes()[header + 5..header + 20],
+        &first.as_bytes()[header + 20..],
+        rest.as_bytes(),
+    ];
+    let mut packets = stream(1, &parts);
+    packets.remove(2);
+    let union = read(&[&packets]);
+    assert_eq!(messages(&union), ["BYE 1 @5 #5", "INVITE 1 @2 #2 body cut"]);
+    assert_eq!(codes(&union), [("tcp_gap", 1), ("truncated_body", 1)]);
+
+    let parts = [&first.as_bytes()[..60], &first.as_bytes()[60..70], &first.as_bytes()[70..], rest.as_bytes()];
+    let mut packets = stream(1, &parts);
+    packets.remove(2);
+    let union = read(&[&packets]);
+    assert_eq!(messages(&union), ["BYE 1 @5 #5", "INVITE 1 @2 #2 header cut body cut"]);
+    assert_eq!(codes(&union), [("tcp_gap", 1), ("truncated_header", 1)]);
+}
+
+#[test]
+fn a_connection_that_began_before_the_capture_is_read_from_its_next_message_on() {
+    let text = format!("le of a header\r\nl: 0\r\n\r\n{}", request("BYE", "1", ""));
+    let mut packets = stream(5, &[text.as_bytes(), request("ACK", "1", "").as_bytes()]);
+    packets.remove(0);
+    assert_eq!(messages(&read(&[&packets])), ["ACK 1 @3 #3", "BYE 1 @2 #2"]);
+}
+
+#[test]
+fn ports_used_again_are_another_stream() {
+    let mut packets = stream(5, &[&request("INVITE", "1", "").as_bytes()[..40]]);
+    for (place, mut packet) in stream(90_000, &[request("BYE", "2", "").as_bytes()]).into_iter().enumerate() {
+        packet.record = 10 + place as u64;
+        packet.ms = 10 + place as i64;
+        packets.push(packet);
+    }
+    assert_eq!(messages(&read(&[&packets])), ["BYE 2 @11 #11", "INVITE 1 @2 #2 header cut body cut"]);
+}
+
+#[test]
+fn bytes_captured_in_two_versions_are_not_believed() {
+    let text = request("INVITE", "1", "");
+    let mut packets = stream(5, &[text.as_bytes()]);
+    let at = text.find("true").expect("a value");
+    packets.push(sent(9, tcp(CLIENT, SERVER, 6 + at as u32, 0x18, b"nope")));
+    let union = read(&[&packets]);
+    assert_eq!(messages(&union), ["INVITE 1 @2 #2 header cut body cut"]);
+    assert_eq!(codes(&union), [("tcp_overlap", 1), ("truncated_header", 1)]);
+}
+
+#[test]
+fn a_segment_that_the_snapshot_length_cut_leaves_a_hole() {
+    let text = request("INVITE", "1", "");
+    let mut packets = stream(5, &[text.as_bytes(), request("BYE", "1", "").as_bytes()]);
+    packets[1].bytes.truncate(100);
+    assert_eq!(messages(&read(&[&packets])), ["BYE 1 @3 #3", "INVITE 1 @2 #2 header cut body cut"]);
+}
+
+#[test]
+fn what_is_not_ours_is_let_go_and_tls_is_counted() {
+    let junk = vec![b'x'; 1000];
+    let parts: Vec<&[u8]> = (0..200).map(|_| &junk[..]).collect();
+    let (gathered, anomalies) = gathered(0, &stream(1, &parts));
+    assert!(gathered.connections.is_empty() && anomalies.is_empty());
+    let http = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+    let quoted = format!("HTTP/1.1 200 OK\r\n\r\n{}", request("INVITE", "1", ""));
+    assert!(
+        messages(&read(&[&stream(1, &[&http, quoted.as_bytes(), request("INVITE", "1", "").as_bytes()])])).is_empty()
+    );
+
+    let hello = b"\x16\x03\x01\x00\x05hello";
+    let union = read(&[&stream(1, &[hello, b"\x17\x03\x03\x00\x02ab"])]);
+    let [TlsConnection { first, last, hop, packets }] = union.tls.as_slice() else { panic!("{:?}", union.tls) };
+    assert_eq!((first.ns, last.ns, *packets), (2_000_000, 3_000_000, 2));
+    assert_eq!(hop.source.to_string(), "203.0.113.5:40000");
+    assert_eq!(union.effects[&SourceId(0)].segments["tls"], 2);
+    // It goes on in the next file.
+    let packets = stream(1, &[hello, b"\x17\x03\x03\x00\x02ab"]);
+    assert_eq!(read(&[&packets[..2], &packets[2..]]).tls.len(), 1);
+}
+
+#[test]
+fn the_limit_of_bytes_leaves_a_hole_and_is_counted() {
+    let invite = request("INVITE", "1", &"x".repeat(60_000));
+    let bytes = invite.repeat(200);
+    let parts: Vec<&[u8]> = bytes.as_bytes().chunks(60_000).collect();
+    let mut gathering = Gathering::new(SourceId(0), Limits::of(1 << 20));
+    let mut anomalies = Anomalies::default();
+    for packet in stream(1, &parts) {
+        let mut pieces = Pieces::default();
+        let frame = Frame {
+            bytes: &packet.bytes,
+            original_len: packet.original as u32,
+            at: Timestamp::new(packet.ms, 9),
+            record: packet.record,
+            link_type: LinkType(101),
+        };
+        if let Packet::Tcp(segment) = net::decode(&frame) {
+            pieces.segment(&frame, &segment);
+        }
+        gathering.absorb(&pieces, &mut anomalies);
+    }
+    let kept: usize = gathering.finish().connections.iter().map(|(_, connection)| connection.bytes.len()).sum();
+    assert!(kept <= 8 << 20);
+    assert_eq!(anomalies.iter().map(|(code, _)| code).collect::<Vec<_>>(), ["limit_tcp_bytes"]);
+}
+
+/// The fragments of one UDP datagram of the client.
+fn fragments(id: u16, payload: &[u8], size: usize) -> Vec<Sent> {
+    let datagram = udp(CLIENT.1, SERVER.1, payload);
+    let last = datagram.len().div_ceil(size) - 1;
+    let parts = datagram.chunks(size).enumerate().map(|(place, part)| {
+        let mut bytes = ip(CLIENT.0, SERVER.0, 17, part);
+        bytes[4..6].copy_from_slice(&id.to_be_bytes());
+        let flags = (place * size / 8) as u16 | if place < last { 0x2000 } else { 0 };
+        bytes[6..8].copy_from_slice(&flags.to_be_bytes());
+        sent(1 + place as u64, bytes)
+    });
+    parts.collect()
+}
+
+#[test]
+fn fragments_make_a_message_in_any_order_over_any_files() {
+    let text = request("INVITE", "1", &"x".repeat(100));
+    let packets = fragments(7, text.as_bytes(), 64);
+    assert_eq!(packets.len(), 4);
+    let expected = ["INVITE 1 @1 #4 body"];
+    for at in 0..=packets.len() {
+        let (one, other) = packets.split_at(at);
+        assert_eq!(messages(&read(&[one, other])), expected);
+        let turned: Vec<Sent> = packets.iter().rev().cloned().collect();
+        assert_eq!(messages(&read(&[&turned]))[0].split(" @").next(), Some("INVITE 1"));
+    }
+    // A doubled mirror.
+    let doubled: Vec<Sent> = packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
+    let union = read(&[&doubled]);
+    assert_eq!(messages(&union), expected);
+    assert!(codes(&union).is_empty());
+}
+
+#[test]
+fn a_lost_fragment_leaves_what_came_before_it() {
+    let text = request("INVITE", "1", &"x".repeat(100));
+    for lost in 0..4 {
+        let mut packets = fragments(7, text.as_bytes(), 64);
+        packets.remove(lost);
+        let union = read(&[&packets]);
+        let expected: &[&str] = match lost {
+            0 => &[],
+            1 => &["INVITE 1 @1 #4 header cut body cut"],
+            2 => &["INVITE 1 @1 #4 body cut"],
+            _ => &["INVITE 1 @1 #3 body cut"],
+        };
+        assert_eq!(messages(&union), expected, "{lost}");
+        assert!(codes(&union).contains(&("lost_fragment", 1)));
+    }
+}
+
+#[test]
+fn fragments_that_contradict_each_other_cut_the_header() {
+    let text = request("INVITE", "1", &"x".repeat(100));
+    let other = text.replace("true", "nope");
+    let mut packets = fragments(7, text.as_bytes(), 64);
+    packets.insert(1, fragments(7, other.as_bytes(), 64).remove(1));
+    for (place, packet) in (1..).zip(&mut packets) {
+        (packet.record, packet.ms) = (place, place as i64);
+    }
+    assert_eq!(messages(&read(&[&packets])), ["INVITE 1 @1 #5 header cut body cut"]);
+    assert!(gathered(0, &packets).1.iter().any(|(code, _)| code == "fragment_overlap"));
+}
+
+#[test]
+fn a_flood_of_fragments_is_bounded() {
+    let packets: Vec<Sent> = (0..6_000_u16)
+        .map(|id| {
+            let mut packet = fragments(id, &[b'x'; 100], 80).remove(0);
+            packet.record = u64::from(id) + 1;
+            packet.ms = 0;
+            packet
+        })
+        .collect();
+    let (_, anomalies) = gathered(0, &packets);
+    assert!(anomalies.iter().any(|(code, _)| code == "limit_fragments"));
+}
+
+#[test]
+fn sip_over_websocket_is_unwrapped() {
+    let upgrade = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n".to_vec();
+    let mask = Some([9, 8, 7, 6]);
+    let text = request("INVITE", "1", "v=0\r\n");
+    let (head, tail) = text.as_bytes().split_at(50);
+    let frames = [
+        upgrade.clone(),
+        websocket::tests::made(0x01, mask, head),
+        websocket::tests::made(0x89, mask, b"ping"),
+        websocket::tests::made(0x80, mask, tail),
+        websocket::tests::made(0x82, mask, b"\r\n\r\n"),
+        websocket::tests::made(0xc1, mask, b"deflated"),
+        websocket::tests::made(0x81, mask, request("BYE", "1", "").as_bytes()),
+        websocket::tests::made(0x88, mask, b""),
+    ];
+    let bytes = frames.concat();
+    for size in [1, 7, 100, 10_000] {
+        let parts: Vec<&[u8]> = bytes.chunks(size).collect();
+        let union = read(&[&stream(1, &parts)]);
+        let found: Vec<&str> = union
+            .batches
+            .iter()
+            .flat_map(|batch| {
+                batch.messages().map(|message| (message.transport, message.header_whole)).collect::<Vec<_>>()
+            })
+            .map(|(transport, whole)| if transport == Transport::WebSocket && whole { "whole" } else { "other" })
+            .collect();
+        assert_eq!(found, ["whole", "whole"], "{size}");
+        assert_eq!(codes(&union), [("websocket_compressed", 1)], "{size}");
+    }
+    // Begun before the capture.
+    let parts: Vec<&[u8]> = frames[6..].iter().map(Vec::as_slice).collect();
+    assert_eq!(messages(&read(&[&stream(1, &parts)[1..]])).len(), 1);
+    // A lost part of a message cuts it, and the next message is found.
+    let parts: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let mut packets = stream(1, &parts);
+    packets.remove(4);
+    assert_eq!(messages(&read(&[&packets])), ["BYE 1 @8 #8", "INVITE 1 @3 #3 header cut body cut"]);
+}
+
+#[test]
+fn hep_over_tcp_is_unwrapped() {
+    let one = hep::tests::packet(request("INVITE", "1", "").as_bytes());
+    let other = hep::tests::packet(request("BYE", "1", "").as_bytes());
+    let bytes = [one, other].concat();
+    for size in [11, 64, 1000] {
+        let parts: Vec<&[u8]> = bytes.chunks(size).collect();
+        let union = read(&[&stream(1, &parts)]);
+        let found = messages(&union);
+        assert_eq!(found.len(), 2, "{size} {found:?}");
+        assert!(found.iter().all(|message| message.contains("@1000000 ") && !message.contains("cut")), "{found:?}");
+        assert_eq!(union.effects[&SourceId(0)].segments["hep"], parts.len() as u64);
+    }
+}
+
+#[test]
+fn bent_packets_never_stop_the_reading() {
+    let upgrade = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n".to_vec();
+    let frame = websocket::tests::made(0x81, Some([1, 2, 3, 4]), request("BYE", "1", "").as_bytes());
+    let capsule = hep::tests::packet(request("BYE", "1", "").as_bytes());
+    let text = request("INVITE", "1", "v=0\r\n");
+    let seeds = [
+        stream(1, &text.as_bytes().chunks(50).collect::<Vec<_>>()),
+        stream(1, &[&upgrade, &frame, &frame]),
+        stream(1, &[&capsule, &capsule]),
+        fragments(3, text.as_bytes(), 48),
+    ];
+    let mut dice = Dice(3);
+    for round in 0..3_000 {
+        let mut packets = seeds[round % seeds.len()].clone();
+        for _ in 0..=dice.roll(6) {
+            let place = dice.roll(packets.len());
+            match dice.roll(4) {
+                0 => {
+                    let at = dice.roll(packets[place].bytes.len());
+                    packets[place].bytes[at] ^= 1 << dice.roll(8);
+                }
+                1 => {
+                    let to = dice.roll(packets[place].bytes.len()).max(1);
+                    packets[place].bytes.truncate(to);
+                }
+                2 => {
+                    let copy = packets[place].clone();
+                    packets.insert(dice.roll(packets.len()), copy);
+                }
+                _ => {
+                    let other = dice.roll(packets.len());
+                    packets.swap(place, other);
+                }
+            }
+        }
+        let once = messages(&read(&[&packets]));
+        assert_eq!(messages(&read(&[&packets])), once);
+    }
+}

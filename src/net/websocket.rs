@@ -135,28 +135,9 @@ pub fn unmask(payload: &[u8], mask: Option<[u8; 4]>, message: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use super::super::sample::websocket_frame as made;
     use super::*;
-
-    /// A frame with this first byte.
-    pub(crate) fn made(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
-        let bit = if mask.is_some() { 0x80 } else { 0 };
-        let mut bytes = vec![first];
-        match payload.len() {
-            short @ 0..126 => bytes.push(bit | short as u8),
-            long @ 126..0x1_0000 => {
-                bytes.push(bit | 126);
-                bytes.extend((long as u16).to_be_bytes());
-            }
-            longer => {
-                bytes.push(bit | 127);
-                bytes.extend((longer as u64).to_be_bytes());
-            }
-        }
-        bytes.extend(mask.iter().flatten());
-        unmask(payload, mask, &mut bytes);
-        bytes
-    }
 
     #[test]
     fn frames_of_every_length_are_read() {

@@ -504,7 +504,7 @@ impl<'k> Reader<'k> {
                 let end = from + frame.payload as usize;
                 covered.push((run.offset + start as u64, run.offset + end as u64));
                 self.frame(&mut open, (stream, run), &frame, (start, from, end), hop);
-                if end > len || end == len {
+                if end >= len {
                     next = Some(run.offset + end as u64);
                     break;
                 }

@@ -27,12 +27,13 @@ pub struct Handshake {
 #[must_use]
 pub fn handshake(bytes: &[u8]) -> Option<Handshake> {
     let bytes = bytes.get(..MAX_HANDSHAKE_BYTES).unwrap_or(bytes);
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return None;
+    }
     let line_end = memchr::memchr(b'\n', bytes);
     let line = bytes.get(..line_end.unwrap_or(bytes.len()))?.trim_ascii_end();
     let is_status = line.starts_with(b"HTTP/1.");
-    let is_request = line.len() > 9
-        && line.first().is_some_and(u8::is_ascii_uppercase)
-        && line.get(line.len() - 9..).is_some_and(|end| end.starts_with(b" HTTP/1."));
+    let is_request = line.len() > 9 && line.get(line.len() - 9..).is_some_and(|end| end.starts_with(b" HTTP/1."));
     if !is_status && !is_request {
         return None;
     }

@@ -90,8 +90,7 @@ pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed
         return Some(Framed { start, end, next: end, ending: Ending::Guessed });
     };
     if length > MAX_MESSAGE_BYTES {
-        let end = bytes.len().min(header_end + MAX_MESSAGE_BYTES);
-        return Some(Framed { start, end, next: header_end, ending: Ending::Cut });
+        return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Cut });
     }
     let end = header_end + length;
     let ending = if end > bytes.len() { Ending::Cut } else { Ending::Stated };

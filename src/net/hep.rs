@@ -68,11 +68,8 @@ pub fn length(bytes: &[u8]) -> Option<usize> {
 #[inline]
 #[must_use]
 pub fn could_be(payload: &[u8]) -> bool {
-    match payload.first_chunk::<4>() {
-        Some(MAGIC) => true,
-        Some([1 | 2, 16, 2, 6 | 17] | [1 | 2, 40, 10, 6 | 17]) => true,
-        _ => false,
-    }
+    let first = payload.first_chunk::<4>();
+    matches!(first, Some(MAGIC | [1 | 2, 16, 2, 6 | 17] | [1 | 2, 40, 10, 6 | 17]))
 }
 
 /// Takes the wrapping off; `None` when it is none.
@@ -214,36 +211,9 @@ fn time(seconds: u32, microseconds: u32) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use super::super::sample::{hep as wrapped, hep_sip as packet};
     use super::*;
-
-    /// A HEP3 packet of SIP from 203.0.113.5:5060 to 192.0.2.9:5080.
-    pub(crate) fn packet(payload: &[u8]) -> Vec<u8> {
-        wrapped(1, 15, payload)
-    }
-
-    fn wrapped(kind: u8, payload_chunk: u16, payload: &[u8]) -> Vec<u8> {
-        let mut chunks = Vec::new();
-        for (number, value) in [
-            (1_u16, &[2_u8][..]),
-            (2, &[17]),
-            (3, &[203, 0, 113, 5]),
-            (4, &[192, 0, 2, 9]),
-            (7, &5060_u16.to_be_bytes()),
-            (8, &5080_u16.to_be_bytes()),
-            (9, &1_000_u32.to_be_bytes()),
-            (10, &7_u32.to_be_bytes()),
-            (11, &[kind]),
-            (12, &[0, 0, 0, 1]),
-            (payload_chunk, payload),
-        ] {
-            chunks.extend([0, 0]);
-            chunks.extend(number.to_be_bytes());
-            chunks.extend((6 + value.len() as u16).to_be_bytes());
-            chunks.extend_from_slice(value);
-        }
-        [&MAGIC[..], &(6 + chunks.len() as u16).to_be_bytes(), &chunks].concat()
-    }
 
     fn inner(packet: &[u8]) -> Inner<'_> {
         match decode(packet, false) {

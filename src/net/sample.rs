@@ -60,3 +60,52 @@ pub(crate) fn rtp(ssrc: u32, sequence: u16, size: usize) -> Vec<u8> {
     bytes.resize(12 + size, 0xd5);
     bytes
 }
+
+/// A HEP3 packet of SIP from 203.0.113.5:5060 to 192.0.2.9:5080.
+pub(crate) fn hep_sip(payload: &[u8]) -> Vec<u8> {
+    hep(1, 15, payload)
+}
+
+/// The same of a kind of payload, in the payload's chunk.
+pub(crate) fn hep(kind: u8, payload_chunk: u16, payload: &[u8]) -> Vec<u8> {
+    let mut chunks = Vec::new();
+    for (number, value) in [
+        (1_u16, &[2_u8][..]),
+        (2, &[17]),
+        (3, &[203, 0, 113, 5]),
+        (4, &[192, 0, 2, 9]),
+        (7, &5060_u16.to_be_bytes()),
+        (8, &5080_u16.to_be_bytes()),
+        (9, &1_000_u32.to_be_bytes()),
+        (10, &7_u32.to_be_bytes()),
+        (11, &[kind]),
+        (12, &[0, 0, 0, 1]),
+        (payload_chunk, payload),
+    ] {
+        chunks.extend([0, 0]);
+        chunks.extend(number.to_be_bytes());
+        chunks.extend((6 + value.len() as u16).to_be_bytes());
+        chunks.extend_from_slice(value);
+    }
+    [b"HEP3", &(6 + chunks.len() as u16).to_be_bytes()[..], &chunks].concat()
+}
+
+/// A WebSocket frame with this first byte.
+pub(crate) fn websocket_frame(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+    let bit = if mask.is_some() { 0x80 } else { 0 };
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ 0..126 => bytes.push(bit | short as u8),
+        long @ 126..0x1_0000 => {
+            bytes.push(bit | 126);
+            bytes.extend((long as u16).to_be_bytes());
+        }
+        longer => {
+            bytes.push(bit | 127);
+            bytes.extend((longer as u64).to_be_bytes());
+        }
+    }
+    bytes.extend(mask.iter().flatten());
+    super::websocket::unmask(payload, mask, &mut bytes);
+    bytes
+}

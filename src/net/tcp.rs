@@ -90,6 +90,17 @@ pub struct Stream {
     pub placed: Vec<(usize, u64, u64)>,
     /// Where two segments said different bytes: ranges of offsets, sorted, and the packet that contradicted.
     pub conflicts: Vec<(u64, u64, Locus)>,
+    /// The same places as disjoint ranges, sorted.
+    uncertain: Vec<(u64, u64)>,
+}
+
+impl Stream {
+    /// The first byte of `from..to` that two segments said differently.
+    #[must_use]
+    pub fn uncertain(&self, from: u64, to: u64) -> Option<u64> {
+        let next = self.uncertain.partition_point(|(_, end)| *end <= from);
+        self.uncertain.get(next).map(|(start, _)| from.max(*start)).filter(|start| *start < to)
+    }
 }
 
 /// Bytes of a stream without a hole.
@@ -270,8 +281,15 @@ impl<'a> Building<'a> {
             placed: self.placed.into_iter().map(|(place, from, to)| (place, of(from), of(to))).collect(),
             conflicts: self.conflicts.into_iter().map(|(from, to, locus)| (of(from), of(to), locus)).collect(),
             runs: Vec::new(),
+            uncertain: Vec::new(),
         };
         stream.conflicts.sort_unstable();
+        for (from, to, _) in &stream.conflicts {
+            match stream.uncertain.last_mut().filter(|(_, end)| from <= end) {
+                Some((_, end)) => *end = (*end).max(*to),
+                None => stream.uncertain.push((*from, *to)),
+            }
+        }
         let mut expected = None;
         for (from, part) in self.parts {
             if expected != Some(from) {
@@ -360,6 +378,10 @@ mod tests {
         assert_eq!(
             found[0].conflicts.iter().map(|(from, to, locus)| (*from, *to, locus.record)).collect::<Vec<_>>(),
             [(5, 6, 4)]
+        );
+        assert_eq!(
+            [(0, 5), (0, 6), (5, 9), (6, 9)].map(|(from, to)| found[0].uncertain(from, to)),
+            [None, Some(5), Some(5), None]
         );
         assert_eq!(found[0].runs[0].completed(2, 8).map(|mark| mark.locus.record), Some(3));
         assert_eq!(found[0].runs[0].mark(2).map(|mark| mark.locus.record), Some(1));

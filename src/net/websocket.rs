@@ -27,12 +27,13 @@ pub struct Handshake {
 #[must_use]
 pub fn handshake(bytes: &[u8]) -> Option<Handshake> {
     let bytes = bytes.get(..MAX_HANDSHAKE_BYTES).unwrap_or(bytes);
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return None;
+    }
     let line_end = memchr::memchr(b'\n', bytes);
     let line = bytes.get(..line_end.unwrap_or(bytes.len()))?.trim_ascii_end();
     let is_status = line.starts_with(b"HTTP/1.");
-    let is_request = line.len() > 9
-        && line.first().is_some_and(u8::is_ascii_uppercase)
-        && line.get(line.len() - 9..).is_some_and(|end| end.starts_with(b" HTTP/1."));
+    let is_request = line.len() > 9 && line.get(line.len() - 9..).is_some_and(|end| end.starts_with(b" HTTP/1."));
     if !is_status && !is_request {
         return None;
     }
@@ -135,28 +136,9 @@ pub fn unmask(payload: &[u8], mask: Option<[u8; 4]>, message: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use super::super::sample::websocket_frame as made;
     use super::*;
-
-    /// A frame with this first byte.
-    pub(crate) fn made(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
-        let bit = if mask.is_some() { 0x80 } else { 0 };
-        let mut bytes = vec![first];
-        match payload.len() {
-            short @ 0..126 => bytes.push(bit | short as u8),
-            long @ 126..0x1_0000 => {
-                bytes.push(bit | 126);
-                bytes.extend((long as u16).to_be_bytes());
-            }
-            longer => {
-                bytes.push(bit | 127);
-                bytes.extend((longer as u64).to_be_bytes());
-            }
-        }
-        bytes.extend(mask.iter().flatten());
-        unmask(payload, mask, &mut bytes);
-        bytes
-    }
 
     #[test]
     fn frames_of_every_length_are_read() {

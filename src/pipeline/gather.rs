@@ -27,7 +27,7 @@ use crate::net::tcp::Segment;
 use crate::net::{Ends, hep, websocket};
 use crate::sip;
 
-/// Bytes of each direction after which a connection that shows no protocol of ours is let go.
+/// Bytes of either direction after which a connection that shows no protocol of ours is let go.
 pub const UNDECIDED_BYTES: u64 = 64 << 10;
 
 /// Bytes of TCP that are kept of all captures together.
@@ -328,9 +328,8 @@ impl Gathering {
             self.kept_bytes += cost;
             connection.keep(held, bytes);
         }
-        if connection.phase == Phase::Undecided && connection.seen.iter().all(|seen| *seen > UNDECIDED_BYTES)
-            || connection.phase == Phase::Undecided && connection.seen.iter().any(|seen| *seen > 2 * UNDECIDED_BYTES)
-        {
+        let is_long = connection.seen.iter().any(|seen| *seen > UNDECIDED_BYTES);
+        if connection.phase == Phase::Undecided && is_long {
             if super::join::is_ours(connection) {
                 connection.phase = Phase::Kept;
             } else {

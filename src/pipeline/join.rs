@@ -278,8 +278,11 @@ enum Protocol {
 /// Judges a stream by its first bytes, else by the first segment that starts like something.
 fn protocol(stream: &Stream) -> Option<Protocol> {
     for run in &stream.runs {
-        for mark in &run.marks {
-            match guess(run.bytes.get(mark.start..).unwrap_or_default()) {
+        for (place, mark) in run.marks.iter().enumerate() {
+            // The header of a handshake may be long; a start line is not.
+            let window = if place < 64 { websocket::MAX_HANDSHAKE_BYTES } else { 2 << 10 };
+            let rest = run.bytes.get(mark.start..).unwrap_or_default();
+            match guess(rest.get(..window).unwrap_or(rest)) {
                 Guess::Hep => return Some(Protocol::Hep),
                 Guess::Sip => return Some(Protocol::Sip),
                 Guess::WebSocket => return Some(Protocol::WebSocket),
@@ -504,7 +507,7 @@ impl<'k> Reader<'k> {
                 let end = from + frame.payload as usize;
                 covered.push((run.offset + start as u64, run.offset + end as u64));
                 self.frame(&mut open, (stream, run), &frame, (start, from, end), hop);
-                if end > len || end == len {
+                if end >= len {
                     next = Some(run.offset + end as u64);
                     break;
                 }
@@ -591,9 +594,8 @@ fn frame_border(run: &Run, from: usize) -> Option<usize> {
 
 /// How far the bytes `from..to` of a run can be believed: up to the first that was captured in two versions.
 fn believed(stream: &Stream, run: &Run, from: usize, to: usize) -> usize {
-    let (low, high) = (run.offset + from as u64, run.offset + to as u64);
-    let conflicts = stream.conflicts.iter().filter(|(start, end, _)| *start < high && *end > low);
-    conflicts.map(|(start, ..)| (start.max(&low) - run.offset) as usize).min().unwrap_or(to)
+    let uncertain = stream.uncertain(run.offset + from as u64, run.offset + to as u64);
+    uncertain.map_or(to, |at| (at - run.offset) as usize)
 }
 
 /// Reads a HEP packet; `false` when it is none.

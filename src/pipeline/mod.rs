@@ -18,7 +18,7 @@ use crate::call::identity::{Binding, Identity, Unbound};
 use crate::call::{self, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Locus, SourceId};
+use crate::evidence::{self, Locus, SourceId, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
@@ -112,7 +112,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
     let bindings: Vec<Binding> = requests
         .par_iter()
         .map(|request| match identity.bind(request, &legs, settings) {
-            Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request, settings) => {
+            Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request.at, settings) => {
                 Binding::Nothing(Unbound::SignallingNotCaptured)
             }
             binding => binding,
@@ -219,9 +219,9 @@ impl Hidden {
         hidden
     }
 
-    /// Whether the call that a request names may hide in a TLS connection that was open before it.
-    fn may_hold(&self, request: &ApiRequest, settings: &Settings) -> bool {
-        let Some((from, at)) = self.byoc_from.zip(request.at) else { return false };
+    /// Whether the call that a request of this time names may hide in a TLS connection that was open before it.
+    fn may_hold(&self, at: Option<Timestamp>, settings: &Settings) -> bool {
+        let Some((from, at)) = self.byoc_from.zip(at) else { return false };
         at.ns >= from.saturating_sub(settings.clock_skew_ns)
     }
 }

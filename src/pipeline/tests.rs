@@ -1,12 +1,13 @@
+use super::Hidden;
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join::{TlsConnection, Union, union};
 use crate::capture::{Frame, LinkType};
 use crate::evidence::{Anomalies, SourceId, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{Body, Signalling, Transport};
-use crate::net::sample::{ip, udp};
-use crate::net::{self, Packet, hep, websocket};
-use crate::settings::Settings;
+use crate::facts::{Body, Hop, Signalling, Transport};
+use crate::net::sample::{hep_sip, ip, udp, websocket_frame};
+use crate::net::{self, Packet};
+use crate::settings::{Settings, Trunk, TrunkKind};
 
 const SYN: u8 = 0x02;
 const CLIENT: (&str, u16) = ("203.0.113.5", 40_000);
@@ -313,6 +314,46 @@ fn what_is_not_ours_is_let_go_and_tls_is_counted() {
 }
 
 #[test]
+fn tls_is_counted_by_trunk_and_may_hide_calls_from_its_beginning_on() {
+    let network = |text: &str| vec![text.parse().expect("a network")];
+    let trunk = |kind, addresses: &str, platform: &str| Trunk {
+        kind,
+        addresses: network(addresses),
+        platform_addresses: network(platform),
+        ..Trunk::default()
+    };
+    let tls = |ms: i64, source: &str, destination: &str, packets| TlsConnection {
+        first: Timestamp::new(ms * 1_000_000, 3),
+        last: Timestamp::new(ms * 1_000_000, 3),
+        hop: Hop { source: source.parse().expect("an end"), destination: destination.parse().expect("an end") },
+        packets,
+    };
+    let mut settings = Settings {
+        trunks: vec![
+            trunk(TrunkKind::Byoc, "203.0.113.0/24", "192.0.2.0/28"),
+            trunk(TrunkKind::Standard, "198.51.100.0/24", "192.0.2.128/28"),
+        ],
+        clock_skew_ns: 1_000_000,
+        ..Settings::default()
+    };
+    let connections = [
+        tls(1, "198.51.100.1:1", "192.0.2.130:5061", 3),
+        tls(9, "203.0.113.5:1", "192.0.2.1:5061", 4),
+        tls(10, "203.0.113.5:2", "192.0.2.1:5061", 5),
+        tls(11, "203.0.113.5:2", "192.0.2.130:5061", 1),
+        tls(12, "10.0.0.1:2", "10.0.0.2:443", 5),
+    ];
+    let hidden = Hidden::of(&connections, &settings);
+    let counts: Vec<_> = hidden.trunks.iter().map(|trunk| (trunk.tls_connections, trunk.tls_packets)).collect();
+    assert_eq!(counts, [(2, 9), (2, 4)]);
+    let may_hold = |ms: i64, settings: &Settings| hidden.may_hold(Some(Timestamp::new(ms * 1_000_000, 3)), settings);
+    assert!(!may_hold(7, &settings) && may_hold(8, &settings) && may_hold(99, &settings));
+    assert!(!hidden.may_hold(None, &settings));
+    settings.trunks.remove(0);
+    assert!(!Hidden::of(&connections, &settings).may_hold(Some(Timestamp::new(i64::MAX, 3)), &settings));
+}
+
+#[test]
 fn the_limit_of_bytes_leaves_a_hole_and_is_counted() {
     let invite = request("INVITE", "1", &"x".repeat(60_000));
     let bytes = invite.repeat(200);
@@ -424,13 +465,13 @@ fn sip_over_websocket_is_unwrapped() {
     let (head, tail) = text.as_bytes().split_at(50);
     let frames = [
         upgrade.clone(),
-        websocket::tests::made(0x01, mask, head),
-        websocket::tests::made(0x89, mask, b"ping"),
-        websocket::tests::made(0x80, mask, tail),
-        websocket::tests::made(0x82, mask, b"\r\n\r\n"),
-        websocket::tests::made(0xc1, mask, b"deflated"),
-        websocket::tests::made(0x81, mask, request("BYE", "1", "").as_bytes()),
-        websocket::tests::made(0x88, mask, b""),
+        websocket_frame(0x01, mask, head),
+        websocket_frame(0x89, mask, b"ping"),
+        websocket_frame(0x80, mask, tail),
+        websocket_frame(0x82, mask, b"\r\n\r\n"),
+        websocket_frame(0xc1, mask, b"deflated"),
+        websocket_frame(0x81, mask, request("BYE", "1", "").as_bytes()),
+        websocket_frame(0x88, mask, b""),
     ];
     let bytes = frames.concat();
     for size in [1, 7, 100, 10_000] {
@@ -459,8 +500,8 @@ fn sip_over_websocket_is_unwrapped() {
 
 #[test]
 fn hep_over_tcp_is_unwrapped() {
-    let one = hep::tests::packet(request("INVITE", "1", "").as_bytes());
-    let other = hep::tests::packet(request("BYE", "1", "").as_bytes());
+    let one = hep_sip(request("INVITE", "1", "").as_bytes());
+    let other = hep_sip(request("BYE", "1", "").as_bytes());
     let bytes = [one, other].concat();
     for size in [11, 64, 1000] {
         let parts: Vec<&[u8]> = bytes.chunks(size).collect();
@@ -475,8 +516,8 @@ fn hep_over_tcp_is_unwrapped() {
 #[test]
 fn bent_packets_never_stop_the_reading() {
     let upgrade = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n".to_vec();
-    let frame = websocket::tests::made(0x81, Some([1, 2, 3, 4]), request("BYE", "1", "").as_bytes());
-    let capsule = hep::tests::packet(request("BYE", "1", "").as_bytes());
+    let frame = websocket_frame(0x81, Some([1, 2, 3, 4]), request("BYE", "1", "").as_bytes());
+    let capsule = hep_sip(request("BYE", "1", "").as_bytes());
     let text = request("INVITE", "1", "v=0\r\n");
     let seeds = [
         stream(1, &text.as_bytes().chunks(50).collect::<Vec<_>>()),

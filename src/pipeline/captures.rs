@@ -13,12 +13,13 @@
 //! | code | met when |
 //! |---|---|
 //! | `truncated_packet` | a packet was captured in part, and what is missing could have mattered: a SIP message, a TCP segment, a fragment, a header. RTP whose header is whole, and datagrams that are plainly neither, do not count: nothing of them is used |
-//! | `unsupported_link_type` | packets of a link type that is not read, with its number |
+//! | `unsupported_link_type` | packets of link types that are not read, with the number of each and its packets |
 //! | `bad_length` | a packet that was captured whole, whose headers claim more bytes than it has |
 //! | `limit_tunnels` | packets with more headers within headers than [`net::TUNNELS_LIMIT`]; tallied as `ip_other` |
 //! | `limit_rtp_flows` | more RTP flows than [`rtp::FLOWS_LIMIT`]; those beyond are tallied as `rtp_uncounted` |
 //! | `limit_rtp_detail` | RTP so irregular that accounting it takes more than [`rtp::DETAIL_LIMIT`] bytes; all of it is tallied as `rtp_uncounted` |
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -97,6 +98,7 @@ pub struct CapturePart {
     batch: SignallingBatch,
     tally: Tally,
     anomalies: Anomalies,
+    unread_links: BTreeMap<u16, u64>,
     records: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -121,6 +123,8 @@ pub struct CaptureSum {
     pub last: Option<Timestamp>,
     ledger: Arc<rtp::Ledger>,
     source: Option<SourceId>,
+    /// Packets of each link type that is not read.
+    unread_links: BTreeMap<u16, u64>,
 }
 
 /// Begins to read a capture of a format that [`capture::recognise`] told from its head.
@@ -155,6 +159,11 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
         });
     }
     sum.tally.shift(Reason::Rtp.word(), "rtp_uncounted", uncounted);
+    if !sum.unread_links.is_empty() {
+        let types: Vec<_> = sum.unread_links.iter().map(|(link, count)| format!("{link} ({count})")).collect();
+        let detail = format!("link types that are not read, with their packets: {}", types.join(", "));
+        sum.anomalies.describe("unsupported_link_type", detail);
+    }
     (sum, failure)
 }
 
@@ -181,6 +190,7 @@ impl Stage for CaptureStage<'_> {
             batch: SignallingBatch::default(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
+            unread_links: BTreeMap::new(),
             counts: [0; WORDS.len()],
         };
         let (mut first, mut last) = (Instant::MAX, Instant::MIN);
@@ -210,6 +220,7 @@ impl Stage for CaptureStage<'_> {
             records: tally.total(),
             tally,
             anomalies,
+            unread_links: decoder.unread_links,
             first: time(first),
             last: time(last),
         }
@@ -222,6 +233,9 @@ impl Stage for CaptureStage<'_> {
         sum.tally.merge(&part.tally);
         // Records are numbered through the whole capture already.
         sum.anomalies.absorb(part.anomalies, 0);
+        for (link, count) in part.unread_links {
+            *sum.unread_links.entry(link).or_insert(0) += count;
+        }
         sum.records += part.records;
         sum.first = sum.first.into_iter().chain(part.first).min();
         sum.last = sum.last.into_iter().chain(part.last).max();
@@ -243,6 +257,7 @@ struct Decoder<'s> {
     batch: SignallingBatch,
     table: rtp::Table,
     anomalies: Anomalies,
+    unread_links: BTreeMap<u16, u64>,
     counts: [u64; WORDS.len()],
 }
 
@@ -327,9 +342,8 @@ impl Decoder<'_> {
                 if frame.link_type == LinkType::UNKNOWN {
                     return Reason::Malformed;
                 }
-                self.anomalies.note("unsupported_link_type", Some(frame.record), || {
-                    format!("packets of link type {} are not read", frame.link_type.0)
-                });
+                self.anomalies.note("unsupported_link_type", Some(frame.record), String::new);
+                *self.unread_links.entry(frame.link_type.0).or_insert(0) += 1;
                 (Reason::LinkTypeUnsupported, false)
             }
         };

@@ -1,6 +1,8 @@
 //! One leg out of its messages: copies taken out, hops told apart, transactions and dialogs read (RFC 3261 §12, §17).
 
-use hashbrown::HashMap;
+use std::net::SocketAddr;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
@@ -21,6 +23,13 @@ type Seed = foldhash::fast::RandomState;
 /// A transaction, as the dialog needs it: the sender's tag, number and method (RFC 3261 §17; an ACK shares its INVITE's).
 pub(crate) type TransactionKey<'a> = (Option<&'a [u8]>, CSeq);
 
+/// A transaction within one dialog: its key and the To tag, `None` for all dialogs of the key together. Forks may use
+/// the same number (RFC 3261 §12.2.1.1).
+type DialogKey<'a> = (TransactionKey<'a>, Option<&'a [u8]>);
+
+/// The transactions of a leg.
+type Transactions<'a> = HashMap<DialogKey<'a>, Seen, Seed>;
+
 /// One sender within one dialog: its own tag and the peer's.
 type Sender<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
@@ -40,6 +49,22 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    fn add(&mut self, message: &Signalling<'_>) {
+        match message.start {
+            StartLine::Request { method: Method::Ack, .. } | StartLine::Response(..=199) => {
+                self.shown.get_or_insert(at(message));
+            }
+            StartLine::Request { .. } => {
+                self.request = true;
+                self.in_dialog |= message.to_tag.is_some();
+            }
+            StartLine::Response(200..=299) => {
+                self.accepted.get_or_insert(at(message));
+            }
+            StartLine::Response(status) => self.refused = Some((status, at(message))),
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         match (self.accepted, self.refused) {
             (Some(_), _) => Outcome::Accepted,
@@ -61,17 +86,22 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let on_dialog: Vec<&Signalling<'a>> = hops.dialog(&messages, counting).collect();
     let transactions = transactions(&on_dialog);
 
+    let answered_first = messages.iter().position(is_answer).unwrap_or(usize::MAX);
     let mut ledger = Vec::new();
+    let mut requests: Vec<&Signalling<'a>> = Vec::new();
     let mut initial: Vec<(usize, &Signalling<'a>)> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let StartLine::Request { method: method @ (Method::Invite | Method::Update), .. } = message.start else {
             continue;
         };
         let counts = hops.is_dialog(index, counting);
-        let is_initial = message.to_tag.is_none() && method == Method::Invite;
+        // An INVITE cut before its To is taken as a re-INVITE once the leg was answered.
+        let to_unread = !message.header_whole && message.to_uri.is_empty() && index > answered_first;
+        let is_initial = message.to_tag.is_none() && method == Method::Invite && !to_unread;
         if is_initial && hops.is(index, counting) {
             initial.push((ledger.len(), message));
         }
+        requests.push(message);
         ledger.push(Entry {
             at: message.at,
             locus: message.locus,
@@ -80,11 +110,10 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             initial: is_initial,
             counts,
             header_whole: message.header_whole,
-            outcome: message
-                .cseq
+            outcome: Some(message)
                 .filter(|_| counts)
-                .and_then(|cseq| transactions.get(&(message.from_tag, cseq)))
-                .map_or(Outcome::Unknown, Seen::outcome),
+                .and_then(|message| seen(&transactions, message))
+                .map_or(Outcome::Unknown, |seen| seen.outcome()),
             fields: message
                 .rows()
                 .filter_map(|row| match row.subject {
@@ -96,6 +125,9 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     }
 
     let setting_up = SettingUp::of(&on_dialog, &initial, &transactions, &ledger);
+    for (entry, message) in ledger.iter_mut().zip(&requests) {
+        entry.counts &= entry.initial || setting_up.is_own(message);
+    }
     let invite = match setting_up.set_up {
         SetUp::Entry(entry) => initial.iter().find(|(index, _)| *index == entry).map(|(_, invite)| *invite),
         SetUp::HopsDisagree(_) | SetUp::NotCaptured(_) => None,
@@ -109,15 +141,22 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let gaps = if setting_up.confirmed.is_empty() && !on_dialog.iter().any(|message| message.to_tag.is_some()) {
         Vec::new()
     } else {
-        gaps(&on_dialog, &transactions, invite, first)
+        gaps(&on_dialog, &transactions, &setting_up, invite, first)
     };
     let parties = any_initial.or_else(|| on_dialog.first().copied())?;
     let caller = any_initial.map(|invite| invite.hop.source.ip());
     let exchanges = offer_answer::exchanges(&on_dialog, invite, |message| {
-        message
-            .cseq
-            .and_then(|cseq| transactions.get(&(message.from_tag, cseq)))
-            .map_or(Outcome::Unknown, Seen::outcome)
+        let seen = seen(&transactions, message);
+        let own = message.cseq.map(|cseq| (message.from_tag, cseq));
+        offer_answer::Transaction {
+            outcome: seen.map_or(Outcome::Unknown, |seen| seen.outcome()),
+            // A response of the INVITE names a To tag that its request lacks.
+            request_captured: seen.is_some_and(|seen| seen.request)
+                || own
+                    .and_then(|key| transactions.get(&(key, None)))
+                    .is_some_and(|seen| seen.request && !seen.in_dialog),
+            sets_up: setting_up.counting.is_none() || setting_up.counting == own,
+        }
     });
     let described = exchanges.iter().find_map(Exchange::locus);
     let trunk_settings = trunk.and_then(|trunk| settings.trunks.get(trunk));
@@ -136,7 +175,11 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         set_up: setting_up.set_up,
         ledger,
         gaps,
-        streams: offer_answer::streams(&exchanges, setting_up.answered.map(|answered| answered.at)),
+        streams: offer_answer::streams(
+            &exchanges,
+            setting_up.answered.map(|answered| answered.at),
+            any_initial.is_some(),
+        ),
         described,
         recording_session: find_row(&messages, Subject::RecordingSession).map(|(_, locus)| locus),
         replaces: invite.and_then(|invite| {
@@ -211,6 +254,10 @@ fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
         return true;
     }
     let cut = !known.header_whole || !message.header_whole;
+    // A response may be followed by another of the same status that says more.
+    if !cut && matches!(message.start, StartLine::Response(_)) {
+        return false;
+    }
     let alike = |one: Option<&[u8]>, other: Option<&[u8]>| one == other || (cut && (one.is_none() || other.is_none()));
     let same_number = known.cseq == message.cseq || (cut && (known.cseq.is_none() || message.cseq.is_none()));
     if !same_number
@@ -251,16 +298,28 @@ fn keep_better<'a>(known: &mut Signalling<'a>, copy: &Signalling<'a>) {
 struct Hops {
     /// For each message its hop.
     of: Vec<usize>,
-    /// For each hop whether an initial INVITE went over it, in the order of their first message.
-    initial: Vec<bool>,
+    /// The hops in the order of their first message.
+    hops: Vec<OneHop>,
+}
+
+/// What went over one hop.
+#[derive(Default)]
+struct OneHop {
+    /// Its messages.
+    messages: Vec<usize>,
+    /// An initial INVITE was seen on it.
+    initial: bool,
+    /// It took part in setting up the leg: an initial INVITE was seen on it, or a response to one.
+    sets_up: bool,
+    /// A 2xx to an INVITE was seen on it.
+    answered: bool,
 }
 
 impl Hops {
     fn of(messages: &[Signalling<'_>]) -> Self {
-        // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
-        let mut pairs: Vec<Hop> = Vec::new();
         let invites: Vec<&Signalling<'_>> =
             messages.iter().filter(|message| is_initial_invite(message)).take(MOST_DIALOGS).collect();
+        // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
         let by_port = invites.iter().enumerate().any(|(index, message)| {
             invites.iter().take(index).any(|other| {
                 address_pair(other.hop) == address_pair(message.hop)
@@ -269,58 +328,57 @@ impl Hops {
                     && other.from_tag == message.from_tag
             })
         });
+        let attempts: Vec<TransactionKey<'_>> =
+            invites.iter().filter_map(|invite| Some((invite.from_tag, invite.cseq?))).collect();
+        let mut known: HashMap<(SocketAddr, SocketAddr), usize, Seed> = HashMap::default();
         let mut of = Vec::with_capacity(messages.len());
-        let mut initial = Vec::new();
-        for message in messages {
-            let own = pairs.iter().position(|pair| {
-                if by_port {
-                    *pair == socket_pair(message.hop)
-                } else {
-                    address_pair(*pair) == address_pair(message.hop)
-                }
+        let mut hops: Vec<OneHop> = Vec::new();
+        for (index, message) in messages.iter().enumerate() {
+            let pair = socket_pair(message.hop);
+            let (one, other) = address_pair(message.hop);
+            let key = if by_port {
+                (pair.source, pair.destination)
+            } else {
+                (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
+            };
+            let place = *known.entry(key).or_insert_with(|| {
+                hops.push(OneHop::default());
+                hops.len() - 1
             });
-            let hop = own.unwrap_or_else(|| {
-                pairs.push(socket_pair(message.hop));
-                initial.push(false);
-                pairs.len() - 1
-            });
-            of.push(hop);
-            if is_initial_invite(message)
-                && let Some(initial) = initial.get_mut(hop)
-            {
-                *initial = true;
-            }
+            of.push(place);
+            let Some(hop) = hops.get_mut(place) else { continue };
+            hop.messages.push(index);
+            hop.initial |= is_initial_invite(message);
+            hop.answered |= is_answer(message);
+            // The transaction of a forwarded INVITE has the same tag and number on every hop.
+            hop.sets_up |= is_initial_invite(message)
+                || (matches!(message.start, StartLine::Response(_))
+                    && message.cseq.is_some_and(|cseq| attempts.contains(&(message.from_tag, cseq))));
         }
-        Self { of, initial }
+        Self { of, hops }
     }
 
     /// The trunk of the leg and the hop that counts (contract §3).
     fn choose(&self, messages: &[Signalling<'_>], settings: &Settings) -> (Option<usize>, usize) {
-        let has_initial = self.initial.contains(&true);
-        // Judged by the initial INVITEs; by every packet of the dialog when none was captured.
-        let judged = |hop: usize| {
-            messages.iter().zip(&self.of).filter_map(move |(message, of)| {
-                (*of == hop && (!has_initial || is_initial_invite(message))).then_some(message)
-            })
+        let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
+        let candidates: Vec<(usize, &OneHop)> =
+            self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
+        // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
+        let judged = |hop: &OneHop| {
+            let only_initial = hop.initial;
+            let own = hop.messages.iter().filter_map(|message| messages.get(*message));
+            own.filter(move |message| !only_initial || is_initial_invite(message)).collect::<Vec<_>>()
         };
-        let candidates: Vec<usize> = (0..self.initial.len())
-            .filter(|hop| !has_initial || self.initial.get(*hop).copied().unwrap_or(false))
-            .collect();
-        let answered = |hop: usize| {
-            messages.iter().zip(&self.of).any(|(message, of)| {
-                *of == hop
-                    && matches!(
-                        (message.start, message.method()),
-                        (StartLine::Response(200..=299), Some(Method::Invite))
-                    )
-            })
+        let best = |fitting: &[usize]| {
+            let answered = fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(|hop| hop.answered));
+            answered.or(fitting.first()).copied()
         };
-        let best =
-            |fitting: &[usize]| fitting.iter().copied().find(|hop| answered(*hop)).or_else(|| fitting.first().copied());
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {
-            let fits: Vec<(usize, trunk::Fit)> =
-                candidates.iter().filter_map(|hop| trunk::fit(trunk, judged(*hop)).map(|fit| (*hop, fit))).collect();
+            let fits: Vec<(usize, trunk::Fit)> = candidates
+                .iter()
+                .filter_map(|(place, hop)| trunk::fit(trunk, judged(hop).into_iter()).map(|fit| (*place, fit)))
+                .collect();
             if candidates.len() > 1 {
                 let platform: Vec<usize> = fits.iter().filter(|(_, fit)| fit.platform).map(|(hop, _)| *hop).collect();
                 if let Some(hop) = best(&platform) {
@@ -332,7 +390,8 @@ impl Hops {
                 any_fit = best(&fitting).map(|hop| (Some(index), hop));
             }
         }
-        any_fit.unwrap_or_else(|| (None, best(&candidates).unwrap_or(0)))
+        let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
+        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)))
     }
 
     fn is(&self, message: usize, hop: usize) -> bool {
@@ -342,7 +401,7 @@ impl Hops {
     /// Whether a message belongs to the dialog of the hop that counts: seen on it, or on a path that no initial
     /// INVITE took (in-dialog requests may go past the proxies, RFC 3261 §12.2.1.1).
     fn is_dialog(&self, message: usize, counting: usize) -> bool {
-        self.of.get(message).is_some_and(|hop| *hop == counting || self.initial.get(*hop) == Some(&false))
+        self.of.get(message).is_some_and(|hop| *hop == counting || self.hops.get(*hop).is_some_and(|hop| !hop.sets_up))
     }
 
     fn dialog<'m, 'a>(
@@ -362,6 +421,11 @@ fn is_initial_invite(message: &Signalling<'_>) -> bool {
     matches!(message.start, StartLine::Request { method: Method::Invite, .. }) && message.to_tag.is_none()
 }
 
+/// A 2xx to an INVITE.
+fn is_answer(message: &Signalling<'_>) -> bool {
+    matches!((message.start, message.method()), (StartLine::Response(200..=299), Some(Method::Invite)))
+}
+
 fn socket_pair(hop: Hop) -> Hop {
     if hop.source <= hop.destination { hop } else { Hop { source: hop.destination, destination: hop.source } }
 }
@@ -371,27 +435,22 @@ fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
     (pair.source.ip().min(pair.destination.ip()), pair.source.ip().max(pair.destination.ip()))
 }
 
-fn transactions<'a>(messages: &[&Signalling<'a>]) -> HashMap<TransactionKey<'a>, Seen, Seed> {
-    let mut transactions: HashMap<TransactionKey<'a>, Seen, Seed> =
-        HashMap::with_capacity_and_hasher(4, Seed::default());
+/// What was seen of the transaction of a message, in its own dialog where it names one.
+fn seen<'a>(transactions: &Transactions<'a>, message: &Signalling<'a>) -> Option<Seen> {
+    transactions.get(&((message.from_tag, message.cseq?), message.to_tag)).copied()
+}
+
+fn transactions<'a>(messages: &[&Signalling<'a>]) -> Transactions<'a> {
+    let mut transactions: Transactions<'a> = HashMap::with_capacity_and_hasher(8, Seed::default());
     for message in messages {
         let Some(mut cseq) = message.cseq else { continue };
         if cseq.method == Method::Ack {
             cseq.method = Method::Invite;
         }
-        let seen = transactions.entry((message.from_tag, cseq)).or_default();
-        match message.start {
-            StartLine::Request { method: Method::Ack, .. } | StartLine::Response(..=199) => {
-                seen.shown.get_or_insert(at(message));
-            }
-            StartLine::Request { .. } => {
-                seen.request = true;
-                seen.in_dialog |= message.to_tag.is_some();
-            }
-            StartLine::Response(200..=299) => {
-                seen.accepted.get_or_insert(at(message));
-            }
-            StartLine::Response(status) => seen.refused = Some((status, at(message))),
+        let key = (message.from_tag, cseq);
+        let own = [Some((key, None)), message.to_tag.map(|tag| (key, Some(tag)))];
+        for key in own.into_iter().flatten() {
+            transactions.entry(key).or_default().add(message);
         }
     }
     transactions
@@ -407,21 +466,28 @@ struct SettingUp<'a> {
     cancelled_at: Option<At>,
     /// The callees' tags of the dialogs that a 2xx confirmed.
     confirmed: Vec<&'a [u8]>,
+    /// The callees' tags of its dialogs: the confirmed ones, and before any 2xx the early ones.
+    own: Vec<&'a [u8]>,
+    /// More dialogs than are told apart.
+    limited: bool,
+    /// The transaction of the INVITE that counts.
+    counting: Option<TransactionKey<'a>>,
 }
 
 impl<'a> SettingUp<'a> {
     fn of(
         messages: &[&Signalling<'a>],
         initial: &[(usize, &Signalling<'a>)],
-        transactions: &HashMap<TransactionKey<'a>, Seen, Seed>,
+        transactions: &Transactions<'a>,
         ledger: &[Entry<'_>],
     ) -> Self {
-        let is_attempt = |key: TransactionKey<'a>| transactions.get(&key).is_some_and(|seen| seen.request);
-        let is_reinvite = |key: TransactionKey<'a>| transactions.get(&key).is_some_and(|seen| seen.in_dialog);
+        let is_attempt = |key: TransactionKey<'a>| transactions.get(&(key, None)).is_some_and(|seen| seen.request);
+        let is_reinvite = |message: &Signalling<'a>| seen(transactions, message).is_some_and(|seen| seen.in_dialog);
         // The first 2xx that no captured re-INVITE explains answers the INVITE that counts.
         let answer = messages.iter().copied().find(|message| {
             matches!((message.start, message.method()), (StartLine::Response(200..=299), Some(Method::Invite)))
-                && message.cseq.is_some_and(|cseq| !is_reinvite((message.from_tag, cseq)))
+                && message.cseq.is_some()
+                && !is_reinvite(message)
         });
         let last = initial.iter().rev().find(|(_, invite)| invite.cseq.is_some()).or(initial.last());
         let counting: Option<TransactionKey<'a>>;
@@ -447,15 +513,35 @@ impl<'a> SettingUp<'a> {
                     && invite.cseq.is_some_and(|own| cseq.number > own.number)
                     && !is_attempt(key)
             });
+            // A dialog that goes on after the last attempt was refused was set up by one that was not captured.
+            let refused = invite.cseq.and_then(|cseq| transactions.get(&((invite.from_tag, cseq), None)));
+            let refused = refused.and_then(|seen| seen.refused).map(|(_, at)| at);
+            let goes_on = refused.and_then(|refused| {
+                messages.iter().copied().find(|message| {
+                    let in_dialog = message.to_tag.is_some() && at(message) > refused;
+                    match (message.start, message.method()) {
+                        (StartLine::Request { .. }, Some(Method::Ack | Method::Cancel)) => false,
+                        (StartLine::Request { .. }, _) => in_dialog,
+                        (StartLine::Response(200..=299), Some(Method::Bye | Method::Update)) => in_dialog,
+                        (StartLine::Response(_), _) => false,
+                    }
+                })
+            });
             match later {
                 Some(message) => {
                     counting = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
                     SetUp::NotCaptured(message.locus)
                 }
-                None => {
-                    counting = invite.cseq.map(|cseq| (invite.from_tag, cseq));
-                    SetUp::Entry(*entry)
-                }
+                None => match goes_on {
+                    Some(message) => {
+                        counting = None;
+                        SetUp::NotCaptured(message.locus)
+                    }
+                    None => {
+                        counting = invite.cseq.map(|cseq| (invite.from_tag, cseq));
+                        SetUp::Entry(*entry)
+                    }
+                },
             }
         } else {
             let shown = messages.first().map(|message| message.locus);
@@ -472,7 +558,7 @@ impl<'a> SettingUp<'a> {
             }
         };
         let set_up = contradicted(set_up, ledger).unwrap_or(set_up);
-        let seen = counting.and_then(|key| transactions.get(&key)).copied().unwrap_or_default();
+        let seen = counting.and_then(|key| transactions.get(&(key, None))).copied().unwrap_or_default();
         let answered = answer.map(at);
         let refused_at = seen.refused.map(|(_, at)| at);
         let final_status = match (answer, seen.refused) {
@@ -489,27 +575,49 @@ impl<'a> SettingUp<'a> {
                     message.from_tag == tag && message.cseq.is_none_or(|own| own.number == cseq.number)
                 })
         });
-        let mut confirmed = Vec::new();
+        let (mut confirmed, mut early) = (HashSet::default(), HashSet::default());
         for message in messages {
-            let accepted = matches!(message.start, StartLine::Response(200..=299));
-            if accepted
-                && counting.is_some_and(|(tag, cseq)| message.from_tag == tag && message.cseq == Some(cseq))
-                && let Some(tag) = message.to_tag
-                && confirmed.len() < MOST_DIALOGS
-                && !confirmed.contains(&tag)
-            {
-                confirmed.push(tag);
-            }
+            let StartLine::Response(status) = message.start else { continue };
+            let of_counting = counting.is_some_and(|(tag, cseq)| message.from_tag == tag && message.cseq == Some(cseq));
+            let Some(tag) = message.to_tag.filter(|_| of_counting) else { continue };
+            match status {
+                200..=299 => confirmed.insert(tag),
+                101..=199 => early.insert(tag),
+                _ => continue,
+            };
         }
+        let limited = confirmed.len() > MOST_DIALOGS || (confirmed.is_empty() && early.len() > MOST_DIALOGS);
+        let sorted = |tags: HashSet<&'a [u8], Seed>| {
+            let mut tags: Vec<&'a [u8]> = tags.into_iter().collect();
+            tags.sort_unstable();
+            tags.truncate(MOST_DIALOGS);
+            tags
+        };
+        let (confirmed, early) = (sorted(confirmed), sorted(early));
+        // A BYE shows a dialog, so a CANCEL that crossed the answer ended nothing (RFC 3261 §9.1).
+        let has_bye = messages.iter().any(|message| message.method() == Some(Method::Bye) && message.to_tag.is_some());
         Self {
             set_up,
             answered,
             final_status,
             refused_at,
-            cancelled: cancel.filter(|_| answered.is_none()).map(|message| message.locus),
+            cancelled: cancel.filter(|_| answered.is_none() && !has_bye).map(|message| message.locus),
             cancelled_at: cancel.map(|message| at(message)),
+            own: if confirmed.is_empty() { early } else { confirmed.clone() },
             confirmed,
+            limited,
+            counting,
         }
+    }
+
+    /// Whether a request belongs to a dialog of the attempt that counts; where nothing names its dialogs, every one does.
+    fn is_own(&self, message: &Signalling<'_>) -> bool {
+        let names = |tag: Option<&[u8]>| tag.is_some_and(|tag| self.own.binary_search(&tag).is_ok());
+        self.own.is_empty()
+            || self.limited
+            || names(message.from_tag)
+            || names(message.to_tag)
+            || (message.to_tag.is_none() && !message.header_whole)
     }
 }
 
@@ -522,28 +630,26 @@ fn contradicted(set_up: SetUp, ledger: &[Entry<'_>]) -> Option<SetUp> {
         .iter()
         .enumerate()
         .find(|(other, entry)| {
-            *other != index
-                && entry.initial
-                && entry.counts
-                && entry.cseq == counting.cseq
-                && entry.header_whole
-                && counting.header_whole
-                && (entry.fields.len() != counting.fields.len()
-                    || entry
-                        .fields
-                        .iter()
-                        .zip(&counting.fields)
-                        .any(|(one, other)| (one.0, one.2) != (other.0, other.2)))
+            *other != index && entry.initial && entry.counts && entry.cseq == counting.cseq && disagree(entry, counting)
         })
         .map(|(_, entry)| SetUp::HopsDisagree(entry.locus))
 }
 
+/// Whether two INVITEs say different things; of a cut one only what it still says counts.
+fn disagree(one: &Entry<'_>, other: &Entry<'_>) -> bool {
+    let within = |part: &Entry<'_>, whole: &Entry<'_>| {
+        part.fields.iter().all(|field| whole.fields.iter().any(|twin| (twin.0, twin.2) == (field.0, field.2)))
+    };
+    match (one.header_whole, other.header_whole) {
+        (true, true) => !within(one, other) || !within(other, one),
+        (true, false) => !within(other, one),
+        (false, true) => !within(one, other),
+        (false, false) => !within(one, other) && !within(other, one),
+    }
+}
+
 /// The end of the leg: the BYE of every dialog that a 2xx confirmed, else CANCEL or the final refusal.
-fn end<'a>(
-    messages: &[&Signalling<'a>],
-    transactions: &HashMap<TransactionKey<'a>, Seen, Seed>,
-    setting_up: &SettingUp<'a>,
-) -> Option<At> {
+fn end<'a>(messages: &[&Signalling<'a>], transactions: &Transactions<'a>, setting_up: &SettingUp<'a>) -> Option<At> {
     let bye_of = |tag: Option<&[u8]>| {
         messages.iter().find(|message| {
             let ends = match message.start {
@@ -554,10 +660,9 @@ fn end<'a>(
                 }
             };
             // A challenged BYE is sent again (RFC 3261 §22.2).
-            let challenged =
-                message.cseq.and_then(|cseq| transactions.get(&(message.from_tag, cseq))).is_some_and(|seen| {
-                    seen.accepted.is_none() && seen.refused.is_some_and(|(status, _)| matches!(status, 401 | 407))
-                });
+            let challenged = seen(transactions, message).is_some_and(|seen| {
+                seen.accepted.is_none() && seen.refused.is_some_and(|(status, _)| matches!(status, 401 | 407))
+            });
             ends && !challenged
                 && tag.is_none_or(|tag| {
                     message.from_tag == Some(tag) || message.to_tag == Some(tag) || message.to_tag.is_none()
@@ -579,7 +684,8 @@ fn end<'a>(
 /// ACK belongs to none that was seen. What was seen refused, or is of another method, is no gap.
 fn gaps<'a>(
     messages: &[&Signalling<'a>],
-    transactions: &HashMap<TransactionKey<'a>, Seen, Seed>,
+    transactions: &Transactions<'a>,
+    setting_up: &SettingUp<'a>,
     invite: Option<&Signalling<'a>>,
     first: At,
 ) -> Vec<Gap> {
@@ -591,16 +697,20 @@ fn gaps<'a>(
         /// A request that could have changed consent, not captured and not seen refused.
         missing: bool,
     }
+    let mut known: HashSet<Sender<'_>, Seed> = HashSet::default();
     let mut senders: Vec<Sender<'_>> = Vec::new();
     for message in messages {
-        if message.to_tag.is_some() && message.cseq.is_some() {
-            let sender = (message.from_tag, message.to_tag);
-            if senders.len() < 2 * MOST_DIALOGS && !senders.contains(&sender) {
-                senders.push(sender);
-            }
+        let sender = (message.from_tag, message.to_tag);
+        if message.to_tag.is_some() && message.cseq.is_some() && setting_up.is_own(message) && known.insert(sender) {
+            senders.push(sender);
         }
     }
     let mut gaps = Vec::new();
+    if setting_up.limited || senders.len() > 2 * MOST_DIALOGS {
+        // What the dialogs beyond the limit say is not known.
+        gaps.push(Gap { from: first.at, shown: first.at, kind: GapKind::TooManyDialogs, locus: first.locus });
+        senders.truncate(2 * MOST_DIALOGS);
+    }
     for (from_tag, to_tag) in senders {
         let base = invite.filter(|invite| invite.from_tag == from_tag).and_then(|invite| invite.cseq);
         let mut numbers: Vec<Number> = Vec::new();
@@ -622,7 +732,7 @@ fn gaps<'a>(
                 from_tag,
                 CSeq { method: if cseq.method == Method::Ack { Method::Invite } else { cseq.method }, ..cseq },
             );
-            let seen = transactions.get(&key).copied().unwrap_or_default();
+            let seen = transactions.get(&(key, message.to_tag)).copied().unwrap_or_default();
             let speaks = matches!(key.1.method, Method::Invite | Method::Update);
             let is_request = matches!(message.start, StartLine::Request { method, .. } if method != Method::Ack);
             if key.1.method == Method::Cancel {
@@ -682,8 +792,11 @@ fn identifiers<'a>(
             }
         }
     }
-    let platform_names =
-        found.iter().any(|(known, platform)| *platform && matches!(known.subject, Subject::Conversation(_)));
-    found.retain(|(known, platform)| !platform_names || *platform || known.subject == Subject::SessionId);
+    let named_by_platform: Vec<Subject> = found
+        .iter()
+        .filter(|(known, platform)| *platform && known.subject != Subject::SessionId)
+        .map(|(known, _)| known.subject)
+        .collect();
+    found.retain(|(known, platform)| *platform || !named_by_platform.contains(&known.subject));
     found.into_iter().map(|(known, _)| known).collect()
 }

@@ -134,7 +134,8 @@ impl<'a> Identity<'a> {
                 for half in halves(identifier.subject, identifier.value) {
                     let key = normal(half);
                     let legs = sharing.entry(key.clone()).or_default();
-                    if !legs.iter().any(|(known, _)| *known == place) {
+                    // Legs come in order, so one that is known stands last.
+                    if legs.last().is_none_or(|(known, _)| *known != place) {
                         legs.push((place, identifier.subject));
                     }
                     if matches!(identifier.subject, Subject::Conversation(_)) {
@@ -259,6 +260,8 @@ pub fn kind(leg: &Leg<'_>, settings: &Settings) -> TrunkKind {
 #[derive(Default)]
 struct Found {
     links: Vec<Link>,
+    /// Where each leg's link stands.
+    places: HashMap<usize, usize, Seed>,
     named: bool,
     trunk_named: bool,
     trunk: Option<usize>,
@@ -269,11 +272,15 @@ struct Found {
 impl Found {
     /// Keeps the strongest link to each leg.
     fn add(&mut self, link: Link) {
-        match self.links.iter_mut().find(|known| known.leg == link.leg) {
+        let known = self.places.get(&link.leg).and_then(|place| self.links.get_mut(*place));
+        match known {
             Some(known) if link.strength < known.strength => *known = link,
             Some(known) if link.strength == known.strength => known.exposes |= link.exposes,
             Some(_) => {}
-            None => self.links.push(link),
+            None => {
+                self.places.insert(link.leg, self.links.len());
+                self.links.push(link);
+            }
         }
     }
 

@@ -59,6 +59,8 @@ pub enum GapKind {
     CSeqSkipped,
     /// A response or an ACK belongs to a request that was not captured.
     RequestNotCaptured,
+    /// The leg has more dialogs than are told apart.
+    TooManyDialogs,
 }
 
 impl GapKind {
@@ -68,6 +70,7 @@ impl GapKind {
         match self {
             Self::CSeqSkipped => "cseq_skipped",
             Self::RequestNotCaptured => "request_not_captured",
+            Self::TooManyDialogs => "limit_dialogs",
         }
     }
 }

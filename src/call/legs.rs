@@ -100,7 +100,8 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
                 .iter()
                 .filter_map(|(_, batch, index)| batches.get(*batch as usize)?.get(*index as usize))
                 .collect();
-            messages.sort_unstable_by_key(|message| (message.call_id, message.at, message.locus));
+            // Stable: messages of one packet stay in the order they stood in.
+            messages.sort_by_key(|message| (message.call_id, message.at, message.locus));
             let mut legs = Vec::new();
             for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
                 match uses(alike).as_slice() {
@@ -119,6 +120,9 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
     legs
 }
 
+/// Uses of one Call-ID back to which a straggling message is followed.
+const MOST_STRAGGLING: usize = 64;
+
 /// Where a use of a Call-ID begins, and its caller's tag.
 type Use<'a> = ((i64, Locus), Option<&'a [u8]>);
 
@@ -132,8 +136,11 @@ fn split<'a>(messages: &[Signalling<'a>], uses: &[Use<'_>]) -> Vec<Vec<Signallin
             .get(..begun)
             .unwrap_or_default()
             .iter()
-            .rposition(|(_, tag)| tag.is_some() && (message.from_tag == *tag || message.to_tag == *tag))
-            .unwrap_or(begun.saturating_sub(1));
+            .enumerate()
+            .rev()
+            .take(MOST_STRAGGLING)
+            .find(|(_, (_, tag))| tag.is_some() && (message.from_tag == *tag || message.to_tag == *tag))
+            .map_or(begun.saturating_sub(1), |(place, _)| place);
         if let Some(leg) = legs.get_mut(owner) {
             leg.push(*message);
         }
@@ -164,7 +171,9 @@ fn uses<'a>(messages: &[Signalling<'a>]) -> Vec<Use<'a>> {
                 }
             }
             (StartLine::Request { .. }, Some(Method::Bye)) => ended = true,
-            (StartLine::Response(status), Some(Method::Invite)) if status >= 300 && message.from_tag == caller => {
+            (StartLine::Response(status), Some(Method::Invite))
+                if ends_the_call(status) && message.from_tag == caller =>
+            {
                 ended = true;
             }
             (StartLine::Response(200..=299), Some(Method::Bye)) => ended = true,
@@ -173,6 +182,11 @@ fn uses<'a>(messages: &[Signalling<'a>]) -> Vec<Use<'a>> {
         }
     }
     uses
+}
+
+/// Whether a final status ends the call: after a challenge, a redirection or 422 the same caller tries again.
+fn ends_the_call(status: u16) -> bool {
+    status >= 400 && !matches!(status, 401 | 407 | 422)
 }
 
 /// Whether a message proves that its Call-ID names an INVITE dialog.

@@ -3,17 +3,27 @@
 //! A run of packets belongs to a stream when it goes to an address and port negotiated for it (or, where nothing was
 //! negotiated for its destination, comes from one: media behind NAT) and begins within the dialog's life. Ports are
 //! used again by later calls: a leg whose end was not seen gives its port up to a leg that negotiates it after the
-//! first one's last message. A leg whose offer another leg passes on unchanged shares its media with it.
+//! first one's last message, and after a silence of [`SILENCE_NS`]. A leg whose offer another leg passes on unchanged shares its media with it.
 
 use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
 use super::legs::Leg;
-use crate::facts::MediaFlow;
+use crate::facts::{MediaFlow, Run};
 
-/// How far a run may begin before the offer by the clocks of two captures, in nanoseconds.
+/// How far a run may begin before the offer by the clocks of two captures, in nanoseconds, where no other leg claims it.
 const CLOCKS_APART_NS: i64 = 1_000_000_000;
+
+/// How long after the last message and the last tied packet of a leg whose end was not seen RTP is still taken as its
+/// own, in nanoseconds: five minutes, longer than a hold that nobody refreshes, far shorter than the reuse of a port by
+/// chance would need to look like it.
+pub const SILENCE_NS: i64 = 300_000_000_000;
+
+/// Claims on one socket that are looked at for one run. More legs at once on one port are an attack, not a call.
+const MOST_CLAIMS: usize = 64;
+
+type Seed = foldhash::fast::RandomState;
 
 /// A stream's claim on an address and port.
 #[derive(Clone, Copy, Debug)]
@@ -22,90 +32,116 @@ struct Claim {
     stream: usize,
     from: i64,
     until: i64,
+    /// The leg's end was not seen: packets that follow keep the claim alive.
+    open: bool,
 }
 
 /// Ties `flows` to the streams of `legs`, which are sorted by first message. Gives back the runs that belong to none.
 pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
-    let claims = claims(legs);
-    let mut untied = Vec::new();
-    for flow in flows {
-        let (mut rest, mut tied): (Vec<_>, Vec<(usize, usize, bool, Vec<_>)>) = (Vec::new(), Vec::new());
-        for run in flow.runs {
-            let first = run.first.ns;
-            let fitting = |socket: &SocketAddr| -> Vec<Claim> {
-                claims
-                    .get(socket)
-                    .into_iter()
-                    .flatten()
-                    .filter(|claim| claim.from.saturating_sub(CLOCKS_APART_NS) <= first && first <= claim.until)
-                    .copied()
-                    .collect()
+    let mut claims = claims(legs);
+    let keys: Vec<_> = flows.iter().map(|flow| flow.key).collect();
+    let mut runs: Vec<(usize, Run)> = flows
+        .into_iter()
+        .enumerate()
+        .flat_map(|(flow, runs)| runs.runs.into_iter().map(move |run| (flow, run)))
+        .collect();
+    // By time: what is tied keeps a leg whose end was not seen alive for what follows.
+    runs.sort_by_key(|(flow, run)| (run.first, run.first_record, *flow));
+    let mut untied: HashMap<usize, MediaFlow, Seed> = HashMap::default();
+    // Where each flow stands in each stream it is tied to.
+    let mut places: HashMap<(usize, usize, usize), usize, Seed> = HashMap::default();
+    for (flow, run) in runs {
+        let Some(key) = keys.get(flow).copied() else { continue };
+        let mut owners = fitting(&claims, &key.destination, run.first.ns);
+        let by_source = owners.is_empty();
+        if by_source {
+            owners = fitting(&claims, &key.source, run.first.ns);
+        } else {
+            // The stream that negotiated both ends knows better than one that negotiated the destination alone.
+            let negotiated_both = |claim: &Claim| {
+                legs.get(claim.leg)
+                    .and_then(|leg| leg.streams.get(claim.stream))
+                    .is_some_and(|stream| stream.endpoints.iter().any(|(socket, _)| *socket == key.source))
             };
-            let mut owners = fitting(&flow.key.destination);
-            let by_source = owners.is_empty();
-            if by_source {
-                owners = fitting(&flow.key.source);
-            } else {
-                // The stream that negotiated both ends knows better than one that negotiated the destination alone.
-                let both: Vec<Claim> = owners
-                    .iter()
-                    .filter(|claim| {
-                        legs.get(claim.leg)
-                            .and_then(|leg| leg.streams.get(claim.stream))
-                            .is_some_and(|stream| stream.endpoints.iter().any(|(socket, _)| *socket == flow.key.source))
-                    })
-                    .copied()
-                    .collect();
-                if !both.is_empty() {
-                    owners = both;
+            if owners.iter().any(negotiated_both) {
+                owners.retain(negotiated_both);
+            }
+        }
+        for owner in &owners {
+            let claimed = if by_source { key.source } else { key.destination };
+            for claim in claims.get_mut(&claimed).into_iter().flatten() {
+                if claim.open && (claim.leg, claim.stream) == (owner.leg, owner.stream) {
+                    claim.until = claim.until.max(run.last.ns.saturating_add(SILENCE_NS));
                 }
             }
-            if owners.is_empty() {
-                rest.push(run);
+            let Some(stream) = legs.get_mut(owner.leg).and_then(|leg| leg.streams.get_mut(owner.stream)) else {
                 continue;
-            }
-            for owner in owners {
-                let known = tied.iter_mut().find(|(leg, stream, ..)| (*leg, *stream) == (owner.leg, owner.stream));
-                match known {
-                    Some((.., by, runs)) => {
-                        *by |= by_source;
-                        runs.push(run.clone());
-                    }
-                    None => tied.push((owner.leg, owner.stream, by_source, vec![run.clone()])),
-                }
+            };
+            stream.behind_nat |= by_source;
+            let place = *places.entry((owner.leg, owner.stream, flow)).or_insert_with(|| {
+                stream.flows.push(MediaFlow { key, runs: Vec::new() });
+                stream.flows.len() - 1
+            });
+            if let Some(known) = stream.flows.get_mut(place) {
+                known.runs.push(run.clone());
             }
         }
-        for (leg, stream, by_source, runs) in tied {
-            if let Some(stream) = legs.get_mut(leg).and_then(|leg| leg.streams.get_mut(stream)) {
-                stream.behind_nat |= by_source;
-                stream.flows.push(MediaFlow { key: flow.key, runs });
-            }
-        }
-        if !rest.is_empty() {
-            untied.push(MediaFlow { key: flow.key, runs: rest });
+        if owners.is_empty() {
+            untied.entry(flow).or_insert_with(|| MediaFlow { key, runs: Vec::new() }).runs.push(run);
         }
     }
+    let mut untied: Vec<MediaFlow> = untied.into_values().collect();
+    untied.sort_by_key(|flow| flow.key);
     untied
 }
 
-/// The claims on every negotiated socket.
-fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, foldhash::fast::RandomState> {
-    let mut claims: HashMap<SocketAddr, Vec<Claim>, foldhash::fast::RandomState> = HashMap::default();
+/// The claims on `socket` within whose life a run that begins at `first` falls; where there are none, those that begin
+/// so little later that the clocks of two captures may account for it.
+fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, first: i64) -> Vec<Claim> {
+    let Some(claims) = claims.get(socket) else { return Vec::new() };
+    let begun = |at: i64| claims.partition_point(|claim| claim.from <= at);
+    let within = |upto: usize| -> Vec<Claim> {
+        let own = claims.get(..upto).unwrap_or_default().iter().rev().take(MOST_CLAIMS);
+        own.filter(|claim| first <= claim.until).copied().collect()
+    };
+    let strictly = within(begun(first));
+    if strictly.is_empty() { within(begun(first.saturating_add(CLOCKS_APART_NS))) } else { strictly }
+}
+
+/// The claims on every negotiated socket, by when they begin.
+fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, Seed> {
+    let mut claims: HashMap<SocketAddr, Vec<Claim>, Seed> = HashMap::default();
     for (place, leg) in legs.iter().enumerate() {
         for (stream, negotiated) in leg.streams.iter().enumerate() {
             for (socket, since) in &negotiated.endpoints {
                 let from = since.ns.max(leg.first.at.ns);
-                let until = leg.ended.map_or(i64::MAX, |ended| ended.at.ns);
-                let of_socket = claims.entry(*socket).or_default();
-                for earlier in of_socket.iter_mut() {
-                    let over = legs.get(earlier.leg).is_some_and(|leg| leg.ended.is_none() && leg.last.at.ns < from);
-                    if earlier.leg != place && over {
-                        earlier.until = earlier.until.min(from - 1);
-                    }
-                }
-                of_socket.push(Claim { leg: place, stream, from, until });
+                let until = leg.ended.map_or(leg.last.at.ns.saturating_add(SILENCE_NS), |ended| ended.at.ns);
+                let claim = Claim { leg: place, stream, from, until, open: leg.ended.is_none() };
+                claims.entry(*socket).or_default().push(claim);
             }
         }
     }
-    claims
+    let mut sorted = HashMap::with_capacity_and_hasher(claims.len(), Seed::default());
+    for (socket, mut of_socket) in claims {
+        of_socket.sort_by_key(|claim| (claim.from, claim.leg, claim.stream));
+        // A leg whose end was not seen gives its port up to one that negotiates it after its last message.
+        let mut still_open: Vec<usize> = Vec::new();
+        for index in 0..of_socket.len() {
+            let Some(claim) = of_socket.get(index).copied() else { continue };
+            still_open.retain(|earlier| {
+                let Some(earlier) = of_socket.get_mut(*earlier) else { return false };
+                let silent = legs.get(earlier.leg).is_some_and(|leg| leg.last.at.ns < claim.from);
+                if silent && earlier.leg != claim.leg {
+                    earlier.until = earlier.until.min(claim.from - 1);
+                    earlier.open = false;
+                }
+                earlier.open
+            });
+            if claim.open && still_open.len() < MOST_CLAIMS {
+                still_open.push(index);
+            }
+        }
+        sorted.insert(socket, of_socket);
+    }
+    sorted
 }

@@ -49,6 +49,17 @@ pub struct Endpoint<'a> {
     pub port: Option<u16>,
 }
 
+/// What is known of the transaction of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transaction {
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+    /// Whether its request was captured.
+    pub(crate) request_captured: bool,
+    /// Whether it is the one that set up the leg.
+    pub(crate) sets_up: bool,
+}
+
 /// One offer with its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange<'a> {
@@ -59,6 +70,8 @@ pub(crate) struct Exchange<'a> {
     agreed: Option<Timestamp>,
     /// Whether it set up the leg.
     initial: bool,
+    /// Whether it is a re-INVITE's: its 2xx shows a confirmed dialog.
+    confirms: bool,
 }
 
 impl Exchange<'_> {
@@ -68,11 +81,11 @@ impl Exchange<'_> {
     }
 }
 
-/// The exchanges of a dialog that were not refused, by time. `outcome` tells what became of a request.
+/// The exchanges of a dialog that were not refused, by time. `transaction` tells what is known of a message's.
 pub(crate) fn exchanges<'a>(
     messages: &[&Signalling<'a>],
     invite: Option<&Signalling<'a>>,
-    outcome: impl Fn(&Signalling<'a>) -> Outcome,
+    transaction: impl Fn(&Signalling<'a>) -> Transaction,
 ) -> Vec<Exchange<'a>> {
     let mut exchanges: Vec<(Signalling<'a>, Exchange<'a>)> = Vec::new();
     for message in messages {
@@ -89,11 +102,21 @@ pub(crate) fn exchanges<'a>(
             StartLine::Request { method: Method::Invite | Method::Update | Method::Prack, .. } => {
                 let initial = invite.is_some_and(|invite| invite.locus == message.locus);
                 let attempt = message.to_tag.is_none() && !initial;
-                if attempt || outcome(message) == Outcome::Refused || exchanges.len() >= MOST_EXCHANGES {
+                let refused = transaction(message).outcome == Outcome::Refused;
+                if attempt || refused && !initial || exchanges.len() >= MOST_EXCHANGES {
                     continue;
                 }
                 let offer = described.then_some(**message);
-                exchanges.push((**message, Exchange { offer, answers: Vec::new(), agreed: None, initial }));
+                exchanges.push((
+                    **message,
+                    Exchange {
+                        offer,
+                        answers: Vec::new(),
+                        agreed: None,
+                        initial,
+                        confirms: !initial && message.method() == Some(Method::Invite),
+                    },
+                ));
             }
             StartLine::Request { method: Method::Ack, .. } => {
                 let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, _)| own(begun)) else {
@@ -110,11 +133,11 @@ pub(crate) fn exchanges<'a>(
                 let place = match known {
                     Some(place) => place,
                     // The answer alone was captured: it stands for both.
-                    None if described && exchanges.len() < MOST_EXCHANGES => {
-                        exchanges.push((
-                            **message,
-                            Exchange { offer: None, answers: Vec::new(), agreed: None, initial: true },
-                        ));
+                    None if described && exchanges.len() < MOST_EXCHANGES && !transaction(message).request_captured => {
+                        let initial = transaction(message).sets_up;
+                        let confirms = !initial && cseq.method == Method::Invite;
+                        let exchange = Exchange { offer: None, answers: Vec::new(), agreed: None, initial, confirms };
+                        exchanges.push((**message, exchange));
                         exchanges.len() - 1
                     }
                     None => continue,
@@ -143,7 +166,14 @@ pub(crate) fn exchanges<'a>(
             _ => {}
         }
     }
-    exchanges.into_iter().map(|(_, exchange)| exchange).filter(|exchange| exchange.locus().is_some()).collect()
+    // A refused INVITE agreed on nothing but what a provisional answer let flow early.
+    let refused = |begun: &Signalling<'a>| transaction(begun).outcome == Outcome::Refused;
+    exchanges
+        .into_iter()
+        .filter(|(begun, exchange)| !exchange.answers.is_empty() || !refused(begun))
+        .map(|(_, exchange)| exchange)
+        .filter(|exchange| exchange.locus().is_some())
+        .collect()
 }
 
 /// Whether a message describes media: a description that was cut before its first section says nothing.
@@ -166,7 +196,14 @@ fn keep_answer<'a>(answers: &mut Vec<Signalling<'a>>, message: &Signalling<'a>, 
 }
 
 /// The streams that the exchanges accepted, in SDP order.
-pub(crate) fn streams<'a>(exchanges: &[Exchange<'a>], answered: Option<Timestamp>) -> Vec<Stream<'a>> {
+///
+/// `answered` is the 2xx that set up the leg; without one, and with an INVITE that was captured, only a re-INVITE's 2xx
+/// shows that a dialog was confirmed.
+pub(crate) fn streams<'a>(
+    exchanges: &[Exchange<'a>],
+    answered: Option<Timestamp>,
+    invite_captured: bool,
+) -> Vec<Stream<'a>> {
     let mut streams: Vec<Option<Stream<'a>>> = Vec::new();
     for exchange in exchanges {
         let answer = exchange.answers.first();
@@ -176,7 +213,12 @@ pub(crate) fn streams<'a>(exchanges: &[Exchange<'a>], answered: Option<Timestamp
         let (first, second) = (exchange.offer.as_ref(), answer);
         let since = first.or(second).map(|message| message.at);
         // In the setting up, media runs from the 2xx; where it was not captured, nothing shows when it began.
-        let opens = if exchange.initial { answered.or(exchange.agreed) } else { exchange.agreed };
+        let opens = match answered {
+            Some(answered) if exchange.initial => Some(answered),
+            Some(answered) => exchange.agreed.map(|agreed| agreed.max(answered)),
+            None if exchange.initial || exchange.confirms || !invite_captured => exchange.agreed,
+            None => None,
+        };
         for index in 0..count {
             let offer: Option<&MediaDescription<'a>> = offered.as_ref().and_then(|media| media.get(index));
             let answer: Option<&MediaDescription<'a>> = agreed.as_ref().and_then(|media| media.get(index));

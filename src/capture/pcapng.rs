@@ -252,13 +252,8 @@ impl Walk {
     }
 
     pub(super) fn cut(&mut self, bytes: &[u8], end: bool) -> (usize, Head) {
-        let mut head = Head {
-            section: self.section.clone(),
-            before: self.records,
-            taken: 0,
-            gaps: Vec::new(),
-            last: self.last,
-        };
+        let mut head =
+            Head { section: self.section.clone(), before: self.records, taken: 0, gaps: Vec::new(), last: self.last };
         let mut at = 0;
         let mut timed = None;
         loop {
@@ -315,7 +310,8 @@ impl Walk {
             return self.search_on(bytes, at, at, end, Cause::Lost);
         }
         let offset = self.offset + at as u64;
-        let truncated = |needs: usize| Step::Gap(left, Cause::Truncated { offset, needs: needs as u64, has: left as u64 });
+        let truncated =
+            |needs: usize| Step::Gap(left, Cause::Truncated { offset, needs: needs as u64, has: left as u64 });
         let Some(block) = self.section.block(bytes, at) else {
             return if end { truncated(AROUND) } else { Step::More };
         };
@@ -360,7 +356,9 @@ impl Walk {
     /// Searches for the next block of a known type whose lengths agree.
     fn search(&self, bytes: &[u8], from: usize, end: bool) -> Search {
         let mut at = from;
-        while let Some(block) = bytes.get(at..).filter(|rest| rest.len() >= AROUND).and_then(|_| self.section.block(bytes, at)) {
+        while let Some(block) =
+            bytes.get(at..).filter(|rest| rest.len() >= AROUND).and_then(|_| self.section.block(bytes, at))
+        {
             let (block_type, claimed, len) = block;
             let is_known = match block_type {
                 SECTION => bytes.get(at..).and_then(section_order).is_some(),
@@ -478,7 +476,13 @@ impl<'a> Frames<'a> {
         let Some(interface) = self.section.interfaces.get(timed.interface) else {
             let at = self.last_time();
             self.unknown_interface(timed.interface);
-            return Frame { bytes, original_len: timed.original, at, record: self.record, link_type: LinkType::UNKNOWN };
+            return Frame {
+                bytes,
+                original_len: timed.original,
+                at,
+                record: self.record,
+                link_type: LinkType::UNKNOWN,
+            };
         };
         let (at, fits) = interface.instant(timed.units);
         let link_type = interface.link_type;
@@ -498,7 +502,13 @@ impl<'a> Frames<'a> {
         let data = block.get(12..block.len() - 4).unwrap_or_default();
         let Some(interface) = self.section.interfaces.first().copied() else {
             self.unknown_interface(0);
-            return Frame { bytes: data, original_len: original, at, record: self.record, link_type: LinkType::UNKNOWN };
+            return Frame {
+                bytes: data,
+                original_len: original,
+                at,
+                record: self.record,
+                link_type: LinkType::UNKNOWN,
+            };
         };
         let captured = if interface.snaplen == 0 { original } else { original.min(interface.snaplen) };
         let bytes = data.get(..captured as usize).unwrap_or_else(|| self.short(data, captured));

@@ -34,6 +34,13 @@ impl Anomalies {
         }
     }
 
+    /// Replaces the detail of `code`, if it was met: for what only the whole source tells.
+    pub fn describe(&mut self, code: &'static str, detail: String) {
+        if let Some(known) = self.0.get_mut(code) {
+            known.detail = detail;
+        }
+    }
+
     /// Adds those of a part of the source whose records are counted from `offset` + 1 of the whole.
     pub fn absorb(&mut self, part: Self, offset: u64) {
         for (code, anomaly) in part.0 {

@@ -1,5 +1,6 @@
 //! Evidence sources: what was named on the command line, walked, ranked, opened once.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -91,9 +92,28 @@ fn shown(path: &Path) -> String {
     parts.join("/")
 }
 
+/// Keeps each file once, however often and by whatever path it was named; the first path shown stands.
+fn distinct(sources: &mut Vec<Source>) {
+    let mut kept: Vec<Source> = Vec::with_capacity(sources.len());
+    let mut known: BTreeMap<Option<PathBuf>, usize> = BTreeMap::new();
+    for source in sources.drain(..) {
+        // A file that cannot be resolved is told when it is opened.
+        let place = source.path.as_ref().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.clone()));
+        match known.get(&place).and_then(|place| kept.get_mut(*place)) {
+            Some(first) => first.named |= source.named,
+            None => {
+                known.insert(place, kept.len());
+                kept.push(source);
+            }
+        }
+    }
+    *sources = kept;
+}
+
 /// Sorts by the path shown; files shown alike are told apart by what they hold, never by the order of the arguments.
-fn rank(sources: &mut [Source]) -> Result<(), Error> {
+fn rank(sources: &mut Vec<Source>) -> Result<(), Error> {
     sources.sort_by(|one, other| one.shown.cmp(&other.shown));
+    distinct(sources);
     for alike in sources.chunk_by_mut(|one, other| one.shown == other.shown) {
         if alike.len() < 2 {
             continue;

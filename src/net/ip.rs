@@ -30,7 +30,8 @@ fn plain_v4(bytes: &[u8]) -> Option<Packet<'_>> {
     if *version != 0x45 || *protocol != UDP || is_fragment {
         return None;
     }
-    let (total, udp) = (usize::from(u16::from_be_bytes([*total0, *total1])), usize::from(u16::from_be_bytes([udp0, udp1])));
+    let (total, udp) =
+        (usize::from(u16::from_be_bytes([*total0, *total1])), usize::from(u16::from_be_bytes([udp0, udp1])));
     // What UDP does not cover of the IP packet belongs to nobody.
     if udp < 8 || total < 20 + udp {
         return None;
@@ -49,7 +50,8 @@ fn plain_v6(bytes: &[u8]) -> Option<Packet<'_>> {
         return None;
     }
     let [s0, s1, d0, d1, udp0, udp1, _, _] = *rest.first_chunk::<8>()?;
-    let (length, udp) = (usize::from(u16::from_be_bytes([*length0, *length1])), usize::from(u16::from_be_bytes([udp0, udp1])));
+    let (length, udp) =
+        (usize::from(u16::from_be_bytes([*length0, *length1])), usize::from(u16::from_be_bytes([udp0, udp1])));
     if udp < 8 || length < udp {
         return None;
     }
@@ -83,9 +85,7 @@ fn lax(bytes: &[u8], layers: Layers) -> Packet<'_> {
             segment.map_or(Packet::Malformed { truncated }, Packet::Tcp)
         }
         ip_number::ICMP | ip_number::IPV6_ICMP => Packet::Icmp,
-        other => {
-            tunnel::over_ip(other.0, payload.payload, layers.within(truncated)).unwrap_or(Packet::IpOther)
-        }
+        other => tunnel::over_ip(other.0, payload.payload, layers.within(truncated)).unwrap_or(Packet::IpOther),
     }
 }
 
@@ -94,7 +94,13 @@ fn udp<'a>(ip: &LaxIpSlice<'a>, bytes: &'a [u8], truncated: bool) -> Packet<'a> 
     let [s0, s1, d0, d1, length0, length1, _, _] = *header;
     let payload = match usize::from(u16::from_be_bytes([length0, length1])) {
         // A datagram too long for the field (RFC 2675), or left to segmentation offload: up to the end.
-        0 => Payload { ends: ends(ip, [s0, s1, d0, d1]), transport: Transport::Udp, bytes: rest, len: rest.len(), truncated },
+        0 => Payload {
+            ends: ends(ip, [s0, s1, d0, d1]),
+            transport: Transport::Udp,
+            bytes: rest,
+            len: rest.len(),
+            truncated,
+        },
         1..8 => return Packet::Malformed { truncated },
         length => {
             let len = length - 8;

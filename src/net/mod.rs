@@ -26,8 +26,8 @@ mod payload;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod tcp;
-pub mod websocket;
 mod tunnel;
+pub mod websocket;
 
 pub use payload::{Ends, Packet, Payload};
 pub use tunnel::TUNNELS_LIMIT;

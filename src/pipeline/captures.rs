@@ -13,12 +13,13 @@
 //! | code | met when |
 //! |---|---|
 //! | `truncated_packet` | a packet was captured in part, and what is missing could have mattered: a SIP message, a TCP segment, a fragment, a header. RTP whose header is whole, and datagrams that are plainly neither, do not count: nothing of them is used |
-//! | `unsupported_link_type` | packets of a link type that is not read, with its number |
+//! | `unsupported_link_type` | packets of link types that are not read, with the number of each and its packets |
 //! | `bad_length` | a packet that was captured whole, whose headers claim more bytes than it has |
 //! | `limit_tunnels` | packets with more headers within headers than [`net::TUNNELS_LIMIT`]; tallied as `ip_other` |
 //! | `limit_rtp_flows` | more RTP flows than [`rtp::FLOWS_LIMIT`]; those beyond are tallied as `rtp_uncounted` |
 //! | `limit_rtp_detail` | RTP so irregular that accounting it takes more than [`rtp::DETAIL_LIMIT`] bytes; all of it is tallied as `rtp_uncounted` |
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -105,6 +106,7 @@ pub struct CapturePart {
     pieces: Pieces,
     tally: Tally,
     anomalies: Anomalies,
+    unread_links: BTreeMap<u16, u64>,
     records: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -132,6 +134,8 @@ pub struct CaptureSum {
     gathering: Option<Gathering>,
     ledger: Arc<rtp::Ledger>,
     source: Option<SourceId>,
+    /// Packets of each link type that is not read.
+    unread_links: BTreeMap<u16, u64>,
 }
 
 /// Begins to read a capture of a format that [`capture::recognise`] told from its head.
@@ -167,10 +171,18 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
     }
     if unaccounted.detail_limited {
         sum.anomalies.note("limit_rtp_detail", None, || {
-            format!("accounting for RTP takes more than {} bytes; {uncounted} packets are in no flow", rtp::DETAIL_LIMIT)
+            format!(
+                "accounting for RTP takes more than {} bytes; {uncounted} packets are in no flow",
+                rtp::DETAIL_LIMIT
+            )
         });
     }
     sum.tally.shift(Reason::Rtp.word(), "rtp_uncounted", uncounted);
+    if !sum.unread_links.is_empty() {
+        let types: Vec<_> = sum.unread_links.iter().map(|(link, count)| format!("{link} ({count})")).collect();
+        let detail = format!("link types that are not read, with their packets: {}", types.join(", "));
+        sum.anomalies.describe("unsupported_link_type", detail);
+    }
     (sum, failure)
 }
 
@@ -198,6 +210,7 @@ impl Stage for CaptureStage<'_> {
             pieces: Pieces::default(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
+            unread_links: BTreeMap::new(),
             counts: [0; WORDS.len()],
         };
         let (mut first, mut last) = (Instant::MAX, Instant::MIN);
@@ -228,6 +241,7 @@ impl Stage for CaptureStage<'_> {
             records: tally.total(),
             tally,
             anomalies,
+            unread_links: decoder.unread_links,
             first: time(first),
             last: time(last),
         }
@@ -242,6 +256,9 @@ impl Stage for CaptureStage<'_> {
         sum.anomalies.absorb(part.anomalies, 0);
         if let Some(gathering) = &mut sum.gathering {
             gathering.absorb(&part.pieces, &mut sum.anomalies);
+        }
+        for (link, count) in part.unread_links {
+            *sum.unread_links.entry(link).or_insert(0) += count;
         }
         sum.records += part.records;
         sum.first = sum.first.into_iter().chain(part.first).min();
@@ -265,6 +282,7 @@ struct Decoder<'s> {
     pieces: Pieces,
     table: rtp::Table,
     anomalies: Anomalies,
+    unread_links: BTreeMap<u16, u64>,
     counts: [u64; WORDS.len()],
 }
 
@@ -369,9 +387,8 @@ impl Decoder<'_> {
                 if frame.link_type == LinkType::UNKNOWN {
                     return Reason::Malformed;
                 }
-                self.anomalies.note("unsupported_link_type", Some(frame.record), || {
-                    format!("packets of link type {} are not read", frame.link_type.0)
-                });
+                self.anomalies.note("unsupported_link_type", Some(frame.record), String::new);
+                *self.unread_links.entry(frame.link_type.0).or_insert(0) += 1;
                 (Reason::LinkTypeUnsupported, false)
             }
         };
@@ -386,7 +403,8 @@ impl Decoder<'_> {
     fn truncated(&mut self, frame: &Frame<'_>) {
         let (captured, sent) = (frame.bytes.len(), frame.original_len);
         if frame.is_cut() {
-            self.anomalies.note("truncated_packet", Some(frame.record), || format!("{captured} bytes captured of {sent}"));
+            self.anomalies
+                .note("truncated_packet", Some(frame.record), || format!("{captured} bytes captured of {sent}"));
         } else {
             self.anomalies.note("bad_length", Some(frame.record), || {
                 format!("a header claims more bytes than the {captured} of its packet")
@@ -490,7 +508,8 @@ mod tests {
     fn only_cuts_that_could_matter_are_truncated_packets() {
         let kind = Pcap::default();
         let mut file = kind.header();
-        let mut add = |bytes: &[u8], keep: usize| file.extend(kind.record(1_700_000_000, 0, &bytes[..keep], bytes.len()));
+        let mut add =
+            |bytes: &[u8], keep: usize| file.extend(kind.record(1_700_000_000, 0, &bytes[..keep], bytes.len()));
         let media = frame(("203.0.113.5", 4000), ("192.0.2.9", 6000), &rtp(1, 1, 160));
         // RTP behind its header: nothing is missing, and its size is known.
         add(&media, 60);

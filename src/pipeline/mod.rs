@@ -201,7 +201,8 @@ impl Hidden {
         let mut hidden = Self { trunks: vec![Unseen::default(); settings.trunks.len()], byoc_from: None };
         for connection in connections {
             let ends = [connection.hop.source.ip(), connection.hop.destination.ip()];
-            let touches = |networks: &[Network]| networks.iter().any(|network| ends.iter().any(|end| network.contains(*end)));
+            let touches =
+                |networks: &[Network]| networks.iter().any(|network| ends.iter().any(|end| network.contains(*end)));
             let trunks = || settings.trunks.iter();
             let place = trunks()
                 .position(|trunk| touches(&trunk.platform_addresses))

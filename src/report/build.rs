@@ -275,6 +275,10 @@ fn observations(leg: &Leg<'_>, consent: &Consent) -> Vec<Observation> {
                     values.push((name, value));
                 }
             }
+            // One field: what rows of another name say stands in the state alone.
+            if let Some((first, _)) = values.first().copied() {
+                values.retain(|(name, _)| name.eq_ignore_ascii_case(first));
+            }
             let joined = values.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(b", ".as_slice());
             Observation {
                 at: Instant(entry.at),

@@ -240,27 +240,39 @@ fn timeline(
     speaks: &[(Timestamp, State)],
     blind: &[(Timestamp, Timestamp)],
 ) -> Vec<(Timestamp, State)> {
-    let said =
-        |at: Timestamp| speaks.iter().rev().find(|(from, _)| from.ns <= at.ns).map_or(initial, |(_, state)| *state);
+    let said = |at: Timestamp| match speaks.partition_point(|(from, _)| from.ns <= at.ns) {
+        0 => initial,
+        begun => speaks.get(begun - 1).map_or(initial, |(_, state)| *state),
+    };
     // Each blind span ends at the first request that speaks at or after what shows the gap, and after its beginning.
-    let spans: Vec<(i64, i64)> = blind
+    let mut spans: Vec<(Timestamp, Option<Timestamp>)> = blind
         .iter()
         .map(|(from, shown)| {
-            let until =
-                speaks.iter().find(|(at, _)| at.ns >= shown.ns && at.ns > from.ns).map_or(i64::MAX, |(at, _)| at.ns);
-            (from.ns, until)
+            let next = speaks.partition_point(|(at, _)| at.ns < shown.ns || at.ns <= from.ns);
+            (*from, speaks.get(next).map(|(at, _)| *at))
         })
         .collect();
-    let mut times: Vec<Timestamp> = std::iter::once(first).chain(speaks.iter().map(|(at, _)| *at)).collect();
-    for (from, until) in &spans {
-        times.extend(blind.iter().map(|(at, _)| *at).filter(|at| at.ns == *from));
-        times.extend(speaks.iter().map(|(at, _)| *at).filter(|at| at.ns == *until));
+    spans.sort_by_key(|(from, until)| (*from, until.is_none(), *until));
+    // Overlapping spans are one.
+    let mut apart: Vec<(Timestamp, Option<Timestamp>)> = Vec::new();
+    for (from, until) in spans {
+        match apart.last_mut() {
+            Some((_, known)) if known.is_none_or(|known| from.ns <= known.ns) => {
+                *known = known.zip(until).map(|(known, until)| known.max(until));
+            }
+            _ => apart.push((from, until)),
+        }
     }
+    let ends = apart.iter().flat_map(|(from, until)| std::iter::once(*from).chain(*until));
+    let mut times: Vec<Timestamp> =
+        std::iter::once(first).chain(speaks.iter().map(|(at, _)| *at)).chain(ends).collect();
     times.sort_unstable();
     times.dedup_by_key(|at| at.ns);
     let mut timeline: Vec<(Timestamp, State)> = Vec::new();
     for at in times {
-        let blind = spans.iter().any(|(from, until)| *from <= at.ns && at.ns < *until);
+        let span = apart.partition_point(|(from, _)| from.ns <= at.ns);
+        let blind =
+            span > 0 && apart.get(span - 1).is_some_and(|(_, until)| until.is_none_or(|until| at.ns < until.ns));
         let state = if blind { State::Unknown } else { said(at) };
         if timeline.last().is_none_or(|(_, known)| *known != state) {
             timeline.push((at, state));

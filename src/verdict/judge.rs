@@ -152,7 +152,7 @@ fn excludes_media(leg: &Leg<'_>, measured: &Measured) -> Option<Ground> {
                 return Some(Ground::one("media_rejected", described));
             }
             // Without the end, a stream that shows no duration may have had one.
-            (measured.total_ns() == 0 && leg.ended.is_some()).then(|| {
+            (measured.total_ns() == 0 && leg.ended.is_some_and(|ended| ended.at.ns >= answered.at.ns)).then(|| {
                 Ground::several(
                     "no_duration",
                     [Some(answered.locus), leg.ended.map(|ended| ended.locus)].into_iter().flatten(),

@@ -155,7 +155,10 @@ fn sources() -> Vec<(String, String)> {
 
 /// The source up to its tests: a module of tests may name whom it likes.
 fn without_tests(source: &str) -> &str {
-    source.split_once("\n#[cfg(test)]\nmod tests {").map_or(source, |(code, _)| code)
+    ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(test)]\npub(crate) mod tests {"]
+        .iter()
+        .find_map(|tests| source.split_once(tests))
+        .map_or(source, |(code, _)| code)
 }
 
 fn is_tests(path: &str) -> bool {

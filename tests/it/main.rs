@@ -12,6 +12,8 @@ mod cli;
 mod conservation;
 /// Threads, order, place, splits and copies of the evidence.
 mod determinism;
+/// The same packets in every link layer and tunnel.
+mod encapsulated;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
 /// The recorded incident, whole.

@@ -387,7 +387,12 @@ mod tests {
     }
 
     fn zstd(content: &[u8]) -> Vec<u8> {
-        zstd::encode_all(content, 0).expect("memory can be written")
+        use std::io::Write;
+        // As the command line tool writes them: with a checksum, which alone shows damage in stored blocks.
+        let mut encoder = zstd::Encoder::new(Vec::new(), 0).expect("an encoder");
+        encoder.include_checksum(true).expect("a parameter");
+        encoder.write_all(content).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
     }
 
     type Encode = fn(&[u8]) -> Vec<u8>;

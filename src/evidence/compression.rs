@@ -387,10 +387,8 @@ mod tests {
     }
 
     fn zstd(content: &[u8]) -> Vec<u8> {
-        use std::io::Write;
-        // As the command line tool writes them: with a checksum, which alone shows damage in stored blocks.
-        let mut encoder = zstd::Encoder::new(Vec::new(), 0).expect("an encoder");
-        encoder.include_checksum(true).expect("a parameter");
+        let mut encoder = zstd::Encoder::new(Vec::new(), 0).expect("memory can be written");
+        encoder.include_checksum(true).expect("a checksum can be had");
         encoder.write_all(content).expect("memory can be written");
         encoder.finish().expect("memory can be written")
     }
@@ -466,7 +464,7 @@ mod tests {
                 *byte ^= 0x5a;
             }
             let (_, bytes, digest) = read(&file, DECOMPRESSED_FREE);
-            // LZ4 notices a change of what it copies only by the checksum at the end of the frame.
+            // LZ4 and Zstandard notice a change of what they copy only by the checksum at the end of the frame.
             assert!(digest.stream_damage.is_some(), "{name}");
             let before = bytes.iter().zip(&content).take_while(|(one, other)| one == other).count();
             assert!(before > content.len() / 4, "{name}: {before} bytes");

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use crate::facts::NameKind;
 use crate::settings::{AccessLog, LogFields, Settings};
 
-use super::glob;
 use super::json::{self, Keys, Kind, Scalar, Sink, fold, last_key};
+use crate::settings::pattern;
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,7 +408,9 @@ impl Table {
 
 /// The configured tables that fit the log shown as `shown`.
 pub(super) fn configured<'s>(settings: &'s Settings, shown: &str) -> impl Iterator<Item = &'s AccessLog> {
-    let fits = move |log: &&AccessLog| log.files.as_ref().is_none_or(|files| glob::fits(files, shown.as_bytes()));
+    let fits = move |log: &&AccessLog| {
+        log.files.as_ref().is_none_or(|files| pattern::fits(files.as_bytes(), shown.as_bytes()))
+    };
     settings.access_logs.iter().filter(fits)
 }
 

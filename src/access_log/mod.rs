@@ -23,7 +23,6 @@ mod batch;
 mod combined;
 mod fields;
 mod format;
-mod glob;
 mod json;
 mod line;
 #[cfg(test)]

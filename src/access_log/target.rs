@@ -19,9 +19,9 @@ use crate::facts::{Audience, Name, NameKind, Place};
 use crate::settings::Settings;
 
 use super::fields::{Table, configured};
-use super::glob;
 use super::json::fold;
 use super::scan::may_name_recordings;
+use crate::settings::pattern;
 
 /// What a word of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,9 @@ impl Targets {
             return false;
         }
         let decoded = percent_decode(path);
-        self.paths.iter().any(|pattern| glob::fits(pattern, path) || glob::fits(pattern, &decoded))
+        self.paths
+            .iter()
+            .any(|pattern| pattern::fits(pattern.as_bytes(), path) || pattern::fits(pattern.as_bytes(), &decoded))
     }
 
     /// The segments of a path that are not empty.

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use crate::evidence::Timestamp;
 use crate::settings::{Settings, Timezone};
 
-use super::glob;
+use crate::settings::pattern;
 
 /// Where the zone of a log's times came from; the greatest is the weakest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +91,9 @@ pub(super) struct Instant {
 impl Clock {
     /// The clock of the log shown as `shown`: the first table that fits it and has a zone, else the general one.
     pub(super) fn new(settings: &Settings, shown: &str) -> Self {
-        let fits = |files: &Option<String>| files.as_ref().is_none_or(|files| glob::fits(files, shown.as_bytes()));
+        let fits = |files: &Option<String>| {
+            files.as_ref().is_none_or(|files| pattern::fits(files.as_bytes(), shown.as_bytes()))
+        };
         let own = settings.access_logs.iter().filter(|log| fits(&log.files)).find_map(|log| log.timezone.clone());
         let (zone, from) = match own {
             Some(zone) => (zone, ZoneFrom::Configured),

@@ -138,6 +138,6 @@ fn is_host(trunk: &Trunk, host: &[u8]) -> bool {
     !host.is_empty()
         && trunk.hosts.iter().any(|wanted| {
             !(is_address && wanted.bytes().any(|byte| byte.is_ascii_alphabetic()))
-                && pattern::fits(wanted.as_bytes(), host)
+                && pattern::fits_host(wanted.as_bytes(), host)
         })
 }

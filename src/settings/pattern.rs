@@ -1,11 +1,21 @@
 //! Patterns with `*` for any run of characters, as the configuration writes host names, files and paths.
 
-/// Whether `text` fits `pattern` from end to end, ASCII letters compared without regard to case.
+/// Whether `text` fits `pattern` from end to end, byte by byte: for paths.
 ///
-/// `*` stands for any run of bytes, the empty one included; nothing else is special. Time is bounded by the product of
-/// the lengths.
+/// `*` stands for any run of bytes, `/` too, also an empty one; nothing else is special. Time is bounded by the product
+/// of the lengths.
 #[must_use]
 pub fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    run(pattern, text, |wanted, found| wanted == found)
+}
+
+/// The same without regard to the case of ASCII letters: for host names (RFC 3261 §19.1.4).
+#[must_use]
+pub fn fits_host(pattern: &[u8], host: &[u8]) -> bool {
+    run(pattern, host, |wanted, found| wanted.eq_ignore_ascii_case(&found))
+}
+
+fn run(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
     let (mut at, mut seen) = (0, 0);
     // Where to go on when a literal fails: behind the last star, one byte further in the text.
     let mut resume: Option<(usize, usize)> = None;
@@ -18,7 +28,7 @@ pub fn fits(pattern: &[u8], text: &[u8]) -> bool {
                     return true;
                 }
             }
-            (Some(wanted), Some(found)) if wanted.eq_ignore_ascii_case(found) => {
+            (Some(wanted), Some(found)) if same(*wanted, *found) => {
                 at += 1;
                 seen += 1;
             }
@@ -37,12 +47,12 @@ pub fn fits(pattern: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fits;
+    use super::{fits, fits_host};
 
     #[test]
     fn a_star_stands_for_any_run() {
         for (pattern, text) in [
-            ("*.byoc.mypurecloud.com", "Acme.BYOC.mypurecloud.com"),
+            ("*.byoc.mypurecloud.com", "acme.byoc.mypurecloud.com"),
             ("byoc.*.pure.cloud", "byoc.usw2.pure.cloud"),
             ("/internal/rec/*", "/internal/rec/a/b"),
             ("*gateway*", "logs/gateway-1.log"),
@@ -52,6 +62,12 @@ mod tests {
         ] {
             assert!(fits(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn only_host_names_know_no_case() {
+        assert!(fits_host(b"*.byoc.mypurecloud.com", b"Acme.BYOC.mypurecloud.com"));
+        assert!(!fits(b"/Internal/*", b"/internal/rec"));
     }
 
     #[test]

@@ -309,6 +309,10 @@ pub(super) fn diagnosis<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> 
                 let sources: &[Pointer] = &row.sources;
                 phrase = phrase.and_phrase(sheet.names.list(sources, sheet.at_most(REFUSALS)));
                 page.hanging(Label::new(2, row.status), 16, &phrase.and(&format!("({})", name(trunk))))?;
+                if let Some(remedy) = &row.remedy {
+                    let text = format!("{} ({})", escape::text(&remedy.text), remedy.basis);
+                    page.hanging(Label::new(16, "What to look at"), 18, &Phrase::default().and(&text))?;
+                }
             }
         }
     }

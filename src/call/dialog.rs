@@ -1,24 +1,28 @@
-//! One leg out of its messages: copies taken out, hops told apart, transactions and dialogs read (RFC 3261 §12, §17).
-
-use std::net::SocketAddr;
+//! One leg out of its messages: transactions and dialogs read (RFC 3261 §12, §17), the INVITE that counts found, and
+//! the places where a request may be missing.
+//!
+//! Works on the messages that [`copies`](super::copies) left, over the hops that [`hops`](super::hops) told apart. Called
+//! by [`legs`](super::legs). Knows what fields a rule reads, not what they mean.
 
 use hashbrown::{HashMap, HashSet};
 
+use super::copies::without_copies;
+use super::hops::{Hops, is_answer};
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
 use super::trunk::{self, Direction};
 use crate::evidence::Locus;
-use crate::facts::{Body, CSeq, Hop, Method, Signalling, StartLine, Subject};
+use crate::facts::{CSeq, Method, Signalling, StartLine, Subject};
 use crate::settings::Settings;
 
 /// Dialogs of one leg that are told apart. More are forks of an attack, not of a call.
-const MOST_DIALOGS: usize = 64;
+pub(super) const MOST_DIALOGS: usize = 64;
 
 /// Distinct identifiers of one leg that are kept. A dialog that carries more names nothing.
 const MOST_IDENTIFIERS: usize = 64;
 
-type Seed = foldhash::fast::RandomState;
+pub(super) type Seed = foldhash::fast::RandomState;
 
 /// A transaction, as the dialog needs it: the sender's tag, number and method (RFC 3261 §17; an ACK shares its INVITE's).
 pub(crate) type TransactionKey<'a> = (Option<&'a [u8]>, CSeq);
@@ -200,239 +204,6 @@ fn find_row<'a>(messages: &[Signalling<'a>], subject: Subject) -> Option<(&'a [u
     messages
         .iter()
         .find_map(|message| message.rows().find(|row| row.subject == subject).map(|row| (row.value, message.locus)))
-}
-
-/// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
-/// the first time stands, with the first whole copy's content and record.
-fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<'a>> {
-    let mut messages: Vec<Signalling<'a>> = Vec::with_capacity(captured.len());
-    if captured.len() <= 24 {
-        for message in captured {
-            match messages.iter_mut().find(|known| is_copy(known, message)) {
-                Some(known) => keep_better(known, message),
-                None => messages.push(*message),
-            }
-        }
-        return messages;
-    }
-    let mut known: HashMap<_, Vec<usize>, Seed> = HashMap::default();
-    for message in captured {
-        // A cut message may lack all but these; whatever copies it shares them.
-        let alike = known.entry((message.hop, start_key(message))).or_default();
-        // Bounded: a flood of distinct messages between two addresses is not compared without end.
-        let copy = alike
-            .iter()
-            .rev()
-            .take(64)
-            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)));
-        match copy.and_then(|index| messages.get_mut(*index)) {
-            Some(known) => keep_better(known, message),
-            None => {
-                alike.push(messages.len());
-                messages.push(*message);
-            }
-        }
-    }
-    messages
-}
-
-fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
-    match message.start {
-        StartLine::Request { method, .. } => (Some(method), 0),
-        StartLine::Response(status) => (None, status),
-    }
-}
-
-/// Whether two messages of a Call-ID are the same one. The branch and CSeq of one sender name one transaction
-/// (RFC 3261 §17.1.3, §17.2.3), so what is alike in them and in its start line is a copy; a field that the cut took
-/// away is taken as alike. Requests that say different things of consent are never copies.
-fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
-    if known.hop != message.hop || start_key(known) != start_key(message) || known.transport != message.transport {
-        return false;
-    }
-    if known.fingerprint == message.fingerprint {
-        return true;
-    }
-    let cut = !known.header_whole || !message.header_whole;
-    // A response may be followed by another of the same status that says more.
-    if !cut && matches!(message.start, StartLine::Response(_)) {
-        return false;
-    }
-    let alike = |one: Option<&[u8]>, other: Option<&[u8]>| one == other || (cut && (one.is_none() || other.is_none()));
-    let same_number = known.cseq == message.cseq || (cut && (known.cseq.is_none() || message.cseq.is_none()));
-    if !same_number
-        || !alike(known.branch, message.branch)
-        || !alike(known.to_tag, message.to_tag)
-        || !alike(known.from_tag, message.from_tag)
-    {
-        return false;
-    }
-    let speaks = |message: &Signalling<'_>| message.rows().any(|row| matches!(row.subject, Subject::Consent(_)));
-    let says = |of: &Signalling<'_>, other: &Signalling<'_>| {
-        of.rows()
-            .filter(|row| matches!(row.subject, Subject::Consent(_)))
-            .all(|row| other.rows().any(|twin| twin.subject == row.subject && twin.value == row.value))
-    };
-    if cut {
-        // What a cut copy still says must stand in the whole one too.
-        return match (known.header_whole, message.header_whole) {
-            (true, false) => !speaks(message) || says(message, known),
-            (false, true) => !speaks(known) || says(known, message),
-            _ => says(known, message) || says(message, known),
-        };
-    }
-    says(known, message) && says(message, known)
-}
-
-/// Keeps the earlier time and the fuller content of two copies.
-fn keep_better<'a>(known: &mut Signalling<'a>, copy: &Signalling<'a>) {
-    let rank = |message: &Signalling<'_>| (message.header_whole, message.body != Body::Cut);
-    if rank(copy) > rank(known) {
-        let first = known.at;
-        *known = *copy;
-        known.at = first;
-    }
-}
-
-/// The hops of a leg: the pairs of addresses its messages went between.
-struct Hops {
-    /// For each message its hop.
-    of: Vec<usize>,
-    /// The hops in the order of their first message.
-    hops: Vec<OneHop>,
-}
-
-/// What went over one hop.
-#[derive(Default)]
-struct OneHop {
-    /// Its messages.
-    messages: Vec<usize>,
-    /// An initial INVITE was seen on it.
-    initial: bool,
-    /// It took part in setting up the leg: an initial INVITE was seen on it, or a response to one.
-    sets_up: bool,
-    /// A 2xx to an INVITE was seen on it.
-    answered: bool,
-}
-
-impl Hops {
-    fn of(messages: &[Signalling<'_>]) -> Self {
-        let invites: Vec<&Signalling<'_>> =
-            messages.iter().filter(|message| is_initial_invite(message)).take(MOST_DIALOGS).collect();
-        // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
-        let by_port = invites.iter().enumerate().any(|(index, message)| {
-            invites.iter().take(index).any(|other| {
-                address_pair(other.hop) == address_pair(message.hop)
-                    && socket_pair(other.hop) != socket_pair(message.hop)
-                    && other.cseq == message.cseq
-                    && other.from_tag == message.from_tag
-            })
-        });
-        let attempts: Vec<TransactionKey<'_>> =
-            invites.iter().filter_map(|invite| Some((invite.from_tag, invite.cseq?))).collect();
-        let mut known: HashMap<(SocketAddr, SocketAddr), usize, Seed> = HashMap::default();
-        let mut of = Vec::with_capacity(messages.len());
-        let mut hops: Vec<OneHop> = Vec::new();
-        for (index, message) in messages.iter().enumerate() {
-            let pair = socket_pair(message.hop);
-            let (one, other) = address_pair(message.hop);
-            let key = if by_port {
-                (pair.source, pair.destination)
-            } else {
-                (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
-            };
-            let place = *known.entry(key).or_insert_with(|| {
-                hops.push(OneHop::default());
-                hops.len() - 1
-            });
-            of.push(place);
-            let Some(hop) = hops.get_mut(place) else { continue };
-            hop.messages.push(index);
-            hop.initial |= is_initial_invite(message);
-            hop.answered |= is_answer(message);
-            // The transaction of a forwarded INVITE has the same tag and number on every hop.
-            hop.sets_up |= is_initial_invite(message)
-                || (matches!(message.start, StartLine::Response(_))
-                    && message.cseq.is_some_and(|cseq| attempts.contains(&(message.from_tag, cseq))));
-        }
-        Self { of, hops }
-    }
-
-    /// The trunk of the leg and the hop that counts (contract §3).
-    fn choose(&self, messages: &[Signalling<'_>], settings: &Settings) -> (Option<usize>, usize) {
-        let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
-        let candidates: Vec<(usize, &OneHop)> =
-            self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
-        // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
-        let judged = |hop: &OneHop| {
-            let only_initial = hop.initial;
-            let own = hop.messages.iter().filter_map(|message| messages.get(*message));
-            own.filter(move |message| !only_initial || is_initial_invite(message)).collect::<Vec<_>>()
-        };
-        let best = |fitting: &[usize]| {
-            let answered = fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(|hop| hop.answered));
-            answered.or(fitting.first()).copied()
-        };
-        let mut any_fit = None;
-        for (index, trunk) in settings.trunks.iter().enumerate() {
-            let fits: Vec<(usize, trunk::Fit)> = candidates
-                .iter()
-                .filter_map(|(place, hop)| trunk::fit(trunk, judged(hop).into_iter()).map(|fit| (*place, fit)))
-                .collect();
-            if candidates.len() > 1 {
-                let platform: Vec<usize> = fits.iter().filter(|(_, fit)| fit.platform).map(|(hop, _)| *hop).collect();
-                if let Some(hop) = best(&platform) {
-                    return (Some(index), hop);
-                }
-            }
-            if any_fit.is_none() {
-                let fitting: Vec<usize> = fits.iter().map(|(hop, _)| *hop).collect();
-                any_fit = best(&fitting).map(|hop| (Some(index), hop));
-            }
-        }
-        let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
-        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)))
-    }
-
-    fn is(&self, message: usize, hop: usize) -> bool {
-        self.of.get(message) == Some(&hop)
-    }
-
-    /// Whether a message belongs to the dialog of the hop that counts: seen on it, or on a path that no initial
-    /// INVITE took (in-dialog requests may go past the proxies, RFC 3261 §12.2.1.1).
-    fn is_dialog(&self, message: usize, counting: usize) -> bool {
-        self.of.get(message).is_some_and(|hop| *hop == counting || self.hops.get(*hop).is_some_and(|hop| !hop.sets_up))
-    }
-
-    fn dialog<'m, 'a>(
-        &self,
-        messages: &'m [Signalling<'a>],
-        counting: usize,
-    ) -> impl Iterator<Item = &'m Signalling<'a>> {
-        messages
-            .iter()
-            .enumerate()
-            .filter(move |(index, _)| self.is_dialog(*index, counting))
-            .map(|(_, message)| message)
-    }
-}
-
-fn is_initial_invite(message: &Signalling<'_>) -> bool {
-    matches!(message.start, StartLine::Request { method: Method::Invite, .. }) && message.to_tag.is_none()
-}
-
-/// A 2xx to an INVITE.
-fn is_answer(message: &Signalling<'_>) -> bool {
-    matches!((message.start, message.method()), (StartLine::Response(200..=299), Some(Method::Invite)))
-}
-
-fn socket_pair(hop: Hop) -> Hop {
-    if hop.source <= hop.destination { hop } else { Hop { source: hop.destination, destination: hop.source } }
-}
-
-fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
-    let pair = socket_pair(hop);
-    (pair.source.ip().min(pair.destination.ip()), pair.source.ip().max(pair.destination.ip()))
 }
 
 /// What was seen of the transaction of a message, in its own dialog where it names one.

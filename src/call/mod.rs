@@ -8,7 +8,9 @@
 //!
 //! Keeps: nothing depends on the order in which facts arrived.
 
-pub mod dialog;
+mod copies;
+mod dialog;
+mod hops;
 pub mod identity;
 mod ledger;
 pub mod legs;

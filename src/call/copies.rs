@@ -1,0 +1,101 @@
+//! Retransmissions and second copies of a leg's messages (RFC 3261 §17), taken out.
+//!
+//! A copy is the same message between the same two addresses: sent again, seen by a second tap, or given twice. Keeps:
+//! messages that say different things of consent are never copies of each other.
+
+use hashbrown::HashMap;
+
+use super::dialog::Seed;
+use crate::facts::{Body, Method, Signalling, StartLine, Subject};
+
+/// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
+/// the first time stands, with the first whole copy's content and record.
+pub(super) fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<'a>> {
+    let mut messages: Vec<Signalling<'a>> = Vec::with_capacity(captured.len());
+    if captured.len() <= 24 {
+        for message in captured {
+            match messages.iter_mut().find(|known| is_copy(known, message)) {
+                Some(known) => keep_better(known, message),
+                None => messages.push(*message),
+            }
+        }
+        return messages;
+    }
+    let mut known: HashMap<_, Vec<usize>, Seed> = HashMap::default();
+    for message in captured {
+        // A cut message may lack all but these; whatever copies it shares them.
+        let alike = known.entry((message.hop, start_key(message))).or_default();
+        // Bounded: a flood of distinct messages between two addresses is not compared without end.
+        let copy = alike
+            .iter()
+            .rev()
+            .take(64)
+            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)));
+        match copy.and_then(|index| messages.get_mut(*index)) {
+            Some(known) => keep_better(known, message),
+            None => {
+                alike.push(messages.len());
+                messages.push(*message);
+            }
+        }
+    }
+    messages
+}
+
+fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
+    match message.start {
+        StartLine::Request { method, .. } => (Some(method), 0),
+        StartLine::Response(status) => (None, status),
+    }
+}
+
+/// Whether two messages of a Call-ID are the same one. The branch and CSeq of one sender name one transaction
+/// (RFC 3261 §17.1.3, §17.2.3), so what is alike in them and in its start line is a copy; a field that the cut took
+/// away is taken as alike. Requests that say different things of consent are never copies.
+fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
+    if known.hop != message.hop || start_key(known) != start_key(message) || known.transport != message.transport {
+        return false;
+    }
+    if known.fingerprint == message.fingerprint {
+        return true;
+    }
+    let cut = !known.header_whole || !message.header_whole;
+    // A response may be followed by another of the same status that says more.
+    if !cut && matches!(message.start, StartLine::Response(_)) {
+        return false;
+    }
+    let alike = |one: Option<&[u8]>, other: Option<&[u8]>| one == other || (cut && (one.is_none() || other.is_none()));
+    let same_number = known.cseq == message.cseq || (cut && (known.cseq.is_none() || message.cseq.is_none()));
+    if !same_number
+        || !alike(known.branch, message.branch)
+        || !alike(known.to_tag, message.to_tag)
+        || !alike(known.from_tag, message.from_tag)
+    {
+        return false;
+    }
+    let speaks = |message: &Signalling<'_>| message.rows().any(|row| matches!(row.subject, Subject::Consent(_)));
+    let says = |of: &Signalling<'_>, other: &Signalling<'_>| {
+        of.rows()
+            .filter(|row| matches!(row.subject, Subject::Consent(_)))
+            .all(|row| other.rows().any(|twin| twin.subject == row.subject && twin.value == row.value))
+    };
+    if cut {
+        // What a cut copy still says must stand in the whole one too.
+        return match (known.header_whole, message.header_whole) {
+            (true, false) => !speaks(message) || says(message, known),
+            (false, true) => !speaks(known) || says(known, message),
+            _ => says(known, message) || says(message, known),
+        };
+    }
+    says(known, message) && says(message, known)
+}
+
+/// Keeps the earlier time and the fuller content of two copies.
+fn keep_better<'a>(known: &mut Signalling<'a>, copy: &Signalling<'a>) {
+    let rank = |message: &Signalling<'_>| (message.header_whole, message.body != Body::Cut);
+    if rank(copy) > rank(known) {
+        let first = known.at;
+        *known = *copy;
+        known.at = first;
+    }
+}

@@ -1,0 +1,154 @@
+//! The hops of one leg: a proxy forwards a Call-ID, and each pair of addresses is observed separately.
+//!
+//! Contract §3: the leg's trunk is the first whose platform addresses a hop touches, else the first that any hop
+//! matches, and that hop counts. A hop whose INVITE was lost shows in the responses to it and may count too.
+
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+
+use super::dialog::{MOST_DIALOGS, Seed, TransactionKey};
+use super::trunk;
+use crate::facts::{Hop, Method, Signalling, StartLine};
+use crate::settings::Settings;
+
+/// The hops of a leg: the pairs of addresses its messages went between.
+pub(super) struct Hops {
+    /// For each message its hop.
+    of: Vec<usize>,
+    /// The hops in the order of their first message.
+    hops: Vec<OneHop>,
+}
+
+/// What went over one hop.
+#[derive(Default)]
+struct OneHop {
+    /// Its messages.
+    messages: Vec<usize>,
+    /// An initial INVITE was seen on it.
+    initial: bool,
+    /// It took part in setting up the leg: an initial INVITE was seen on it, or a response to one.
+    sets_up: bool,
+    /// A 2xx to an INVITE was seen on it.
+    answered: bool,
+}
+
+impl Hops {
+    pub(super) fn of(messages: &[Signalling<'_>]) -> Self {
+        let invites: Vec<&Signalling<'_>> =
+            messages.iter().filter(|message| is_initial_invite(message)).take(MOST_DIALOGS).collect();
+        // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
+        let by_port = invites.iter().enumerate().any(|(index, message)| {
+            invites.iter().take(index).any(|other| {
+                address_pair(other.hop) == address_pair(message.hop)
+                    && socket_pair(other.hop) != socket_pair(message.hop)
+                    && other.cseq == message.cseq
+                    && other.from_tag == message.from_tag
+            })
+        });
+        let attempts: Vec<TransactionKey<'_>> =
+            invites.iter().filter_map(|invite| Some((invite.from_tag, invite.cseq?))).collect();
+        let mut known: HashMap<(SocketAddr, SocketAddr), usize, Seed> = HashMap::default();
+        let mut of = Vec::with_capacity(messages.len());
+        let mut hops: Vec<OneHop> = Vec::new();
+        for (index, message) in messages.iter().enumerate() {
+            let pair = socket_pair(message.hop);
+            let (one, other) = address_pair(message.hop);
+            let key = if by_port {
+                (pair.source, pair.destination)
+            } else {
+                (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
+            };
+            let place = *known.entry(key).or_insert_with(|| {
+                hops.push(OneHop::default());
+                hops.len() - 1
+            });
+            of.push(place);
+            let Some(hop) = hops.get_mut(place) else { continue };
+            hop.messages.push(index);
+            hop.initial |= is_initial_invite(message);
+            hop.answered |= is_answer(message);
+            // The transaction of a forwarded INVITE has the same tag and number on every hop.
+            hop.sets_up |= is_initial_invite(message)
+                || (matches!(message.start, StartLine::Response(_))
+                    && message.cseq.is_some_and(|cseq| attempts.contains(&(message.from_tag, cseq))));
+        }
+        Self { of, hops }
+    }
+
+    /// The trunk of the leg and the hop that counts (contract §3).
+    pub(super) fn choose(&self, messages: &[Signalling<'_>], settings: &Settings) -> (Option<usize>, usize) {
+        let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
+        let candidates: Vec<(usize, &OneHop)> =
+            self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
+        // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
+        let judged = |hop: &OneHop| {
+            let only_initial = hop.initial;
+            let own = hop.messages.iter().filter_map(|message| messages.get(*message));
+            own.filter(move |message| !only_initial || is_initial_invite(message)).collect::<Vec<_>>()
+        };
+        let best = |fitting: &[usize]| {
+            let answered = fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(|hop| hop.answered));
+            answered.or(fitting.first()).copied()
+        };
+        let mut any_fit = None;
+        for (index, trunk) in settings.trunks.iter().enumerate() {
+            let fits: Vec<(usize, trunk::Fit)> = candidates
+                .iter()
+                .filter_map(|(place, hop)| trunk::fit(trunk, judged(hop).into_iter()).map(|fit| (*place, fit)))
+                .collect();
+            if candidates.len() > 1 {
+                let platform: Vec<usize> = fits.iter().filter(|(_, fit)| fit.platform).map(|(hop, _)| *hop).collect();
+                if let Some(hop) = best(&platform) {
+                    return (Some(index), hop);
+                }
+            }
+            if any_fit.is_none() {
+                let fitting: Vec<usize> = fits.iter().map(|(hop, _)| *hop).collect();
+                any_fit = best(&fitting).map(|hop| (Some(index), hop));
+            }
+        }
+        let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
+        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)))
+    }
+
+    pub(super) fn is(&self, message: usize, hop: usize) -> bool {
+        self.of.get(message) == Some(&hop)
+    }
+
+    /// Whether a message belongs to the dialog of the hop that counts: seen on it, or on a path that no initial
+    /// INVITE took (in-dialog requests may go past the proxies, RFC 3261 §12.2.1.1).
+    pub(super) fn is_dialog(&self, message: usize, counting: usize) -> bool {
+        self.of.get(message).is_some_and(|hop| *hop == counting || self.hops.get(*hop).is_some_and(|hop| !hop.sets_up))
+    }
+
+    pub(super) fn dialog<'m, 'a>(
+        &self,
+        messages: &'m [Signalling<'a>],
+        counting: usize,
+    ) -> impl Iterator<Item = &'m Signalling<'a>> {
+        messages
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| self.is_dialog(*index, counting))
+            .map(|(_, message)| message)
+    }
+}
+
+pub(super) fn is_initial_invite(message: &Signalling<'_>) -> bool {
+    matches!(message.start, StartLine::Request { method: Method::Invite, .. }) && message.to_tag.is_none()
+}
+
+/// A 2xx to an INVITE.
+pub(super) fn is_answer(message: &Signalling<'_>) -> bool {
+    matches!((message.start, message.method()), (StartLine::Response(200..=299), Some(Method::Invite)))
+}
+
+fn socket_pair(hop: Hop) -> Hop {
+    if hop.source <= hop.destination { hop } else { Hop { source: hop.destination, destination: hop.source } }
+}
+
+fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
+    let pair = socket_pair(hop);
+    (pair.source.ip().min(pair.destination.ip()), pair.source.ip().max(pair.destination.ip()))
+}

@@ -17,7 +17,7 @@ use crate::facts::{CSeq, Method, Signalling, StartLine, Subject};
 use crate::settings::Settings;
 
 /// Dialogs of one leg that are told apart. More are forks of an attack, not of a call.
-pub(super) const MOST_DIALOGS: usize = 64;
+pub const MOST_DIALOGS: usize = 64;
 
 /// Distinct identifiers of one leg that are kept. A dialog that carries more names nothing.
 const MOST_IDENTIFIERS: usize = 64;

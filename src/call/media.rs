@@ -69,7 +69,8 @@ pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
         }
         for owner in &owners {
             let claimed = if by_source { key.source } else { key.destination };
-            for claim in claims.get_mut(&claimed).into_iter().flatten() {
+            // An end that was seen is not moved; looking for the claim would cost every leg on the port.
+            for claim in claims.get_mut(&claimed).filter(|_| owner.open).into_iter().flatten() {
                 if claim.open && (claim.leg, claim.stream) == (owner.leg, owner.stream) {
                     claim.until = claim.until.max(run.last.ns.saturating_add(SILENCE_NS));
                 }

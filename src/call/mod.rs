@@ -20,6 +20,7 @@ pub mod registration;
 pub mod requests;
 mod trunk;
 
+pub use dialog::MOST_DIALOGS;
 pub use ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 pub use legs::Leg;
 pub use offer_answer::{Endpoint, Stream};

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::call::identity::{Binding, Identity, Unbound};
-use crate::call::{self, Leg};
+use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Locus, SourceId, Timestamp};
@@ -95,6 +95,13 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
     }
 
     let mut legs = call::legs::correlate(&batches, settings);
+    for gap in legs.iter().flat_map(|leg| &leg.gaps).filter(|gap| gap.kind == GapKind::TooManyDialogs) {
+        if let Some(account) = accounts.get_mut(gap.locus.source.0 as usize) {
+            let detail =
+                || format!("a leg has more than {} dialogs; what the others say is unknown", call::MOST_DIALOGS);
+            account.anomalies.note(gap.kind.reason(), Some(gap.locus.record), detail);
+        }
+    }
     let untied = call::media::tie(flows.finish(), &mut legs);
     for flow in &untied {
         for run in &flow.runs {

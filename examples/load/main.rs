@@ -74,7 +74,7 @@ fn main() -> io::Result<()> {
     let truth = write(&arguments, &mut out)?;
     out.flush()?;
     match &arguments.truth {
-        Some(path) => writeln!(open(path)?, "{}", truth.json()),
+        Some(path) => writeln!(open(path)?, "{}", json(&truth)),
         None => Ok(()),
     }
 }
@@ -94,6 +94,18 @@ fn write(arguments: &Arguments, out: &mut impl Write) -> io::Result<Truth> {
         Load::Ndjson => log::write(&plan, log::json, out),
         Load::Combined => log::write(&plan, log::combined, out),
     }
+}
+
+/// The truth as one line of JSON.
+fn json(truth: &Truth) -> String {
+    let Truth { bytes, records, sip_messages, rtp_packets, clear, unconsented, unconsented_ms, .. } = truth;
+    let Truth { recording_requests, refused, allowed, .. } = truth;
+    let seconds = *unconsented_ms as f64 / 1_000.0;
+    format!(
+        "{{\"bytes\":{bytes},\"records\":{records},\"sip_messages\":{sip_messages},\"rtp_packets\":{rtp_packets},\
+         \"clear\":{clear},\"unconsented\":{unconsented},\"unconsented_media_s\":{seconds},\
+         \"recording_requests\":{recording_requests},\"refused\":{refused},\"allowed\":{allowed}}}"
+    )
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Write>> {

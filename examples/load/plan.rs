@@ -34,20 +34,6 @@ pub(crate) struct Truth {
     pub(crate) allowed: u64,
 }
 
-impl Truth {
-    /// The truth as one line of JSON.
-    pub(crate) fn json(&self) -> String {
-        let Self { bytes, records, sip_messages, rtp_packets, clear, unconsented, unconsented_ms, .. } = self;
-        let Self { recording_requests, refused, allowed, .. } = self;
-        let seconds = *unconsented_ms as f64 / 1_000.0;
-        format!(
-            "{{\"bytes\":{bytes},\"records\":{records},\"sip_messages\":{sip_messages},\"rtp_packets\":{rtp_packets},\
-             \"clear\":{clear},\"unconsented\":{unconsented},\"unconsented_media_s\":{seconds},\
-             \"recording_requests\":{recording_requests},\"refused\":{refused},\"allowed\":{allowed}}}"
-        )
-    }
-}
-
 /// Which kind of draw a number is for, so that draws do not depend on each other.
 #[derive(Clone, Copy)]
 pub(crate) enum Draw {

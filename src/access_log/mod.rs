@@ -19,14 +19,19 @@
 //!
 //! Documents (JSON arrays, HAR), delimited formats and UTF-16 are not read.
 
+mod answer;
+mod balancer;
 mod batch;
+mod columns;
 mod combined;
 mod fields;
 mod format;
 mod json;
 mod line;
+mod logfmt;
 #[cfg(test)]
 mod noise;
+mod prefix;
 mod scan;
 mod shape;
 mod target;

@@ -443,6 +443,12 @@ impl<'r> Block<'r> {
         {
             return self.combined(parsed, outer);
         }
+        if self.header.is_none()
+            && let Some(header) = Header::of_edge_row(line, &self.reader.table)
+        {
+            header.row(line, fields);
+            return self.exchange(fields, outer, Format::CloudFront);
+        }
         if outer.depth == 0
             && let Some(header) = Header::csv(line, &self.reader.table)
         {

@@ -12,6 +12,7 @@ use super::fields::{Entry, Fields, Role, Table};
 use super::format::Format;
 use super::json::{Kind, Scalar, fold};
 use super::scan::{count, find};
+use super::time::joined;
 
 /// Columns of one table that are kept. A header with more is none.
 const COLUMNS: usize = 512;
@@ -59,6 +60,16 @@ impl Header {
         let is_edge = names.iter().any(|name| name.starts_with(b"x-edge-"));
         let format = if is_edge { Format::CloudFront } else { Format::W3c };
         Self::new(Separator::Blanks, &names, line, format, table).filter(|header| header.holds(Role::Status))
+    }
+
+    /// The columns of a CloudFront log whose header is missing, if `line` is a row of one: it begins with the date and the
+    /// time, each with a tab behind it, and has as many fields as a standard log.
+    pub(super) fn of_edge_row(line: &[u8], table: &Table) -> Option<Self> {
+        let is_edge = line.get(10) == Some(&b'\t') && line.get(19) == Some(&b'\t') && joined_at(line);
+        is_edge
+            .then(|| Self::directive(EDGE, table))
+            .flatten()
+            .filter(|header| header.row(line, &mut Fields::default()))
     }
 
     /// The header that a line of CSV is; `None` where it is none.
@@ -143,6 +154,20 @@ impl Header {
         }
         columns.next().is_none()
     }
+}
+
+/// The fields of CloudFront's standard logs since 2019.
+const EDGE: &[u8] = b"#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) \
+    cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken \
+    x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields \
+    c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start sc-range-end";
+
+/// Whether `line` begins with a date and a time of the day.
+fn joined_at(line: &[u8]) -> bool {
+    line.split_at_checked(11).is_some_and(|(date, time)| {
+        let (date, time) = (date.get(..10).unwrap_or_default(), time.get(..8).unwrap_or_default());
+        joined(date, time, true).is_some()
+    })
 }
 
 /// The path of a column's name as keys have it: `cs(User-Agent)` is a header field of the request.

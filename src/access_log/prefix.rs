@@ -88,7 +88,8 @@ fn rfc5424(line: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
                     return Some((message(behind), time));
                 }
             }
-            _ => return None,
+            // Heroku's router writes no structured data.
+            _ => return Some((message(rest), time)),
         }
     }
 }
@@ -218,6 +219,7 @@ mod tests {
             "1 T lb1 nginx 77 access - \u{feff}",
             "<134>1 T - - - - [a@1 b=\"\\]\"][c] ",
             "120 <134>1 T - - - - - ",
+            "<158>1 T host heroku router - ",
         ] {
             let prefix = prefix.replace('T', time);
             check(&format!("{prefix}10.0.0.1 - - x"), Some(("10.0.0.1 - - x", Some(time))));

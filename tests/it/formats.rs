@@ -212,6 +212,17 @@ fn forms() -> Vec<Form> {
                 one.query().replace('%', "%25")
             )
         }),
+        ("cloudfront without its header", "cloudfront", "", |one| {
+            let more = "\t-".repeat(18);
+            format!(
+                "{}\tFRA1\t512\t{CLIENT}\t{}\tapi.example\t{}\t{}\t-\tapp/1.0%20(x)\t{}\t-\tMiss\t-{more}",
+                one.time("%Y-%m-%d\t%H:%M:%S"),
+                one.1,
+                one.2.replace('%', "%25"),
+                one.4,
+                one.query().replace('%', "%25")
+            )
+        }),
         ("alb", "aws_alb", "", |one| {
             format!(
                 "https {} app/lb/50dc6c49 {CLIENT}:4711 10.0.0.1:80 0.000 0.001 0.000 {} {} 34 512 \"{} https://api.example:443{} \

@@ -201,7 +201,7 @@ impl LogReader {
 
     /// Whether the line names the columns of the rows that follow.
     #[must_use]
-    pub(super) fn is_header(&self, line: &[u8]) -> bool {
+    pub fn is_header(&self, line: &[u8]) -> bool {
         Header::parse(line, &self.table).is_some()
     }
 

@@ -63,7 +63,8 @@ impl Format {
     }
 
     /// Whether its records hang on a header line.
-    pub(super) const fn has_header(self) -> bool {
+    #[must_use]
+    pub const fn has_header(self) -> bool {
         matches!(self, Self::CloudFront | Self::Csv | Self::W3c)
     }
 }

@@ -150,8 +150,9 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
                 .map_err(|cause| Error::Open { path: source.name(), cause })?;
         } else if !from_log.is_empty() {
             let name = folder::free_name(&shown, &mut names);
-            lines::copy(content, from_log, &place.path().join(&name)).map_err(written)?;
-            manifest.lines(&name, &shown, from_log);
+            let path = place.path().join(&name);
+            let places = lines::copy(content, &shown, order.settings, from_log, &path).map_err(written)?;
+            manifest.lines(&name, &shown, &places);
         }
         manifest.sources.push(shown);
     }

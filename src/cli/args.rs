@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::evidence::{HashKind, Timestamp};
+use crate::report::model::Verdicts;
 use crate::report::show::Show;
 use crate::settings::Timezone;
 
@@ -32,6 +33,8 @@ Examples:
       sipconsent audit incident/
   Trunks and consent rules of this site; a report to read and one to process:
       sipconsent audit -c site.toml -o report.txt -o report.json incident/
+  For a spreadsheet, only what was served without consent, on one trunk:
+      sipconsent audit -c site.toml -o legs.csv --only exposed_unconsented --trunk SG1 incident/
   Logs whose times carry no zone, written by a clock up to five seconds behind:
       sipconsent audit --log-timezone Asia/Singapore --clock-skew 5s a.pcap b.log
   A capture from a pipe, every leg on BYOC trunks in full:
@@ -105,14 +108,25 @@ pub(super) struct Audit {
 
     /// Write the report there, whole or not at all; may be repeated [default: standard output]
     ///
-    /// The ending of the name says the format (.json, .txt) unless --format does. - is standard output.
+    /// The ending of the name says the format (.txt, .json, .ndjson, .csv, .md) unless --format does. - is standard
+    /// output.
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Report")]
     pub(super) output: Vec<PathBuf>,
 
-    /// Legs to list [default: findings; for json all]
+    /// Legs to list [default: findings; for json, ndjson and csv, and with --only, all]
     #[arg(long, value_enum, help_heading = "Report")]
     pub(super) show: Option<Listed>,
+
+    /// List only legs of this verdict, such as exposed_unconsented; may be repeated, or several with commas
+    ///
+    /// The figures and the exit status stay those of the whole evidence; the report says what it leaves out.
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = verdict, help_heading = "Report")]
+    pub(super) only: Vec<&'static str>,
+
+    /// List only legs on the trunk of this name in the configuration; may be repeated
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Report")]
+    pub(super) trunk: Vec<String>,
 
     /// In text, list every pointer, request and RTP flow, whole digests, and the other legs like findings
     #[arg(short, long, help_heading = "Report")]
@@ -134,10 +148,17 @@ pub(super) struct Audit {
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// For people, on a terminal
     Text,
     /// For programs, everything in it
     Json,
+    /// For programs that read line by line: one for each leg, last the rest
+    Ndjson,
+    /// For spreadsheets: one media stream a row
+    Csv,
+    /// For tickets and wikis
+    #[value(alias = "md")]
+    Markdown,
 }
 
 /// `--show`.
@@ -208,6 +229,12 @@ fn clock_skew(text: &str) -> Result<ClockSkew, String> {
         Ok(ns) if duration <= WIDEST_SKEW => Ok(ClockSkew(ns)),
         _ => Err("a skew is 26h at most, as far as time zones are apart; is it --log-timezone you want?".to_owned()),
     }
+}
+
+fn verdict(text: &str) -> Result<&'static str, String> {
+    let known = Verdicts::default().named().map(|(name, _)| name);
+    let found = known.into_iter().find(|name| *name == text);
+    found.ok_or_else(|| format!("no verdict has this name; the verdicts are {}", known.join(", ")))
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {
@@ -298,7 +325,8 @@ mod tests {
         for (args, expected) in [
             ("", "<EVIDENCE>..."),
             ("-j 0 x", "0 is not in 1..=65535"),
-            ("-f html x", "[possible values: text, json]"),
+            ("-f pdf x", "[possible values: text, json, ndjson, csv, markdown]"),
+            ("--only exposed x", "the verdicts are not_byoc, unclassified,"),
             ("--show none x", "[possible values: findings, byoc, all]"),
             ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),
             ("--log-timezone Mars x", "`Mars` is no time zone; write a name such as Asia/Singapore"),

@@ -82,6 +82,7 @@ fn audit<O: Write, E: Write>(
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
     let settings = settings(args)?;
+    known_trunks(args, &settings).map_err(usage)?;
     let destinations = destinations(args, outputs)?;
 
     let pipeline::Audit { report, failures } = auditor(&args.evidence, &settings, args.threads.map(usize::from))?;
@@ -138,6 +139,15 @@ fn settings(args: &Audit) -> Result<Settings, Error> {
     settings.log_timezone = args.log_timezone.clone();
     settings.hash = args.hash.into();
     Ok(settings)
+}
+
+/// Whether every `--trunk` names one of the configuration; or what would be right.
+fn known_trunks(args: &Audit, settings: &Settings) -> Result<(), String> {
+    let known: Vec<&str> = settings.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    match args.trunk.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(format!("--trunk {name}: no trunk has this name; the trunks are {}", known.join(", "))),
+    }
 }
 
 /// Every file that will be written, tried before any evidence is read.
@@ -371,7 +381,10 @@ mod tests {
         for (output, expected) in [
             (vec![missing.as_str()], "its folder does not exist; create it first"),
             (vec![same.as_str()], "is evidence itself; name another file"),
-            (vec!["report.pdf"], "the name's ending says no format; end it in .json or .txt, or add --format"),
+            (
+                vec!["report.pdf"],
+                "the name's ending says no format; end it in .txt, .json, .ndjson, .csv or .md, or add --format",
+            ),
             (vec![one.as_str(), other.as_str()], "is given twice; name another file"),
         ] {
             let mut args = vec!["audit", &evidence];

@@ -291,7 +291,7 @@ fn the_same_report_as_markdown() {
     for expected in [
         "\n## Findings: 4 legs, gravest first\n\n### 1. `exposed_unconsented`\n\n- **Call-ID**: `a84b4c76e66710@pc33.carrier.example`\n",
         "\n- **Consent**: `missing`\n  - `2026-01-02T03:04:05.000Z` `INVITE` (CSeq 1): no `X-Genesys-Recording-Consent` field → missing \\[`capture.pcap #1`\\]\n",
-        "\n- **Requests**:\n  - **202** `GET` `2026-01-02T03:05:05.000Z` to `2026-01-02T03:05:15.000Z`, **3 times**\n    - `/api/v2/",
+        "\n- **Requests**:\n  - 202 `GET` `2026-01-02T03:05:05.000Z` to `2026-01-02T03:05:15.000Z`, **3 times**\n    - `/api/v2/",
         "\n- **Grounds**:\n  - `consent_missing` \\[`capture.pcap #1`\\]\n  - `audio_served` \\[`access.log:75`, `capture.pcap #7`, `#9`\\]\n\n### 2. ",
         "\n| Trunk | Kind | Legs | Consent | Refused | Allowed | Mixed |\n| --- | --- | ---: | --- | ---: | ---: | ---: |\n| SG1 | byoc | 7 | with | 1 | 0 | 0 |\n",
         "\n## Evidence\n\n- **E1**: `access.log`\n  - access log, `json_lines`, gzip,",

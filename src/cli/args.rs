@@ -40,6 +40,37 @@ Examples:
   A capture from a pipe, every leg on BYOC trunks in full:
       zcat trace.pcap.gz | sipconsent audit --show byoc -v - access.log";
 
+const INIT_EXAMPLES: &str = "\
+Examples:
+  What the evidence shows, to look at:
+      sipconsent init incident/
+  A configuration to complete and then to audit with:
+      sipconsent init -o site.toml incident/
+      sipconsent audit -c site.toml incident/";
+
+const SCHEMA_EXAMPLES: &str = "\
+The schema (JSON Schema 2020-12) covers reports of --format json and the lines of --format ndjson.
+
+Examples:
+      sipconsent schema > report.schema.json
+      sipconsent audit -o report.json incident/; check-jsonschema --schemafile report.schema.json report.json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  Bash, for this user:
+      sipconsent completions bash > ~/.local/share/bash-completion/completions/sipconsent
+  Fish:
+      sipconsent completions fish > ~/.config/fish/completions/sipconsent.fish
+  Zsh, in a folder of $fpath:
+      sipconsent completions zsh > _sipconsent";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  To read:
+      sipconsent man audit | man -l -
+  To install:
+      sipconsent man > /usr/local/share/man/man1/sipconsent.1";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "sipconsent", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXIT_STATUS)]
@@ -55,11 +86,34 @@ pub(super) enum Command {
     /// Audit evidence and report on every call
     #[command(after_help = EXIT_STATUS, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Audit(Audit),
+
+    /// Propose a configuration from what the INVITEs of the evidence show
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+
+    /// Print the JSON Schema of the report
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
+
+    /// Print a shell's completion script
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page of the program, or of one command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// A command, such as audit [default: the whole program]
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
 }
 
-/// The options of `audit`.
+/// What every command that reads evidence takes.
 #[derive(Args, Debug)]
-pub(super) struct Audit {
+pub(super) struct Reading {
     /// Captures and access logs: files, folders, or - for standard input
     ///
     /// Captures are pcap or pcapng, access logs JSON lines or common/combined format, each plain or compressed (gzip,
@@ -89,14 +143,37 @@ pub(super) struct Audit {
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
     pub(super) log_timezone: Timezone,
 
-    /// Digest of every input, in the report's evidence list
-    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
-    pub(super) hash: Hash,
-
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Reading")]
     pub(super) threads: Option<u16>,
+}
+
+/// The options of `init`.
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// Captures and access logs: files, folders, or - for standard input
+    #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
+    pub(super) evidence: Vec<PathBuf>,
+
+    /// Write the configuration there, if nothing is there yet [default: standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+}
+
+/// The options of `audit`.
+#[derive(Args, Debug)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// Digest of every input, in the report's evidence list
+    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
+    pub(super) hash: Hash,
 
     /// Make anomalies in the evidence count as not complete: exit status 2
     #[arg(long, help_heading = "Reading")]
@@ -249,13 +326,13 @@ fn timezone(text: &str) -> Result<Timezone, String> {
     text.parse()
 }
 
-/// A usage error found after the arguments were read, in the words of `audit`'s own.
-pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
+/// A usage error of the command of that name, found after the arguments were read, in the words of its own.
+pub(super) fn usage(command: &str, message: impl std::fmt::Display) -> clap::Error {
+    let name = command;
     let mut command = Cli::command();
     command.build();
-    let audit = command.find_subcommand_mut("audit");
-    match audit {
-        Some(audit) => audit.error(clap::error::ErrorKind::ValueValidation, message),
+    match command.find_subcommand_mut(name) {
+        Some(command) => command.error(clap::error::ErrorKind::ValueValidation, message),
         None => command.error(clap::error::ErrorKind::ValueValidation, message),
     }
 }
@@ -268,6 +345,7 @@ mod tests {
         let args = ["sipconsent", "audit"].into_iter().chain(args.split_whitespace());
         match Cli::try_parse_from(args) {
             Ok(Cli { command: Command::Audit(audit) }) => Ok(audit),
+            Ok(Cli { command }) => panic!("{command:?}"),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -280,12 +358,12 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_contract() {
         let audit = parse("evidence").expect("audit");
-        assert_eq!(audit.evidence, [PathBuf::from("evidence")]);
-        assert_eq!(audit.clock_skew, ClockSkew(2_000_000_000));
-        assert_eq!(audit.log_timezone, Timezone::utc());
+        assert_eq!(audit.reading.evidence, [PathBuf::from("evidence")]);
+        assert_eq!(audit.reading.clock_skew, ClockSkew(2_000_000_000));
+        assert_eq!(audit.reading.log_timezone, Timezone::utc());
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
-        assert_eq!((audit.format, audit.show, audit.threads), (None, None, None));
-        assert!(!audit.strict && !audit.quiet && !audit.verbose && audit.output.is_empty() && audit.config.is_none());
+        assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
+        assert!(!audit.strict && !audit.quiet && !audit.verbose && audit.output.is_empty() && audit.reading.config.is_none());
     }
 
     #[test]
@@ -295,12 +373,12 @@ mod tests {
              -j 4 --strict --color never -q -v --no-progress a.pcap - dir",
         )
         .expect("audit");
-        assert_eq!(audit.evidence.len(), 3);
-        assert_eq!(audit.config, Some(PathBuf::from("site.toml")));
+        assert_eq!(audit.reading.evidence.len(), 3);
+        assert_eq!(audit.reading.config, Some(PathBuf::from("site.toml")));
         assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
         assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
-        assert_eq!((audit.clock_skew, audit.threads), (ClockSkew(90_000_000_000), Some(4)));
-        assert_eq!(audit.log_timezone.name, "-03:30");
+        assert_eq!((audit.reading.clock_skew, audit.reading.threads), (ClockSkew(90_000_000_000), Some(4)));
+        assert_eq!(audit.reading.log_timezone.name, "-03:30");
         assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
         assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
     }
@@ -335,6 +413,6 @@ mod tests {
             let error = parse(args).expect_err(args);
             assert!(error.contains(expected), "{args}: {error}");
         }
-        assert!(usage("no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
+        assert!(usage("audit", "no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
     }
 }

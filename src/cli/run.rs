@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use clap::Parser as _;
 
-use super::args::{self, Audit, Cli, Color, Command};
+use super::args::{self, Audit, Cli, Color, Command, Reading};
 use super::output::{Look, Output};
-use super::{Outcome, Stream};
+use super::{Outcome, Stream, init, manual};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
@@ -37,7 +37,13 @@ fn run_with<O: Write, E: Write>(
     auditor: Auditor,
 ) -> Outcome {
     let outcome = match Cli::try_parse_from(args) {
-        Ok(Cli { command: Command::Audit(args) }) => audit(&args, out, err, auditor),
+        Ok(Cli { command }) => match command {
+            Command::Audit(args) => audit(&args, out, err, auditor),
+            Command::Init(args) => init::init(&args, out, err),
+            Command::Schema => manual::schema(out),
+            Command::Completions { shell } => manual::completions(shell, out),
+            Command::Man { command } => manual::page(command.as_deref(), out),
+        },
         Err(error) => Err(Stop::Usage(error)),
     };
     match outcome {
@@ -59,7 +65,7 @@ fn run_with<O: Write, E: Write>(
 }
 
 /// What ends a run before there is a report.
-enum Stop {
+pub(super) enum Stop {
     Error(Error),
     Usage(clap::Error),
 }
@@ -76,16 +82,17 @@ fn audit<O: Write, E: Write>(
     err: &mut Stream<E>,
     auditor: Auditor,
 ) -> Result<Outcome, Stop> {
-    let usage = |message: String| Stop::Usage(args::usage(message));
+    let usage = |message: String| Stop::Usage(args::usage("audit", message));
     let outputs = Output::all(args).map_err(usage)?;
-    if args.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if args.reading.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
-    let settings = settings(args)?;
+    let mut settings = settings(&args.reading)?;
+    settings.hash = args.hash.into();
     known_trunks(args, &settings).map_err(usage)?;
     let destinations = destinations(args, outputs)?;
 
-    let pipeline::Audit { report, failures } = auditor(&args.evidence, &settings, args.threads.map(usize::from))?;
+    let pipeline::Audit { report, failures } = auditor(&args.reading.evidence, &settings, args.reading.threads.map(usize::from))?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -128,16 +135,15 @@ fn audit<O: Write, E: Write>(
     Ok(outcome)
 }
 
-fn settings(args: &Audit) -> Result<Settings, Error> {
-    let mut settings = match &args.config {
+pub(super) fn settings(reading: &Reading) -> Result<Settings, Error> {
+    let mut settings = match &reading.config {
         Some(path) => Settings::read(path)?,
         None => Settings::default(),
     };
-    settings.clock_skew_ns = args.clock_skew.0;
-    settings.from = args.from;
-    settings.to = args.to;
-    settings.log_timezone = args.log_timezone.clone();
-    settings.hash = args.hash.into();
+    settings.clock_skew_ns = reading.clock_skew.0;
+    settings.from = reading.from;
+    settings.to = reading.to;
+    settings.log_timezone = reading.log_timezone.clone();
     Ok(settings)
 }
 
@@ -161,12 +167,12 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
         let destination = Destination::open(path)?;
         let refuse = |reason: &str| {
             let message = format!("--output {} {reason}; name another file", path.display());
-            Err(Stop::Usage(args::usage(message)))
+            Err(Stop::Usage(args::usage("audit", message)))
         };
-        if args.evidence.iter().any(|evidence| destination.replaces(evidence)) {
+        if args.reading.evidence.iter().any(|evidence| destination.replaces(evidence)) {
             return refuse("is evidence itself");
         }
-        if args.config.iter().any(|config| destination.replaces(config)) {
+        if args.reading.config.iter().any(|config| destination.replaces(config)) {
             return refuse("is the configuration");
         }
         if destinations.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
@@ -178,7 +184,7 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
 }
 
 /// Writes to standard output. A reader that went away has seen enough.
-fn to_stdout(out: &mut impl Write, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(super) fn to_stdout(out: &mut impl Write, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let mut buffered = BufWriter::with_capacity(64 << 10, out);
     let result = render(&mut buffered).and_then(|()| buffered.flush());
     // What a broken stream did not take is not tried again when the buffer goes.
@@ -203,7 +209,7 @@ fn figures(report: &Report) -> String {
 }
 
 /// An error on one line: what failed, its causes, and what to do where that helps.
-fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
+pub(super) fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
     let mut text = format!("sipconsent: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -233,7 +239,7 @@ fn hint(error: &Error) -> Option<&'static str> {
 }
 
 /// One line on standard error. Where that is gone too, nobody is left to tell.
-fn line<W: Write>(err: &mut Stream<W>, text: &str) {
+pub(super) fn line<W: Write>(err: &mut Stream<W>, text: &str) {
     let _ = writeln!(err.to, "{}", escape::text(text));
 }
 

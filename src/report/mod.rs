@@ -10,8 +10,10 @@ pub mod escape;
 pub mod json;
 pub mod model;
 pub mod ndjson;
+pub mod proposal;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schema;
 pub mod show;
 pub mod text;
 pub mod write;

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod escape;
 pub mod json;
+pub mod messages;
 pub mod model;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -8,6 +8,7 @@ pub mod build;
 pub mod csv;
 pub mod escape;
 pub mod json;
+pub mod messages;
 pub mod model;
 pub mod ndjson;
 pub mod proposal;

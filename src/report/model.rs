@@ -202,6 +202,94 @@ pub struct Leg {
     pub verdict: &'static str,
     /// What the verdict rests on. Never empty.
     pub grounds: Vec<Ground>,
+    /// Its SIP messages, where a report that shows them one by one asked for this leg. No part of the JSON, which points
+    /// at the packets instead: with it two outputs of one run would differ by what the other one asks.
+    #[serde(skip)]
+    pub ladder: Option<Ladder>,
+}
+
+/// The SIP messages of a leg as a ladder diagram shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ladder {
+    /// The messages by time, on every hop; retransmissions and second copies are one with the first. At most
+    /// [`Ladder::MOST_MESSAGES`]: the first ones, and those that a ground points to.
+    pub messages: Vec<Message>,
+    /// Messages that are not in the list.
+    pub left_out: u64,
+}
+
+impl Ladder {
+    /// Messages of one leg that are listed. More are an attack or a broken device, not a call.
+    pub const MOST_MESSAGES: usize = 256;
+
+    /// Copies of one message that are listed.
+    pub const MOST_COPIES: usize = 16;
+}
+
+/// One SIP message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// When it was captured first.
+    pub at: Instant,
+    /// The addresses it went between.
+    pub hop: Hop,
+    /// `udp`, `tcp` or `websocket`.
+    pub transport: &'static str,
+    /// A request's method, or the method that a response answers; `other` for extension methods, null where unread.
+    pub method: Option<&'static str>,
+    /// A response's status code; null for a request.
+    pub status: Option<u16>,
+    /// A request's Request-URI as written.
+    pub request_uri: Option<EvidenceText>,
+    /// The CSeq number.
+    pub cseq: Option<u32>,
+    /// The state that the leg's observation of this message gives; null for messages that no rule reads.
+    pub consent: Option<&'static str>,
+    /// The media descriptions of its session description; null without one.
+    pub media: Option<Vec<MediaDescription>>,
+    /// Whether the header section was captured to its end.
+    pub header_whole: bool,
+    /// Whether the body was captured to its end, or there is none.
+    pub body_whole: bool,
+    /// The header field rows that conclusions are read from, in wire order: name as written, value unfolded.
+    pub rows: Vec<HeaderField>,
+    /// Start line and header section as captured, of INVITE and UPDATE; cut after 16 KiB. Holds any text of the evidence.
+    pub head: Option<EvidenceText>,
+    /// The packet.
+    pub source: Pointer,
+    /// The packets of its copies, at most [`Ladder::MOST_COPIES`].
+    pub copies: Vec<Pointer>,
+    /// How many copies were captured.
+    pub copies_count: u64,
+}
+
+/// The two addresses a message went between, as `address:port`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Hop {
+    pub source: String,
+    pub destination: String,
+}
+
+/// One media description (RFC 8866 §5.14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaDescription {
+    /// The media type.
+    pub media: EvidenceText,
+    /// Where its sender wants to receive. Port 0 rejects or ends the stream.
+    pub endpoint: Endpoint,
+    /// The formats.
+    pub codecs: Vec<EvidenceText>,
+    /// `sendrecv`, `sendonly`, `recvonly` or `inactive`.
+    pub direction: &'static str,
+}
+
+/// One header field row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct HeaderField {
+    pub name: EvidenceText,
+    pub value: EvidenceText,
 }
 
 /// A trunk as legs name it.
@@ -220,6 +308,17 @@ pub struct Consent {
     pub state: &'static str,
     /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads.
     pub observations: Vec<Observation>,
+    /// The state in force over time: each entry holds until the next begins, the first one from the leg's beginning.
+    pub timeline: Vec<StateFrom>,
+}
+
+/// A consent state and when it came into force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StateFrom {
+    /// From when on.
+    pub from: Instant,
+    /// `granted`, `denied`, `missing`, `invalid` or `unknown`.
+    pub state: &'static str,
 }
 
 /// What one message says of consent.

@@ -18,3 +18,5 @@ mod encapsulated;
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
+/// The messages of legs, as reports show them one by one.
+mod messages;

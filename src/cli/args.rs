@@ -37,8 +37,18 @@ Examples:
       sipconsent audit -c site.toml -o legs.csv --only exposed_unconsented --trunk SG1 incident/
   Logs whose times carry no zone, written by a clock up to five seconds behind:
       sipconsent audit --log-timezone Asia/Singapore --clock-skew 5s a.pcap b.log
+  A report to hand over, joinable with the next one made with the same key:
+      head -c 32 /dev/urandom > site.key
+      sipconsent audit --redact --redact-key site.key -o report.json incident/
   A capture from a pipe, every leg on BYOC trunks in full:
       zcat trace.pcap.gz | sipconsent audit --show byoc -v - access.log";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  A leg that a report lists, by the trunks of this site:
+      sipconsent show -c site.toml a84b4c76e66710@pc33.carrier.example incident/
+  By the beginning of its Call-ID, in a pager:
+      sipconsent show --color always a84b incident/ | less -R";
 
 const INIT_EXAMPLES: &str = "\
 Examples:
@@ -53,7 +63,7 @@ The schema (JSON Schema 2020-12) covers reports of --format json and the lines o
 
 Examples:
       sipconsent schema > report.schema.json
-      sipconsent audit -o report.json incident/; check-jsonschema --schemafile report.schema.json report.json";
+      sipconsent audit -o report.json incident/; jv report.schema.json report.json";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -86,6 +96,10 @@ pub(super) enum Command {
     /// Audit evidence and report on every call
     #[command(after_help = EXIT_STATUS, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Audit(Audit),
+
+    /// Show one leg: its messages as a ladder, its consent over time, its requests, its verdict and why
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(Show),
 
     /// Propose a configuration from what the INVITEs of the evidence show
     #[command(after_help = INIT_EXAMPLES)]
@@ -149,6 +163,25 @@ pub(super) struct Reading {
     pub(super) threads: Option<u16>,
 }
 
+/// The options of `show`.
+#[derive(Args, Debug)]
+pub(super) struct Show {
+    /// The Call-ID of the leg as reports show it, or its beginning where that names one only
+    #[arg(value_name = "CALL-ID")]
+    pub(super) call_id: String,
+
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// List every pointer, request and RTP flow
+    #[arg(short, long, help_heading = "Report")]
+    pub(super) verbose: bool,
+
+    /// Colour; auto asks the terminal and NO_COLOR
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, help_heading = "Report")]
+    pub(super) color: Color,
+}
+
 /// The options of `init`.
 #[derive(Args, Debug)]
 pub(super) struct Init {
@@ -204,6 +237,16 @@ pub(super) struct Audit {
     /// List only legs on the trunk of this name in the configuration; may be repeated
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Report")]
     pub(super) trunk: Vec<String>,
+
+    /// Write parties, numbers, addresses, identifiers and names as keyed pseudonyms that stay joinable
+    ///
+    /// Without --redact-key the key is random and kept nowhere: pseudonyms of two runs cannot be joined then.
+    #[arg(long, help_heading = "Report")]
+    pub(super) redact: bool,
+
+    /// The key of --redact: any file of 16 bytes or more; the same key gives the same pseudonyms
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact", help_heading = "Report")]
+    pub(super) redact_key: Option<PathBuf>,
 
     /// In text, list every pointer, request and RTP flow, whole digests, and the other legs like findings
     #[arg(short, long, help_heading = "Report")]
@@ -363,7 +406,13 @@ mod tests {
         assert_eq!(audit.reading.log_timezone, Timezone::utc());
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
         assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
-        assert!(!audit.strict && !audit.quiet && !audit.verbose && audit.output.is_empty() && audit.reading.config.is_none());
+        assert!(
+            !audit.strict
+                && !audit.quiet
+                && !audit.verbose
+                && audit.output.is_empty()
+                && audit.reading.config.is_none()
+        );
     }
 
     #[test]
@@ -408,7 +457,7 @@ mod tests {
             ("--show none x", "[possible values: findings, byoc, all]"),
             ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),
             ("--log-timezone Mars x", "`Mars` is no time zone; write a name such as Asia/Singapore"),
-            ("--redact x", "unexpected argument '--redact'"),
+            ("--redact-key k x", "--redact"),
         ] {
             let error = parse(args).expect_err(args);
             assert!(error.contains(expected), "{args}: {error}");

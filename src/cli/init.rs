@@ -13,15 +13,12 @@ use crate::report::proposal;
 use crate::settings::Settings;
 
 /// Reads the evidence by the built-in rules and proposes a configuration.
-pub(super) fn init<O: Write, E: Write>(
-    args: &Init,
-    out: &mut Stream<O>,
-    err: &mut Stream<E>,
-) -> Result<Outcome, Stop> {
+pub(super) fn init<O: Write, E: Write>(args: &Init, out: &mut Stream<O>, err: &mut Stream<E>) -> Result<Outcome, Stop> {
     if let Some(path) = &args.output
         && path.symlink_metadata().is_ok()
     {
-        let message = format!("--output {} exists; init overwrites no configuration: name another file", path.display());
+        let message =
+            format!("--output {} exists; init overwrites no configuration: name another file", path.display());
         return Err(Stop::Usage(args::usage("init", message)));
     }
     let settings = Settings { hash: HashKind::None, ..Settings::default() };

@@ -9,6 +9,7 @@ mod manual;
 mod outcome;
 mod output;
 mod run;
+mod show;
 mod stream;
 
 pub use outcome::Outcome;

@@ -9,11 +9,12 @@ use clap::Parser as _;
 
 use super::args::{self, Audit, Cli, Color, Command, Reading};
 use super::output::{Look, Output};
-use super::{Outcome, Stream, init, manual};
+use super::{Outcome, Stream, init, manual, show};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
 use crate::report::model::Report;
+use crate::report::redact::{self, Key};
 use crate::report::write::Destination;
 use crate::settings::Settings;
 
@@ -39,6 +40,7 @@ fn run_with<O: Write, E: Write>(
     let outcome = match Cli::try_parse_from(args) {
         Ok(Cli { command }) => match command {
             Command::Audit(args) => audit(&args, out, err, auditor),
+            Command::Show(args) => show::show(&args, out, err),
             Command::Init(args) => init::init(&args, out, err),
             Command::Schema => manual::schema(out),
             Command::Completions { shell } => manual::completions(shell, out),
@@ -90,9 +92,11 @@ fn audit<O: Write, E: Write>(
     let mut settings = settings(&args.reading)?;
     settings.hash = args.hash.into();
     known_trunks(args, &settings).map_err(usage)?;
-    let destinations = destinations(args, outputs)?;
+    let key = redaction(args)?;
+    let mut outputs = destinations(args, outputs)?;
 
-    let pipeline::Audit { report, failures } = auditor(&args.reading.evidence, &settings, args.reading.threads.map(usize::from))?;
+    let pipeline::Audit { mut report, failures } =
+        auditor(&args.reading.evidence, &settings, args.reading.threads.map(usize::from))?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -104,9 +108,15 @@ fn audit<O: Write, E: Write>(
         line(err, &format!("sipconsent: {text}"));
     }
     let mut outcome = Outcome::of(&report, failures.is_empty() && !strict);
+    if let Some(key) = &key {
+        redact::redact(&mut report, key);
+        for output in &mut outputs {
+            redact::names(&mut output.0.listing.trunks, key);
+        }
+    }
     let closing = outcome.meaning();
     let mut written = Vec::new();
-    for (output, destination) in destinations {
+    for (output, destination) in outputs {
         let result = match destination {
             Some(destination) => {
                 let color = args.color == Color::Always;
@@ -115,12 +125,8 @@ fn audit<O: Write, E: Write>(
                 destination.write(|to| output.render(&report, look, to)).map(|()| written.extend(name))
             }
             None => {
-                let color = match args.color {
-                    Color::Always => true,
-                    Color::Auto => out.color,
-                    Color::Never => false,
-                };
-                let look = Look { width: out.width, color, verbose: args.verbose, closing };
+                let look =
+                    Look { width: out.width, color: colored(args.color, out.color), verbose: args.verbose, closing };
                 to_stdout(&mut out.to, |to| output.render(&report, look, to))
             }
         };
@@ -145,6 +151,26 @@ pub(super) fn settings(reading: &Reading) -> Result<Settings, Error> {
     settings.to = reading.to;
     settings.log_timezone = reading.log_timezone.clone();
     Ok(settings)
+}
+
+/// The key of `--redact`: that of the file named, else a random one that nobody keeps.
+fn redaction(args: &Audit) -> Result<Option<Key>, Stop> {
+    let bytes = match &args.redact_key {
+        _ if !args.redact => return Ok(None),
+        Some(path) => std::fs::read(path).map_err(|cause| Error::ReadKey { path: path.clone(), cause })?,
+        None => {
+            let mut bytes = vec![0; 32];
+            let random = getrandom::fill(&mut bytes);
+            random
+                .map_err(|error| Error::ReadKey { path: PathBuf::from("(random)"), cause: io::Error::other(error) })?;
+            bytes
+        }
+    };
+    let found = bytes.len();
+    Key::new(bytes).map(Some).ok_or_else(|| {
+        let few = format!("--redact-key holds {found} bytes; a key has {} or more", Key::FEWEST_BYTES);
+        Stop::Usage(args::usage("audit", few))
+    })
 }
 
 /// Whether every `--trunk` names one of the configuration; or what would be right.
@@ -183,8 +209,20 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
     Ok(destinations)
 }
 
+/// Whether to use colour, given what the stream's reader wants.
+pub(super) fn colored(asked: Color, wanted: bool) -> bool {
+    match asked {
+        Color::Always => true,
+        Color::Auto => wanted,
+        Color::Never => false,
+    }
+}
+
 /// Writes to standard output. A reader that went away has seen enough.
-pub(super) fn to_stdout(out: &mut impl Write, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(super) fn to_stdout(
+    out: &mut impl Write,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     let mut buffered = BufWriter::with_capacity(64 << 10, out);
     let result = render(&mut buffered).and_then(|()| buffered.flush());
     // What a broken stream did not take is not tried again when the buffer goes.
@@ -230,6 +268,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::ReadConfig { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             Some("without --config the built-in rules hold")
         }
+        Error::ReadKey { .. } => Some("without --redact-key a random key is taken"),
         Error::Unrecognised { .. } => {
             Some("in a folder that is named it would be listed as unrecognised and passed over")
         }

@@ -12,6 +12,7 @@ pub mod messages;
 pub mod model;
 pub mod ndjson;
 pub mod proposal;
+pub mod redact;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schema;

@@ -109,13 +109,16 @@ fn trunk(text: &mut String, host: &str, group: &Group, known: bool) {
     // Writing into a String cannot fail.
     let _ = writeln!(text, "# {} INVITE{} to {host}", group.invites, if group.invites == 1 { "" } else { "s" });
     for (word, addresses) in [("from", &group.sources), ("to", &group.destinations)] {
-        let seen: Vec<String> = addresses.iter().take(MOST).map(|(address, count)| format!("{address} ({count})")).collect();
+        let seen: Vec<String> =
+            addresses.iter().take(MOST).map(|(address, count)| format!("{address} ({count})")).collect();
         let _ = writeln!(text, "#   {word} {}{}", seen.join(", "), more(addresses.len()));
     }
     let _ = writeln!(text, "{comment}[[trunk]]");
     let _ = writeln!(text, "{comment}name = {}", quoted(host));
     if known {
-        text.push_str("kind = \"byoc\"           # the host is one of Genesys Cloud's own for BYOC; change it if that is wrong\n");
+        text.push_str(
+            "kind = \"byoc\"           # the host is one of Genesys Cloud's own for BYOC; change it if that is wrong\n",
+        );
     } else {
         text.push_str("# kind = \"\"             # \"byoc\" or \"standard\": nothing in the evidence says which\n");
     }
@@ -145,7 +148,9 @@ fn consent(text: &mut String, fields: &BTreeMap<(String, String), u64>) {
     text.push_str("# The consent signal. Without [[consent.header]] the built-in rule holds, which the vendor does not document:\n");
     let rule = builtin::rule();
     let _ = writeln!(text, "# [[consent.header]]\n# name = {}", quoted(&rule.header));
-    text.push_str("# granted = [\"true\"]\n# denied = [\"false\"]\n# direction = \"inbound\"   # or \"outbound\", \"any\"\n");
+    text.push_str(
+        "# granted = [\"true\"]\n# denied = [\"false\"]\n# direction = \"inbound\"   # or \"outbound\", \"any\"\n",
+    );
     if !fields.is_empty() {
         text.push_str("#\n# Fields of the INVITEs that speak of consent or recording:\n");
     }
@@ -239,7 +244,9 @@ mod tests {
                 header_whole: true,
                 body_whole: true,
                 rows: Vec::new(),
-                head: Some(EvidenceText(b"INVITE x SIP/2.0\r\nRecord-Route: <sip:x>\r\nX-Consent: yes\x1b\r\n\r\n".to_vec())),
+                head: Some(EvidenceText(
+                    b"INVITE x SIP/2.0\r\nRecord-Route: <sip:x>\r\nX-Consent: yes\x1b\r\n\r\n".to_vec(),
+                )),
                 source: sample::packet(1),
                 copies: Vec::new(),
                 copies_count: 0,
@@ -284,7 +291,11 @@ mod tests {
             .lines()
             .map(|line| match line.strip_prefix("# ") {
                 Some(rest) if rest.starts_with("kind") => "kind = \"standard\"\n".to_owned(),
-                Some(rest) if ["[[trunk", "name = \"pbx", "hosts", "addresses", "platform_a"].iter().any(|key| rest.starts_with(key)) => {
+                Some(rest)
+                    if ["[[trunk", "name = \"pbx", "hosts", "addresses", "platform_a"]
+                        .iter()
+                        .any(|key| rest.starts_with(key)) =>
+                {
                     format!("{rest}\n")
                 }
                 _ => format!("{line}\n"),
@@ -297,11 +308,15 @@ mod tests {
 
     #[test]
     fn hostile_hosts_end_no_comment_and_no_string() {
-        for host in ["a\n[[trunk]]\nx", "a\"]\nname", "*.byoc.mypurecloud.com", "\u{202e}.byoc.mypurecloud.com", "#", ""] {
+        for host in
+            ["a\n[[trunk]]\nx", "a\"]\nname", "*.byoc.mypurecloud.com", "\u{202e}.byoc.mypurecloud.com", "#", ""]
+        {
             let uri = format!("sip:1@{host}");
             let text = propose(&report(&[("192.0.2.7:1", "192.0.2.8:1", &uri)]));
             settings(&text);
-            assert!(!text.chars().any(|character| character != '\n' && (character.is_control() || escape::acts(character))));
+            assert!(
+                !text.chars().any(|character| character != '\n' && (character.is_control() || escape::acts(character)))
+            );
         }
     }
 

@@ -18,5 +18,6 @@ mod encapsulated;
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
+/// The JSON Schema of the report against the reports.
 /// The messages of legs, as reports show them one by one.
 mod messages;

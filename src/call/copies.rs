@@ -6,17 +6,33 @@
 use hashbrown::HashMap;
 
 use super::dialog::Seed;
+use crate::evidence::Locus;
 use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time stands, with the first whole copy's content and record.
 pub(super) fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<'a>> {
+    without_copies_telling(captured, |_, _| {})
+}
+
+/// The same, telling of every message that stays and of every copy its place among those that stay.
+pub(super) fn without_copies_telling<'a>(
+    captured: &[Signalling<'a>],
+    mut tell: impl FnMut(usize, Locus),
+) -> Vec<Signalling<'a>> {
     let mut messages: Vec<Signalling<'a>> = Vec::with_capacity(captured.len());
     if captured.len() <= 24 {
         for message in captured {
-            match messages.iter_mut().find(|known| is_copy(known, message)) {
-                Some(known) => keep_better(known, message),
-                None => messages.push(*message),
+            let copy = messages.iter_mut().enumerate().find(|(_, known)| is_copy(known, message));
+            match copy {
+                Some((place, known)) => {
+                    tell(place, message.locus);
+                    keep_better(known, message);
+                }
+                None => {
+                    tell(messages.len(), message.locus);
+                    messages.push(*message);
+                }
             }
         }
         return messages;
@@ -30,8 +46,10 @@ pub(super) fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<
             .iter()
             .rev()
             .take(64)
-            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)));
-        match copy.and_then(|index| messages.get_mut(*index)) {
+            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)))
+            .copied();
+        tell(copy.unwrap_or(messages.len()), message.locus);
+        match copy.and_then(|index| messages.get_mut(index)) {
             Some(known) => keep_better(known, message),
             None => {
                 alike.push(messages.len());

@@ -37,8 +37,49 @@ Examples:
       sipconsent audit -c site.toml -o legs.csv --only exposed_unconsented --trunk SG1 incident/
   Logs whose times carry no zone, written by a clock up to five seconds behind:
       sipconsent audit --log-timezone Asia/Singapore --clock-skew 5s a.pcap b.log
+  A report to hand over, joinable with the next one made with the same key:
+      head -c 32 /dev/urandom > site.key
+      sipconsent audit --redact --redact-key site.key -o report.json incident/
   A capture from a pipe, every leg on BYOC trunks in full:
       zcat trace.pcap.gz | sipconsent audit --show byoc -v - access.log";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  A leg that a report lists, by the trunks of this site:
+      sipconsent show -c site.toml a84b4c76e66710@pc33.carrier.example incident/
+  By the beginning of its Call-ID, in a pager:
+      sipconsent show --color always a84b incident/ | less -R";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  What the evidence shows, to look at:
+      sipconsent init incident/
+  A configuration to complete and then to audit with:
+      sipconsent init -o site.toml incident/
+      sipconsent audit -c site.toml incident/";
+
+const SCHEMA_EXAMPLES: &str = "\
+The schema (JSON Schema 2020-12) covers reports of --format json and the lines of --format ndjson.
+
+Examples:
+      sipconsent schema > report.schema.json
+      sipconsent audit -o report.json incident/; jv report.schema.json report.json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  Bash, for this user:
+      sipconsent completions bash > ~/.local/share/bash-completion/completions/sipconsent
+  Fish:
+      sipconsent completions fish > ~/.config/fish/completions/sipconsent.fish
+  Zsh, in a folder of $fpath:
+      sipconsent completions zsh > _sipconsent";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  To read:
+      sipconsent man audit | man -l -
+  To install:
+      sipconsent man > /usr/local/share/man/man1/sipconsent.1";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -55,11 +96,38 @@ pub(super) enum Command {
     /// Audit evidence and report on every call
     #[command(after_help = EXIT_STATUS, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Audit(Audit),
+
+    /// Show one leg: its messages as a ladder, its consent over time, its requests, its verdict and why
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowLeg),
+
+    /// Propose a configuration from what the INVITEs of the evidence show
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+
+    /// Print the JSON Schema of the report
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
+
+    /// Print a shell's completion script
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page of the program, or of one command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// A command, such as audit [default: the whole program]
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
 }
 
-/// The options of `audit`.
+/// What every command that reads evidence takes.
 #[derive(Args, Debug)]
-pub(super) struct Audit {
+pub(super) struct Reading {
     /// Captures and access logs: files, folders, or - for standard input
     ///
     /// Captures are pcap or pcapng, access logs JSON lines or common/combined format, each plain or compressed (gzip,
@@ -89,14 +157,56 @@ pub(super) struct Audit {
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
     pub(super) log_timezone: Timezone,
 
-    /// Digest of every input, in the report's evidence list
-    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
-    pub(super) hash: Hash,
-
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Reading")]
     pub(super) threads: Option<u16>,
+}
+
+/// The options of `show`.
+#[derive(Args, Debug)]
+pub(super) struct ShowLeg {
+    /// The Call-ID of the leg as reports show it, or its beginning where that names one only
+    #[arg(value_name = "CALL-ID")]
+    pub(super) call_id: String,
+
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// List every pointer, request and RTP flow
+    #[arg(short, long, help_heading = "Report")]
+    pub(super) verbose: bool,
+
+    /// Colour; auto asks the terminal and NO_COLOR
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, help_heading = "Report")]
+    pub(super) color: Color,
+}
+
+/// The options of `init`.
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// Captures and access logs: files, folders, or - for standard input
+    #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
+    pub(super) evidence: Vec<PathBuf>,
+
+    /// Write the configuration there, if nothing is there yet [default: standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+}
+
+/// The options of `audit`.
+#[derive(Args, Debug)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// Digest of every input, in the report's evidence list
+    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
+    pub(super) hash: Hash,
 
     /// Make anomalies in the evidence count as not complete: exit status 2
     #[arg(long, help_heading = "Reading")]
@@ -127,6 +237,16 @@ pub(super) struct Audit {
     /// List only legs on the trunk of this name in the configuration; may be repeated
     #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Report")]
     pub(super) trunk: Vec<String>,
+
+    /// Write parties, numbers, addresses, identifiers and names as keyed pseudonyms that stay joinable
+    ///
+    /// Without --redact-key the key is random and kept nowhere: pseudonyms of two runs cannot be joined then.
+    #[arg(long, help_heading = "Report")]
+    pub(super) redact: bool,
+
+    /// The key of --redact: any file of 16 bytes or more; the same key gives the same pseudonyms
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact", help_heading = "Report")]
+    pub(super) redact_key: Option<PathBuf>,
 
     /// In text, list every pointer, request and RTP flow, whole digests, and the other legs like findings
     #[arg(short, long, help_heading = "Report")]
@@ -249,13 +369,13 @@ fn timezone(text: &str) -> Result<Timezone, String> {
     text.parse()
 }
 
-/// A usage error found after the arguments were read, in the words of `audit`'s own.
-pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
+/// A usage error of the command of that name, found after the arguments were read, in the words of its own.
+pub(super) fn usage(command: &str, message: impl std::fmt::Display) -> clap::Error {
+    let name = command;
     let mut command = Cli::command();
     command.build();
-    let audit = command.find_subcommand_mut("audit");
-    match audit {
-        Some(audit) => audit.error(clap::error::ErrorKind::ValueValidation, message),
+    match command.find_subcommand_mut(name) {
+        Some(command) => command.error(clap::error::ErrorKind::ValueValidation, message),
         None => command.error(clap::error::ErrorKind::ValueValidation, message),
     }
 }
@@ -268,6 +388,7 @@ mod tests {
         let args = ["sipconsent", "audit"].into_iter().chain(args.split_whitespace());
         match Cli::try_parse_from(args) {
             Ok(Cli { command: Command::Audit(audit) }) => Ok(audit),
+            Ok(Cli { command }) => panic!("{command:?}"),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -280,12 +401,18 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_contract() {
         let audit = parse("evidence").expect("audit");
-        assert_eq!(audit.evidence, [PathBuf::from("evidence")]);
-        assert_eq!(audit.clock_skew, ClockSkew(2_000_000_000));
-        assert_eq!(audit.log_timezone, Timezone::utc());
+        assert_eq!(audit.reading.evidence, [PathBuf::from("evidence")]);
+        assert_eq!(audit.reading.clock_skew, ClockSkew(2_000_000_000));
+        assert_eq!(audit.reading.log_timezone, Timezone::utc());
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
-        assert_eq!((audit.format, audit.show, audit.threads), (None, None, None));
-        assert!(!audit.strict && !audit.quiet && !audit.verbose && audit.output.is_empty() && audit.config.is_none());
+        assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
+        assert!(
+            !audit.strict
+                && !audit.quiet
+                && !audit.verbose
+                && audit.output.is_empty()
+                && audit.reading.config.is_none()
+        );
     }
 
     #[test]
@@ -295,12 +422,12 @@ mod tests {
              -j 4 --strict --color never -q -v --no-progress a.pcap - dir",
         )
         .expect("audit");
-        assert_eq!(audit.evidence.len(), 3);
-        assert_eq!(audit.config, Some(PathBuf::from("site.toml")));
+        assert_eq!(audit.reading.evidence.len(), 3);
+        assert_eq!(audit.reading.config, Some(PathBuf::from("site.toml")));
         assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
         assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
-        assert_eq!((audit.clock_skew, audit.threads), (ClockSkew(90_000_000_000), Some(4)));
-        assert_eq!(audit.log_timezone.name, "-03:30");
+        assert_eq!((audit.reading.clock_skew, audit.reading.threads), (ClockSkew(90_000_000_000), Some(4)));
+        assert_eq!(audit.reading.log_timezone.name, "-03:30");
         assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
         assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
     }
@@ -330,11 +457,11 @@ mod tests {
             ("--show none x", "[possible values: findings, byoc, all]"),
             ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),
             ("--log-timezone Mars x", "`Mars` is no time zone; write a name such as Asia/Singapore"),
-            ("--redact x", "unexpected argument '--redact'"),
+            ("--redact-key k x", "--redact"),
         ] {
             let error = parse(args).expect_err(args);
             assert!(error.contains(expected), "{args}: {error}");
         }
-        assert!(usage("no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
+        assert!(usage("audit", "no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
     }
 }

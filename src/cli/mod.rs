@@ -4,9 +4,12 @@
 //! environment; what it decides it hands down as plain values. Every way a run can end is an [`Outcome`].
 
 mod args;
+mod init;
+mod manual;
 mod outcome;
 mod output;
 mod run;
+mod show;
 mod stream;
 
 pub use outcome::Outcome;

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 
 use clap::Parser as _;
 
-use super::args::{self, Audit, Cli, Color, Command};
+use super::args::{self, Audit, Cli, Color, Command, Reading};
 use super::output::{Look, Output};
-use super::{Outcome, Stream};
+use super::{Outcome, Stream, init, manual, show};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
 use crate::report::model::Report;
+use crate::report::redact::{self, Key};
 use crate::report::write::Destination;
 use crate::settings::Settings;
 
@@ -37,7 +38,14 @@ fn run_with<O: Write, E: Write>(
     auditor: Auditor,
 ) -> Outcome {
     let outcome = match Cli::try_parse_from(args) {
-        Ok(Cli { command: Command::Audit(args) }) => audit(&args, out, err, auditor),
+        Ok(Cli { command }) => match command {
+            Command::Audit(args) => audit(&args, out, err, auditor),
+            Command::Show(args) => show::show(&args, out, err),
+            Command::Init(args) => init::init(&args, out, err),
+            Command::Schema => manual::schema(out),
+            Command::Completions { shell } => manual::completions(shell, out),
+            Command::Man { command } => manual::page(command.as_deref(), out),
+        },
         Err(error) => Err(Stop::Usage(error)),
     };
     match outcome {
@@ -59,7 +67,7 @@ fn run_with<O: Write, E: Write>(
 }
 
 /// What ends a run before there is a report.
-enum Stop {
+pub(super) enum Stop {
     Error(Error),
     Usage(clap::Error),
 }
@@ -76,16 +84,19 @@ fn audit<O: Write, E: Write>(
     err: &mut Stream<E>,
     auditor: Auditor,
 ) -> Result<Outcome, Stop> {
-    let usage = |message: String| Stop::Usage(args::usage(message));
+    let usage = |message: String| Stop::Usage(args::usage("audit", message));
     let outputs = Output::all(args).map_err(usage)?;
-    if args.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if args.reading.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
-    let settings = settings(args)?;
+    let mut settings = settings(&args.reading)?;
+    settings.hash = args.hash.into();
     known_trunks(args, &settings).map_err(usage)?;
-    let destinations = destinations(args, outputs)?;
+    let key = redaction(args)?;
+    let mut outputs = destinations(args, outputs)?;
 
-    let pipeline::Audit { report, failures } = auditor(&args.evidence, &settings, args.threads.map(usize::from))?;
+    let pipeline::Audit { mut report, failures } =
+        auditor(&args.reading.evidence, &settings, args.reading.threads.map(usize::from))?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -97,9 +108,15 @@ fn audit<O: Write, E: Write>(
         line(err, &format!("sipconsent: {text}"));
     }
     let mut outcome = Outcome::of(&report, failures.is_empty() && !strict);
+    if let Some(key) = &key {
+        redact::redact(&mut report, key);
+        for output in &mut outputs {
+            redact::names(&mut output.0.listing.trunks, key);
+        }
+    }
     let closing = outcome.meaning();
     let mut written = Vec::new();
-    for (output, destination) in destinations {
+    for (output, destination) in outputs {
         let result = match destination {
             Some(destination) => {
                 let color = args.color == Color::Always;
@@ -108,12 +125,8 @@ fn audit<O: Write, E: Write>(
                 destination.write(|to| output.render(&report, look, to)).map(|()| written.extend(name))
             }
             None => {
-                let color = match args.color {
-                    Color::Always => true,
-                    Color::Auto => out.color,
-                    Color::Never => false,
-                };
-                let look = Look { width: out.width, color, verbose: args.verbose, closing };
+                let look =
+                    Look { width: out.width, color: colored(args.color, out.color), verbose: args.verbose, closing };
                 to_stdout(&mut out.to, |to| output.render(&report, look, to))
             }
         };
@@ -128,17 +141,36 @@ fn audit<O: Write, E: Write>(
     Ok(outcome)
 }
 
-fn settings(args: &Audit) -> Result<Settings, Error> {
-    let mut settings = match &args.config {
+pub(super) fn settings(reading: &Reading) -> Result<Settings, Error> {
+    let mut settings = match &reading.config {
         Some(path) => Settings::read(path)?,
         None => Settings::default(),
     };
-    settings.clock_skew_ns = args.clock_skew.0;
-    settings.from = args.from;
-    settings.to = args.to;
-    settings.log_timezone = args.log_timezone.clone();
-    settings.hash = args.hash.into();
+    settings.clock_skew_ns = reading.clock_skew.0;
+    settings.from = reading.from;
+    settings.to = reading.to;
+    settings.log_timezone = reading.log_timezone.clone();
     Ok(settings)
+}
+
+/// The key of `--redact`: that of the file named, else a random one that nobody keeps.
+fn redaction(args: &Audit) -> Result<Option<Key>, Stop> {
+    let bytes = match &args.redact_key {
+        _ if !args.redact => return Ok(None),
+        Some(path) => std::fs::read(path).map_err(|cause| Error::ReadKey { path: path.clone(), cause })?,
+        None => {
+            let mut bytes = vec![0; 32];
+            let random = getrandom::fill(&mut bytes);
+            random
+                .map_err(|error| Error::ReadKey { path: PathBuf::from("(random)"), cause: io::Error::other(error) })?;
+            bytes
+        }
+    };
+    let found = bytes.len();
+    Key::new(bytes).map(Some).ok_or_else(|| {
+        let few = format!("--redact-key holds {found} bytes; a key has {} or more", Key::FEWEST_BYTES);
+        Stop::Usage(args::usage("audit", few))
+    })
 }
 
 /// Whether every `--trunk` names one of the configuration; or what would be right.
@@ -161,12 +193,12 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
         let destination = Destination::open(path)?;
         let refuse = |reason: &str| {
             let message = format!("--output {} {reason}; name another file", path.display());
-            Err(Stop::Usage(args::usage(message)))
+            Err(Stop::Usage(args::usage("audit", message)))
         };
-        if args.evidence.iter().any(|evidence| destination.replaces(evidence)) {
+        if args.reading.evidence.iter().any(|evidence| destination.replaces(evidence)) {
             return refuse("is evidence itself");
         }
-        if args.config.iter().any(|config| destination.replaces(config)) {
+        if args.reading.config.iter().any(|config| destination.replaces(config)) {
             return refuse("is the configuration");
         }
         if destinations.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
@@ -177,8 +209,20 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
     Ok(destinations)
 }
 
+/// Whether to use colour, given what the stream's reader wants.
+pub(super) fn colored(asked: Color, wanted: bool) -> bool {
+    match asked {
+        Color::Always => true,
+        Color::Auto => wanted,
+        Color::Never => false,
+    }
+}
+
 /// Writes to standard output. A reader that went away has seen enough.
-fn to_stdout(out: &mut impl Write, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(super) fn to_stdout(
+    out: &mut impl Write,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     let mut buffered = BufWriter::with_capacity(64 << 10, out);
     let result = render(&mut buffered).and_then(|()| buffered.flush());
     // What a broken stream did not take is not tried again when the buffer goes.
@@ -203,7 +247,7 @@ fn figures(report: &Report) -> String {
 }
 
 /// An error on one line: what failed, its causes, and what to do where that helps.
-fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
+pub(super) fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
     let mut text = format!("sipconsent: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -224,6 +268,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::ReadConfig { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             Some("without --config the built-in rules hold")
         }
+        Error::ReadKey { .. } => Some("without --redact-key a random key is taken"),
         Error::Unrecognised { .. } => {
             Some("in a folder that is named it would be listed as unrecognised and passed over")
         }
@@ -233,7 +278,7 @@ fn hint(error: &Error) -> Option<&'static str> {
 }
 
 /// One line on standard error. Where that is gone too, nobody is left to tell.
-fn line<W: Write>(err: &mut Stream<W>, text: &str) {
+pub(super) fn line<W: Write>(err: &mut Stream<W>, text: &str) {
     let _ = writeln!(err.to, "{}", escape::text(text));
 }
 

@@ -22,6 +22,7 @@ use crate::evidence::{self, Locus, SourceId, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
+use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
 use crate::settings::{Network, Settings, TrunkKind};
@@ -47,12 +48,27 @@ pub struct Audit {
 /// When a named input does not exist or cannot be opened, before anything is read, and when threads cannot be started.
 /// A source that fails later is one of [`Audit::failures`].
 pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<Audit, Error> {
+    audit_with_messages(evidence, settings, threads, None)
+}
+
+/// The same; the legs that `wanted` picks come with their SIP messages, which costs another look at the signalling.
+///
+/// # Errors
+///
+/// Those of [`audit`].
+pub fn audit_with_messages(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Audit, Error> {
     let sources = evidence::collect(evidence)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads.unwrap_or(0))
         .build()
         .map_err(|error| Error::Threads { message: error.to_string() })?;
     let keep = Keep::new(settings);
+    let keep = if wanted.is_some() { keep.with_heads() } else { keep };
     let limits = gather::Limits::of(sources.len());
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
@@ -61,11 +77,11 @@ pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) 
         .collect();
     evidence::work(&pool, &tasks);
     let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
-    Ok(pool.install(|| conclude(read, settings, &keep)))
+    Ok(pool.install(|| conclude(read, settings, &keep, wanted)))
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
+fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, wanted: Option<Wanted<'_>>) -> Audit {
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -177,6 +193,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         settings,
         accounts: &accounts,
         complete: failures.is_empty(),
+        batches: &batches,
+        wanted,
         legs: &legs,
         judged: &judged,
         identity: &identity,

@@ -8,10 +8,14 @@ pub mod build;
 pub mod csv;
 pub mod escape;
 pub mod json;
+pub mod messages;
 pub mod model;
 pub mod ndjson;
+pub mod proposal;
+pub mod redact;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schema;
 pub mod show;
 pub mod text;
 pub mod write;

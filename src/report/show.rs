@@ -8,6 +8,7 @@ use super::model::{Leg, Report, Verdicts};
 pub const FINDINGS: [&str; 4] = ["exposed_unconsented", "blocked_unconsented", "unconsented", "blocked_consented"];
 
 /// The legs a report lists; everything else of a report stays whole.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Show {
@@ -98,6 +99,7 @@ impl Listing {
 }
 
 /// What a filtered report lists, so that its reader knows what it leaves out.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// `--show`: `all`, `byoc` or `findings`.

@@ -174,7 +174,9 @@ impl<'o, W: Write> Page<'o, W> {
                 let text = format!("{mark} {}", markdown::inline(phrase));
                 markdown::heading(self.out, blank, 3, text.trim_start_matches("- "))
             }
-            Form::Terminal { .. } => self.hanging(Label::new(0, mark), indent, phrase),
+            Form::Terminal { .. } => {
+                self.hanging(Label::new(0, mark), if mark.is_empty() { 0 } else { indent }, phrase)
+            }
         }
     }
 
@@ -253,6 +255,23 @@ impl<'o, W: Write> Page<'o, W> {
             self.blank()?;
         }
         Ok(())
+    }
+
+    /// A line as it is, in pieces of a style each.
+    pub(super) fn line(&mut self, pieces: &[(Style, String)]) -> io::Result<()> {
+        let end = pieces.iter().rposition(|(_, text)| !text.trim_end().is_empty()).map_or(0, |last| last + 1);
+        for (place, (style, text)) in pieces.iter().take(end).enumerate() {
+            self.painted(*style, if place + 1 == end { text.trim_end() } else { text })?;
+        }
+        self.out.write_all(b"\n")
+    }
+
+    /// Columns to lay out for.
+    pub(super) fn width(&self) -> usize {
+        match self.form {
+            Form::Markdown { .. } => usize::MAX,
+            Form::Terminal { width, .. } => width,
+        }
     }
 
     fn painted(&mut self, style: Style, text: &str) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! what. Text of the evidence stands in it only through [`escape`](super::escape). The same report and [`Options`] give
 //! the same bytes; nothing depends on colour to be understood.
 
+mod call;
 mod layout;
 mod leg;
 mod markdown;
@@ -50,19 +51,24 @@ pub enum Medium {
     },
 }
 
+impl Medium {
+    fn form(self) -> Form {
+        match self {
+            Self::Markdown => Form::Markdown { blank: true },
+            Self::Terminal { width, color } => {
+                Form::Terminal { width: width.clamp(*WIDTHS.start(), *WIDTHS.end()), color }
+            }
+        }
+    }
+}
+
 /// Writes the report: many small pieces, so hand it a buffered writer.
 ///
 /// # Errors
 ///
 /// Only those of `out`.
 pub fn write(report: &Report, options: &Options<'_>, out: &mut impl Write) -> io::Result<()> {
-    let form = match options.medium {
-        Medium::Markdown => Form::Markdown { blank: true },
-        Medium::Terminal { width, color } => {
-            Form::Terminal { width: width.clamp(*WIDTHS.start(), *WIDTHS.end()), color }
-        }
-    };
-    let mut page = Page::new(out, form);
+    let mut page = Page::new(out, options.medium.form());
     let names = Names::new(&report.evidence);
     let listed = options.listing.listed(report);
     let sheet = Sheet { report, names: &names, listing: options.listing, listed, verbose: options.verbose };
@@ -80,6 +86,60 @@ pub fn write(report: &Report, options: &Options<'_>, out: &mut impl Write) -> io
         page.indented(0, &layout::Phrase::words(closing))?;
     }
     Ok(())
+}
+
+/// Writes one leg whole, with the messages it carries: `sipconsent show`.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_leg(
+    report: &Report,
+    call: &Call,
+    leg: &Leg,
+    options: &Options<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let form = options.medium.form();
+    let mut page = Page::new(out, form);
+    let names = Names::new(&report.evidence);
+    let sheet = Sheet { report, names: &names, listing: options.listing, listed: None, verbose: options.verbose };
+    call::whole(&sheet, &mut page, call, leg)
+}
+
+/// The legs of a Call-ID, or those near to it.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// Every leg that bears it, or the only ones whose Call-ID begins so.
+    Legs(Vec<(&'a Call, &'a Leg)>),
+    /// Call-IDs near to it, as they are shown.
+    Near(Vec<String>),
+}
+
+/// Looks a Call-ID up as a user types it: its bytes, or as reports show it; else as the beginning of one only.
+#[must_use]
+pub fn find<'a>(report: &'a Report, wanted: &str) -> Found<'a> {
+    let legs = || report.calls.iter().flat_map(|call| call.legs.iter().map(move |leg| (call, leg)));
+    let exact: Vec<_> = legs().filter(|(_, leg)| is(leg, wanted)).collect();
+    if !exact.is_empty() {
+        return Found::Legs(exact);
+    }
+    let begins: Vec<_> = legs().filter(|(_, leg)| may_be(leg, wanted)).collect();
+    match begins.first() {
+        Some((_, first)) if begins.iter().all(|(_, leg)| leg.call_id == first.call_id) => Found::Legs(begins),
+        _ => Found::Near(call::near(wanted, legs().map(|(_, leg)| &leg.call_id))),
+    }
+}
+
+/// Whether [`find`] may give this leg.
+#[must_use]
+pub fn may_be(leg: &Leg, wanted: &str) -> bool {
+    is(leg, wanted) || (!wanted.is_empty() && leg::shown(&leg.call_id).starts_with(wanted))
+}
+
+fn is(leg: &Leg, wanted: &str) -> bool {
+    let call_id = &leg.call_id;
+    call_id.0 == wanted.as_bytes() || leg::shown(call_id) == wanted || call_id.lossless().0 == wanted
 }
 
 /// What every section needs.

@@ -20,7 +20,6 @@ mod hostile;
 mod incident;
 /// Generated loads, whose truth their generator knows.
 mod load;
-/// The JSON Schema of the report against the reports.
 /// The messages of legs, as reports show them one by one.
 mod messages;
 /// The JSON Schema of the report, against the reports.

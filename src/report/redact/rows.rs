@@ -168,7 +168,7 @@ impl Fields<'_, '_> {
         for trunk in trunks.iter_mut().filter(|trunk| **trunk != builtin::trunk()) {
             let settings::Trunk { name, kind: _, id, addresses, platform_addresses, hosts, capabilities } = trunk;
             self.trunk_name(name);
-            for id in id {
+            if let Some(id) = id {
                 *id = self.names.identifier(id.as_bytes());
             }
             for network in addresses.iter_mut().chain(platform_addresses) {
@@ -193,7 +193,7 @@ impl Fields<'_, '_> {
             *header = self.header(header.as_bytes());
         }
         for AccessLog { files, timezone: _, fields, recording_paths } in access_logs {
-            for glob in files {
+            if let Some(glob) = files {
                 *glob = self.names.plain("files", glob.as_bytes());
             }
             let LogFields { time, method, target, status, client, error_code, request_id, call_id, conversation_id } =

@@ -294,7 +294,7 @@ pub(super) fn near<'a>(wanted: &str, known: impl Iterator<Item = &'a EvidenceTex
     let fold = |text: &str| text.to_ascii_lowercase();
     let wanted = fold(wanted);
     let mut near: Vec<(usize, String)> = known
-        .map(|call_id| leg::shown(call_id))
+        .map(leg::shown)
         .filter_map(|shown| {
             let text = fold(&shown);
             let alike = text.chars().zip(wanted.chars()).take_while(|(one, other)| one == other).count();

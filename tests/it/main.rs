@@ -18,5 +18,7 @@ mod encapsulated;
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
+/// Generated loads, whose truth their generator knows.
+mod load;
 /// The messages of legs, as reports show them one by one.
 mod messages;

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::carve;
+use crate::error::Error;
 use crate::evidence::{HashKind, Timestamp};
 use crate::report::model::Verdicts;
 use crate::report::show::Show;
-use crate::settings::Timezone;
+use crate::settings::{Settings, Timezone};
 
 const ABOUT: &str = "Says, for every call on a BYOC trunk, what consent its signalling carried and what the recording \
                      API answered";
@@ -101,6 +103,10 @@ pub(super) enum Command {
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowLeg),
 
+    /// Copy the evidence of some calls into a small folder that gives the same verdicts
+    #[command(after_help = carve::EXIT_STATUS, after_long_help = format!("{}\n\n{}", carve::EXAMPLES, carve::EXIT_STATUS))]
+    Carve(carve::Carve),
+
     /// Propose a configuration from what the INVITEs of the evidence show
     #[command(after_help = INIT_EXAMPLES)]
     Init(Init),
@@ -161,6 +167,26 @@ pub(super) struct Reading {
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Reading")]
     pub(super) threads: Option<u16>,
+}
+
+impl Reading {
+    /// How the evidence is read and judged.
+    pub(super) fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        settings.clock_skew_ns = self.clock_skew.0;
+        settings.from = self.from;
+        settings.to = self.to;
+        settings.log_timezone = self.log_timezone.clone();
+        Ok(settings)
+    }
+
+    /// The worker threads; `None` for one each core.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
 }
 
 /// The options of `show`.
@@ -369,13 +395,12 @@ fn timezone(text: &str) -> Result<Timezone, String> {
     text.parse()
 }
 
-/// A usage error of the command of that name, found after the arguments were read, in the words of its own.
-pub(super) fn usage(command: &str, message: impl std::fmt::Display) -> clap::Error {
-    let name = command;
+/// A usage error of a command found after the arguments were read, in the words of its own.
+pub(super) fn usage(command_name: &str, message: impl std::fmt::Display) -> clap::Error {
     let mut command = Cli::command();
     command.build();
-    match command.find_subcommand_mut(name) {
-        Some(command) => command.error(clap::error::ErrorKind::ValueValidation, message),
+    match command.find_subcommand_mut(command_name) {
+        Some(named) => named.error(clap::error::ErrorKind::ValueValidation, message),
         None => command.error(clap::error::ErrorKind::ValueValidation, message),
     }
 }
@@ -388,7 +413,7 @@ mod tests {
         let args = ["sipconsent", "audit"].into_iter().chain(args.split_whitespace());
         match Cli::try_parse_from(args) {
             Ok(Cli { command: Command::Audit(audit) }) => Ok(audit),
-            Ok(Cli { command }) => panic!("{command:?}"),
+            Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }
     }

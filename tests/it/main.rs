@@ -18,3 +18,5 @@ mod encapsulated;
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
+/// Generated loads, whose truth their generator knows.
+mod load;

@@ -9,15 +9,18 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
-use crate::facts::{ApiRequest, ErrorParam, Place};
-use crate::http::{Method, StatusCode};
+use crate::facts::{Answered, Answerer, ApiRequest, KnownBy, Place};
+use crate::http::{Method, StatusCode, without_secrets};
 use crate::settings::Settings;
 
+use super::body::{Said, error_params};
 use super::combined;
-use super::fields::{Fields, Known, Seen, Table};
+use super::exchange::Exchange;
+use super::fields::{Fields, Known, Role, Seen, Table};
 use super::format::Format;
 use super::json::{self, Scalar};
 use super::line::{self, LINE_BYTES, Part};
+use super::sdk;
 use super::shape::{Shapes, Sketch};
 use super::target::{self, Targets};
 use super::time::{Clock, Instant, Memo, Zone, Zones};
@@ -195,7 +198,7 @@ impl LogReader {
         let mut fates = Fates::default();
         for entry in entries {
             block.log.lines = entry.record;
-            fates.count(Some(block.entry(entry.bytes)));
+            fates.count(Some(block.entry(entry.bytes, format)));
         }
         block.log.lines = 0;
         fates.sum(block.log)
@@ -259,13 +262,44 @@ impl<'a, 'r> Block<'a, 'r> {
     }
 
     /// Reads an entry of a document.
-    fn entry(&mut self, bytes: &'a [u8]) -> Fate {
-        let fate = self.json(bytes);
+    fn entry(&mut self, bytes: &'a [u8], format: Format) -> Fate {
+        let fate = match format {
+            Format::Har | Format::Newman => {
+                Exchange::of(bytes, &mut self.known.keys).map_or(Fate::BadRecord, |exchange| self.heard(&exchange))
+            }
+            Format::SdkText => self.heard(&sdk::parse(bytes)),
+            _ => self.json(bytes),
+        };
         if fate == Fate::BadRecord {
             let detail = || format!("{} bytes that are no JSON", bytes.len());
             self.log.anomalies.note("bad_record", Some(self.log.lines), detail);
         }
         fate
+    }
+
+    /// Takes down an exchange of a document.
+    fn heard(&mut self, exchange: &Exchange<'a>) -> Fate {
+        let Some(url) = exchange.url.as_deref() else { return Fate::NotARequest };
+        let (fields, table) = (&mut self.fields, &self.reader.table);
+        fields.clear();
+        fields.duplicate = exchange.duplicate;
+        for (role, value) in [(Role::Time, exchange.time), (Role::Status, exchange.status)] {
+            if let Some(value) = value {
+                fields.offer((role, 0), value, false);
+            }
+        }
+        if self.reader.targets.may_be_recording(url) {
+            for (headers, part) in exchange.headers.iter().zip([&b"requestheaders."[..], b"responseheaders."]) {
+                for (name, value) in headers {
+                    let path: Vec<u8> = part.iter().copied().chain(json::fold(&name.value())).collect();
+                    if let Some(entry) = table.entry(&path) {
+                        fields.offer(entry, *value, false);
+                    }
+                }
+            }
+        }
+        let method = exchange.method.map(Scalar::value).unwrap_or_default();
+        self.request(&method, Cow::Borrowed(url), exchange)
     }
 
     fn too_long(&mut self) -> Fate {
@@ -310,7 +344,7 @@ impl<'a, 'r> Block<'a, 'r> {
             locus: self.locus(),
             method: method_name(&method),
             names,
-            target: target.into(),
+            target: without_secrets(&target).into(),
             status: StatusCode(status),
             client: parsed.client().map(without_port),
             user: parsed.user().map(Into::into),
@@ -321,6 +355,7 @@ impl<'a, 'r> Block<'a, 'r> {
             answered: None,
             audience,
             body_has_media_uri: false,
+            batch_errors: Box::default(),
         };
         self.log.requests.push(request);
         Fate::RecordingRequest
@@ -351,6 +386,11 @@ impl<'a, 'r> Block<'a, 'r> {
     /// Takes down the JSON record in `fields`.
     fn exchange(&mut self) -> Fate {
         let Some((method, target)) = self.request_line() else { return Fate::NotARequest };
+        self.request(&method, target, &Exchange::default())
+    }
+
+    /// Takes down the request that `fields` and, of a document, an exchange hold.
+    fn request(&mut self, method: &[u8], target: Cow<'_, [u8]>, exchange: &Exchange<'_>) -> Fate {
         let Some(status) = self.fields.status() else {
             return if method.is_empty() { Fate::NotARequest } else { Fate::NoStatus };
         };
@@ -374,16 +414,18 @@ impl<'a, 'r> Block<'a, 'r> {
         let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
         };
+        let body = self.bodies(exchange);
         let fields = &self.fields;
         for (kind, value) in &fields.names {
             target::push(&mut names, *kind, Place::Field, &value.value());
         }
-        let body = self.bodies();
+        names.extend(body.names);
+        let by_edge = status >= 400 && exchange.is_by_edge();
         let request = ApiRequest {
             at,
             locus: self.locus(),
-            method: method_name(&method),
-            target: target.into(),
+            method: method_name(method),
+            target: without_secrets(&target).into(),
             status: StatusCode(status),
             client: fields.client().map(|client| without_port(&client.value())),
             user: fields.user().map(|user| user.value().into()),
@@ -391,9 +433,10 @@ impl<'a, 'r> Block<'a, 'r> {
             error_params: error_params(fields).chain(body.error_params).collect(),
             request_id: fields.request_id().map(|id| id.value().into()),
             correlation_id: fields.correlation_id().map(|id| id.value().into()).or(body.correlation_id),
-            answered: None,
+            answered: by_edge.then_some(Answered { by: Answerer::Edge, known_by: KnownBy::ResponseHeaders }),
             audience,
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            batch_errors: body.batch_errors.into(),
             names,
         };
         self.log.requests.push(request);
@@ -421,20 +464,15 @@ impl<'a, 'r> Block<'a, 'r> {
         }
     }
 
-    /// What response bodies that were logged as text say. Of a body that was cut only the error code counts.
-    fn bodies(&self) -> Said {
-        let mut said = Said::default();
-        for body in &self.fields.bodies {
-            let text = body.value();
-            if !matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) {
-                continue;
-            }
-            let (mut fields, mut seen) = (Fields::default(), Vec::new());
-            let whole = Known::below(b"body").collect(&text, &self.reader.table, &mut fields, &mut seen).is_some();
-            said.has_media_uri |= whole && fields.media_uris > 0;
-            said.error_params.extend(error_params(&fields));
-            said.correlation_id = said.correlation_id.or_else(|| fields.correlation_id().map(|id| id.value().into()));
-            said.error_code = said.error_code.or_else(|| fields.error_code().map(|code| code.value().into()));
+    /// What the bodies say that were logged as text, and those of a document.
+    fn bodies(&self, exchange: &Exchange<'_>) -> Said {
+        let (mut said, table) = (Said::default(), &self.reader.table);
+        let text = |scalar: &Scalar<'a>| scalar.value();
+        for body in self.fields.request_bodies.iter().map(text).chain(exchange.request_body.clone()) {
+            said.request(&body, table);
+        }
+        for body in self.fields.bodies.iter().map(text).chain(exchange.response_body.clone()) {
+            said.response(&body, table);
         }
         said
     }
@@ -470,19 +508,6 @@ impl<'a, 'r> Block<'a, 'r> {
 /// A method, empty where none is logged, and a target.
 type RequestLine<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
-/// What a response body says.
-#[derive(Default)]
-struct Said {
-    error_code: Option<Box<[u8]>>,
-    correlation_id: Option<Box<[u8]>>,
-    error_params: Vec<ErrorParam>,
-    has_media_uri: bool,
-}
-
-fn error_params<'f>(fields: &'f Fields<'_>) -> impl Iterator<Item = ErrorParam> + use<'f> {
-    fields.params.iter().map(|(name, value)| ErrorParam { name: name.clone(), value: value.value().into() })
-}
-
 /// Methods are case-sensitive and upper-case; some logs write them otherwise.
 fn method_name(method: &[u8]) -> Method {
     let mut name = String::from_utf8_lossy(method).into_owned();
@@ -511,7 +536,7 @@ mod tests {
     use super::super::line::Walk;
     use super::super::noise::Noise;
     use super::*;
-    use crate::facts::{Audience, NameKind};
+    use crate::facts::{Audience, ErrorParam, NameKind};
 
     fn reader() -> LogReader {
         LogReader::new(SourceId(3), "a.log", &Settings::default())

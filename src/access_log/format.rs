@@ -17,6 +17,12 @@ pub enum Format {
     JsonLines,
     /// JSON objects in an array, or over several lines.
     JsonDocument,
+    /// The HTTP archive of a browser, HAR 1.2.
+    Har,
+    /// What Newman or Postman writes of a run.
+    Newman,
+    /// The text log of the platform's SDKs.
+    SdkText,
 }
 
 impl Format {
@@ -28,6 +34,9 @@ impl Format {
             Self::Combined => "combined",
             Self::JsonLines => "json_lines",
             Self::JsonDocument => "json_document",
+            Self::Har => "har",
+            Self::Newman => "newman",
+            Self::SdkText => "sdk_text",
         }
     }
 }

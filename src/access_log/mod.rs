@@ -20,8 +20,10 @@
 //! Documents (JSON arrays, HAR), delimited formats and UTF-16 are not read.
 
 mod batch;
+mod body;
 mod combined;
 mod document;
+mod exchange;
 mod fields;
 mod format;
 mod json;
@@ -29,12 +31,13 @@ mod line;
 #[cfg(test)]
 mod noise;
 mod scan;
+mod sdk;
 mod shape;
 mod target;
 mod time;
 
 pub use batch::{LogReader, LogSum};
-pub use document::recognise as recognise_document;
+pub use document::{recognise as recognise_document, recognise_text};
 pub use format::{Format, recognise};
 pub use line::{LINE_BYTES, Part, Walk};
 pub use time::{Zone, ZoneFrom};

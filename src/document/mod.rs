@@ -13,6 +13,7 @@ mod json;
 mod pattern;
 mod resume;
 mod sight;
+mod text;
 mod walk;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ mod tests;
 pub use json::JsonWalk;
 pub use pattern::Pattern;
 pub use sight::{Candidate, Sample, Sight, sight};
+pub use text::{Marker, TextWalk};
 pub use walk::{ENTRY_BYTES, Entry, Pieces, Plan, Walk};

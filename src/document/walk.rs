@@ -6,6 +6,7 @@ use crate::evidence::{Anomalies, Tally};
 
 use super::json::JsonWalk;
 use super::pattern::Pattern;
+use super::text::{Marker, TextWalk};
 
 /// Bytes of the longest entry that is read. A longer one is set aside whole.
 pub const ENTRY_BYTES: usize = 64 << 20;
@@ -15,6 +16,8 @@ pub const ENTRY_BYTES: usize = 64 << 20;
 pub enum Plan {
     /// JSON: every value that stands where one of the patterns says is an entry.
     Json(Vec<Pattern>),
+    /// Text whose records begin at a marker.
+    Text(Marker),
     /// The whole text is one entry.
     Whole,
 }
@@ -74,6 +77,8 @@ impl Pieces {
 pub enum Walk {
     /// Along JSON.
     Json(Box<JsonWalk>),
+    /// Along text with markers.
+    Text(TextWalk),
     /// Over a text that is one entry; true once it is too long.
     Whole(bool),
 }
@@ -84,6 +89,7 @@ impl Walk {
     pub fn new(plan: &Plan) -> Self {
         match plan {
             Plan::Json(patterns) => Self::Json(Box::new(JsonWalk::new(patterns.clone()))),
+            Plan::Text(marker) => Self::Text(TextWalk::new(*marker)),
             Plan::Whole => Self::Whole(false),
         }
     }
@@ -93,6 +99,7 @@ impl Walk {
     pub fn cut(&mut self, bytes: &[u8], end: bool) -> (usize, Pieces) {
         match self {
             Self::Json(walk) => walk.cut(bytes, end),
+            Self::Text(walk) => walk.cut(bytes, end),
             Self::Whole(too_long) => {
                 let mut pieces = Pieces::default();
                 if *too_long {

@@ -24,11 +24,13 @@ pub enum Content {
 #[must_use]
 pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Content, Plan)> {
     let export = |(kind, plan)| (Content::Export(kind), plan);
-    let Some(sight) = document::sight(head) else { return platform::recognise_text(head).map(export) };
-    platform::recognise(&sight).map(export).or_else(|| {
-        let (format, plan) = access_log::recognise_document(&sight, shown, settings)?;
-        Some((Content::Requests(format), plan))
-    })
+    let requests = |(format, plan)| (Content::Requests(format), plan);
+    match document::sight(head) {
+        Some(sight) => platform::recognise(&sight)
+            .map(export)
+            .or_else(|| access_log::recognise_document(&sight, shown, settings).map(requests)),
+        None => platform::recognise_text(head).map(export).or_else(|| access_log::recognise_text(head).map(requests)),
+    }
 }
 
 /// How the entries of one document become facts.

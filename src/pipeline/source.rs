@@ -13,7 +13,7 @@ use crate::facts::{ApiRequest, SignallingBatch};
 use crate::report::build::SourceAccount;
 use crate::rtp::Flows;
 use crate::settings::Settings;
-use crate::{access_log, capture};
+use crate::{access_log, capture, evidence};
 
 /// A source to be read.
 pub(crate) struct SourceTask<'s> {
@@ -77,16 +77,22 @@ impl<'s> SourceTask<'s> {
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
-        } else if let Some((what, plan)) = documents::recognise(&content.head, &self.source.shown, self.settings) {
-            let shown = &self.source.shown;
-            let reading = documents::reading(self.id, shown, content.reader, (what, &plan), self.settings);
-            Content::Document(what, reading)
-        } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
-            Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
-            Content::Unrecognised(Mutex::new(Some(content.reader)), Mutex::new(None))
+            self.open_text(evidence::utf8(content.head, content.reader))
         };
         Ok(Opened { compression, account, content })
+    }
+
+    /// Opens what is no capture by its head and its reader.
+    fn open_text(&self, (head, reader): (Vec<u8>, Box<dyn io::Read + Send>)) -> Content<'s> {
+        let shown = &self.source.shown;
+        if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
+            Content::Document(what, documents::reading(self.id, shown, reader, (what, &plan), self.settings))
+        } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
+            Content::Log(logs::reading(self.id, shown, reader, format, self.settings))
+        } else {
+            Content::Unrecognised(Mutex::new(Some(reader)), Mutex::new(None))
+        }
     }
 
     /// What the source gave, once no worker takes steps any more.

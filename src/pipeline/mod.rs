@@ -10,6 +10,7 @@ pub mod gather;
 pub mod join;
 pub mod logs;
 mod source;
+mod trail;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,9 @@ use crate::verdict::{self, BoundRequest, Consent, State};
 
 use source::{Read, SourceTask};
 
+pub use join::Trace;
+pub use trail::{Choice, Trail};
+
 /// What an audit gives.
 #[derive(Debug)]
 pub struct Audit {
@@ -48,11 +52,31 @@ pub struct Audit {
 /// When a named input does not exist or cannot be opened, before anything is read, and when threads cannot be started.
 /// A source that fails later is one of [`Audit::failures`].
 pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<Audit, Error> {
+    follow(evidence, settings, threads, None).map(|(audit, _)| audit)
+}
+
+/// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
+///
+/// # Errors
+///
+/// As [`audit`].
+pub fn trace(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    choice: &Choice<'_>,
+) -> Result<(Audit, Trail), Error> {
+    follow(evidence, settings, threads, Some(choice))
+}
+
+fn follow(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    choice: Option<&Choice<'_>>,
+) -> Result<(Audit, Trail), Error> {
     let sources = evidence::collect(evidence)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
-        .build()
-        .map_err(|error| Error::Threads { message: error.to_string() })?;
+    let pool = workers(threads)?;
     let keep = Keep::new(settings);
     let limits = gather::Limits::of(sources.len());
     let tasks: Vec<SourceTask<'_>> = sources
@@ -62,11 +86,21 @@ pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) 
         .collect();
     evidence::work(&pool, &tasks);
     let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
-    Ok(pool.install(|| conclude(read, settings, &keep)))
+    Ok(pool.install(|| conclude(read, settings, &keep, choice)))
+}
+
+/// The workers of one run: `threads`, or one for each core.
+///
+/// # Errors
+///
+/// When the system gives no threads.
+pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    builder.build().map_err(|error| Error::Threads { message: error.to_string() })
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
+fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&Choice<'_>>) -> (Audit, Trail) {
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -84,7 +118,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         accounts.push(source.account);
     }
 
-    let joined = join::union(gathered, keep);
+    let joined = join::union(gathered, keep, choice.map(|choice| choice.trace).unwrap_or_default());
     batches.extend(joined.batches);
     for (source, effect) in joined.effects {
         if let Some(account) = accounts.get_mut(source.0 as usize) {
@@ -193,7 +227,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
     });
-    Audit { report, failures }
+    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, &identity, &joined.made_of));
+    (Audit { report, failures }, trail.unwrap_or_default())
 }
 
 /// Whether a TLS server's name is one of the trunk's hosts.

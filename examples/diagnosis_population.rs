@@ -137,6 +137,7 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
                 answered: None,
                 audience: Audience::RecordingList,
                 body_has_media_uri: false,
+                batch_errors: Box::default(),
                 names: Vec::new(),
             });
         }

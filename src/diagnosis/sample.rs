@@ -66,6 +66,7 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
         answered: None,
         audience: Audience::RecordingList,
         body_has_media_uri: false,
+        batch_errors: Box::default(),
         names: Vec::new(),
     }
 }

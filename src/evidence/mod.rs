@@ -5,6 +5,7 @@
 mod anomaly;
 mod blocks;
 mod compression;
+mod encoding;
 mod locus;
 mod source;
 mod tally;
@@ -16,6 +17,7 @@ pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
 pub use compression::{
     Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
 };
+pub use encoding::utf8;
 pub use locus::{Locus, SourceId};
 pub use source::{Source, collect};
 pub use tally::Tally;

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use super::messages::{self, Wanted};
 use super::model::{
-    self, Anomaly, AnsweredBy, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
-    Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report,
-    Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal,
-    Unseen, Verdicts,
+    self, Anomaly, AnsweredBy, BatchError, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator,
+    Ground, Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration,
+    Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef,
+    UnboundRefusal, Unseen, Verdicts,
 };
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::{self, Leg};
@@ -377,6 +377,15 @@ fn request(request: &ApiRequest) -> Request {
         answered_by: request
             .answered_by()
             .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),
+        batch_errors: request
+            .batch_errors
+            .iter()
+            .map(|error| BatchError {
+                conversation_id: text(&error.conversation),
+                recording_id: error.recording.as_deref().map(text),
+                message: text(&error.message),
+            })
+            .collect(),
         source: pointer(request.locus),
     }
 }
@@ -593,6 +602,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             ),
         });
     }
+    notices.extend(batch_errors(concluded));
     for (identifier, legs) in &concluded.identity.too_common {
         notices.push(Notice {
             code: "identifier_too_common",
@@ -604,6 +614,24 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         });
     }
     notices
+}
+
+/// Says that recordings were denied inside answers that look well.
+fn batch_errors(concluded: &Concluded<'_>) -> Option<Notice> {
+    let told: Vec<&ApiRequest> =
+        concluded.requests().map(|(request, _)| request).filter(|request| !request.batch_errors.is_empty()).collect();
+    let first = told.first()?;
+    let errors: usize = told.iter().map(|request| request.batch_errors.len()).sum();
+    let shown = concluded.accounts.get(first.locus.source.0 as usize).map_or("", |account| account.shown.as_str());
+    Some(Notice {
+        code: "batch_errors",
+        text: format!(
+            "{errors} recordings were not handed out by batch jobs that say so inside {} answers; the first is record {} of {shown}. \
+             By their status these answers count as any others: see batch_errors of the requests.",
+            told.len(),
+            first.locus.record,
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -427,7 +427,7 @@ pub struct Request {
     pub at: Option<Instant>,
     /// The method.
     pub method: String,
-    /// The request target as logged.
+    /// The request target as logged, with `…` for what would give access: tokens, signatures, passwords.
     pub target: EvidenceText,
     /// Present and true when `target` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -446,9 +446,23 @@ pub struct Request {
     pub correlation_id: Option<EvidenceText>,
     /// Who answered; null where the record does not tell.
     pub answered_by: Option<AnsweredBy>,
+    /// The recordings that a batch could not hand out, as its logged body says whatever the status was. Only present
+    /// where there are any.
+    pub batch_errors: Vec<BatchError>,
     /// The log line. Written last.
     #[serde(skip)]
     pub source: Pointer,
+}
+
+/// A recording that a batch could not hand out.
+#[derive(Clone, Debug, Serialize)]
+pub struct BatchError {
+    /// The conversation.
+    pub conversation_id: EvidenceText,
+    /// The recording; null where it is not named.
+    pub recording_id: Option<EvidenceText>,
+    /// What the answer says.
+    pub message: EvidenceText,
 }
 
 /// Who answered a request.
@@ -711,7 +725,11 @@ impl Request {
         map.serialize_entry("error_params", &self.error_params)?;
         map.serialize_entry("user", &self.user)?;
         map.serialize_entry("correlation_id", &self.correlation_id)?;
-        map.serialize_entry("answered_by", &self.answered_by)
+        map.serialize_entry("answered_by", &self.answered_by)?;
+        if !self.batch_errors.is_empty() {
+            map.serialize_entry("batch_errors", &self.batch_errors)?;
+        }
+        Ok(())
     }
 }
 

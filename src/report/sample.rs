@@ -80,6 +80,7 @@ pub(crate) fn bound(ms: i64, status: u16, target: &str) -> BoundRequest {
             user: None,
             correlation_id: None,
             answered_by: None,
+            batch_errors: Vec::new(),
             source: line(ms.unsigned_abs() / 1000),
         },
         link: Link { by: "x-inin-cnv".to_owned(), strength: "bridged" },

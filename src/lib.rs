@@ -21,6 +21,7 @@
 //! | 2 | [`net`] | frames | payloads |
 //! | 1 | [`capture`] | bytes of a capture | frames |
 //! | 1–3 | [`access_log`] | bytes of a log | API requests |
+//! | 1–3 | [`platform`] | entries of the platform's own exports | conversations, recordings, trunks, traced messages |
 //! | | [`settings`] | a configuration | validated data |
 //! | 0 | [`evidence`], [`http`] | | the words all stages share |
 //!
@@ -45,6 +46,7 @@ pub mod facts;
 pub mod http;
 pub mod net;
 pub mod pipeline;
+pub mod platform;
 pub mod report;
 pub mod rtp;
 mod scan;

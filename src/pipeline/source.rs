@@ -8,7 +8,7 @@ use super::{captures, logs};
 use crate::error::Error;
 use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, SignallingBatch};
+use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::SourceAccount;
 use crate::rtp::Flows;
 use crate::settings::Settings;
@@ -45,6 +45,7 @@ pub(crate) struct Read {
     pub(crate) gathered: Gathered,
     pub(crate) requests: Vec<ApiRequest>,
     pub(crate) total_requests: u64,
+    pub(crate) exports: Exports,
     pub(crate) failure: Option<Error>,
 }
 
@@ -76,6 +77,7 @@ impl<'s> SourceTask<'s> {
             gathered: Gathered::default(),
             requests: Vec::new(),
             total_requests: 0,
+            exports: Exports::default(),
             failure: None,
         };
         let opened = match self.opened.into_inner() {

@@ -162,7 +162,7 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
     let trunk = Some(if control { PBX } else { SG1 });
     let carried_invalid = group == Some(Group::Unconsented { invalid: true });
     let crossing = Crossing { trunk, group, carried_invalid, invites: vec![at(record + 1)], passages };
-    world.calls.push(Standing { crossings: vec![crossing], control });
+    world.calls.push(Standing { crossings: vec![crossing], control, known: None });
 
     let client = if random.thousandths(100) { "archiver" } else { "crm-sync" };
     let mut target = "/api/v2/conversations/c0ffee01/recordings";
@@ -233,6 +233,8 @@ impl World {
             loose: Vec::new(),
             requests: &self.requests,
             registrations: &self.registrations,
+            inventory: &self.inventory,
+            flows: &[],
         }
     }
 }

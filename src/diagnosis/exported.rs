@@ -426,7 +426,7 @@ fn shares(population: &Population<'_>, trunk: usize, table: &Table<'_>) -> Optio
         return None;
     }
     let (mut shared, mut told, mut refused) = (0, 0, 0);
-    for (unit, _, known) in described(population, trunk).filter(|(unit, ..)| unit.outcome() == Outcome::Refused) {
+    for (.., known) in described(population, trunk).filter(|(unit, ..)| unit.outcome() == Outcome::Refused) {
         let Some(values) = table.attribute.of(known) else { continue };
         refused += 1;
         let mut known = values.iter().filter_map(|value| compared.get(value)).peekable();

@@ -14,6 +14,7 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
+use sipconsent::call::inventory::Inventory;
 use sipconsent::call::legs::At;
 use sipconsent::call::registration::Registration;
 use sipconsent::diagnosis::population::{Answer, AnsweredBy, Crossing, Standing, Unit};
@@ -91,6 +92,7 @@ struct World {
     plans: Vec<Plan>,
     requests: Vec<ApiRequest>,
     registrations: Vec<Registration>,
+    inventory: Inventory<'static>,
 }
 
 fn second(second: i64) -> Timestamp {
@@ -113,8 +115,14 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
             trunk: SG1,
         })
         .collect();
-    let mut world =
-        World { settings: settings(), calls: Vec::new(), plans: Vec::new(), requests: Vec::new(), registrations };
+    let mut world = World {
+        settings: settings(),
+        calls: Vec::new(),
+        plans: Vec::new(),
+        requests: Vec::new(),
+        registrations,
+        inventory: Inventory::default(),
+    };
     for call in 0..CALLS {
         plan(&mut world, planted, noise, &mut random, call);
     }

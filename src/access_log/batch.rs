@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
 use crate::facts::{ApiRequest, Place};
 use crate::http::{Method, StatusCode};
@@ -169,18 +170,11 @@ impl LogReader {
         shapes: Shapes,
         mut watch: impl FnMut(&[u8], Option<Fate>),
     ) -> LogSum {
-        let log = LogSum { clock: Some(self.clock.clone()), ..LogSum::default() };
-        let (fields, seen, known, memo) = (Fields::default(), Vec::new(), Known::new(), Memo::default());
-        let mut block = Block { reader: self, log, shapes, fields, seen, known, memo };
-        let mut fates = [0_u64; Fate::ALL.len()];
-        let mut count = |fate: Option<Fate>| {
-            if let Some(count) = fate.and_then(|fate| fates.get_mut(fate as usize)) {
-                *count += 1;
-            }
-        };
+        let mut block = Block::new(self, shapes);
+        let mut fates = Fates::default();
         if part.is_open() {
             block.log.lines += 1;
-            count(Some(block.too_long()));
+            fates.count(Some(block.too_long()));
         }
         let mut rest = part.lines(bytes);
         while !rest.is_empty() {
@@ -188,11 +182,40 @@ impl LogReader {
             let (line, behind) = line::split(rest);
             let fate = block.line(line);
             watch(line, fate);
-            count(fate);
+            fates.count(fate);
             rest = behind;
         }
-        let mut log = block.log;
-        for (fate, count) in Fate::ALL.into_iter().zip(fates) {
+        fates.sum(block.log)
+    }
+
+    /// Reads entries of a document of this `format`. Records are where the entries say.
+    pub fn read_entries<'a>(&self, format: Format, entries: impl Iterator<Item = Entry<'a>>) -> LogSum {
+        let mut block = Block::new(self, Shapes::new());
+        block.log.format = Some(format);
+        let mut fates = Fates::default();
+        for entry in entries {
+            block.log.lines = entry.record;
+            fates.count(Some(block.entry(entry.bytes)));
+        }
+        block.log.lines = 0;
+        fates.sum(block.log)
+    }
+}
+
+/// How many records had which fate.
+#[derive(Default)]
+struct Fates([u64; Fate::ALL.len()]);
+
+impl Fates {
+    fn count(&mut self, fate: Option<Fate>) {
+        if let Some(count) = fate.and_then(|fate| self.0.get_mut(fate as usize)) {
+            *count += 1;
+        }
+    }
+
+    /// The log with its records counted.
+    fn sum(self, mut log: LogSum) -> LogSum {
+        for (fate, count) in Fate::ALL.into_iter().zip(self.0) {
             log.tally.add(fate.word(), count);
         }
         log.records = log.tally.total();
@@ -228,7 +251,23 @@ struct Block<'a, 'r> {
     memo: Memo,
 }
 
-impl<'a> Block<'a, '_> {
+impl<'a, 'r> Block<'a, 'r> {
+    fn new(reader: &'r LogReader, shapes: Shapes) -> Self {
+        let log = LogSum { clock: Some(reader.clock.clone()), ..LogSum::default() };
+        let (fields, seen, known, memo) = (Fields::default(), Vec::new(), Known::new(), Memo::default());
+        Self { reader, log, shapes, fields, seen, known, memo }
+    }
+
+    /// Reads an entry of a document.
+    fn entry(&mut self, bytes: &'a [u8]) -> Fate {
+        let fate = self.json(bytes);
+        if fate == Fate::BadRecord {
+            let detail = || format!("{} bytes that are no JSON", bytes.len());
+            self.log.anomalies.note("bad_record", Some(self.log.lines), detail);
+        }
+        fate
+    }
+
     fn too_long(&mut self) -> Fate {
         self.log.anomalies.note("line_too_long", Some(self.log.lines), || format!("more than {LINE_BYTES} bytes"));
         Fate::LineTooLong

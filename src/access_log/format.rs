@@ -15,6 +15,8 @@ pub enum Format {
     Combined,
     /// One JSON object a line.
     JsonLines,
+    /// JSON objects in an array, or over several lines.
+    JsonDocument,
 }
 
 impl Format {
@@ -25,6 +27,7 @@ impl Format {
             Self::Common => "common",
             Self::Combined => "combined",
             Self::JsonLines => "json_lines",
+            Self::JsonDocument => "json_document",
         }
     }
 }

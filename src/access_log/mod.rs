@@ -21,6 +21,7 @@
 
 mod batch;
 mod combined;
+mod document;
 mod fields;
 mod format;
 mod json;
@@ -33,6 +34,7 @@ mod target;
 mod time;
 
 pub use batch::{LogReader, LogSum};
+pub use document::recognise as recognise_document;
 pub use format::{Format, recognise};
 pub use line::{LINE_BYTES, Part, Walk};
 pub use time::{Zone, ZoneFrom};

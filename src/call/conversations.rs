@@ -31,7 +31,11 @@ pub struct Known {
 impl Known {
     /// Adds what is known of another conversation of the same call.
     pub fn merge(&mut self, other: &Self) {
-        let sets = [(&mut self.divisions, &other.divisions), (&mut self.queues, &other.queues), (&mut self.agents, &other.agents)];
+        let sets = [
+            (&mut self.divisions, &other.divisions),
+            (&mut self.queues, &other.queues),
+            (&mut self.agents, &other.agents),
+        ];
         for (own, others) in sets {
             own.extend(others.iter().cloned());
         }

@@ -67,7 +67,12 @@ pub(super) fn ties(
     }
     for traced in &exports.traced {
         let (by, locus) = (By::SipTrace, traced.locus);
-        said.entry(&traced.call_id).or_default().push(Said { conversation: &traced.conversation, by, locus, span: None });
+        said.entry(&traced.call_id).or_default().push(Said {
+            conversation: &traced.conversation,
+            by,
+            locus,
+            span: None,
+        });
     }
     let mut own: BTreeMap<usize, Vec<Said<'_>>> = BTreeMap::new();
     let mut weak: BTreeMap<usize, Vec<Said<'_>>> = BTreeMap::new();
@@ -116,9 +121,9 @@ fn within(several: &[usize], said: &Said<'_>, legs: &[Leg<'_>], settings: &Setti
 
 /// The conversations that a leg's own messages name.
 fn named<'l>(leg: &'l Leg<'_>) -> impl Iterator<Item = &'l Identifier<'l>> {
-    leg.identifiers.iter().filter(|identifier| {
-        matches!(identifier.subject, Subject::Conversation(_)) && !is_nil(identifier.value)
-    })
+    leg.identifiers
+        .iter()
+        .filter(|identifier| matches!(identifier.subject, Subject::Conversation(_)) && !is_nil(identifier.value))
 }
 
 impl Ties {

@@ -167,7 +167,8 @@ impl<'a> Identity<'a> {
         let legs_of = |known: &'_ HashMap<&'a [u8], Vec<usize>, Seed>, name: &[u8]| -> Vec<usize> {
             known.get(name).cloned().unwrap_or_default()
         };
-        let ties = exported::ties(exports, legs, |id| legs_of(&by_call_id, id), |name| legs_of(&by_user, name), settings);
+        let ties =
+            exported::ties(exports, legs, |id| legs_of(&by_call_id, id), |name| legs_of(&by_user, name), settings);
         let Ties { firm, loose, overruled, disagreeing } = ties;
         let mut firm = firm.into_iter().peekable();
         let mut sharing: BTreeMap<Box<[u8]>, Vec<(usize, By)>> = BTreeMap::new();

@@ -39,7 +39,12 @@ impl<'e> Inventory<'e> {
             }
         }
         // An instance is its base settings' trunk, and these are the trunk of an instance that is named.
-        let pairs = || exports.trunks.iter().filter_map(|listed| Some((normal(listed.id.as_ref()?), normal(listed.base.as_ref()?))));
+        let pairs = || {
+            exports
+                .trunks
+                .iter()
+                .filter_map(|listed| Some((normal(listed.id.as_ref()?), normal(listed.base.as_ref()?))))
+        };
         for (id, base) in pairs() {
             if let Some(place) = by_id.get(&id).copied() {
                 by_id.entry(base).or_insert(place);
@@ -82,7 +87,8 @@ impl<'e> Inventory<'e> {
     /// The configured trunks that are said to be standard and are listed as brought by the carrier.
     #[must_use]
     pub fn disagreeing(&self, settings: &Settings) -> Vec<(usize, &'e TrunkSettings)> {
-        let standard = |place: &usize| settings.trunks.get(*place).is_some_and(|trunk| trunk.kind == TrunkKind::Standard);
+        let standard =
+            |place: &usize| settings.trunks.get(*place).is_some_and(|trunk| trunk.kind == TrunkKind::Standard);
         let mut found: Vec<_> = self
             .listed
             .iter()

@@ -9,8 +9,8 @@
 //!
 //! Keeps: nothing depends on the order in which facts arrived.
 
-mod copies;
 pub mod conversations;
+mod copies;
 mod dialog;
 mod exported;
 mod hops;

@@ -30,9 +30,10 @@ fn described<'p, 'm>(
     population: &'p Population<'m>,
     trunk: usize,
 ) -> impl Iterator<Item = (&'p Unit<'m>, &'p Crossing, &'p Known)> {
-    population.on(trunk).filter(|(unit, _)| unit.outcome() != Outcome::Mixed).filter_map(|(unit, crossing)| {
-        Some((unit, crossing, population.calls.get(unit.call)?.known.as_ref()?))
-    })
+    population
+        .on(trunk)
+        .filter(|(unit, _)| unit.outcome() != Outcome::Mixed)
+        .filter_map(|(unit, crossing)| Some((unit, crossing, population.calls.get(unit.call)?.known.as_ref()?)))
 }
 
 fn refused_requests(unit: &Unit<'_>) -> impl Iterator<Item = Locus> {
@@ -92,10 +93,14 @@ pub(super) fn flow(population: &Population<'_>, trunk: usize) -> Weighing {
         ));
         text.push_str(&match comparison.compared {
             Compared::Empty => " There is nothing to compare with.".to_owned(),
-            Compared::TooFew => format!(" Fewer than {FEWEST} calls in a group say nothing ({}).", probability(comparison.p)),
+            Compared::TooFew => {
+                format!(" Fewer than {FEWEST} calls in a group say nothing ({}).", probability(comparison.p))
+            }
             Compared::More => {
                 let p = probability(comparison.p);
-                format!(" Calls without a recording are refused more often, hardly by chance ({p}, Fisher's exact test).")
+                format!(
+                    " Calls without a recording are refused more often, hardly by chance ({p}, Fisher's exact test)."
+                )
             }
             Compared::Alike | Compared::Less | Compared::Unclear => {
                 format!(" Calls without a recording are not refused more often ({}).", probability(comparison.p))
@@ -109,7 +114,14 @@ pub(super) fn flow(population: &Population<'_>, trunk: usize) -> Weighing {
         }
         refusals.extend(suppressed.refusals.iter().filter(|_| suppressed.explains));
     }
-    Weighing { status, counts, p: comparison.p, text, shown: vec![shown_without, shown_with, suppressed.shown], refusals }
+    Weighing {
+        status,
+        counts,
+        p: comparison.p,
+        text,
+        shown: vec![shown_without, shown_with, suppressed.shown],
+        refusals,
+    }
 }
 
 const fn has(count: u64) -> &'static str {
@@ -202,7 +214,9 @@ fn untested_flow(population: &Population<'_>, trunk: usize) -> String {
     if described(population, trunk).next().is_some() {
         return format!("The exports describe calls of this trunk and do not say whether they were recorded. {tail}");
     }
-    format!("No export of the platform is among the evidence that would show whether the refused calls were recorded. {tail}")
+    format!(
+        "No export of the platform is among the evidence that would show whether the refused calls were recorded. {tail}"
+    )
 }
 
 /// What permissions depend on.
@@ -328,9 +342,8 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
         }
     }
     let confounded = differing.is_none() && tables.iter().any(confounded);
-    let known = described(population, trunk).filter(|(.., known)| {
-        Attribute::ALL.iter().any(|attribute| attribute.of(known).is_some())
-    });
+    let known = described(population, trunk)
+        .filter(|(.., known)| Attribute::ALL.iter().any(|attribute| attribute.of(known).is_some()));
     let mut all = Counts::default();
     let mut shown: BTreeMap<Outcome, Shown> = BTreeMap::new();
     for (unit, _, known) in known {
@@ -338,10 +351,8 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
         shown.entry(unit.outcome()).or_default().extend(known.sources.iter().copied().chain(unit.first()));
     }
     let alike: Vec<Option<bool>> = tables.iter().map(|table| shares(population, trunk, table)).collect();
-    let contradicted = differing.is_none()
-        && !confounded
-        && alike.contains(&Some(true))
-        && !alike.contains(&Some(false));
+    let contradicted =
+        differing.is_none() && !confounded && alike.contains(&Some(true)) && !alike.contains(&Some(false));
     let either = all.refused > 0 && all.allowed > 0;
     let unclear = if either { Status::Inconclusive } else { Status::Untested };
     let status = Status::of(differing.is_some(), contradicted, unclear);
@@ -367,9 +378,11 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
             all.allowed,
             list(&tables, &alike)
         ),
-        (None, _) if confounded => "Refused and allowed calls differ in division, queue or agent, and in consent as well; \
+        (None, _) if confounded => {
+            "Refused and allowed calls differ in division, queue or agent, and in consent as well; \
                                     within calls of the same consent nothing tells them apart."
-            .to_owned(),
+                .to_owned()
+        }
         (None, _) => format!(
             "The exports describe {} that {} refused and {} that {} allowed; too few of any division, queue or agent to \
              tell.",
@@ -403,8 +416,7 @@ fn confounded(table: &Table<'_>) -> bool {
         .collect();
     values.iter().any(|(own, others)| {
         let comparison = contingency::compare(*own, *others);
-        comparison.compared == Compared::More
-            && comparison.p.is_some_and(|p| p * (values.len() as f64) < SIGNIFICANT)
+        comparison.compared == Compared::More && comparison.p.is_some_and(|p| p * (values.len() as f64) < SIGNIFICANT)
     })
 }
 
@@ -439,7 +451,11 @@ fn shares(population: &Population<'_>, trunk: usize, table: &Table<'_>) -> Optio
 
 fn tell(differing: &Differing<'_>, comparisons: f64) -> String {
     let Differing { attribute, value, own, others, p } = differing;
-    let one = if value.is_empty() { format!("without a {}", attribute.name()) } else { format!("of one {}", attribute.name()) };
+    let one = if value.is_empty() {
+        format!("without a {}", attribute.name())
+    } else {
+        format!("of one {}", attribute.name())
+    };
     format!(
         "Among calls of the same consent on this trunk, {} {one} are refused, {} ({}) of the others. Hardly by chance ({}, \
          Fisher's exact test, corrected for {}).",

@@ -5,6 +5,7 @@
 //! step depends on which worker did what, so the same evidence gives the same report for any number of threads.
 
 pub mod captures;
+pub mod documents;
 pub mod gather;
 pub mod join;
 pub mod logs;

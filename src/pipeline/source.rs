@@ -4,7 +4,8 @@ use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::gather::{Gathered, Limits};
-use super::{captures, logs};
+use super::{captures, documents, logs};
+use crate::access_log::LogSum;
 use crate::error::Error;
 use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
 use crate::facts::extract::Keep;
@@ -32,6 +33,7 @@ struct Opened<'s> {
 
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
+    Document(documents::Content, Reading<documents::DocumentStage<'s>>),
     Log(Reading<logs::LogStage>),
     /// Nobody reads it; it is only digested.
     Unrecognised(Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
@@ -49,6 +51,23 @@ pub(crate) struct Read {
     pub(crate) failure: Option<Error>,
 }
 
+impl Read {
+    /// Takes over what a log gave.
+    fn log(&mut self, sum: LogSum) {
+        let account = &mut self.account;
+        account.kind = "access_log";
+        account.format = sum.format.map(access_log::Format::name);
+        account.records = sum.records;
+        account.first = sum.first;
+        account.last = sum.last;
+        account.timezone = sum.zone().map(|zone| (zone.name, zone.from.name()));
+        account.tally = sum.tally;
+        account.anomalies = sum.anomalies;
+        self.requests = sum.requests;
+        self.total_requests = sum.total;
+    }
+}
+
 impl<'s> SourceTask<'s> {
     pub(crate) fn new(source: Source, id: SourceId, settings: &'s Settings, keep: &'s Keep, limits: Limits) -> Self {
         Self { source, id, settings, keep, limits, opened: OnceLock::new() }
@@ -59,6 +78,11 @@ impl<'s> SourceTask<'s> {
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
+        } else if let Some((what, plan)) = documents::recognise(&content.head, &self.source.shown, self.settings) {
+            let shown = &self.source.shown;
+            let needs = (self.settings, self.keep);
+            let reading = documents::reading(self.id, shown, content.reader, (what, &plan), needs);
+            Content::Document(what, reading)
         } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
             Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
@@ -109,18 +133,29 @@ impl<'s> SourceTask<'s> {
                 read.gathered = sum.gathered;
                 failure
             }
+            Content::Document(what, reading) => {
+                let (sum, _, failure) = reading.finish();
+                match what {
+                    documents::Content::Requests(_) => read.log(sum.requests),
+                    documents::Content::Export(kind) => {
+                        account.kind = "genesys_export";
+                        account.format = Some(kind.name());
+                        account.records = sum.export.tally.total();
+                        account.first = sum.export.first;
+                        account.last = sum.export.last;
+                        account.tally = sum.export.tally;
+                        account.anomalies = sum.export.anomalies;
+                        // The platform writes its times in UTC.
+                        account.timezone = sum.export.first.map(|_| ("UTC".to_owned(), "written"));
+                        read.exports = sum.export.exports;
+                        read.batches = sum.batches;
+                    }
+                }
+                failure
+            }
             Content::Log(reading) => {
                 let (sum, _, failure) = reading.finish();
-                account.kind = "access_log";
-                account.format = sum.format.map(access_log::Format::name);
-                account.records = sum.records;
-                account.first = sum.first;
-                account.last = sum.last;
-                account.timezone = sum.zone().map(|zone| (zone.name, zone.from.name()));
-                account.tally = sum.tally;
-                account.anomalies = sum.anomalies;
-                read.requests = sum.requests;
-                read.total_requests = sum.total;
+                read.log(sum);
                 failure
             }
             Content::Unrecognised(_, failure) => {
@@ -131,6 +166,7 @@ impl<'s> SourceTask<'s> {
             }
         };
         let digest = opened.account.finish();
+        let account = &mut read.account;
         account.bytes = digest.bytes;
         account.digest = digest.digest;
         if let Some(damage) = digest.stream_damage {
@@ -153,6 +189,7 @@ impl Task for SourceTask<'_> {
             Err(_) => false,
             Ok(opened) => match &opened.content {
                 Content::Capture(_, reading) => reading.step(buffer),
+                Content::Document(_, reading) => reading.step(buffer),
                 Content::Log(reading) => reading.step(buffer),
                 Content::Unrecognised(reader, failure) => {
                     let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -116,9 +116,8 @@ impl ExportSum {
     fn count(&mut self, reason: &'static str, locus: Locus) {
         self.tally.add(reason, 1);
         if reason == "bad_record" {
-            self.anomalies.note(reason, Some(locus.record), || {
-                "the entry is no whole JSON, or lacks what names it".to_owned()
-            });
+            self.anomalies
+                .note(reason, Some(locus.record), || "the entry is no whole JSON, or lacks what names it".to_owned());
         }
     }
 }

@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn other_yaml_is_no_flow() {
-        for text in ["", "inboundCall:\n", "inboundCall: x\n  name: y\n", "name: x\n", "a:\n  b: c\n", "inboundCall\n"] {
+        for text in ["", "inboundCall:\n", "inboundCall: x\n  name: y\n", "name: x\n", "a:\n  b: c\n", "inboundCall\n"]
+        {
             assert!(!begins(text.as_bytes()), "{text}");
         }
         assert!(begins(b"\xef\xbb\xbf# exported\r\n---\r\ninboundCall:\r\n  name: x\r\n"));

@@ -72,7 +72,8 @@ fn of(sample: &Sample<'_>) -> Option<Kind> {
         Some(Kind::ConversationDetails)
     } else if (has("callid") || has("sid")) && any(&["msg", "sourceip"]) || has("msg") && has("sourceip") {
         Some(Kind::SipTraces)
-    } else if any(&["trunkmetabase", "trunkmetabaseid", "trunkbase", "trunktype", "edgeautoupdateconfig", "mediamodel"]) {
+    } else if any(&["trunkmetabase", "trunkmetabaseid", "trunkbase", "trunktype", "edgeautoupdateconfig", "mediamodel"])
+    {
         Some(Kind::Telephony)
     } else if has("conversationid")
         && has("id")

@@ -159,7 +159,8 @@ mod tests {
     use serde_json::json;
 
     const LOCUS: Locus = Locus { source: SourceId(0), record: 4 };
-    const INVITE: &str = "INVITE sip:1@h SIP/2.0\r\nVia: SIP/2.0/TLS 203.0.113.5;branch=z\r\nCall-ID: a@b\r\nl: 4\r\n\r\nv=0\n";
+    const INVITE: &str =
+        "INVITE sip:1@h SIP/2.0\r\nVia: SIP/2.0/TLS 203.0.113.5;branch=z\r\nCall-ID: a@b\r\nl: 4\r\n\r\nv=0\n";
 
     fn record(message: &str) -> Value {
         json!({
@@ -179,7 +180,10 @@ mod tests {
         assert_eq!(message.hop.destination.to_string(), "192.0.2.1:5061");
         assert_eq!((message.transport, message.truncated), (Transport::Tcp, false));
         assert_eq!(&*message.bytes, INVITE.as_bytes());
-        assert_eq!(traced.map(|traced| (traced.call_id, traced.conversation)), Some((b"a@b"[..].into(), b"c"[..].into())));
+        assert_eq!(
+            traced.map(|traced| (traced.call_id, traced.conversation)),
+            Some((b"a@b"[..].into(), b"c"[..].into()))
+        );
     }
 
     #[test]

@@ -20,12 +20,6 @@ pub(super) fn is_one(value: &Value) -> bool {
     told.iter().any(|name| field(value, name).is_some())
 }
 
-/// Whether an object looks like a site.
-pub(super) fn is_site(value: &Value) -> bool {
-    let told = ["mediamodel", "edgeautoupdateconfig", "primarysites", "mediaregionsuselatencybased"];
-    told.iter().any(|name| field(value, name).is_some())
-}
-
 /// Reads one; `None` where it has neither id nor name.
 pub(super) fn read(value: &Value, locus: Locus) -> Option<TrunkSettings> {
     // Terraform may hold the properties as JSON in a text.
@@ -43,9 +37,9 @@ pub(super) fn read(value: &Value, locus: Locus) -> Option<TrunkSettings> {
     let metabase = field(value, "trunkmetabase").and_then(|base| text(base, "id").or_else(|| plain(base)));
     let metabase = metabase.or_else(|| text(value, "trunkmetabaseid"));
     let state = text(value, "state");
-    let off = ["inactive", "deleted"].iter().any(|word| {
-        state.as_ref().is_some_and(|state| state.eq_ignore_ascii_case(word.as_bytes()))
-    });
+    let off = ["inactive", "deleted"]
+        .iter()
+        .any(|word| state.as_ref().is_some_and(|state| state.eq_ignore_ascii_case(word.as_bytes())));
     let disabled = truth(value, "enabled") == Some(false) || property("trunkenabled").and_then(as_truth) == Some(false);
     Some(TrunkSettings {
         locus,

@@ -221,7 +221,12 @@ fn exported(known: Known) -> model::CallExport {
         divisions: texts(&known.divisions),
         queues: texts(&known.queues),
         agents: texts(&known.agents),
-        flows: known.flows.iter().filter_map(|flow| flow.name.as_ref().or(flow.id.as_ref())).map(|name| text(name)).collect(),
+        flows: known
+            .flows
+            .iter()
+            .filter_map(|flow| flow.name.as_ref().or(flow.id.as_ref()))
+            .map(|name| text(name))
+            .collect(),
         recorded: known.recorded,
         sources: known.sources.iter().map(|at| pointer(at.locus)).collect(),
     }
@@ -608,7 +613,8 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     }
     if let [first, ..] = concluded.identity.disagreeing.as_slice() {
         let count = concluded.identity.disagreeing.len();
-        let entries = if count == 1 { "entry of an export names".to_owned() } else { "entries of exports name".to_owned() };
+        let entries =
+            if count == 1 { "entry of an export names".to_owned() } else { "entries of exports name".to_owned() };
         notices.push(Notice {
             code: "conversation_disagrees",
             text: format!(

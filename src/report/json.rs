@@ -14,7 +14,8 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::escape;
 use super::model::{
-    Call, CallExport, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk, UnboundRefusal,
+    Call, CallExport, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk,
+    UnboundRefusal,
 };
 use super::show::Show;
 use crate::settings::Settings;

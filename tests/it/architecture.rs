@@ -17,7 +17,7 @@ const STAGES: [&[&str]; 12] = [
     &["call"],
     &["facts"],
     // The branches; what they may name of each other stands in `BRANCHES`.
-    &["sip", "sdp", "rtp", "net", "capture", "access_log", "platform"],
+    &["sip", "sdp", "rtp", "net", "capture", "access_log", "platform", "document"],
     &["settings"],
     &["evidence"],
     // Words and searches that know nothing of the program.
@@ -25,8 +25,14 @@ const STAGES: [&[&str]; 12] = [
 ];
 
 /// What a branch may name of its own branch.
-const BRANCHES: [(&str, &[&str]); 4] =
-    [("net", &["capture"]), ("sip", &["net", "capture"]), ("sdp", &[]), ("rtp", &["net", "capture"])];
+const BRANCHES: [(&str, &[&str]); 6] = [
+    ("net", &["capture"]),
+    ("sip", &["net", "capture"]),
+    ("sdp", &[]),
+    ("rtp", &["net", "capture"]),
+    ("access_log", &["document"]),
+    ("platform", &["document"]),
+];
 
 /// `error` is for those who open, read settings, run or write; decoders never see it.
 const ERROR_READERS: [&str; 7] =

@@ -491,3 +491,214 @@ fn untested_division(all: Counts) -> String {
         were(all.allowed)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Weighed;
+    use super::super::hypothesis::Hypothesis;
+    use super::super::population::Group;
+    use super::super::sample::{CONSENTED, MISSING, PBX, SG1, SG2, Sample, UNKNOWN, locus};
+    use super::*;
+    use crate::facts::FlowName;
+
+    fn id(text: &str) -> Box<[u8]> {
+        text.as_bytes().into()
+    }
+
+    /// Calls: how many, how answered, and whether an export shows a recording.
+    #[track_caller]
+    fn recorded(calls: &[(u64, u16, Option<bool>)], expected: Status) -> Weighed {
+        let mut sample = Sample::new();
+        for (count, status, recorded) in calls {
+            for _ in 0..*count {
+                sample.calls(1, SG1, MISSING, *status).known(|known| known.recorded = *recorded);
+            }
+        }
+        let weighed = sample.weigh(Hypothesis::FlowNotRecording);
+        assert_eq!(weighed.status, expected, "{calls:?}: {}", weighed.explanation);
+        weighed
+    }
+
+    #[test]
+    fn flow_not_recording_by_the_table() {
+        let (with, without) = (Some(true), Some(false));
+        let weighed = recorded(&[(9, 403, without), (9, 200, with)], Status::Supported);
+        assert_eq!(
+            weighed.explanation,
+            "By the platform's exports 9 calls of this trunk that were refused have no recording, 0 have one; of the \
+             allowed, 0 have none, 9 one. Calls without a recording are refused more often, hardly by chance \
+             (p < 0.001, Fisher's exact test)."
+        );
+        recorded(&[(9, 403, with), (9, 200, with)], Status::Contradicted);
+        recorded(&[(1, 403, with)], Status::Contradicted);
+        // A few odd ones among many do not outweigh.
+        recorded(&[(90, 403, without), (3, 403, with), (90, 200, with)], Status::Supported);
+        // Both columns.
+        recorded(&[(6, 403, without), (6, 403, with), (100, 200, with)], Status::Inconclusive);
+        recorded(&[(4, 403, without), (9, 200, with)], Status::Inconclusive);
+        recorded(&[(9, 403, without), (9, 200, without)], Status::Untested);
+        recorded(&[(9, 403, None), (9, 200, with)], Status::Untested);
+        recorded(&[(9, 403, None), (9, 200, None)], Status::Untested);
+        recorded(&[], Status::Untested);
+    }
+
+    #[test]
+    fn what_exports_say_of_other_trunks_and_mixed_calls_is_left_out() {
+        let mut sample = Sample::new();
+        for (trunk, status, recorded) in [(SG2, 403, true), (PBX, 403, true)] {
+            sample.calls(1, trunk, MISSING, status).known(|known| known.recorded = Some(recorded));
+        }
+        let call = sample.call(SG1, MISSING);
+        sample.asked(call, Some("crm"), &[(10_000, 403), (10_001, 200)]).known(|known| known.recorded = Some(true));
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Untested);
+    }
+
+    fn flow(name: &str, suppresses: bool) -> CallFlow {
+        CallFlow { locus: locus(900), name: id(name), inbound: true, suppresses: Some(suppresses), enables: false }
+    }
+
+    fn entered(sample: &mut Sample, count: u64, status: u16, name: &str) {
+        for _ in 0..count {
+            let flow = FlowName { id: None, name: Some(id(name)) };
+            sample.calls(1, SG1, MISSING, status).known(|known| known.flows.extend([flow]));
+        }
+    }
+
+    #[test]
+    fn a_flow_that_suppresses_recording_supports_where_refused_calls_entered_it() {
+        let mut sample = Sample::new();
+        sample.exports.flows = vec![flow("Main", true), flow("Other", false)];
+        entered(&mut sample, 3, 403, "Main");
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Supported);
+        entered(&mut sample, 3, 200, "Main");
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Inconclusive);
+        let mut sample = Sample::new();
+        sample.exports.flows = vec![flow("Main", true), flow("Other", false)];
+        entered(&mut sample, 3, 403, "Other");
+        let weighed = sample.weigh(Hypothesis::FlowNotRecording);
+        assert_eq!(weighed.status, Status::Untested, "{}", weighed.explanation);
+        assert!(weighed.explanation.ends_with("no call of this trunk is seen to enter it."), "{}", weighed.explanation);
+    }
+
+    #[test]
+    fn a_flow_that_no_call_is_tied_to_counts_where_it_is_the_only_kind() {
+        let mut sample = Sample::new();
+        sample.exports.flows = vec![flow("Main", true)];
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Untested);
+        sample.calls(1, SG1, MISSING, 403);
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Supported);
+        sample.exports.flows.push(flow("Other", false));
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Untested);
+        sample.exports.flows.pop();
+        sample.calls(1, SG1, MISSING, 200);
+        assert_eq!(sample.weigh(Hypothesis::FlowNotRecording).status, Status::Untested);
+    }
+
+    /// Calls: how many, of which consent, how answered, in which division and queue, with which agent.
+    type Calls<'a> = &'a [(u64, Option<Group>, u16, &'a str, &'a str, &'a str)];
+
+    #[track_caller]
+    fn divided(calls: Calls<'_>, expected: Status) -> Weighed {
+        let mut sample = Sample::new();
+        for (count, group, status, division, queue, agent) in calls {
+            for number in 0..*count {
+                let values = |text: &str| {
+                    let text = text.replace("{n}", &number.to_string());
+                    (!text.is_empty()).then(|| id(&text))
+                };
+                sample.calls(1, SG1, *group, *status).known(|known| {
+                    known.divisions.extend(values(division));
+                    known.queues.extend(values(queue));
+                    known.agents.extend(values(agent));
+                });
+            }
+        }
+        let weighed = sample.weigh(Hypothesis::DivisionOrCondition);
+        assert_eq!(weighed.status, expected, "{calls:?}: {}", weighed.explanation);
+        weighed
+    }
+
+    #[test]
+    fn division_or_condition_by_the_table() {
+        let weighed =
+            divided(&[(9, MISSING, 403, "d2", "q", "u{n}"), (9, MISSING, 200, "d1", "q", "u{n}")], Status::Supported);
+        assert_eq!(weighed.p, Some(8.22707e-5));
+        assert_eq!(
+            weighed.explanation,
+            "Among calls of the same consent on this trunk, 9 of 9 (100%) of one division are refused, 0 (0%) of the others. \
+             Hardly by chance (p < 0.001, Fisher's exact test, corrected for 2 comparisons)."
+        );
+        assert!(weighed.remedy.is_some());
+        divided(&[(9, CONSENTED, 403, "", "q2", ""), (9, CONSENTED, 200, "", "q1", "")], Status::Supported);
+        divided(&[(9, UNKNOWN, 403, "", "q", "u2"), (9, UNKNOWN, 200, "", "q", "u1")], Status::Supported);
+        // Client credentials: calls without an agent.
+        divided(&[(9, MISSING, 403, "d", "q", ""), (9, MISSING, 200, "d", "q", "u")], Status::Supported);
+        divided(&[(9, MISSING, 403, "d", "q", "u{n}"), (9, MISSING, 200, "d", "q", "u{n}")], Status::Contradicted);
+        divided(&[(9, MISSING, 403, "d1", "q", ""), (9, MISSING, 200, "d1", "q", "")], Status::Contradicted);
+        divided(&[(9, MISSING, 403, "d2", "q", ""), (9, CONSENTED, 200, "d1", "q", "")], Status::Inconclusive);
+        divided(&[(4, MISSING, 403, "d2", "q", ""), (4, MISSING, 200, "d1", "q", "")], Status::Inconclusive);
+        divided(&[(9, MISSING, 403, "d2", "q", "")], Status::Untested);
+        divided(&[(9, MISSING, 200, "d2", "q", "")], Status::Untested);
+        divided(&[], Status::Untested);
+    }
+
+    #[test]
+    fn many_values_need_more_than_one_lucky_one() {
+        // Twenty queues of ten calls, half refused; in one of them eight are.
+        let mut calls = Vec::new();
+        let queues: Vec<String> = (0..20).map(|number| format!("q{number}")).collect();
+        for (queue, place) in queues.iter().zip(0..) {
+            let refused = if place == 0 { 8 } else { 5 };
+            calls.push((refused, MISSING, 403, "d", queue.as_str(), ""));
+            calls.push((10 - refused, MISSING, 200, "d", queue.as_str(), ""));
+        }
+        divided(&calls, Status::Contradicted);
+    }
+
+    #[test]
+    fn a_division_planted_among_both_consents_is_found_beside_noise() {
+        let weighed = divided(
+            &[
+                (40, MISSING, 403, "d2", "q{n}", ""),
+                (4, MISSING, 200, "d2", "q{n}", ""),
+                (3, MISSING, 403, "d1", "q{n}", ""),
+                (40, MISSING, 200, "d1", "q{n}", ""),
+                (30, CONSENTED, 403, "d2", "q{n}", ""),
+                (30, CONSENTED, 200, "d1", "q{n}", ""),
+            ],
+            Status::Supported,
+        );
+        assert_eq!((weighed.counts["divisions"], weighed.counts["described_refused"]), (2, 73));
+    }
+
+    #[test]
+    fn an_inventory_is_a_ground_and_no_verdict() {
+        use crate::facts::{InventoryKind, TrunkSettings};
+        let listed = |name: &str, recording| TrunkSettings {
+            locus: locus(900),
+            id: None,
+            name: Some(id(name)),
+            base: None,
+            kind: InventoryKind::Byoc,
+            active: true,
+            recording: Some(recording),
+            consent_required: None,
+            registered: None,
+            options_answered: None,
+        };
+        let mut sample = Sample::new();
+        sample.calls(9, SG1, CONSENTED, 200);
+        sample.exports.trunks = vec![listed("sg1", false), listed("SG2", true)];
+        let weighed = sample.weigh(Hypothesis::TrunkCapability);
+        assert_eq!((weighed.status, weighed.counts["inventory_recording_off"]), (Status::Contradicted, 1));
+        assert!(weighed.explanation.contains("for this trunk line recording switched off"), "{}", weighed.explanation);
+        assert!(weighed.sources.contains(&locus(900)));
+        // Named by neither: said only where all agree.
+        sample.exports.trunks = vec![listed("x", false), listed("y", false)];
+        assert!(
+            sample.weigh(Hypothesis::TrunkCapability).explanation.contains("every BYOC trunk in it line recording")
+        );
+        sample.exports.trunks.push(listed("z", true));
+        assert!(!sample.weigh(Hypothesis::TrunkCapability).explanation.contains("inventory"));
+    }
+}

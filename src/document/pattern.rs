@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_pattern_is_read_as_it_is_written() {
         for text in ["", "[]", "log.entries[]", "resource.*.*", "data.result[].values[]", "[].conversations[]"] {
-            assert_eq!(Pattern::new(text).to_string(), text.replace("[].", "[]."), "{text}");
+            assert_eq!(Pattern::new(text).to_string(), text, "{text}");
         }
         assert!(Pattern::new("").is_top());
         assert_eq!(Pattern::new("a[][]").0, [Step::Key(b"a"[..].into()), Step::Element, Step::Element]);

@@ -10,7 +10,7 @@ mod media;
 mod platform;
 mod signalling;
 
-pub use api::{ApiRequest, Audience, Name, NameKind, Place};
+pub use api::{Answered, Answerer, ApiRequest, Audience, ErrorParam, KnownBy, Name, NameKind, Place};
 pub use media::{FlowKey, MediaFlow, Run};
 pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::identifier::{normal, written};
 use super::legs::At;
 use crate::evidence::Timestamp;
-use crate::facts::{Exports, FlowName};
+use crate::facts::{ApiRequest, Exports, FlowName, Place};
 
 type Ids = BTreeSet<Box<[u8]>>;
 
@@ -58,6 +58,8 @@ fn either(one: Option<bool>, other: Option<bool>) -> Option<bool> {
 #[derive(Debug, Default)]
 pub struct Conversations {
     known: BTreeMap<Box<[u8]>, Known>,
+    /// When recordings of a call's audio began and ended, by their ids.
+    times: BTreeMap<Box<[u8]>, (Timestamp, Timestamp)>,
 }
 
 impl Conversations {
@@ -82,12 +84,28 @@ impl Conversations {
             own.recorded = either(own.recorded, conversation.recorded.or(silent.then_some(false)));
             own.sources.insert(at(conversation.start, conversation.locus));
         }
+        let mut times: BTreeMap<Box<[u8]>, (Timestamp, Timestamp)> = BTreeMap::new();
         for recording in exports.recordings.iter().filter(|recording| recording.audio) {
+            if let Some((start, end)) = recording.times {
+                // Two listings that differ: only what both say.
+                let both = times.entry(normal(&recording.id)).or_insert((start, end));
+                *both = (both.0.max(start), both.1.min(end));
+            }
             let own = known.entry(normal(&recording.conversation)).or_default();
             own.recorded = Some(true);
             own.sources.insert(at(recording.times.map(|(start, _)| start), recording.locus));
         }
-        Self { known }
+        Self { known, times }
+    }
+
+    /// When the recording that a served request names in its path began and ended, where an export lists it.
+    #[must_use]
+    pub fn recorded(&self, request: &ApiRequest) -> Option<(Timestamp, Timestamp)> {
+        if self.times.is_empty() || !request.is_served() {
+            return None;
+        }
+        let names = request.names.iter().filter(|name| name.place == Place::Path);
+        names.filter_map(|name| self.times.get(&normal(&name.value))).copied().next()
     }
 
     /// Whether no export states any.

@@ -220,6 +220,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&C
                         request,
                         strength: link.strength,
                         exposes: link.exposes,
+                        recorded: conversations.recorded(request),
                     })
                 })
                 .collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::identifier::{normal, written};
 use super::legs::At;
 use crate::evidence::Timestamp;
-use crate::facts::{ApiRequest, Exports, FlowName, Place};
+use crate::facts::{ApiRequest, Audience, Exports, FlowName, Place};
 
 type Ids = BTreeSet<Box<[u8]>>;
 
@@ -60,6 +60,8 @@ pub struct Conversations {
     known: BTreeMap<Box<[u8]>, Known>,
     /// When recordings of a call's audio began and ended, by their ids.
     times: BTreeMap<Box<[u8]>, (Timestamp, Timestamp)>,
+    /// Recordings of screens, chats and messages, by their ids.
+    no_audio: BTreeSet<Box<[u8]>>,
 }
 
 impl Conversations {
@@ -95,7 +97,8 @@ impl Conversations {
             own.recorded = Some(true);
             own.sources.insert(at(recording.times.map(|(start, _)| start), recording.locus));
         }
-        Self { known, times }
+        let no_audio = exports.recordings.iter().filter(|recording| !recording.audio);
+        Self { known, times, no_audio: no_audio.map(|recording| normal(&recording.id)).collect() }
     }
 
     /// When the recording that a served request names in its path began and ended, where an export lists it.
@@ -104,8 +107,20 @@ impl Conversations {
         if self.times.is_empty() || !request.is_served() {
             return None;
         }
-        let names = request.names.iter().filter(|name| name.place == Place::Path);
-        names.filter_map(|name| self.times.get(&normal(&name.value))).copied().next()
+        path_names(request).find_map(|name| self.times.get(&name).copied())
+    }
+
+    /// Takes requests for recordings that an export lists as a screen's, a chat's or a message's for what they are: what
+    /// they hand out is no call audio.
+    pub fn correct(&self, requests: &mut [ApiRequest]) {
+        if self.no_audio.is_empty() {
+            return;
+        }
+        for request in requests.iter_mut().filter(|request| request.audience == Audience::RecordingMedia) {
+            if path_names(request).any(|name| self.no_audio.contains(&name)) {
+                request.audience = Audience::Recording;
+            }
+        }
     }
 
     /// Whether no export states any.
@@ -126,6 +141,11 @@ impl Conversations {
         }
         found
     }
+}
+
+/// What a request's path names, as it is compared.
+fn path_names(request: &ApiRequest) -> impl Iterator<Item = Box<[u8]>> {
+    request.names.iter().filter(|name| name.place == Place::Path).map(|name| normal(&name.value))
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(sum.exports.conversations.len(), 2);
         }
         check(CONVERSATION, Kind::ConversationDetails, &[("conversation", 1)]);
-        check("{\"conversations\": [], \"totalHits\": 0}", Kind::ConversationDetails, &[]);
+        check("{\"conversations\": [], \"totalHits\": 0}", Kind::ConversationDetails, &[("no_entries", 1)]);
         let traces = format!("{{\"status\":200,\"data\":[{TRACE}],\"count\":1}}");
         assert_eq!(check(&traces, Kind::SipTraces, &[("sip_trace", 1)]).messages.len(), 1);
         let entities = format!("{{\"entities\":[{SITE},{TRUNK}],\"pageSize\":25}}");

@@ -179,12 +179,7 @@ fn supports_exposure(leg: &Leg<'_>, bound: &BoundRequest<'_>, settings: &Setting
 
 /// Whether the recording that a request names is seen to hold unconsented media: its logged times overlap it by more than
 /// the clocks can tell.
-fn records_unconsented(
-    bound: &BoundRequest<'_>,
-    consent: &Consent,
-    measured: &Measured,
-    settings: &Settings,
-) -> bool {
+fn records_unconsented(bound: &BoundRequest<'_>, consent: &Consent, measured: &Measured, settings: &Settings) -> bool {
     let skew = settings.clock_skew_ns;
     bound.recorded.is_some_and(|(from, until)| {
         measured.unconsented_between(consent, from.ns.saturating_add(skew), until.ns.saturating_sub(skew))

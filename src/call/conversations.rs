@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::identifier::{normal, written};
 use super::legs::At;
 use crate::evidence::Timestamp;
-use crate::facts::{Exports, FlowName};
+use crate::facts::{ApiRequest, Audience, Exports, FlowName, Place};
 
 type Ids = BTreeSet<Box<[u8]>>;
 
@@ -58,6 +58,10 @@ fn either(one: Option<bool>, other: Option<bool>) -> Option<bool> {
 #[derive(Debug, Default)]
 pub struct Conversations {
     known: BTreeMap<Box<[u8]>, Known>,
+    /// When recordings of a call's audio began and ended, by their ids.
+    times: BTreeMap<Box<[u8]>, (Timestamp, Timestamp)>,
+    /// Recordings of screens, chats and messages, by their ids.
+    no_audio: BTreeSet<Box<[u8]>>,
 }
 
 impl Conversations {
@@ -82,12 +86,41 @@ impl Conversations {
             own.recorded = either(own.recorded, conversation.recorded.or(silent.then_some(false)));
             own.sources.insert(at(conversation.start, conversation.locus));
         }
+        let mut times: BTreeMap<Box<[u8]>, (Timestamp, Timestamp)> = BTreeMap::new();
         for recording in exports.recordings.iter().filter(|recording| recording.audio) {
+            if let Some((start, end)) = recording.times {
+                // Two listings that differ: only what both say.
+                let both = times.entry(normal(&recording.id)).or_insert((start, end));
+                *both = (both.0.max(start), both.1.min(end));
+            }
             let own = known.entry(normal(&recording.conversation)).or_default();
             own.recorded = Some(true);
             own.sources.insert(at(recording.times.map(|(start, _)| start), recording.locus));
         }
-        Self { known }
+        let no_audio = exports.recordings.iter().filter(|recording| !recording.audio);
+        Self { known, times, no_audio: no_audio.map(|recording| normal(&recording.id)).collect() }
+    }
+
+    /// When the recording that a served request names in its path began and ended, where an export lists it.
+    #[must_use]
+    pub fn recorded(&self, request: &ApiRequest) -> Option<(Timestamp, Timestamp)> {
+        if self.times.is_empty() || !request.is_served() {
+            return None;
+        }
+        path_names(request).find_map(|name| self.times.get(&name).copied())
+    }
+
+    /// Takes requests for recordings that an export lists as a screen's, a chat's or a message's for what they are: what
+    /// they hand out is no call audio.
+    pub fn correct(&self, requests: &mut [ApiRequest]) {
+        if self.no_audio.is_empty() {
+            return;
+        }
+        for request in requests.iter_mut().filter(|request| request.audience == Audience::RecordingMedia) {
+            if path_names(request).any(|name| self.no_audio.contains(&name)) {
+                request.audience = Audience::Recording;
+            }
+        }
     }
 
     /// Whether no export states any.
@@ -108,6 +141,11 @@ impl Conversations {
         }
         found
     }
+}
+
+/// What a request's path names, as it is compared.
+fn path_names(request: &ApiRequest) -> impl Iterator<Item = Box<[u8]>> {
+    request.names.iter().filter(|name| name.place == Place::Path).map(|name| normal(&name.value))
 }
 
 #[cfg(test)]

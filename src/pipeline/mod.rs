@@ -182,9 +182,10 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&C
         }
     }
     let registrations = call::registration::registrations(&batches, settings);
-    let (requests, copies) = call::requests::distinct(requests);
+    let (mut requests, copies) = call::requests::distinct(requests);
     let inventory = Inventory::of(&exports, settings);
     let conversations = Conversations::of(&exports);
+    conversations.correct(&mut requests);
     let identity = Identity::of(&legs, &exports, settings);
     let hidden = Hidden::of(&joined.tls, settings);
     let bindings: Vec<Binding> = requests
@@ -220,6 +221,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&C
                         request,
                         strength: link.strength,
                         exposes: link.exposes,
+                        recorded: conversations.recorded(request),
                     })
                 })
                 .collect();

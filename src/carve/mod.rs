@@ -1,8 +1,8 @@
 //! Copies the evidence of some calls out of a large folder into a small one that gives the same verdicts.
 //!
 //! [`carve`] audits the evidence, chooses calls by the report, and goes through the sources a second time: packets of
-//! the calls' signalling and media into one pcapng ([`packets`], [`pcapng`]), the log records bound to them into files
-//! of the names they had ([`lines`]), and what came from where into `manifest.json` ([`manifest`]). Then the folder is
+//! the calls' signalling and media into one pcapng ([`packets`], [`pcapng`]), the log records bound to them and the
+//! entries of documents that speak of them into files of the names they had ([`lines`], [`entries`]), and what came from where into `manifest.json` ([`manifest`]). Then the folder is
 //! audited itself, and the verdicts are compared: what cannot be shown to say the same is told. Called by
 //! [`crate::cli`]; the only module beside it that audits.
 //!
@@ -17,6 +17,7 @@
 //! - Packets are ordered by time, then source, then record.
 
 mod choice;
+mod entries;
 mod folder;
 mod lines;
 mod manifest;
@@ -148,6 +149,15 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
         if crate::capture::recognise(&content.head).is_some() {
             packets::pick(&pool, id, content, (wanted, &flows), order.media, &mut spool)
                 .map_err(|cause| Error::Open { path: source.name(), cause })?;
+        } else if let Some(plan) =
+            pipeline::documents::recognise(&content.head, &shown, order.settings).map(|(_, plan)| plan)
+        {
+            let wanted: BTreeSet<u64> = wanted.union(from_log).copied().collect();
+            if !wanted.is_empty() {
+                let name = folder::free_name(&shown, &mut names);
+                entries::copy(content, &plan, &wanted, &place.path().join(&name)).map_err(written)?;
+                manifest.lines(&name, &shown, &wanted);
+            }
         } else if !from_log.is_empty() {
             let name = folder::free_name(&shown, &mut names);
             lines::copy(content, from_log, &place.path().join(&name)).map_err(written)?;

@@ -271,7 +271,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&C
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
     });
-    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, &identity, &joined.made_of));
+    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, (&identity, &exports), &joined.made_of));
     (Audit { report, failures }, trail.unwrap_or_default())
 }
 

@@ -22,7 +22,7 @@
 //! | 2 | [`net`] | frames | payloads |
 //! | 1 | [`capture`] | bytes of a capture | frames |
 //! | 1–3 | [`access_log`] | bytes of a log | API requests |
-//! | 1–3 | [`platform`] | entries of the platform's exports | what the platform states |
+//! | 1–3 | [`platform`] | entries of the platform's exports | conversations, recordings, trunks, traced messages |
 //! | 1 | [`document`] | bytes of a document | entries |
 //! | | [`settings`] | a configuration | validated data |
 //! | 0 | [`evidence`], [`http`] | | the words all stages share |

@@ -1,7 +1,5 @@
 //! The second way through a log: the records that are bound to the carved calls, byte for byte, and what they need to be
 //! read: the header lines before them.
-//!
-//! UTF-16 becomes UTF-8, as it is for everyone else who reads it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,28 +9,21 @@ use std::path::Path;
 use memchr::memchr;
 
 use crate::access_log::{self, Format, LINE_BYTES, LogReader};
-use crate::evidence::{Content, SourceId, Utf16, Utf16Reader};
+use crate::evidence::SourceId;
 use crate::settings::Settings;
 
 /// Copies the records at the lines with these numbers, from 1, into a new file at `path`. Gives the line of each, there
 /// and here.
 pub(super) fn copy(
-    content: Content,
-    shown: &str,
-    settings: &Settings,
+    (head, log): (&[u8], impl Read),
+    (shown, settings): (&str, &Settings),
     wanted: &BTreeSet<u64>,
     path: &Path,
 ) -> io::Result<Vec<(u64, u64)>> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut head = content.head;
-    let mut log: Box<dyn Read> = content.reader;
-    if let Some(order) = Utf16::recognise(&head) {
-        head = order.text(&head);
-        log = Box::new(Utf16Reader::new(log, order));
-    }
-    let format = access_log::recognise(&head, shown, settings);
+    let format = access_log::recognise(head, shown, settings);
     let reader = LogReader::new(SourceId(0), shown, settings);
     let is_header = |line: &[u8]| reader.is_header(line);
     let shape = Shape {

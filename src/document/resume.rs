@@ -81,7 +81,11 @@ impl Resume {
         self.path = Arc::clone(path);
         self.opener = bytes.get(at).copied().unwrap_or(b'{');
         let blanks = before(bytes, at);
-        self.indent = memchr::memrchr(b'\n', blanks).and_then(|line| blanks.get(line + 1..)).map(Into::into);
+        let line = memchr::memrchr(b'\n', blanks).and_then(|line| blanks.get(line + 1..));
+        // At the very beginning nothing tells yet whether entries begin lines.
+        if line.is_some() || blanks.len() < at {
+            self.indent = line.map(Into::into);
+        }
     }
 
     /// The next place from `from` on whose byte may begin an entry.

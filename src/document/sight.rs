@@ -81,7 +81,8 @@ pub fn sight(head: &[u8]) -> Option<Sight<'_>> {
     while matches!(text.get(at), Some(b'{' | b'[')) {
         let (end, is_whole) = viewer.value(at, &[], 0);
         let value = text.get(at..end).unwrap_or_default();
-        viewer.sight.spans_lines |= memchr::memchr(b'\n', value).is_some();
+        // A value that breaks off in its line says nothing of how the others stand.
+        viewer.sight.spans_lines |= is_whole && memchr::memchr(b'\n', value).is_some();
         if !is_whole {
             break;
         }

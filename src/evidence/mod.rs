@@ -5,7 +5,6 @@
 mod anomaly;
 mod blocks;
 mod compression;
-mod encoding;
 mod locus;
 mod source;
 mod tally;
@@ -17,9 +16,8 @@ pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
 pub use compression::{
     Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
 };
-pub use encoding::utf8;
 pub use locus::{Locus, SourceId};
 pub use source::{Source, collect};
 pub use tally::Tally;
 pub use timestamp::Timestamp;
-pub use utf16::{Utf16, Utf16Reader};
+pub use utf16::{Utf16, Utf16Reader, utf8};

@@ -2,9 +2,12 @@
 
 use std::io::Read;
 
+use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
 use crate::document::{self, Pieces, Plan, Walk};
 use crate::evidence::{Block, Reading, SourceId, Stage};
+use crate::facts::SignallingBatch;
+use crate::facts::extract::Keep;
 use crate::platform::{self, ExportReader, ExportSum, Kind};
 use crate::settings::Settings;
 
@@ -34,11 +37,11 @@ pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Conte
 }
 
 /// How the entries of one document become facts.
-pub enum DocumentStage {
+pub enum DocumentStage<'s> {
     /// API requests.
     Requests(LogReader, Format),
-    /// What the platform states.
-    Export(ExportReader),
+    /// What the platform states, and what is kept of the messages of its traces.
+    Export(ExportReader, &'s Keep),
 }
 
 /// What a document, or a part of it, adds up to; one of the two stays empty.
@@ -48,25 +51,27 @@ pub struct DocumentSum {
     pub requests: LogSum,
     /// Of an export, the damage to the document too.
     pub export: ExportSum,
+    /// The SIP messages of its trace records.
+    pub batches: Vec<SignallingBatch>,
 }
 
 /// Begins to read the document `source`, shown as `shown`, recognised as `content` and cut as `plan` says.
 #[must_use]
-pub fn reading(
+pub fn reading<'s>(
     source: SourceId,
     shown: &str,
     reader: Box<dyn Read + Send>,
     (content, plan): (Content, &Plan),
-    settings: &Settings,
-) -> Reading<DocumentStage> {
+    (settings, keep): (&Settings, &'s Keep),
+) -> Reading<DocumentStage<'s>> {
     let stage = match content {
         Content::Requests(format) => DocumentStage::Requests(LogReader::new(source, shown, settings), format),
-        Content::Export(kind) => DocumentStage::Export(ExportReader { source, kind }),
+        Content::Export(kind) => DocumentStage::Export(ExportReader { source, kind }, keep),
     };
     Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)
 }
 
-impl Stage for DocumentStage {
+impl Stage for DocumentStage<'_> {
     type Walk = Walk;
     type Head = Pieces;
     type Part = DocumentSum;
@@ -85,8 +90,11 @@ impl Stage for DocumentStage {
                 sum.requests.records += block.head.tally.total();
                 (&mut sum.requests.tally, &mut sum.requests.anomalies)
             }
-            Self::Export(reader) => {
+            Self::Export(reader, keep) => {
                 sum.export = reader.read(entries);
+                let ExportSum { messages, tally, anomalies, .. } = &mut sum.export;
+                let batch = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
+                sum.batches.extend((!batch.is_empty()).then_some(batch));
                 (&mut sum.export.tally, &mut sum.export.anomalies)
             }
         };
@@ -98,5 +106,6 @@ impl Stage for DocumentStage {
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {
         sum.requests.append(part.requests);
         sum.export.append(part.export);
+        sum.batches.extend(part.batches);
     }
 }

@@ -7,9 +7,9 @@ use super::gather::{Gathered, Limits};
 use super::{captures, documents, logs};
 use crate::access_log::LogSum;
 use crate::error::Error;
-use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task, Utf16, Utf16Reader};
+use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, SignallingBatch};
+use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::SourceAccount;
 use crate::rtp::Flows;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ struct Opened<'s> {
 
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
-    Document(documents::Content, Reading<documents::DocumentStage>),
+    Document(documents::Content, Reading<documents::DocumentStage<'s>>),
     Log(Reading<logs::LogStage>),
     /// Nobody reads it; it is only digested. What is known of its format, and how many packets it says it has.
     Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
@@ -50,6 +50,7 @@ pub(crate) struct Read {
     pub(crate) gathered: Gathered,
     pub(crate) requests: Vec<ApiRequest>,
     pub(crate) total_requests: u64,
+    pub(crate) exports: Exports,
     pub(crate) failure: Option<Error>,
 }
 
@@ -76,11 +77,7 @@ impl<'s> SourceTask<'s> {
     }
 
     fn open(&self) -> Result<Opened<'s>, Error> {
-        let mut content = self.source.open(self.settings.hash)?;
-        if let Some(order) = Utf16::recognise(&content.head).filter(|_| capture::recognise(&content.head).is_none()) {
-            content.head = order.text(&content.head);
-            content.reader = Box::new(Utf16Reader::new(content.reader, order));
-        }
+        let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
@@ -94,7 +91,10 @@ impl<'s> SourceTask<'s> {
     fn open_text(&self, (head, reader): (Vec<u8>, Box<dyn io::Read + Send>)) -> Content<'s> {
         let shown = &self.source.shown;
         if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
-            Content::Document(what, documents::reading(self.id, shown, reader, (what, &plan), self.settings))
+            Content::Document(
+                what,
+                documents::reading(self.id, shown, reader, (what, &plan), (self.settings, self.keep)),
+            )
         } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
             Content::Log(logs::reading(self.id, shown, reader, format, self.settings))
         } else {
@@ -113,6 +113,7 @@ impl<'s> SourceTask<'s> {
             gathered: Gathered::default(),
             requests: Vec::new(),
             total_requests: 0,
+            exports: Exports::default(),
             failure: None,
         };
         let opened = match self.opened.into_inner() {
@@ -156,6 +157,10 @@ impl<'s> SourceTask<'s> {
                         account.last = sum.export.last;
                         account.tally = sum.export.tally;
                         account.anomalies = sum.export.anomalies;
+                        // The platform writes its times in UTC.
+                        account.timezone = sum.export.first.map(|_| ("UTC".to_owned(), "written"));
+                        read.exports = sum.export.exports;
+                        read.batches = sum.batches;
                     }
                 }
                 failure

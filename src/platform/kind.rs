@@ -2,6 +2,8 @@
 
 use crate::document::{Candidate, Pattern, Plan, Sample, Sight};
 
+use super::{flow, terraform};
+
 /// What an export holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -11,7 +13,7 @@ pub enum Kind {
     SipTraces,
     /// Trunk base settings, trunks or sites.
     Telephony,
-    /// A Terraform export in JSON.
+    /// A Terraform export or state, in JSON or in Terraform's own language.
     Terraform,
     /// An Architect flow in YAML.
     CallFlow,
@@ -37,11 +39,18 @@ impl Kind {
 /// The export that begins as `sight` says, and where its entries stand.
 #[must_use]
 pub fn recognise(sight: &Sight<'_>) -> Option<(Kind, Plan)> {
-    if let Some(top) = sight.top()
-        && top.has(&["resource"])
-        && memchr::memmem::find(top.bytes, b"\"genesyscloud_").is_some()
-    {
-        return Some((Kind::Terraform, Plan::Json(vec![Pattern::new("resource.*.*")])));
+    if let Some(top) = sight.top() {
+        let platforms = || memchr::memmem::find(top.bytes, b"\"genesyscloud_").is_some();
+        let pattern = if top.has(&["resource"]) && platforms() {
+            Some("resource.*.*")
+        } else if top.has(&["terraform_version"]) && (top.has(&["resources"]) || platforms()) {
+            Some("resources[]")
+        } else {
+            None
+        };
+        if let Some(pattern) = pattern {
+            return Some((Kind::Terraform, Plan::Json(vec![Pattern::new(pattern)])));
+        }
     }
     let kind = |candidate: &Candidate<'_>| {
         let kind = candidate.samples.iter().find_map(of).or_else(|| of_path(candidate))?;
@@ -52,14 +61,24 @@ pub fn recognise(sight: &Sight<'_>) -> Option<(Kind, Plan)> {
 
 /// What an entry is by its keys.
 fn of(sample: &Sample<'_>) -> Option<Kind> {
-    let has = |keys: &[&str]| sample.has(keys);
-    if has(&["conversationId", "participants"]) {
+    // Names are compared as the readers do.
+    let fold = |name: &[u8]| -> Vec<u8> {
+        name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase).collect()
+    };
+    let keys: Vec<Vec<u8>> = sample.keys.iter().map(|key| fold(key)).collect();
+    let has = |name: &str| keys.iter().any(|key| key == name.as_bytes());
+    let any = |names: &[&str]| names.iter().any(|name| has(name));
+    if has("conversationid") && has("participants") {
         Some(Kind::ConversationDetails)
-    } else if (has(&["callid"]) || has(&["callId"])) && (has(&["msg"]) || has(&["sourceIp"]) || has(&["source_ip"])) {
+    } else if (has("callid") || has("sid")) && any(&["msg", "sourceip"]) || has("msg") && has("sourceip") {
         Some(Kind::SipTraces)
-    } else if has(&["trunkMetabase"]) || has(&["trunkBase"]) || has(&["trunkType"]) || has(&["edgeAutoUpdateConfig"]) {
+    } else if any(&["trunkmetabase", "trunkmetabaseid", "trunkbase", "trunktype", "edgeautoupdateconfig", "mediamodel"])
+    {
         Some(Kind::Telephony)
-    } else if has(&["conversationId", "media"]) && (has(&["fileState"]) || has(&["mediaUris"]) || has(&["path"])) {
+    } else if has("conversationid")
+        && has("id")
+        && any(&["mediasubtype", "filestate", "mediauris", "recordingfilerole", "originalrecordingstarttime"])
+    {
         Some(Kind::RecordingMetadata)
     } else {
         None
@@ -75,17 +94,8 @@ fn of_path(candidate: &Candidate<'_>) -> Option<Kind> {
 /// The export that is no JSON and begins with `head`.
 #[must_use]
 pub fn recognise_text(head: &[u8]) -> Option<(Kind, Plan)> {
-    let key = |line: &[u8]| {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        let key = line.trim_ascii_end().strip_suffix(b":").unwrap_or_default();
-        matches!(
-            key,
-            b"inboundCall" | b"outboundCall" | b"inqueueCall" | b"commonModule" | b"secureCall" | b"voicemail"
-        )
-    };
-    let mut lines = head.split(|byte| *byte == b'\n').filter(|line| {
-        let line = line.trim_ascii();
-        !line.is_empty() && !line.starts_with(b"#") && line != b"---"
-    });
-    lines.next().is_some_and(key).then_some((Kind::CallFlow, Plan::Whole))
+    if flow::begins(head) {
+        return Some((Kind::CallFlow, Plan::Whole));
+    }
+    terraform::holds_trunks(head).then_some((Kind::Terraform, Plan::Whole))
 }

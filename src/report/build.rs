@@ -12,11 +12,13 @@ use super::model::{
     Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef,
     UnboundRefusal, Unseen, Verdicts,
 };
+use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity};
+use crate::call::inventory::Inventory;
 use crate::call::{self, Leg};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
-use crate::facts::{ApiRequest, MediaFlow, SignallingBatch, Subject};
+use crate::facts::{ApiRequest, InventoryKind, MediaFlow, SignallingBatch, TrunkSettings};
 use crate::settings::{self, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Verdict};
 
@@ -100,6 +102,10 @@ pub struct Concluded<'a> {
     pub judged: &'a [JudgedLeg],
     /// Which legs are one call.
     pub identity: &'a Identity<'a>,
+    /// What the platform's exports state of conversations.
+    pub conversations: &'a Conversations,
+    /// What they state of trunks.
+    pub inventory: &'a Inventory<'a>,
     /// The recording requests, by time.
     pub requests: &'a [ApiRequest],
     /// What each is bound to.
@@ -211,6 +217,7 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
             legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),
+            export: concluded.conversations.known(&concluded.identity.conversation_ids(call)).map(exported),
         })
         .collect();
     if let Some(wanted) = concluded.wanted {
@@ -221,6 +228,24 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
     calls
 }
 
+/// What the platform's exports state of a call.
+fn exported(known: Known) -> model::CallExport {
+    let texts = |ids: &std::collections::BTreeSet<Box<[u8]>>| ids.iter().map(|id| text(id)).collect();
+    model::CallExport {
+        divisions: texts(&known.divisions),
+        queues: texts(&known.queues),
+        agents: texts(&known.agents),
+        flows: known
+            .flows
+            .iter()
+            .filter_map(|flow| flow.name.as_ref().or(flow.id.as_ref()))
+            .map(|name| text(name))
+            .collect(),
+        recorded: known.recorded,
+        sources: known.sources.iter().map(|at| pointer(at.locus)).collect(),
+    }
+}
+
 fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let settings = concluded.settings;
     let leg = concluded.legs.get(place)?;
@@ -228,17 +253,10 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let call_id = text(leg.call_id);
     let requests = concluded.bound.get(place)?.iter().filter_map(|(request, link)| {
         let request = concluded.requests.get(*request)?;
-        let by = match link.by {
-            None => "call_id".to_owned(),
-            Some(Subject::Conversation(header)) => {
-                settings.identity_headers.get(usize::from(header)).cloned().unwrap_or_default()
-            }
-            Some(_) => "Session-ID".to_owned(),
-        };
         let lag = i128::from(request.at?.ns) - i128::from(leg.first.at.ns);
         Some(BoundRequest {
             request: self::request(request),
-            link: Link { by, strength: link.strength.name() },
+            link: Link { by: link.by.name(settings).to_owned(), strength: link.strength.name() },
             lag_s: Seconds(lag),
         })
     });
@@ -504,7 +522,27 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
             })
             .collect(),
         unseen: place.and_then(|place| concluded.unseen.get(place)).copied().unwrap_or_default(),
+        inventory: place.into_iter().flat_map(|place| concluded.inventory.of_trunk(place)).map(listed).collect(),
         refusals: refusals.collect(),
+    }
+}
+
+/// What an inventory lists of a trunk.
+fn listed(listed: &TrunkSettings) -> model::ListedTrunk {
+    model::ListedTrunk {
+        id: listed.id.as_deref().map(text),
+        kind: match listed.kind {
+            InventoryKind::Byoc => Some("byoc"),
+            InventoryKind::External => Some("external"),
+            InventoryKind::Internal => Some("internal"),
+            InventoryKind::Unsaid => None,
+        },
+        active: listed.active,
+        recording: listed.recording,
+        consent_required: listed.consent_required,
+        registered: listed.registered,
+        options_answered: listed.options_answered,
+        source: pointer(listed.locus),
     }
 }
 
@@ -545,6 +583,11 @@ fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
             })
             .collect(),
     }
+}
+
+/// A record as a sentence names it.
+fn place_of(locus: Locus) -> String {
+    format!("{} entry {}", EvidenceId(locus.source.0), locus.record)
 }
 
 /// What a reader must know before anything else, gravest first.
@@ -603,6 +646,29 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         });
     }
     notices.extend(batch_errors(concluded));
+    for (place, listed) in concluded.inventory.disagreeing(settings) {
+        let name = settings.trunks.get(place).map_or("", |trunk| trunk.name.as_str());
+        notices.push(Notice {
+            code: "trunk_kind_disagrees",
+            text: format!(
+                "The configuration calls the trunk {name} standard; the platform's inventory lists it as a BYOC trunk ({}). The                  configuration holds. If it is wrong, calls were left unjudged and the control group is mixed.",
+                place_of(listed.locus)
+            ),
+        });
+    }
+    if let [first, ..] = concluded.identity.disagreeing.as_slice() {
+        let count = concluded.identity.disagreeing.len();
+        let entries =
+            if count == 1 { "entry of an export names".to_owned() } else { "entries of exports name".to_owned() };
+        notices.push(Notice {
+            code: "conversation_disagrees",
+            text: format!(
+                "{count} {entries} another conversation for a Call-ID than its signalling or another entry does (first: \
+                 {}). What only they tie joins no call and exposes none.",
+                place_of(*first)
+            ),
+        });
+    }
     for (identifier, legs) in &concluded.identity.too_common {
         notices.push(Notice {
             code: "identifier_too_common",

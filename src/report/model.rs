@@ -176,6 +176,27 @@ pub struct Call {
     pub conversation_ids: Vec<EvidenceText>,
     /// The legs by first message.
     pub legs: Vec<Leg>,
+    /// What the platform's own exports state of the call; left out where they do not describe it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<CallExport>,
+}
+
+/// What the platform's own exports state of a call. Lists are sorted; an empty one says that no export names any.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallExport {
+    /// The ids of its divisions.
+    pub divisions: Vec<EvidenceText>,
+    /// The ids of its queues.
+    pub queues: Vec<EvidenceText>,
+    /// The ids of the users that took part.
+    pub agents: Vec<EvidenceText>,
+    /// The names of the flows it entered, the id where there is none.
+    pub flows: Vec<EvidenceText>,
+    /// Whether its audio was recorded; null where the exports do not say.
+    pub recorded: Option<bool>,
+    /// The entries.
+    pub sources: Vec<Pointer>,
 }
 
 /// One leg.
@@ -455,6 +476,7 @@ pub struct Request {
 }
 
 /// A recording that a batch could not hand out.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct BatchError {
     /// The conversation.
@@ -539,6 +561,31 @@ pub struct Trunk {
     pub unseen: Unseen,
     /// Refused queries by trunk.
     pub refusals: Vec<PlainRequest>,
+    /// What inventories among the evidence list of it; left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<ListedTrunk>,
+}
+
+/// What an inventory of the platform lists of a trunk: its base settings, or an instance of it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedTrunk {
+    /// Its id; null where the export names none.
+    pub id: Option<EvidenceText>,
+    /// `byoc`, `external` or `internal`; null where the export does not say.
+    pub kind: Option<&'static str>,
+    /// Whether it is in use.
+    pub active: bool,
+    /// `trunk_recording_enabled`; null where it does not say, as the following.
+    pub recording: Option<bool>,
+    /// `trunk_recording_consent_required`.
+    pub consent_required: Option<bool>,
+    /// Whether all its registrations succeeded (`registersStatus`).
+    pub registered: Option<bool>,
+    /// Whether all its OPTIONS were answered (`optionsStatus`).
+    pub options_answered: Option<bool>,
+    /// The entry.
+    pub source: Pointer,
 }
 
 /// Calls by consent and outcome.

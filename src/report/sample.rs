@@ -115,7 +115,7 @@ pub(crate) fn leg(call_id: &str, verdict: &'static str, state: &'static str) -> 
 }
 
 fn call(conversation: Option<&str>, leg: Leg) -> Call {
-    Call { conversation_ids: conversation.map(text).into_iter().collect(), legs: vec![leg] }
+    Call { conversation_ids: conversation.map(text).into_iter().collect(), legs: vec![leg], export: None }
 }
 
 /// A report of a small incident: four findings, one undecided leg, others, two unbound refusals.
@@ -302,6 +302,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         registrations: vec![Registration { at: at(500), status: Some(200), source: packet(3) }],
         unseen: Unseen { tls_connections: 1, tls_packets: 42 },
         refusals: vec![PlainRequest(bound(95_000, 403, "/api/v2/recordings?trunkId=sg1").request)],
+        inventory: Vec::new(),
     };
     let office = Trunk {
         name: Some("Office".to_owned()),
@@ -313,6 +314,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         registrations: Vec::new(),
         unseen: Unseen::default(),
         refusals: Vec::new(),
+        inventory: Vec::new(),
     };
     vec![sg1, office]
 }

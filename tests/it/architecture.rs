@@ -289,6 +289,15 @@ fn a_blanket_import_is_noticed() {
     assert_eq!(blanket_imports("use super::Leg;\n\n#[cfg(test)]\nmod tests {\n    use super::*;\n}\n"), [0_usize; 0]);
 }
 
+#[test]
+fn the_readme_names_every_reason_of_a_tally() {
+    let readme = read(&here("README.md"));
+    let reasons = sipconsent::platform::REASONS.iter().chain(&sipconsent::pipeline::captures::REASONS);
+    let missing: Vec<&str> =
+        reasons.map(|(reason, _)| *reason).filter(|reason| !readme.contains(&format!("`{reason}`"))).collect();
+    assert!(missing.is_empty(), "README.md does not name {missing:?}");
+}
+
 /// The long options that a help text lists.
 fn options(help: &str) -> Vec<String> {
     let mut options: Vec<String> = help

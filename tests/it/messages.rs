@@ -28,7 +28,7 @@ fn a_leg_shows_each_message_once_with_what_it_says() {
     let find = |call_id: &[u8]| legs(&report).find(|leg| leg.call_id.0.starts_with(call_id)).expect("the leg");
     let leg = find(b"byoc-23-");
     let ladder = leg.ladder.as_ref().expect("its messages");
-    let shown: Vec<(Option<u16>, Option<&str>, &str, bool, Option<&str>, u64)> = ladder
+    let shown: Vec<_> = ladder
         .messages
         .iter()
         .map(|message| {

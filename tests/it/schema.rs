@@ -25,7 +25,7 @@ fn misfits(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String>
             "$ref" => {
                 let pointer = wanted.as_str().and_then(|reference| reference.strip_prefix('#')).expect("a reference");
                 let target = root.pointer(pointer).unwrap_or_else(|| panic!("nothing at {pointer}"));
-                misfits(root, target, value, at).into_iter().for_each(|one| no(one));
+                misfits(root, target, value, at).into_iter().for_each(&mut no);
             }
             "type" => {
                 let types: Vec<&Value> = wanted.as_array().map_or_else(|| vec![wanted], |types| types.iter().collect());
@@ -57,7 +57,7 @@ fn misfits(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String>
             "properties" => {
                 for (key, schema) in wanted.as_object().expect("properties") {
                     if let Some(value) = value.get(key) {
-                        misfits(root, schema, value, &format!("{at}/{key}")).into_iter().for_each(|one| no(one));
+                        misfits(root, schema, value, &format!("{at}/{key}")).into_iter().for_each(&mut no);
                     }
                 }
             }
@@ -65,16 +65,16 @@ fn misfits(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String>
                 let described = schema["properties"].as_object();
                 for (key, value) in value.as_object().into_iter().flatten() {
                     if !described.is_some_and(|described| described.contains_key(key)) {
-                        misfits(root, wanted, value, &format!("{at}/{key}")).into_iter().for_each(|one| no(one));
+                        misfits(root, wanted, value, &format!("{at}/{key}")).into_iter().for_each(&mut no);
                     }
                 }
             }
             "items" => {
                 for (place, value) in value.as_array().into_iter().flatten().enumerate() {
-                    misfits(root, wanted, value, &format!("{at}/{place}")).into_iter().for_each(|one| no(one));
+                    misfits(root, wanted, value, &format!("{at}/{place}")).into_iter().for_each(&mut no);
                 }
             }
-            "allOf" => list(wanted).iter().flat_map(|one| misfits(root, one, value, at)).for_each(|one| no(one)),
+            "allOf" => list(wanted).iter().flat_map(|one| misfits(root, one, value, at)).for_each(&mut no),
             "anyOf" if !list(wanted).iter().any(fits) => no("fits nothing of anyOf".to_owned()),
             "oneOf" if list(wanted).iter().filter(|one| fits(one)).count() != 1 => {
                 let why: Vec<_> = list(wanted).iter().map(|one| misfits(root, one, value, at)).collect();

@@ -48,6 +48,33 @@ const CODECS: [&str; 22] = [
 /// Capabilities of a trunk that are publicly known.
 const CAPABILITIES: [&str; 2] = ["analytics:byoc", "recording:consent"];
 
+/// Parameters of the platform's error messages.
+const ERROR_PARAMETERS: [&str; 4] = ["permission", "permissions", "permissionsAndDivisions", "divisions"];
+
+/// Words of the platform's permissions (domain, entity, action) that have to do with recordings.
+const PERMISSION_WORDS: [&str; 20] = [
+    "recording",
+    "recordingSegment",
+    "screenRecording",
+    "orphan",
+    "annotation",
+    "media",
+    "metadata",
+    "analytics",
+    "conversationDetail",
+    "conversation",
+    "communication",
+    "call",
+    "quality",
+    "byoc",
+    "consent",
+    "view",
+    "viewSensitiveData",
+    "edit",
+    "delete",
+    "all",
+];
+
 /// Values that a consent field may have anywhere.
 const VALUES: [&str; 8] = ["true", "false", "yes", "no", "1", "0", "on", "off"];
 
@@ -196,10 +223,21 @@ impl Fields<'_, '_> {
             if let Some(glob) = files {
                 *glob = self.names.plain("files", glob.as_bytes());
             }
-            let LogFields { time, method, target, status, client, error_code, request_id, call_id, conversation_id } =
-                fields;
+            let LogFields {
+                time,
+                method,
+                target,
+                status,
+                client,
+                error_code,
+                request_id,
+                call_id,
+                conversation_id,
+                correlation_id,
+                user,
+            } = fields;
             let lists = [time, method, target, status, client, error_code, request_id, call_id, conversation_id];
-            for name in lists.into_iter().flatten() {
+            for name in lists.into_iter().chain([correlation_id, user]).flatten() {
                 *name = self.names.plain("field", name.as_bytes());
             }
             for path in recording_paths {
@@ -317,15 +355,49 @@ impl Fields<'_, '_> {
     }
 
     fn request(&self, request: &mut Request) {
-        let Request { at: _, method, target, escaped, status: _, client, error_code, source: _ } = request;
+        let Request {
+            at: _,
+            method,
+            target,
+            escaped,
+            status: _,
+            client,
+            error_code,
+            error_params,
+            user,
+            correlation_id,
+            answered_by: _,
+            source: _,
+        } = request;
         *method = self.names.word("method", method.as_bytes(), &METHODS);
         set(target, self.names.target(&target.0));
         *escaped = false;
-        if let Some(client) = client {
-            set(client, self.names.client(&client.0));
+        for who in client.iter_mut().chain(user) {
+            set(who, self.names.client(&who.0));
+        }
+        if let Some(id) = correlation_id {
+            set(id, self.names.identifier(&id.0));
+        }
+        if let Some(parameters) = error_params {
+            *parameters = std::mem::take(parameters)
+                .into_iter()
+                .map(|(name, value)| {
+                    (self.names.word("name", name.as_bytes(), &ERROR_PARAMETERS), self.permissions(value))
+                })
+                .collect();
         }
         if let Some(code) = error_code {
             set(code, self.names.code(&code.0));
+        }
+    }
+
+    /// Permissions of the platform stay, each word of them being one of its own; anything else is hidden.
+    fn permissions(&self, value: EvidenceText) -> EvidenceText {
+        let marks = |byte: &u8| matches!(byte, b':' | b',' | b' ' | b'[' | b']' | b'*');
+        let mut words = value.0.split(marks).filter(|word| !word.is_empty());
+        match words.all(|word| PERMISSION_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))) {
+            true => value,
+            false => EvidenceText(self.names.plain("value", &value.0).into_bytes()),
         }
     }
 

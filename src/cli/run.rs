@@ -162,7 +162,8 @@ fn redaction(args: &Audit) -> Result<Option<Key>, Stop> {
         None => {
             let mut bytes = vec![0; 32];
             let random = getrandom::fill(&mut bytes);
-            random.map_err(|error| Error::ReadKey { path: PathBuf::from("(random)"), cause: io::Error::other(error) })?;
+            random
+                .map_err(|error| Error::ReadKey { path: PathBuf::from("(random)"), cause: io::Error::other(error) })?;
             Ok(Key::new(bytes))
         }
     }

@@ -208,7 +208,11 @@ fn verdicts(report: &Value, again: &Report, named: bool) -> Point {
             differences.push(format!("{verdict}: the report counts {wrote}, the evidence gives {count}"));
         }
     }
-    let what = if named { format!("{legs} legs listed, and all counts") } else { "all counts; legs only with the key".to_owned() };
+    let what = if named {
+        format!("{legs} legs listed, and all counts")
+    } else {
+        "all counts; legs only with the key".to_owned()
+    };
     point("verdicts", what, &differences)
 }
 

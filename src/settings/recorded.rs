@@ -68,6 +68,8 @@ struct RecordedFields {
     request_id: Vec<String>,
     call_id: Vec<String>,
     conversation_id: Vec<String>,
+    correlation_id: Vec<String>,
+    user: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -126,7 +128,8 @@ impl Settings {
 fn trunk(trunk: RecordedTrunk) -> Result<Trunk, String> {
     let RecordedTrunk { name, kind, id, addresses, platform_addresses, hosts, capabilities } = trunk;
     let kinds = [TrunkKind::Byoc, TrunkKind::Standard];
-    let kind = kinds.into_iter().find(|known| known.name() == kind).ok_or_else(|| format!("no trunk is of kind {kind}"))?;
+    let kind =
+        kinds.into_iter().find(|known| known.name() == kind).ok_or_else(|| format!("no trunk is of kind {kind}"))?;
     let networks = |networks: Vec<Parsed<Network>>| networks.into_iter().map(|network| network.0).collect();
     let (addresses, platform_addresses) = (networks(addresses), networks(platform_addresses));
     Ok(Trunk { name, kind, id, addresses, platform_addresses, hosts, capabilities })
@@ -142,8 +145,32 @@ fn rule(rule: RecordedRule) -> Result<ConsentRule, String> {
 
 fn log(log: RecordedLog) -> AccessLog {
     let RecordedLog { files, timezone, fields, recording_paths } = log;
-    let RecordedFields { time, method, target, status, client, error_code, request_id, call_id, conversation_id } = fields;
-    let fields = LogFields { time, method, target, status, client, error_code, request_id, call_id, conversation_id };
+    let RecordedFields {
+        time,
+        method,
+        target,
+        status,
+        client,
+        error_code,
+        request_id,
+        call_id,
+        conversation_id,
+        correlation_id,
+        user,
+    } = fields;
+    let fields = LogFields {
+        time,
+        method,
+        target,
+        status,
+        client,
+        error_code,
+        request_id,
+        call_id,
+        conversation_id,
+        correlation_id,
+        user,
+    };
     AccessLog { files, timezone: timezone.map(|zone| zone.0), fields, recording_paths }
 }
 

@@ -50,6 +50,13 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// Carved evidence could not be written.
+    Carve {
+        /// The folder as named.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The worker threads could not be started.
     Threads {
         /// What the pool said.
@@ -85,6 +92,7 @@ impl fmt::Display for Error {
             }
             Self::ReadReport { path, .. } => write!(f, "cannot read report {}", path.display()),
             Self::ReadKey { path, .. } => write!(f, "cannot read the key {}", path.display()),
+            Self::Carve { path, .. } => write!(f, "cannot write carved evidence {}", path.display()),
             Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
             Self::Write { path: Some(path), .. } => write!(f, "cannot write report {}", path.display()),
             Self::Write { path: None, .. } => f.write_str("cannot write the report to standard output"),
@@ -95,7 +103,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Open { cause, .. }
+            Self::Carve { cause, .. }
+            | Self::Open { cause, .. }
             | Self::ReadConfig { cause, .. }
             | Self::ReadKey { cause, .. }
             | Self::ReadReport { cause, .. }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::carve;
+use crate::error::Error;
 use crate::evidence::{HashKind, Timestamp};
 use crate::report::model::Verdicts;
 use crate::report::show::Show;
-use crate::settings::Timezone;
+use crate::settings::{Settings, Timezone};
 
 const ABOUT: &str = "Says, for every call on a BYOC trunk, what consent its signalling carried and what the recording \
                      API answered";
@@ -114,6 +116,10 @@ pub(super) enum Command {
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
 
+    /// Copy the evidence of some calls into a small folder that gives the same verdicts
+    #[command(after_help = carve::EXIT_STATUS, after_long_help = format!("{}\n\n{}", carve::EXAMPLES, carve::EXIT_STATUS))]
+    Carve(carve::Carve),
+
     /// Propose a configuration from what the INVITEs of the evidence show
     #[command(after_help = INIT_EXAMPLES)]
     Init(Init),
@@ -165,15 +171,35 @@ pub(super) struct Reading {
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
     pub(super) clock_skew: ClockSkew,
 
-    /// Zone of log times that carry none: a name such as Asia/Singapore, or ±HH:MM
-    #[arg(long, value_name = "TZ", default_value = "UTC", value_parser = timezone)]
+    /// Zone of log times that carry none: a name such as Asia/Singapore, or ±HH:MM [default: UTC, and said]
+    #[arg(long, value_name = "TZ", value_parser = timezone)]
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
-    pub(super) log_timezone: Timezone,
+    pub(super) log_timezone: Option<Timezone>,
 
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Reading")]
     pub(super) threads: Option<u16>,
+}
+
+impl Reading {
+    /// How the evidence is read and judged.
+    pub(super) fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        settings.clock_skew_ns = self.clock_skew.0;
+        settings.from = self.from;
+        settings.to = self.to;
+        settings.log_timezone = self.log_timezone.clone();
+        Ok(settings)
+    }
+
+    /// The worker threads; `None` for one each core.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
 }
 
 /// The options of `show`.
@@ -402,13 +428,12 @@ fn timezone(text: &str) -> Result<Timezone, String> {
     text.parse()
 }
 
-/// A usage error of the command of that name, found after the arguments were read, in the words of its own.
-pub(super) fn usage(command: &str, message: impl std::fmt::Display) -> clap::Error {
-    let name = command;
+/// A usage error of a command found after the arguments were read, in the words of its own.
+pub(super) fn usage(command_name: &str, message: impl std::fmt::Display) -> clap::Error {
     let mut command = Cli::command();
     command.build();
-    match command.find_subcommand_mut(name) {
-        Some(command) => command.error(clap::error::ErrorKind::ValueValidation, message),
+    match command.find_subcommand_mut(command_name) {
+        Some(named) => named.error(clap::error::ErrorKind::ValueValidation, message),
         None => command.error(clap::error::ErrorKind::ValueValidation, message),
     }
 }
@@ -421,7 +446,7 @@ mod tests {
         let args = ["sipconsent", "audit"].into_iter().chain(args.split_whitespace());
         match Cli::try_parse_from(args) {
             Ok(Cli { command: Command::Audit(audit) }) => Ok(audit),
-            Ok(Cli { command }) => panic!("{command:?}"),
+            Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -436,7 +461,7 @@ mod tests {
         let audit = parse("evidence").expect("audit");
         assert_eq!(audit.reading.evidence, [PathBuf::from("evidence")]);
         assert_eq!(audit.reading.clock_skew, ClockSkew(2_000_000_000));
-        assert_eq!(audit.reading.log_timezone, Timezone::utc());
+        assert_eq!(audit.reading.log_timezone, None);
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
         assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
         assert!(
@@ -460,7 +485,7 @@ mod tests {
         assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
         assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
         assert_eq!((audit.reading.clock_skew, audit.reading.threads), (ClockSkew(90_000_000_000), Some(4)));
-        assert_eq!(audit.reading.log_timezone.name, "-03:30");
+        assert_eq!(audit.reading.log_timezone.map(|zone| zone.name).as_deref(), Some("-03:30"));
         assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
         assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
     }

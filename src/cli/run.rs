@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 
-use super::args::{self, Audit, Cli, Color, Command, Reading};
+use super::args::{self, Audit, Cli, Color, Command};
 use super::output::{Look, Output};
-use super::{Outcome, Stream, init, manual, show, verify};
+use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
@@ -40,6 +40,7 @@ fn run_with<O: Write, E: Write>(
     let outcome = match Cli::try_parse_from(args) {
         Ok(Cli { command }) => match command {
             Command::Audit(args) => audit(&args, out, err, auditor),
+            Command::Carve(args) => carve::run(&args, err),
             Command::Show(args) => show::show(&args, out, err),
             Command::Verify(args) => verify::verify(&args, out, err),
             Command::Init(args) => init::init(&args, out, err),
@@ -90,14 +91,12 @@ fn audit<O: Write, E: Write>(
     if args.reading.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
-    let mut settings = settings(&args.reading)?;
-    settings.hash = args.hash.into();
+    let settings = Settings { hash: args.hash.into(), ..args.reading.settings()? };
     known_trunks(args, &settings).map_err(usage)?;
     let key = redaction(args)?;
     let mut outputs = destinations(args, outputs)?;
 
-    let pipeline::Audit { mut report, failures } =
-        auditor(&args.reading.evidence, &settings, args.reading.threads.map(usize::from))?;
+    let pipeline::Audit { mut report, failures } = auditor(&args.reading.evidence, &settings, args.reading.threads())?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -140,18 +139,6 @@ fn audit<O: Write, E: Write>(
         line(err, &format!("sipconsent: {}; written to {}", figures(&report), written.join(", ")));
     }
     Ok(outcome)
-}
-
-pub(super) fn settings(reading: &Reading) -> Result<Settings, Error> {
-    let mut settings = match &reading.config {
-        Some(path) => Settings::read(path)?,
-        None => Settings::default(),
-    };
-    settings.clock_skew_ns = reading.clock_skew.0;
-    settings.from = reading.from;
-    settings.to = reading.to;
-    settings.log_timezone = reading.log_timezone.clone();
-    Ok(settings)
 }
 
 /// The key of `--redact`: that of the file named, else a random one that nobody keeps.
@@ -278,9 +265,16 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Unrecognised { .. } => {
             Some("in a folder that is named it would be listed as unrecognised and passed over")
         }
+        Error::Carve { cause, .. } if cause.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            Some("carving fills a new folder")
+        }
         Error::Threads { .. } => Some("try fewer --threads"),
         Error::ReadReport { .. } => Some("verify takes a report of --format json"),
-        Error::Config { .. } | Error::Open { .. } | Error::ReadConfig { .. } | Error::Write { .. } => None,
+        Error::Carve { .. }
+        | Error::Config { .. }
+        | Error::Open { .. }
+        | Error::ReadConfig { .. }
+        | Error::Write { .. } => None,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::io::Write;
 
 use super::args::ShowLeg;
-use super::run::{Stop, colored, complain, line, settings, to_stdout};
+use super::run::{Stop, colored, complain, line, to_stdout};
 use super::{Outcome, Stream};
 use crate::evidence::HashKind;
 use crate::pipeline;
 use crate::report::model::Leg;
 use crate::report::show::{Listing, Show as Legs};
 use crate::report::text::{self, Found};
+use crate::settings::Settings;
 
 /// Near Call-IDs that are named when one is not found.
 const NEAR: usize = 8;
@@ -20,11 +21,10 @@ pub(super) fn show<O: Write, E: Write>(
     out: &mut Stream<O>,
     err: &mut Stream<E>,
 ) -> Result<Outcome, Stop> {
-    let mut settings = settings(&args.reading)?;
-    settings.hash = HashKind::None;
+    let settings = Settings { hash: HashKind::None, ..args.reading.settings()? };
     // Which leg is meant is known only when all are: a Call-ID may be named by its beginning.
     let begins = |leg: &Leg| text::may_be(leg, &args.call_id);
-    let threads = args.reading.threads.map(usize::from);
+    let threads = args.reading.threads();
     let audit = pipeline::audit_with_messages(&args.reading.evidence, &settings, threads, Some(&begins))?;
     for failure in &audit.failures {
         complain(err, failure);

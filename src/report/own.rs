@@ -7,6 +7,9 @@ use super::csv;
 /// The title of reports for people.
 pub const TITLE: &str = "Recording consent and recording requests, as the evidence shows them";
 
+/// The word for such a file in the evidence list.
+pub const FORMAT: &str = "sipconsent_report";
+
 /// What every JSON of this program says first of itself.
 const SCHEMA: &str = "\"sipconsent.";
 

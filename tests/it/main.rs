@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 /// Every case of fixtures/calls through one check.
 mod calls;
+mod carve;
 /// Help, usage errors, exit status, files written, streams.
 mod cli;
 /// Tallies and sums of every fixture.
@@ -14,6 +15,8 @@ mod conservation;
 mod determinism;
 /// The same packets in every link layer and tunnel.
 mod encapsulated;
+/// One incident logged in every format.
+mod formats;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
 /// The recorded incident, whole.
@@ -24,3 +27,5 @@ mod load;
 mod messages;
 /// The JSON Schema of the report, against the reports.
 mod schema;
+/// Reports held against their evidence, and reports among it.
+mod verify;

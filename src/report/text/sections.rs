@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::super::escape;
-use super::super::own::TITLE;
 use super::super::model::{Evidence, Outcome, Pointer, Trunk, UnboundRefusal};
+use super::super::own::{self, TITLE};
 use super::layout::{FAINT, GRAVE, Label, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted, leg};
 use crate::settings::{ConsentRule, RuleDirection};
@@ -351,7 +351,8 @@ pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> i
 
 fn file(sheet: &Sheet<'_>, source: &Evidence) -> Phrase {
     let mut text = match (source.kind, source.format) {
-        ("unrecognised", Some(_)) => "a report of sipconsent, set aside".to_owned(),
+        ("unrecognised", Some(own::FORMAT)) => "a report of sipconsent, set aside".to_owned(),
+        ("unrecognised", Some(format)) => format!("{format}, a format that is not read"),
         ("unrecognised", None) => "not recognised, so not read".to_owned(),
         (kind, Some(format)) => format!("{}, {format}", kind.replace('_', " ")),
         (kind, None) => kind.replace('_', " "),

@@ -14,7 +14,7 @@ use crate::report::model::{self, Report};
 use crate::report::redact;
 use crate::report::show::{Listing, Show};
 use crate::report::{escape, json};
-use crate::settings::Settings;
+use crate::settings::{Settings, Timezone};
 
 /// Differences that are named for one point; more are counted.
 const NAMED: usize = 5;
@@ -86,7 +86,12 @@ fn unverified(name: &'static str) -> Point {
 
 /// The settings to audit with again, and whether the report says all of them.
 fn settings(args: &Verify, report: &Value, redacted: bool) -> Result<(Settings, Result<(), String>), Stop> {
-    let recorded = Settings::recorded(&report["settings"]);
+    let mut recorded = Settings::recorded(&report["settings"]);
+    if let Ok(settings) = &mut recorded
+        && said_utc(report)
+    {
+        settings.log_timezone.get_or_insert_with(Timezone::utc);
+    }
     if !redacted {
         return Ok(match recorded {
             Ok(settings) => (settings, Ok(())),
@@ -111,6 +116,13 @@ fn settings(args: &Verify, report: &Value, redacted: bool) -> Result<(Settings, 
             (own, if needed { Err(why.to_owned()) } else { Ok(()) })
         }
     })
+}
+
+/// Whether the zone of logs that carry none was said to be UTC, and not assumed: the sources tell.
+fn said_utc(report: &Value) -> bool {
+    let tables = list(&report["settings"]["access_logs"]);
+    let zone = |source: &Value| source["timezone"]["zone"] == "UTC" && source["timezone"]["from"] == "configured";
+    tables.iter().all(|table| table["timezone"].is_null()) && list(&report["evidence"]).iter().any(zone)
 }
 
 fn list(value: &Value) -> &[Value] {

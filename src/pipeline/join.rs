@@ -15,23 +15,25 @@
 //! |---|---|
 //! | `tcp_gap` | bytes of a connection that carries SIP were not captured |
 //! | `tcp_overlap` | segments of such a connection say different bytes of the same place |
+//! | `limit_message` | a message on a stream, in WebSocket frames or compressed in HEP has more bytes than are read of one |
 //! | `no_content_length` | a SIP message on a stream does not say how long it is |
 //! | `lost_fragment` | a part of a fragmented packet was not captured |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
 //! | `websocket_compressed` | a WebSocket message is compressed and not read |
 //! | `bad_hep` | a HEP packet is cut or contradicts itself |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::gather::{
-    Connection, Gathered, Guess, Held, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame, join as join_parts,
+    Connection, Gathered, Guess, Held, Incomplete, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame,
+    join as join_parts,
 };
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{self, Extracted, Keep, Seen};
 use crate::facts::{Hop, SignallingBatch, Transport};
-use crate::net::fragment::{self, Joined};
+use crate::net::fragment::Joined;
 use crate::net::tcp::{self, Piece, Run, Stream};
 use crate::net::{self, Ends, Packet, hep, websocket};
 use crate::sip::{self, Extent, HeaderEnd, framing};
@@ -40,7 +42,7 @@ use crate::sip::{self, Extent, HeaderEnd, framing};
 const CONNECTIONS_AT_ONCE: usize = 64;
 
 /// A TLS connection: nothing of it can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsConnection {
     /// The time of its first TLS packet.
     pub first: Timestamp,
@@ -50,6 +52,8 @@ pub struct TlsConnection {
     pub hop: Hop,
     /// Packets with payload.
     pub packets: u64,
+    /// The server name that the client asked for (RFC 6066 §3); empty where none was captured.
+    pub server_name: Vec<u8>,
 }
 
 /// What the captures together hold.
@@ -61,6 +65,23 @@ pub(crate) struct Union {
     pub(crate) effects: BTreeMap<SourceId, Effect>,
     /// TLS connections, by time.
     pub(crate) tls: Vec<TlsConnection>,
+    /// For a packet that completed something, the packets that something was made of; filled in as [`Trace`] says.
+    pub(crate) made_of: MadeOf,
+}
+
+/// The packets that messages and packets were put together of, by the packet that completed them.
+pub(crate) type MadeOf = BTreeMap<Locus, BTreeSet<Locus>>;
+
+/// Whether to remember what was put together of what: those who copy packets out of a capture ask it, an audit does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trace {
+    /// Not at all.
+    #[default]
+    Nothing,
+    /// The fragments and segments of each message.
+    Messages,
+    /// All segments of each connection that carries messages.
+    Connections,
 }
 
 /// What is known of one source's packets after the join.
@@ -72,8 +93,8 @@ pub(crate) struct Effect {
 }
 
 /// Puts together what the captures kept.
-pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep) -> Union {
-    let mut reader = Reader::new(keep);
+pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Trace) -> Union {
+    let mut reader = Reader::new(keep, trace);
     let mut packets = Vec::new();
     let mut incomplete = Vec::new();
     let mut connections: BTreeMap<Ends, Merged> = BTreeMap::new();
@@ -83,7 +104,7 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep) -> Union {
         incomplete.extend(gathered.incomplete);
         for (key, connection) in gathered.connections {
             for used in &connection.tls {
-                tls.push((key, *used, source));
+                tls.push((key, used.clone(), source));
                 *reader.effects.entry(source).or_default().segments.entry("tls").or_default() += used.packets;
             }
             if !connection.held.is_empty() {
@@ -94,31 +115,36 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep) -> Union {
     complete(incomplete, &mut packets, &mut reader);
     packets.sort_by_key(|packet| (packet.at, packet.locus));
     for packet in &packets {
+        reader.trace(packet.locus, || packet.parts.iter().copied());
         if let Some((key, held, bytes)) = reader.packet(packet) {
             connections.entry(key).or_default().push(held, bytes);
         }
     }
-    let mut union = Union { batches: Vec::new(), effects: reader.effects, tls: tls_connections(tls) };
+    let mut union =
+        Union { batches: Vec::new(), effects: reader.effects, tls: tls_connections(tls), made_of: reader.made_of };
     let connections: Vec<(Ends, Merged)> = connections.into_iter().collect();
-    let read: Vec<(SignallingBatch, BTreeMap<SourceId, Effect>)> = connections
+    let read: Vec<(SignallingBatch, BTreeMap<SourceId, Effect>, MadeOf)> = connections
         .into_par_iter()
         .chunks(CONNECTIONS_AT_ONCE)
         .map(|some| {
-            let mut reader = Reader::new(keep);
+            let mut reader = Reader::new(keep, trace);
             for (key, merged) in some {
                 reader.connection(&key, &merged);
             }
             reader.batch.shrink();
-            (reader.batch, reader.effects)
+            (reader.batch, reader.effects, reader.made_of)
         })
         .collect();
-    let own = (reader.batch, BTreeMap::new());
-    for (batch, effects) in std::iter::once(own).chain(read) {
+    let own = (reader.batch, BTreeMap::new(), MadeOf::new());
+    for (batch, effects, made_of) in std::iter::once(own).chain(read) {
         if !batch.is_empty() {
             union.batches.push(batch);
         }
         for (source, effect) in effects {
             union.effects.entry(source).or_default().merge(effect);
+        }
+        for (locus, parts) in made_of {
+            union.made_of.entry(locus).or_default().extend(parts);
         }
     }
     union
@@ -134,16 +160,17 @@ impl Effect {
 }
 
 /// Packets whose parts lie in several captures; what stays incomplete is handed on as far as it goes.
-fn complete(mut incomplete: Vec<(fragment::Id, Vec<Part>)>, packets: &mut Vec<Reassembled>, reader: &mut Reader<'_>) {
+fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, reader: &mut Reader<'_>) {
     let first = |parts: &[Part]| parts.iter().map(|part| (part.at, part.locus)).min();
-    incomplete.sort_by_key(|(id, parts)| (*id, first(parts)));
+    incomplete.sort_by_key(|packet| (packet.id, first(&packet.parts)));
     let mut rest = incomplete.into_iter().peekable();
-    while let Some((id, mut parts)) = rest.next() {
+    while let Some(Incomplete { id, mut parts, mut contradicts }) = rest.next() {
         let began = first(&parts).map_or(0, |(at, _)| at.ns);
-        while let Some((_, more)) = rest.next_if(|(next, more)| {
-            *next == id && first(more).is_some_and(|(at, _)| at.ns.saturating_sub(began) <= PENDING_NS)
+        while let Some(more) = rest.next_if(|next| {
+            next.id == id && first(&next.parts).is_some_and(|(at, _)| at.ns.saturating_sub(began) <= PENDING_NS)
         }) {
-            parts.extend(more);
+            parts.extend(more.parts);
+            contradicts &= more.contradicts;
         }
         parts.sort_by_key(|part| (part.at, part.locus));
         let Some(last) = parts.last().map(|part| part.locus) else { continue };
@@ -155,10 +182,16 @@ fn complete(mut incomplete: Vec<(fragment::Id, Vec<Part>)>, packets: &mut Vec<Re
         };
         if !whole {
             let count = parts.len();
-            let effect = reader.effects.entry(last.source).or_default();
-            effect.anomalies.note("lost_fragment", Some(last.record), || {
-                format!("{count} fragments captured of a packet, not all")
-            });
+            let anomalies = &mut reader.effects.entry(last.source).or_default().anomalies;
+            if contradicts {
+                anomalies.note("fragment_overlap", Some(last.record), || {
+                    format!("{count} fragments say other bytes than a packet that was complete before them")
+                });
+            } else {
+                anomalies.note("lost_fragment", Some(last.record), || {
+                    format!("{count} fragments captured of a packet, not all")
+                });
+            }
         }
         let Some(packet) = packet else { continue };
         if packet.conflict {
@@ -168,7 +201,8 @@ fn complete(mut incomplete: Vec<(fragment::Id, Vec<Part>)>, packets: &mut Vec<Re
             });
         }
         let Some(at) = at else { continue };
-        packets.push(Reassembled { at, locus: last, packet });
+        let parts = parts.iter().map(|part| part.locus).collect();
+        packets.push(Reassembled { at, locus: last, parts, packet });
     }
 }
 
@@ -186,11 +220,14 @@ fn tls_connections(mut uses: Vec<(Ends, TlsUse, SourceId)>) -> Vec<TlsConnection
             Some((_, _, connection)) => {
                 connection.last = connection.last.max(used.last);
                 connection.packets += used.packets;
+                if connection.server_name.is_empty() {
+                    connection.server_name = used.server_name;
+                }
             }
             None => {
                 let ends = if used.turned { key.turned() } else { key };
-                let connection =
-                    TlsConnection { first: used.first, last: used.last, hop: ends.hop(), packets: used.packets };
+                let TlsUse { first, last, packets, server_name, .. } = used;
+                let connection = TlsConnection { first, last, hop: ends.hop(), packets, server_name };
                 found.push((key, used.initial, connection));
             }
         }
@@ -299,11 +336,25 @@ struct Reader<'k> {
     keep: &'k Keep,
     batch: SignallingBatch,
     effects: BTreeMap<SourceId, Effect>,
+    trace: Trace,
+    made_of: MadeOf,
+    /// A packet that stands for all of the connection being read.
+    connection: Option<Locus>,
 }
 
 impl<'k> Reader<'k> {
-    fn new(keep: &'k Keep) -> Self {
-        Self { keep, batch: SignallingBatch::default(), effects: BTreeMap::new() }
+    fn new(keep: &'k Keep, trace: Trace) -> Self {
+        let batch = SignallingBatch::default();
+        Self { keep, batch, effects: BTreeMap::new(), trace, made_of: MadeOf::new(), connection: None }
+    }
+
+    /// Remembers what the thing that `completed` completed was made of.
+    fn trace<I: Iterator<Item = Locus>>(&mut self, completed: Locus, parts: impl FnOnce() -> I) {
+        if self.trace != Trace::Nothing {
+            let made_of = self.made_of.entry(completed).or_default();
+            made_of.extend(parts());
+            made_of.extend(self.connection);
+        }
     }
 
     fn note(&mut self, code: &'static str, locus: Locus, detail: impl FnOnce() -> String) {
@@ -357,6 +408,14 @@ impl<'k> Reader<'k> {
         let directions = [false, true].map(|turned| (turned, merged.streams(turned)));
         let all = || directions.iter().flat_map(|(_, (_, streams))| streams);
         let Some(common) = all().find_map(protocol) else { return };
+        if self.trace == Trace::Connections {
+            let loci = || merged.held.iter().map(|held| held.locus);
+            self.connection = None;
+            if let Some(first) = loci().min() {
+                self.trace(first, loci);
+                self.connection = Some(first);
+            }
+        }
         for (turned, (held, streams)) in &directions {
             let hop = if *turned { key.turned() } else { *key }.hop();
             for stream in streams {
@@ -437,6 +496,10 @@ impl<'k> Reader<'k> {
                 "the message ends where another starts, or where nothing follows".to_owned()
             });
         }
+        self.trace(locus, || stream.gave(run, framed.start, framed.end));
+        if framed.ending == framing::Ending::Limit {
+            self.note("limit_message", locus, || too_long(framing::MAX_MESSAGE_BYTES as u64));
+        }
         let believed = believed(stream, run, framed.start, framed.end);
         let is_whole = matches!(framed.ending, framing::Ending::Stated | framing::Ending::Unstated);
         let truncated = !is_whole || believed < framed.end;
@@ -458,6 +521,7 @@ impl<'k> Reader<'k> {
                 let end_believed = believed(stream, run, start, end);
                 if let (Some(first), Some(completed)) = (run.mark(start), run.completed(start, end)) {
                     let packet = run.bytes.get(start..end_believed).unwrap_or_default();
+                    self.trace(completed.locus, || stream.gave(run, start, end));
                     self.hep(packet, end_believed < start + length, first.at, completed.locus);
                 }
                 covered.push((run.offset + start as u64, run.offset + end as u64));
@@ -543,6 +607,7 @@ impl<'k> Reader<'k> {
                     bytes: Vec::new(),
                     at: first.at,
                     completed: (completed.at, completed.locus),
+                    parts: BTreeSet::new(),
                     unreadable: frame.compressed,
                     cut: false,
                 });
@@ -551,6 +616,9 @@ impl<'k> Reader<'k> {
         }
         // A continuation of what was not seen is passed over.
         let Some(message) = open.as_mut() else { return };
+        if self.trace != Trace::Nothing {
+            message.parts.extend(stream.gave(run, start, end.min(run.bytes.len())));
+        }
         message.completed = message.completed.max((completed.at, completed.locus));
         let there = believed(stream, run, from.min(run.bytes.len()), end.min(run.bytes.len()));
         let room = websocket::MAX_MESSAGE_BYTES.saturating_sub(message.bytes.len());
@@ -558,7 +626,12 @@ impl<'k> Reader<'k> {
         if !message.cut && !message.unreadable {
             websocket::unmask(payload.get(..room).unwrap_or(payload), frame.mask, &mut message.bytes);
         }
-        message.cut |= there < end || payload.len() > room;
+        // Behind a cut nothing is added, so that the limit is met once.
+        let is_too_long = payload.len() > room && !message.cut && !message.unreadable;
+        message.cut |= there < end || is_too_long;
+        if is_too_long {
+            self.note("limit_message", completed.locus, || too_long(websocket::MAX_MESSAGE_BYTES as u64));
+        }
         if frame.last {
             self.unwrapped(open.take(), false, hop);
         }
@@ -569,6 +642,7 @@ impl<'k> Reader<'k> {
         let Some(message) = message.filter(|message| !message.unreadable) else { return };
         if sip::looks_like_sip(&message.bytes) {
             let (_, locus) = message.completed;
+            self.trace(locus, || message.parts.iter().copied());
             let truncated = cut || message.cut;
             let seen = Seen { at: message.at, locus, hop, transport: Transport::WebSocket, truncated };
             self.message(&message.bytes, seen);
@@ -576,11 +650,17 @@ impl<'k> Reader<'k> {
     }
 }
 
+/// What is said of a message that is longer than any that is read.
+fn too_long(limit: u64) -> String {
+    format!("a message has more than {limit} bytes; what is beyond is not read")
+}
+
 /// A WebSocket message being put together.
 struct Unwrapped {
     bytes: Vec<u8>,
     at: Timestamp,
     completed: (Timestamp, Locus),
+    parts: BTreeSet<Locus>,
     unreadable: bool,
     cut: bool,
 }
@@ -622,6 +702,9 @@ pub(crate) fn hep(
             }
             // An agent may have cut what it sent on without saying so.
             let truncated = inner.truncated || !ends_header(&inner.bytes);
+            if inner.limited {
+                anomalies.note("limit_message", Some(locus.record), || too_long(hep::MAX_INFLATED));
+            }
             let at = inner.at.unwrap_or(at);
             let seen = Seen { at, locus, hop: inner.hop, transport: inner.transport, truncated };
             extract::signalling(&inner.bytes, seen, keep, batch, anomalies);

@@ -9,6 +9,7 @@ pub mod gather;
 pub mod join;
 pub mod logs;
 mod source;
+mod trail;
 
 use std::path::PathBuf;
 
@@ -18,16 +19,19 @@ use crate::call::identity::{Binding, Identity, Unbound};
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Locus, SourceId, Timestamp};
+use crate::evidence::{self, Locus, Source, SourceId, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
-use crate::settings::{Network, Settings, TrunkKind};
+use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
 use crate::verdict::{self, BoundRequest, Consent, State};
 
 use source::{Read, SourceTask};
+
+pub use join::Trace;
+pub use trail::{Choice, Trail};
 
 /// What an audit gives.
 #[derive(Debug)]
@@ -47,25 +51,84 @@ pub struct Audit {
 /// When a named input does not exist or cannot be opened, before anything is read, and when threads cannot be started.
 /// A source that fails later is one of [`Audit::failures`].
 pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<Audit, Error> {
+    follow(evidence, settings, threads, None).map(|(audit, _)| audit)
+}
+
+/// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
+///
+/// # Errors
+///
+/// As [`audit`].
+pub fn trace(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    choice: &Choice<'_>,
+) -> Result<(Audit, Trail), Error> {
+    follow(evidence, settings, threads, Some(choice))
+}
+
+fn follow(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    choice: Option<&Choice<'_>>,
+) -> Result<(Audit, Trail), Error> {
     let sources = evidence::collect(evidence)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
-        .build()
-        .map_err(|error| Error::Threads { message: error.to_string() })?;
+    let pool = workers(threads)?;
     let keep = Keep::new(settings);
+    let read = read(sources, settings, &keep, &pool);
+    Ok(pool.install(|| conclude(read, settings, &keep, choice)))
+}
+
+/// Every SIP message of the evidence, of all transports, in batches that follow no order: what is known before anything
+/// is concluded. Messages that show no Call-ID are not among them.
+///
+/// # Errors
+///
+/// As [`audit`]; a source that fails later gives what was read of it.
+pub fn signalling(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+) -> Result<Vec<SignallingBatch>, Error> {
+    let sources = evidence::collect(evidence)?;
+    let pool = workers(threads)?;
+    let keep = Keep::new(settings);
+    let mut batches: Vec<SignallingBatch> = Vec::new();
+    let mut gathered = Vec::new();
+    for (source, rank) in read(sources, settings, &keep, &pool).into_iter().zip(0..) {
+        batches.extend(source.batches);
+        gathered.push((SourceId(rank), source.gathered));
+    }
+    batches.extend(pool.install(|| join::union(gathered, &keep, Default::default())).batches);
+    Ok(batches)
+}
+
+/// Reads every source, as far as it goes on its own.
+fn read(sources: Vec<Source>, settings: &Settings, keep: &Keep, pool: &rayon::ThreadPool) -> Vec<Read> {
     let limits = gather::Limits::of(sources.len());
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
         .zip(0..)
-        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, &keep, limits))
+        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, keep, limits))
         .collect();
-    evidence::work(&pool, &tasks);
-    let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
-    Ok(pool.install(|| conclude(read, settings, &keep)))
+    evidence::work(pool, &tasks);
+    tasks.into_iter().map(SourceTask::finish).collect()
+}
+
+/// The workers of one run: `threads`, or one for each core.
+///
+/// # Errors
+///
+/// When the system gives no threads.
+pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    builder.build().map_err(|error| Error::Threads { message: error.to_string() })
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
+fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&Choice<'_>>) -> (Audit, Trail) {
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -83,7 +146,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         accounts.push(source.account);
     }
 
-    let joined = join::union(gathered, keep);
+    let joined = join::union(gathered, keep, choice.map(|choice| choice.trace).unwrap_or_default());
     batches.extend(joined.batches);
     for (source, effect) in joined.effects {
         if let Some(account) = accounts.get_mut(source.0 as usize) {
@@ -192,7 +255,13 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep) -> Audit {
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
     });
-    Audit { report, failures }
+    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, &identity, &joined.made_of));
+    (Audit { report, failures }, trail.unwrap_or_default())
+}
+
+/// Whether a TLS server's name is one of the trunk's hosts.
+fn names(trunk: &Trunk, server_name: &[u8]) -> bool {
+    !server_name.is_empty() && trunk.hosts.iter().any(|host| pattern::fits_host(host.as_bytes(), server_name))
 }
 
 /// What is encrypted, by trunk.
@@ -213,7 +282,8 @@ impl Hidden {
             let trunks = || settings.trunks.iter();
             let place = trunks()
                 .position(|trunk| touches(&trunk.platform_addresses))
-                .or_else(|| trunks().position(|trunk| touches(&trunk.addresses)));
+                .or_else(|| trunks().position(|trunk| touches(&trunk.addresses)))
+                .or_else(|| trunks().position(|trunk| names(trunk, &connection.server_name)));
             let Some(place) = place else { continue };
             if let Some(unseen) = hidden.trunks.get_mut(place) {
                 unseen.tls_connections += 1;

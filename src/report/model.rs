@@ -469,6 +469,7 @@ pub struct Request {
     pub answered_by: Option<AnsweredBy>,
     /// The recordings that a batch could not hand out, as its logged body says whatever the status was. Only present
     /// where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub batch_errors: Vec<BatchError>,
     /// The log line. Written last.
     #[serde(skip)]

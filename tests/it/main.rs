@@ -18,3 +18,5 @@ mod encapsulated;
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
+/// The recorded incident, captured otherwise.
+mod metamorphic;

@@ -3,7 +3,8 @@
 //!
 //! `tests/tshark.tsv` lists every difference there is, with the reason. A difference that is not listed fails the test,
 //! and so does one that is listed and gone. Where tshark is absent the test says so in one line and passes, unless
-//! `CI` or `SIPCONSENT_REQUIRE_TSHARK` is set. The list holds for tshark 4.0, Debian 12's.
+//! `CI` or `SIPCONSENT_REQUIRE_TSHARK` is set; the captures of the corpus are compared where the corpus is (see
+//! `tests/corpus.rs`). The list holds for tshark 4.0, Debian 12's.
 
 #[expect(dead_code, reason = "shared with the other test target, which uses all of it")]
 #[path = "it/support/mod.rs"]
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use sipconsent::facts::StartLine;
+use sipconsent::facts::{Method, StartLine};
 use sipconsent::{Settings, pipeline};
 
 use support::{folders, here, read};
@@ -112,12 +113,13 @@ fn theirs(path: &Path) -> Vec<Message> {
         let value = || attribute(line, "value").map(unhex).unwrap_or_default();
         let text = || String::from_utf8_lossy(&value()).into_owned();
         match name {
-            "Method" | "Status-Code" if message.start.is_empty() => message.start = text(),
+            "Status-Code" if message.start.is_empty() => message.start = text(),
+            "Method" if message.start.is_empty() => message.start = known(text()),
             "CSeq.seq" if message.cseq.is_empty() => {
                 message.cseq = attribute(line, "show").unwrap_or_default().to_owned();
             }
             "CSeq.method" if !message.cseq.contains(' ') => {
-                let _ = write!(message.cseq, " {}", text());
+                let _ = write!(message.cseq, " {}", known(text()));
             }
             // The bytes are the whole row's.
             "Call-ID" if message.call_id.is_empty() => {
@@ -129,6 +131,11 @@ fn theirs(path: &Path) -> Vec<Message> {
         }
     }
     messages
+}
+
+/// A method by its name; the program tells apart those that matter to it, all others are one.
+fn known(method: String) -> String {
+    Method::of(method.as_bytes()).name().to_owned()
 }
 
 fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
@@ -209,7 +216,22 @@ fn fixtures(folder: &Path) -> Vec<(String, PathBuf)> {
     captures
 }
 
-/// The differences that are listed.
+/// The captures of the corpus, where it is.
+fn corpus() -> Option<Vec<(String, PathBuf)>> {
+    let set = std::env::var_os("SIPCONSENT_CORPUS").map(PathBuf::from);
+    let folder = set.unwrap_or_else(|| here("../shared/corpus"));
+    let mut captures = Vec::new();
+    for kind in ["odd", "sip"] {
+        for entry in std::fs::read_dir(folder.join(kind)).ok()? {
+            let path = entry.ok()?.path();
+            captures.push((format!("{kind}/{}", path.file_name()?.to_string_lossy()), path));
+        }
+    }
+    captures.sort();
+    Some(captures)
+}
+
+/// The differences that are listed: those of the corpus, and those of the fixtures.
 fn listed() -> Differences {
     let mut rows = Differences::new();
     for (number, line) in (1..).zip(read(&here("tests/tshark.tsv")).lines()) {
@@ -223,6 +245,10 @@ fn listed() -> Differences {
         rows.entry(((*capture).to_owned(), reader)).or_default().extend(messages.split(' ').map(str::to_owned));
     }
     rows
+}
+
+fn is_of_the_corpus(name: &str) -> bool {
+    name.starts_with("odd/") || name.starts_with("sip/")
 }
 
 /// What is found and not listed, and what is listed and not found.
@@ -256,7 +282,17 @@ fn every_sip_message_is_what_tshark_sees_but_for_the_listed_differences() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let unexpected = unexpected(&compare_all(fixtures(folder.path())), &listed());
+    let mut captures = fixtures(folder.path());
+    let mut listed = listed();
+    match corpus() {
+        Some(corpus) => captures.extend(corpus),
+        None => {
+            assert!(!is_set("CI") && !is_set("SIPCONSENT_REQUIRE_CORPUS"), "no corpus: set SIPCONSENT_CORPUS");
+            say("no corpus: only the fixtures were compared");
+            listed.retain(|(name, _), _| !is_of_the_corpus(name));
+        }
+    }
+    let unexpected = unexpected(&compare_all(captures), &listed);
     assert!(unexpected.is_empty(), "{} differences:\n{}", unexpected.len(), unexpected.join("\n"));
 }
 

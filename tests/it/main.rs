@@ -21,3 +21,5 @@ mod hostile;
 mod incident;
 /// Generated loads, whose truth their generator knows.
 mod load;
+/// The recorded incident, captured otherwise.
+mod metamorphic;

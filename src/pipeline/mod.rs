@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::call::identity::{Binding, Identity, Unbound};
+use crate::call::media::Claims;
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
@@ -165,7 +166,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&C
             account.anomalies.note(gap.kind.reason(), Some(gap.locus.record), detail);
         }
     }
-    let untied = call::media::tie(flows.finish(), &mut legs);
+    let claims = Claims::of(&legs);
+    let untied = call::media::tie(flows.finish(&claims.breaks()), claims, &mut legs);
     for flow in &untied {
         for run in &flow.runs {
             for (source, count) in &run.captured {

@@ -3,20 +3,47 @@
 //! A copy is the same message between the same two addresses: sent again, seen by a second tap, or given twice. Keeps:
 //! messages that say different things of consent are never copies of each other.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 
 use super::dialog::Seed;
+use crate::evidence::Locus;
 use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time stands, with the first whole copy's content and record.
-pub(super) fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<'a>> {
+pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
+    // Most legs have no copies at all.
+    let few = captured.len() <= FEW;
+    let mut others = captured.iter().enumerate();
+    if few && !others.any(|(place, message)| captured.iter().take(place).any(|known| is_copy(known, message))) {
+        return Cow::Borrowed(captured);
+    }
+    Cow::Owned(without_copies_telling(captured, |_, _| {}))
+}
+
+/// Messages that are compared each with each.
+const FEW: usize = 24;
+
+/// The same, telling of every message that stays and of every copy its place among those that stay.
+pub(super) fn without_copies_telling<'a>(
+    captured: &[Signalling<'a>],
+    mut tell: impl FnMut(usize, Locus),
+) -> Vec<Signalling<'a>> {
     let mut messages: Vec<Signalling<'a>> = Vec::with_capacity(captured.len());
-    if captured.len() <= 24 {
+    if captured.len() <= FEW {
         for message in captured {
-            match messages.iter_mut().find(|known| is_copy(known, message)) {
-                Some(known) => keep_better(known, message),
-                None => messages.push(*message),
+            let copy = messages.iter_mut().enumerate().find(|(_, known)| is_copy(known, message));
+            match copy {
+                Some((place, known)) => {
+                    tell(place, message.locus);
+                    keep_better(known, message);
+                }
+                None => {
+                    tell(messages.len(), message.locus);
+                    messages.push(*message);
+                }
             }
         }
         return messages;
@@ -30,8 +57,10 @@ pub(super) fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<
             .iter()
             .rev()
             .take(64)
-            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)));
-        match copy.and_then(|index| messages.get_mut(*index)) {
+            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)))
+            .copied();
+        tell(copy.unwrap_or(messages.len()), message.locus);
+        match copy.and_then(|index| messages.get_mut(index)) {
             Some(known) => keep_better(known, message),
             None => {
                 alike.push(messages.len());
@@ -53,7 +82,8 @@ fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
 /// (RFC 3261 §17.1.3, §17.2.3), so what is alike in them and in its start line is a copy; a field that the cut took
 /// away is taken as alike. Requests that say different things of consent are never copies.
 fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
-    if known.hop != message.hop || start_key(known) != start_key(message) || known.transport != message.transport {
+    // The cheapest first: most messages of a leg differ in their start line.
+    if start_key(known) != start_key(message) || known.transport != message.transport || known.hop != message.hop {
         return false;
     }
     if known.fingerprint == message.fingerprint {

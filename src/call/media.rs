@@ -104,9 +104,12 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
             let Some(stream) = legs.get_mut(owner.leg).and_then(|leg| leg.streams.get_mut(owner.stream)) else {
                 continue;
             };
-            stream.behind_nat |= by_source;
+            let is_moved = by_source || stream.names_both_sides() && !stream.names(key.source.ip());
             let place = *places.entry((owner.leg, owner.stream, flow)).or_insert_with(|| {
                 stream.flows.push(MediaFlow { key, runs: Vec::new() });
+                if is_moved {
+                    stream.behind_nat.push(run.first_record);
+                }
                 stream.flows.len() - 1
             });
             if let Some(known) = stream.flows.get_mut(place) {

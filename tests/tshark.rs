@@ -206,20 +206,46 @@ fn compare_all(captures: Vec<(String, PathBuf)>) -> Differences {
     found.into_inner().expect("no worker panics")
 }
 
+/// The name of the capture that joins the scenes.
+const SCENES: &str = "calls";
+
+/// Each scene with the number of packets before it.
+type Places = Vec<(u64, String)>;
+
 /// The captures that the repository holds, those of the scenes joined into one.
-fn fixtures(folder: &Path) -> Vec<(String, PathBuf)> {
+fn fixtures(folder: &Path) -> (Vec<(String, PathBuf)>, Places) {
+    let mut places = Places::new();
     let mut captures: Vec<(String, PathBuf)> = ["incident.pcap", "incident.pcap1", "incident.pcap2"]
         .map(|name| (format!("incident/{name}"), here("fixtures/incident/evidence").join(name)))
         .to_vec();
     let mut packets = Vec::new();
     for case in folders(&here("fixtures/calls")) {
         let scene = support::scene::Scene::parse(&read(&case.join("scene.toml")));
+        places.push((packets.len() as u64, case.file_name().expect("a name").to_string_lossy().into_owned()));
         packets.extend(scene.unwrap_or_else(|error| panic!("{}: {error}", case.display())).packets());
     }
     let scenes = folder.join("scenes.pcap");
     std::fs::write(&scenes, support::packet::pcap(&packets)).expect("evidence can be written");
-    captures.push(("calls".to_owned(), scenes));
-    captures
+    captures.push((SCENES.to_owned(), scenes));
+    (captures, places)
+}
+
+/// The differences with those of the joined scenes told by scene and by its own packet numbers.
+fn by_scene(found: Differences, places: &Places) -> Differences {
+    let mut told = Differences::new();
+    for ((name, reader), messages) in found {
+        for message in messages {
+            let mut place = (name.clone(), message.clone());
+            if name == SCENES {
+                let (packet, start) = message.split_once(':').expect("packet:start");
+                let packet: u64 = packet.parse().expect("a number");
+                let (before, scene) = &places[places.partition_point(|(before, _)| *before < packet) - 1];
+                place = (format!("{SCENES}/{scene}"), format!("{}:{start}", packet - before));
+            }
+            told.entry((place.0, reader)).or_default().push(place.1);
+        }
+    }
+    told
 }
 
 /// The captures of the corpus, where it is.
@@ -288,7 +314,7 @@ fn every_sip_message_is_what_tshark_sees_but_for_the_listed_differences() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let mut captures = fixtures(folder.path());
+    let (mut captures, places) = fixtures(folder.path());
     let mut listed = listed();
     if is_required() {
         captures.extend(corpus().expect("the corpus is required and not there: set SIPCONSENT_CORPUS"));
@@ -296,7 +322,7 @@ fn every_sip_message_is_what_tshark_sees_but_for_the_listed_differences() {
         say("only the fixtures were compared: SIPCONSENT_REQUIRE_TSHARK has the corpus compared too");
         listed.retain(|(name, _), _| !is_of_the_corpus(name));
     }
-    let unexpected = unexpected(&compare_all(captures), &listed);
+    let unexpected = unexpected(&by_scene(compare_all(captures), &places), &listed);
     assert!(unexpected.is_empty(), "{} differences:\n{}", unexpected.len(), unexpected.join("\n"));
 }
 
@@ -322,6 +348,11 @@ fn a_difference_that_appears_or_disappears_is_noticed() {
     assert_eq!(unexpected(&rows(&["1:INVITE", "1:INVITE"]), &rows(&["1:INVITE"])).len(), 1);
     assert_eq!(unexpected(&rows(&["1:INVITE"]), &rows(&["2:INVITE"])).len(), 2);
     assert_eq!(unexpected(&Differences::new(), &rows(&["1:INVITE"])).len(), 1);
+    let joined = [((SCENES.to_owned(), OWN), vec!["7:200".to_owned(), "8:INVITE".to_owned()])].into();
+    let told = by_scene(joined, &vec![(0, "a".to_owned()), (7, "b".to_owned())]);
+    let wanted = [("calls/a", "7:200"), ("calls/b", "1:INVITE")]
+        .map(|(scene, message)| ((scene.to_owned(), OWN), vec![message.to_owned()]));
+    assert_eq!(told, wanted.into());
 }
 
 #[test]

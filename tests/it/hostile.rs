@@ -150,7 +150,7 @@ fn ip_pcap(packets: &[Vec<u8>]) -> Vec<u8> {
     for (packet, number) in packets.iter().zip(0_u32..) {
         let frame = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0], &packet[..]].concat();
         let length = u32::try_from(frame.len()).expect("a frame is short");
-        for word in [1_772_445_600, number, length, length] {
+        for word in [1_772_445_600 + number, 0, length, length] {
             file.extend(word.to_le_bytes());
         }
         file.extend(frame);
@@ -195,7 +195,8 @@ fn flipped_bits_in_tcp_websocket_and_hep_harm_nobody() {
     let messages: Vec<Vec<u8>> = case.scene.packets().into_iter().map(|packet| packet.payload).collect();
     let stream = |parts: &[Vec<u8>]| {
         let mut sequence = 1_000_u32;
-        let segments = parts.concat().chunks(300).map(|part| {
+        let whole = parts.concat();
+        let segments = whole.chunks(300).map(|part| {
             let segment = segment(sequence, part);
             sequence += u32::try_from(part.len()).expect("a part is short");
             segment

@@ -3,7 +3,9 @@
 //!
 //! `tests/tshark.tsv` lists every difference there is, with the reason. A difference that is not listed fails the test,
 //! and so does one that is listed and gone. Where tshark is absent the test says so in one line and passes, unless
-//! `CI` or `SIPCONSENT_REQUIRE_TSHARK` is set. The list holds for tshark 4.0, Debian 12's.
+//! `CI` or `SIPCONSENT_REQUIRE_TSHARK` is set. The captures of the corpus (see `tests/corpus.rs`) take minutes, most of
+//! them for starting tshark; they are compared where one of these is set too, and must be there. The list holds for
+//! tshark 4.0, Debian 12's.
 
 #[expect(dead_code, reason = "shared with the other test target, which uses all of it")]
 #[path = "it/support/mod.rs"]
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use sipconsent::facts::StartLine;
+use sipconsent::facts::{Method, StartLine};
 use sipconsent::{Settings, pipeline};
 
 use support::{folders, here, read};
@@ -46,10 +48,15 @@ fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some()
 }
 
+/// Whether nothing may be left uncompared.
+fn is_required() -> bool {
+    is_set("CI") || is_set("SIPCONSENT_REQUIRE_TSHARK")
+}
+
 /// Whether tshark is there; where it must be and is not, the test fails.
 fn has_tshark() -> bool {
     let found = Command::new(TSHARK).arg("--version").output().is_ok_and(|output| output.status.success());
-    assert!(found || !is_set("CI") && !is_set("SIPCONSENT_REQUIRE_TSHARK"), "tshark is required and not installed");
+    assert!(found || !is_required(), "tshark is required and not installed");
     if !found {
         say("no tshark on the path: nothing was compared");
     }
@@ -112,12 +119,13 @@ fn theirs(path: &Path) -> Vec<Message> {
         let value = || attribute(line, "value").map(unhex).unwrap_or_default();
         let text = || String::from_utf8_lossy(&value()).into_owned();
         match name {
-            "Method" | "Status-Code" if message.start.is_empty() => message.start = text(),
+            "Status-Code" if message.start.is_empty() => message.start = text(),
+            "Method" if message.start.is_empty() => message.start = known(text()),
             "CSeq.seq" if message.cseq.is_empty() => {
                 message.cseq = attribute(line, "show").unwrap_or_default().to_owned();
             }
             "CSeq.method" if !message.cseq.contains(' ') => {
-                let _ = write!(message.cseq, " {}", text());
+                let _ = write!(message.cseq, " {}", known(text()));
             }
             // The bytes are the whole row's.
             "Call-ID" if message.call_id.is_empty() => {
@@ -129,6 +137,11 @@ fn theirs(path: &Path) -> Vec<Message> {
         }
     }
     messages
+}
+
+/// A method by its name; the program tells apart those that matter to it, all others are one.
+fn known(method: String) -> String {
+    Method::of(method.as_bytes()).name().to_owned()
 }
 
 fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
@@ -193,23 +206,64 @@ fn compare_all(captures: Vec<(String, PathBuf)>) -> Differences {
     found.into_inner().expect("no worker panics")
 }
 
+/// The name of the capture that joins the scenes.
+const SCENES: &str = "calls";
+
+/// Each scene with the number of packets before it.
+type Places = Vec<(u64, String)>;
+
 /// The captures that the repository holds, those of the scenes joined into one.
-fn fixtures(folder: &Path) -> Vec<(String, PathBuf)> {
+fn fixtures(folder: &Path) -> (Vec<(String, PathBuf)>, Places) {
+    let mut places = Places::new();
     let mut captures: Vec<(String, PathBuf)> = ["incident.pcap", "incident.pcap1", "incident.pcap2"]
         .map(|name| (format!("incident/{name}"), here("fixtures/incident/evidence").join(name)))
         .to_vec();
     let mut packets = Vec::new();
     for case in folders(&here("fixtures/calls")) {
         let scene = support::scene::Scene::parse(&read(&case.join("scene.toml")));
+        places.push((packets.len() as u64, case.file_name().expect("a name").to_string_lossy().into_owned()));
         packets.extend(scene.unwrap_or_else(|error| panic!("{}: {error}", case.display())).packets());
     }
     let scenes = folder.join("scenes.pcap");
     std::fs::write(&scenes, support::packet::pcap(&packets)).expect("evidence can be written");
-    captures.push(("calls".to_owned(), scenes));
-    captures
+    captures.push((SCENES.to_owned(), scenes));
+    (captures, places)
 }
 
-/// The differences that are listed.
+/// The differences with those of the joined scenes told by scene and by its own packet numbers.
+fn by_scene(found: Differences, places: &Places) -> Differences {
+    let mut told = Differences::new();
+    for ((name, reader), messages) in found {
+        for message in messages {
+            let mut place = (name.clone(), message.clone());
+            if name == SCENES {
+                let (packet, start) = message.split_once(':').expect("packet:start");
+                let packet: u64 = packet.parse().expect("a number");
+                let (before, scene) = &places[places.partition_point(|(before, _)| *before < packet) - 1];
+                place = (format!("{SCENES}/{scene}"), format!("{}:{start}", packet - before));
+            }
+            told.entry((place.0, reader)).or_default().push(place.1);
+        }
+    }
+    told
+}
+
+/// The captures of the corpus, where it is.
+fn corpus() -> Option<Vec<(String, PathBuf)>> {
+    let set = std::env::var_os("SIPCONSENT_CORPUS").map(PathBuf::from);
+    let folder = set.unwrap_or_else(|| here("../shared/corpus"));
+    let mut captures = Vec::new();
+    for kind in ["odd", "sip"] {
+        for entry in std::fs::read_dir(folder.join(kind)).ok()? {
+            let path = entry.ok()?.path();
+            captures.push((format!("{kind}/{}", path.file_name()?.to_string_lossy()), path));
+        }
+    }
+    captures.sort();
+    Some(captures)
+}
+
+/// The differences that are listed: those of the corpus, and those of the fixtures.
 fn listed() -> Differences {
     let mut rows = Differences::new();
     for (number, line) in (1..).zip(read(&here("tests/tshark.tsv")).lines()) {
@@ -223,6 +277,10 @@ fn listed() -> Differences {
         rows.entry(((*capture).to_owned(), reader)).or_default().extend(messages.split(' ').map(str::to_owned));
     }
     rows
+}
+
+fn is_of_the_corpus(name: &str) -> bool {
+    name.starts_with("odd/") || name.starts_with("sip/")
 }
 
 /// What is found and not listed, and what is listed and not found.
@@ -256,7 +314,15 @@ fn every_sip_message_is_what_tshark_sees_but_for_the_listed_differences() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let unexpected = unexpected(&compare_all(fixtures(folder.path())), &listed());
+    let (mut captures, places) = fixtures(folder.path());
+    let mut listed = listed();
+    if is_required() {
+        captures.extend(corpus().expect("the corpus is required and not there: set SIPCONSENT_CORPUS"));
+    } else {
+        say("only the fixtures were compared: SIPCONSENT_REQUIRE_TSHARK has the corpus compared too");
+        listed.retain(|(name, _), _| !is_of_the_corpus(name));
+    }
+    let unexpected = unexpected(&by_scene(compare_all(captures), &places), &listed);
     assert!(unexpected.is_empty(), "{} differences:\n{}", unexpected.len(), unexpected.join("\n"));
 }
 
@@ -282,6 +348,11 @@ fn a_difference_that_appears_or_disappears_is_noticed() {
     assert_eq!(unexpected(&rows(&["1:INVITE", "1:INVITE"]), &rows(&["1:INVITE"])).len(), 1);
     assert_eq!(unexpected(&rows(&["1:INVITE"]), &rows(&["2:INVITE"])).len(), 2);
     assert_eq!(unexpected(&Differences::new(), &rows(&["1:INVITE"])).len(), 1);
+    let joined = [((SCENES.to_owned(), OWN), vec!["7:200".to_owned(), "8:INVITE".to_owned()])].into();
+    let told = by_scene(joined, &vec![(0, "a".to_owned()), (7, "b".to_owned())]);
+    let wanted = [("calls/a", "7:200"), ("calls/b", "1:INVITE")]
+        .map(|(scene, message)| ((scene.to_owned(), OWN), vec![message.to_owned()]));
+    assert_eq!(told, wanted.into());
 }
 
 #[test]

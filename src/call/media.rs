@@ -3,7 +3,8 @@
 //! A run of packets belongs to a stream when it goes to an address and port negotiated for it (or, where nothing was
 //! negotiated for its destination, comes from one: media behind NAT) and begins within the dialog's life. Ports are
 //! used again by later calls: a leg whose end was not seen gives its port up to a leg that negotiates it after the
-//! first one's last message, and after a silence of [`SILENCE_NS`]. A leg whose offer another leg passes on unchanged shares its media with it.
+//! first one's last message, and after a silence of [`SILENCE_NS`]. Packets may go on on the same ports with the same SSRC when one call ends and
+//! the next begins; so runs also end where a claim begins or ends ([`Claims::breaks`]). A leg whose offer another leg passes on unchanged shares its media with it.
 
 use std::net::SocketAddr;
 
@@ -36,9 +37,34 @@ struct Claim {
     open: bool,
 }
 
-/// Ties `flows` to the streams of `legs`, which are sorted by first message. Gives back the runs that belong to none.
-pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
-    let mut claims = claims(legs);
+/// What the streams of legs claim, by address and port.
+#[derive(Debug)]
+pub struct Claims(HashMap<SocketAddr, Vec<Claim>, Seed>);
+
+impl Claims {
+    /// The claims of `legs`, which are sorted by first message.
+    #[must_use]
+    pub fn of(legs: &[Leg<'_>]) -> Self {
+        Self(claims(legs))
+    }
+
+    /// Where a claim on a socket begins, and where one ends whose end is known.
+    #[must_use]
+    pub fn breaks(&self) -> HashMap<SocketAddr, Vec<i64>, Seed> {
+        let breaks = |claims: &[Claim]| -> Vec<i64> {
+            let of = |claim: &Claim| [Some(claim.from), (!claim.open).then(|| claim.until.saturating_add(1))];
+            let mut breaks: Vec<i64> = claims.iter().flat_map(of).flatten().collect();
+            breaks.sort_unstable();
+            breaks.dedup();
+            breaks
+        };
+        self.0.iter().map(|(socket, claims)| (*socket, breaks(claims))).collect()
+    }
+}
+
+/// Ties `flows` to the streams of `legs`, by their `claims`. Gives back the runs that belong to none.
+pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
+    let Claims(mut claims) = claims;
     let keys: Vec<_> = flows.iter().map(|flow| flow.key).collect();
     let mut runs: Vec<(usize, Run)> = flows
         .into_iter()
@@ -52,10 +78,10 @@ pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
     let mut places: HashMap<(usize, usize, usize), usize, Seed> = HashMap::default();
     for (flow, run) in runs {
         let Some(key) = keys.get(flow).copied() else { continue };
-        let mut owners = fitting(&claims, &key.destination, run.first.ns);
+        let mut owners = fitting(&claims, &key.destination, &run);
         let by_source = owners.is_empty();
         if by_source {
-            owners = fitting(&claims, &key.source, run.first.ns);
+            owners = fitting(&claims, &key.source, &run);
         } else {
             // The stream that negotiated both ends knows better than one that negotiated the destination alone.
             let negotiated_both = |claim: &Claim| {
@@ -78,9 +104,12 @@ pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
             let Some(stream) = legs.get_mut(owner.leg).and_then(|leg| leg.streams.get_mut(owner.stream)) else {
                 continue;
             };
-            stream.behind_nat |= by_source;
+            let is_moved = by_source || stream.names_both_sides() && !stream.names(key.source.ip());
             let place = *places.entry((owner.leg, owner.stream, flow)).or_insert_with(|| {
                 stream.flows.push(MediaFlow { key, runs: Vec::new() });
+                if is_moved {
+                    stream.behind_nat.push(run.first_record);
+                }
                 stream.flows.len() - 1
             });
             if let Some(known) = stream.flows.get_mut(place) {
@@ -96,9 +125,10 @@ pub fn tie(flows: Vec<MediaFlow>, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
     untied
 }
 
-/// The claims on `socket` within whose life a run that begins at `first` falls; where there are none, those that begin
-/// so little later that the clocks of two captures may account for it.
-fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, first: i64) -> Vec<Claim> {
+/// The claims on `socket` within whose life `run` begins; where there are none, those that begin so little later that
+/// the clocks of two captures may account for it, unless it only goes on with what another one held.
+fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, run: &Run) -> Vec<Claim> {
+    let first = run.first.ns;
     let Some(claims) = claims.get(socket) else { return Vec::new() };
     let begun = |at: i64| claims.partition_point(|claim| claim.from <= at);
     let within = |upto: usize| -> Vec<Claim> {
@@ -106,7 +136,7 @@ fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, 
         own.filter(|claim| first <= claim.until).copied().collect()
     };
     let strictly = within(begun(first));
-    if strictly.is_empty() { within(begun(first.saturating_add(CLOCKS_APART_NS))) } else { strictly }
+    if strictly.is_empty() && !run.continues { within(begun(first.saturating_add(CLOCKS_APART_NS))) } else { strictly }
 }
 
 /// The claims on every negotiated socket, by when they begin.

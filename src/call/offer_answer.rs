@@ -36,8 +36,23 @@ pub struct Stream<'a> {
     pub endpoints: Vec<(SocketAddr, Timestamp)>,
     /// The RTP flows tied to it, with their runs within the dialog's life.
     pub flows: Vec<MediaFlow>,
-    /// Whether some flow was tied by the address it came from, because it went to another than negotiated.
-    pub behind_nat: bool,
+    /// Packets that came from an address or went to one that no description names, though both sides' were captured:
+    /// the first packet of each such flow.
+    pub behind_nat: Vec<Locus>,
+}
+
+impl Stream<'_> {
+    /// Whether the addresses of both sides were captured and read.
+    #[must_use]
+    pub fn names_both_sides(&self) -> bool {
+        self.offer.is_some() && self.answer.is_some() && self.endpoints.len() > 1
+    }
+
+    /// Whether some description of the stream names this address.
+    #[must_use]
+    pub fn names(&self, address: IpAddr) -> bool {
+        self.endpoints.iter().any(|(socket, _)| socket.ip() == address)
+    }
 }
 
 /// An address and a port as a session description writes them.
@@ -252,7 +267,7 @@ pub(crate) fn streams<'a>(
                 windows: Vec::new(),
                 endpoints: Vec::new(),
                 flows: Vec::new(),
-                behind_nat: false,
+                behind_nat: Vec::new(),
             });
             if let Some(from) = opens
                 && stream.windows.last().is_none_or(|(_, end)| end.is_some())

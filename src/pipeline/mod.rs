@@ -20,6 +20,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use crate::call::conversations::Conversations;
 use crate::call::identity::{Binding, Identity, Unbound};
 use crate::call::inventory::Inventory;
+use crate::call::media::Claims;
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
@@ -197,7 +198,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
             account.anomalies.note(gap.kind.reason(), Some(gap.locus.record), detail);
         }
     }
-    let untied = call::media::tie(flows.finish(), &mut legs);
+    let claims = Claims::of(&legs);
+    let untied = call::media::tie(flows.finish(&claims.breaks()), claims, &mut legs);
     for flow in &untied {
         for run in &flow.runs {
             for (source, count) in &run.captured {

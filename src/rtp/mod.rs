@@ -16,6 +16,7 @@
 //!   and a source that sends the same recording again on the same ports is told apart from two seconds on.
 //! - A new run begins when nothing came for more than [`RUN_GAP_NS`], or when a sequence number is more than
 //!   [`MAX_DROPOUT`] ahead or [`MAX_MISORDER`] behind: then its sender has begun anew, and nothing counts as lost between.
+//! - A run also ends where the caller says so ([`Breaks`]): a dialog's end is no pause of the packets. It is exact to a second.
 //! - Workers count into a [`Table`] each: one look-up and a few stores for a packet, 64 sequence numbers of one second
 //!   in one cell. Cells move on to the source's store now and then, where seconds without loss are folded into stretches
 //!   of two bytes a second, so that memory grows with loss and with the number of flows, hardly with the traffic.
@@ -33,7 +34,7 @@ mod table;
 
 pub use ledger::Ledger;
 pub use packet::{Header, Kind, header_len, recognise};
-pub use run::{MAX_DROPOUT, MAX_MISORDER, RUN_GAP_NS};
+pub use run::{Breaks, MAX_DROPOUT, MAX_MISORDER, RUN_GAP_NS};
 pub use store::{DETAIL_LIMIT, FLOWS_LIMIT, Flows, Unaccounted};
 pub use table::Table;
 

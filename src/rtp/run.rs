@@ -2,12 +2,24 @@
 //!
 //! Second by second, a packet that the second before has too is a copy and left out. The rest are intervals of sequence
 //! numbers. Each goes on with a run, fills one up, or begins one.
+//!
+//! At a break (a dialog that holds the port ended or began) a run ends though its packets go on. Folded seconds forget
+//! the times within them, so the next run begins with the first second that begins at the break or after it, and what
+//! is said of that border are borders of seconds, whether the seconds were folded or not.
 
-use super::cell::SECOND_NS;
+use super::cell::{SECOND_NS, second_of};
 use super::fold::{Packets, Piece};
 use super::store::SourceFlow;
+use std::net::SocketAddr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
 use crate::evidence::{Locus, SourceId, Timestamp};
 use crate::facts::{MediaFlow, Run};
+
+/// Instants at which the runs of flows from or to a socket end, sorted.
+pub type Breaks = HashMap<SocketAddr, Vec<i64>, RandomState>;
 
 /// How long nothing may come within a run, in nanoseconds.
 pub const RUN_GAP_NS: i64 = SECOND_NS;
@@ -23,14 +35,24 @@ pub const MAX_MISORDER: u16 = 100;
 pub(super) struct Runs(Walk);
 
 impl Runs {
-    /// The runs of one flow; `None` if it has none.
-    pub(super) fn of(&mut self, sources: &[SourceFlow]) -> Option<MediaFlow> {
+    /// The runs of one flow, ended at the breaks of its two sockets; `None` if it has none.
+    pub(super) fn of(&mut self, sources: &[SourceFlow], breaks: &Breaks) -> Option<MediaFlow> {
         let key = sources.first()?.key;
         let walk = &mut self.0;
         walk.clear();
         let mut pieces: Vec<(SourceId, Piece<'_>)> =
             sources.iter().flat_map(|source| source.flow.pieces().map(|piece| (source.source, piece))).collect();
         pieces.sort_unstable_by_key(|(source, piece)| (piece.second, piece.first, *source, piece.record));
+        if let (Some((_, first)), Some((_, last))) = (pieces.first(), pieces.last()) {
+            let (from, until) = (first.second, last.second.saturating_add(SECOND_NS));
+            for socket in [key.source, key.destination] {
+                let all = breaks.get(&socket).map_or(&[][..], Vec::as_slice);
+                let within = all.partition_point(|at| *at < from)..all.partition_point(|at| *at < until);
+                walk.breaks.extend_from_slice(all.get(within).unwrap_or_default());
+            }
+            walk.breaks.sort_unstable();
+            walk.breaks.dedup();
+        }
         for second in pieces.chunk_by(|(_, one), (_, other)| one.second == other.second) {
             walk.take(second);
         }
@@ -106,6 +128,9 @@ struct Growing {
     first_record: Locus,
     lost_before: u64,
     captured: Vec<(SourceId, u64)>,
+    /// Breaks up to its beginning.
+    breaks: usize,
+    continues: bool,
 }
 
 /// Packets in one second whose sequence numbers follow each other.
@@ -137,6 +162,8 @@ struct Walk {
     before: Numbers,
     /// What was new in it, with the run it went to.
     went: Vec<(Interval, usize)>,
+    /// The instants at which runs end, sorted.
+    breaks: Vec<i64>,
     /// Buffers of one second.
     packets: Vec<Seen>,
     whole: Vec<Interval>,
@@ -159,6 +186,7 @@ impl Walk {
         self.runs.clear();
         self.before.clear();
         self.went.clear();
+        self.breaks.clear();
         self.second = 0;
     }
 
@@ -264,11 +292,23 @@ impl Walk {
         // Two sequences may alternate on one flow; the one begun last is the likelier.
         let recent = self.runs.len().saturating_sub(ALTERNATING);
         let (place, run) = self.runs.iter_mut().enumerate().skip(recent).rfind(|(_, run)| goes_on(run)).unzip();
+        let breaks = self.breaks.partition_point(|at| *at <= self.second);
+        let cut = run.as_ref().is_some_and(|run| run.breaks < breaks);
         if let (Some(place), Some(run)) = (place, run) {
-            run.add(interval);
-            return place;
+            if !cut {
+                run.add(interval);
+                return place;
+            }
+            let end = second_of(run.last.ns).saturating_add(SECOND_NS - 1);
+            let at = self.breaks.get(run.breaks).map_or(end, |at| at.saturating_sub(1));
+            run.last.ns = end.min(at).max(run.first.ns);
         }
-        let (low, lost_before) = match self.runs.last() {
+        let before = if cut { place.and_then(|place| self.runs.get(place)) } else { self.runs.last() };
+        let (first, first_record, breaks) = match before.filter(|_| cut) {
+            Some(run) => (Timestamp { ns: self.second, ..interval.first }, run.first_record, breaks),
+            None => (interval.first, interval.record, self.breaks.partition_point(|at| *at <= interval.first.ns)),
+        };
+        let (low, lost_before) = match before {
             None => (u64::from(u16::MAX) + 1 + u64::from(interval.start), 0),
             Some(run) => {
                 let missing = interval.start.wrapping_sub((run.high as u16).wrapping_add(1));
@@ -285,11 +325,13 @@ impl Walk {
             seen: 0,
             packets: 0,
             bytes: 0,
-            first: interval.first,
+            first,
             last: interval.last,
-            first_record: interval.record,
+            first_record,
             lost_before,
             captured: Vec::new(),
+            breaks,
+            continues: cut,
         };
         run.add(interval);
         self.runs.push(run);
@@ -395,6 +437,7 @@ impl Growing {
             bytes: self.bytes,
             lost: (self.high + 1 - self.low).saturating_sub(self.packets),
             lost_before: self.lost_before,
+            continues: self.continues,
             captured: self.captured.into_boxed_slice(),
         }
     }

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::cell::{Cell, SECOND_NS};
 use super::fold::Flow;
-use super::run::Runs;
+use super::run::{Breaks, Runs};
 use crate::evidence::SourceId;
 use crate::facts::{FlowKey, MediaFlow};
 
@@ -279,11 +279,11 @@ impl Flows {
         self.unaccounted
     }
 
-    /// Every flow with its runs, by key. The order in which sources were merged does not matter.
+    /// Every flow with its runs, by key, ended at the breaks too. The order in which sources were merged does not matter.
     #[must_use]
-    pub fn finish(mut self) -> Vec<MediaFlow> {
+    pub fn finish(mut self, breaks: &Breaks) -> Vec<MediaFlow> {
         self.flows.sort_unstable_by_key(|flow| (flow.key, flow.source));
         let mut runs = Runs::default();
-        self.flows.chunk_by(|one, other| one.key == other.key).filter_map(|sources| runs.of(sources)).collect()
+        self.flows.chunk_by(|one, other| one.key == other.key).filter_map(|sources| runs.of(sources, breaks)).collect()
     }
 }

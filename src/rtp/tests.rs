@@ -32,6 +32,17 @@ fn ends(flow: u8) -> Ends {
 
 /// Counts packets: those of a source by as many tables as said, in blocks of `block`, the tables taken as `pick` says.
 fn account(packets: &[Packet], block: usize, tables: usize, pick: &mut impl FnMut(usize) -> usize) -> Vec<MediaFlow> {
+    account_with(&Breaks::default(), packets, block, tables, pick)
+}
+
+/// The same, runs ended at breaks.
+fn account_with(
+    breaks: &Breaks,
+    packets: &[Packet],
+    block: usize,
+    tables: usize,
+    pick: &mut impl FnMut(usize) -> usize,
+) -> Vec<MediaFlow> {
     let mut by_source: BTreeMap<u32, Vec<Packet>> = BTreeMap::new();
     for packet in packets {
         by_source.entry(packet.source).or_default().push(*packet);
@@ -59,20 +70,30 @@ fn account(packets: &[Packet], block: usize, tables: usize, pick: &mut impl FnMu
         assert_eq!(of_source.captured(), packets.len() as u64);
         flows.merge(of_source);
     }
-    let flows = flows.finish();
+    let flows = flows.finish(breaks);
     let captured: u64 =
         flows.iter().flat_map(|flow| &flow.runs).flat_map(|run| run.captured.iter()).map(|(_, n)| n).sum();
     assert_eq!(captured, packets.len() as u64, "every captured packet is in one run");
     flows
 }
 
-/// Counts in order with one table, and then in other ways: the result must be the same.
+/// Breaks of every flow at these milliseconds after `START`.
+fn breaks(at_ms: &[i64]) -> Breaks {
+    let at: Vec<i64> = at_ms.iter().map(|ms| START + ms * MS).collect();
+    (0..=255).map(|flow| (ends(flow).hop().destination, at.clone())).collect()
+}
+
+/// Counts in order with one table, and then in other ways, with breaks and without: the result must be the same.
 fn count(packets: &[Packet]) -> Vec<MediaFlow> {
     let plain = account(packets, usize::MAX, 1, &mut |_| 0);
+    let breaks = breaks(&[-1, 370, 371, 1_000, 2_999, 4_500, 9_250]);
+    let broken = account_with(&breaks, packets, usize::MAX, 1, &mut |_| 0);
     let mut random = Random(packets.len() as u64);
     for (block, tables) in [(1, 2), (7, 2), (50, 3), (900, 1), (1_000, 4)] {
         let other = account(packets, block, tables, &mut |count| random.below(count));
         assert_eq!(other, plain, "in blocks of {block} by {tables} tables");
+        let other = account_with(&breaks, packets, block, tables, &mut |count| random.below(count));
+        assert_eq!(other, broken, "with breaks, in blocks of {block} by {tables} tables");
     }
     plain
 }
@@ -239,6 +260,33 @@ fn silence_begins_a_run_and_says_what_was_lost_in_it() {
 }
 
 #[test]
+fn a_break_ends_a_run_at_the_border_of_a_second() {
+    let packets = stream(500, 10, 500);
+    let run = |from: i64, last: i64, packets: u64, continues: bool| {
+        (START + from * MS, START + last * MS, packets, continues)
+    };
+    let runs = |at_ms: &[i64]| -> Vec<(i64, i64, u64, bool)> {
+        let flows = account_with(&breaks(at_ms), &packets, usize::MAX, 1, &mut |_| 0);
+        assert!(flows[0].runs.iter().all(|run| run.first_record.record == 1 && run.lost + run.lost_before == 0));
+        flows[0].runs.iter().map(|run| (run.first.ns, run.last.ns, run.packets, run.continues)).collect()
+    };
+    let whole = run(500, 10_480, 500, false);
+    assert_eq!(runs(&[0, 500, 10_001, 20_000]), [whole], "no second begins within it behind these");
+    // Those of the break's second still belong to the run before; its time ends at the break.
+    let end = |ms: i64, packets: u64| (START + 500 * MS, START + ms * MS - 1, packets, false);
+    assert_eq!(runs(&[4_250]), [end(4_250, 225), run(5_000, 10_480, 275, true)]);
+    assert_eq!(runs(&[4_250, 4_800]), [end(4_250, 225), run(5_000, 10_480, 275, true)]);
+    assert_eq!(runs(&[5_000]), [end(5_000, 225), run(5_000, 10_480, 275, true)]);
+    let flows = account_with(&breaks(&[4_250, 7_500]), &packets, usize::MAX, 1, &mut |_| 0);
+    assert_eq!(flows[0].runs.iter().map(|run| run.packets).collect::<Vec<_>>(), [225, 150, 125]);
+    // Behind a pause a run begins anyway, at its own time.
+    let apart = [stream(0, 10, 50), stream(3_300, 60, 50)].concat();
+    let flows = account_with(&breaks(&[2_000]), &apart, usize::MAX, 1, &mut |_| 0);
+    assert_eq!((flows[0].runs[1].first.ns, flows[0].runs[1].continues), (START + 3_300 * MS, false));
+    assert_eq!(flows[0].runs[0].last.ns, START + 980 * MS);
+}
+
+#[test]
 fn numbers_that_begin_anew_begin_a_run_without_loss() {
     let packets = [stream(0, 50_000, 100), stream(2_000, 3, 100)].concat();
     let runs = runs(&packets);
@@ -343,7 +391,7 @@ fn of_too_many_flows_the_same_stay_whatever_the_order() {
         let flows = store.finish(SourceId(0));
         assert!(flows.unaccounted().flows_limited);
         assert_eq!(flows.captured(), 10);
-        flows.finish()
+        flows.finish(&Breaks::default())
     };
     assert_eq!(keep(&mut (0..1_000)), keep(&mut (0..1_000).rev()));
     let mut store = Store::limited(limits);

@@ -201,10 +201,7 @@ fn media_grounds(leg: &Leg<'_>, measured: &Measured) -> Vec<Ground> {
         grounds.extend(Ground::several("media_by_signalling", shown));
     }
     grounds.extend(rtp);
-    let behind_nat = leg.streams.iter().filter(|stream| stream.behind_nat).flat_map(|stream| &stream.flows);
-    grounds.extend(Ground::several(
-        "media_behind_nat",
-        behind_nat.filter_map(|flow| flow.runs.first()).map(|run| run.first_record),
-    ));
+    let behind_nat = leg.streams.iter().flat_map(|stream| stream.behind_nat.iter().copied());
+    grounds.extend(Ground::several("media_behind_nat", behind_nat));
     grounds
 }

@@ -133,6 +133,99 @@ fn flipped_bits_in_a_capture_harm_nobody() {
     }
 }
 
+/// A TCP segment from the carrier to the platform in a packet of its own.
+fn segment(sequence: u32, payload: &[u8]) -> Vec<u8> {
+    let total = u16::try_from(40 + payload.len()).expect("a segment is short").to_be_bytes();
+    let mut ip = [&[0x45, 0][..], &total, &[0, 0, 0, 0, 64, 6, 0, 0, 203, 0, 113, 10, 192, 0, 2, 10]].concat();
+    ip.extend([0x13, 0xc4, 0x13, 0xc4]);
+    ip.extend(sequence.to_be_bytes());
+    ip.extend([0, 0, 0, 0, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
+    ip.extend(payload);
+    ip
+}
+
+/// A capture of IP packets in Ethernet frames.
+fn ip_pcap(packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = pcap(&[]);
+    for (packet, number) in packets.iter().zip(0_u32..) {
+        let frame = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0], &packet[..]].concat();
+        let length = u32::try_from(frame.len()).expect("a frame is short");
+        for word in [1_772_445_600 + number, 0, length, length] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    file
+}
+
+/// A masked WebSocket text frame (RFC 6455 §5.2).
+fn websocket_frame(payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).expect("a message is short").to_be_bytes();
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+    [0x81, 0xfe].into_iter().chain(length).chain(key).chain(masked).collect()
+}
+
+/// A HEP3 packet around one message: family, protocol, addresses, ports, time, SIP, payload.
+fn hep(payload: &[u8]) -> Vec<u8> {
+    let chunk = |kind: u16, bytes: &[u8]| {
+        let length = u16::try_from(6 + bytes.len()).expect("a chunk is short").to_be_bytes();
+        [&[0, 0][..], &kind.to_be_bytes(), &length, bytes].concat()
+    };
+    let chunks = [
+        chunk(1, &[2]),
+        chunk(2, &[17]),
+        chunk(3, &[203, 0, 113, 10]),
+        chunk(4, &[192, 0, 2, 10]),
+        chunk(7, &5060_u16.to_be_bytes()),
+        chunk(8, &5060_u16.to_be_bytes()),
+        chunk(9, &1_772_445_600_u32.to_be_bytes()),
+        chunk(10, &[0; 4]),
+        chunk(11, &[1]),
+        chunk(15, payload),
+    ]
+    .concat();
+    let total = u16::try_from(6 + chunks.len()).expect("a packet is short").to_be_bytes();
+    [&b"HEP3"[..], &total, &chunks].concat()
+}
+
+#[test]
+fn flipped_bits_in_tcp_websocket_and_hep_harm_nobody() {
+    let case = Case::open(&here("fixtures/calls/streams-by-signalling")).expect("a case");
+    let messages: Vec<Vec<u8>> = case.scene.packets().into_iter().map(|packet| packet.payload).collect();
+    let stream = |parts: &[Vec<u8>]| {
+        let mut sequence = 1_000_u32;
+        let whole = parts.concat();
+        let segments = whole.chunks(300).map(|part| {
+            let segment = segment(sequence, part);
+            sequence += u32::try_from(part.len()).expect("a part is short");
+            segment
+        });
+        ip_pcap(&segments.collect::<Vec<_>>())
+    };
+    let handshake = b"GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 13\r\n\r\n".to_vec();
+    let frames: Vec<Vec<u8>> =
+        std::iter::once(handshake).chain(messages.iter().map(|message| websocket_frame(message))).collect();
+    let in_hep: Vec<Packet> = messages.iter().map(|message| datagram(&hep(message))).collect();
+    for (name, whole) in [
+        ("TCP", stream(&messages)),
+        ("WebSocket", stream(&frames)),
+        ("HEP", pcap(&in_hep)),
+        ("HEP over TCP", stream(&messages.iter().map(|message| hep(message)).collect::<Vec<_>>())),
+    ] {
+        let unharmed = survived(&audit_all([("whole.pcap".to_owned(), whole.clone())]), name);
+        assert_eq!(unharmed["summary"]["legs"], 1, "{name}: what is flipped is read at all");
+        let copies = flipped(&whole, 150, 23);
+        let named = copies.iter().enumerate().map(|(number, bytes)| (format!("{number:04}.pcap"), bytes.clone()));
+        survived(&audit_all(named), name);
+        let folder = TempDir::new().unwrap();
+        for (number, bytes) in copies.iter().take(30).enumerate() {
+            let run = audit_bytes(folder.path(), "flipped.pcap", bytes);
+            survived(&run, &format!("{name}: copy {number}"));
+        }
+    }
+}
+
 #[test]
 fn flipped_bits_in_a_log_harm_nobody() {
     for name in ["request-exact", "request-combined-log"] {

@@ -25,6 +25,8 @@ mod incident;
 mod load;
 /// The messages of legs, as reports show them one by one.
 mod messages;
+/// The recorded incident, captured otherwise.
+mod metamorphic;
 /// The JSON Schema of the report, against the reports.
 mod schema;
 /// Reports held against their evidence, and reports among it.

@@ -59,6 +59,19 @@ pub(crate) struct Scene {
     not_captured: Vec<String>,
     /// A second capture of every packet, this many seconds late.
     second_tap: Option<f64>,
+    /// Every packet is captured so many times at once, as a doubled mirror does.
+    #[serde(default = "once")]
+    copies: usize,
+    /// The capture's clock steps back.
+    clock_back: Option<ClockBack>,
+}
+
+/// A clock that is set back: what is captured from `at` on carries times so many `seconds` earlier.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockBack {
+    at: f64,
+    seconds: f64,
 }
 
 /// A call: INVITE, 100, 180, 200, ACK, RTP both ways, BYE, 200. Times but `at` count from `at`.
@@ -191,6 +204,9 @@ struct RtpShape {
     /// Packets that were sent and not captured, by their number from 0.
     #[serde(default)]
     lost: Vec<u32>,
+    /// An RTCP sender report on the same port behind every so many packets; 0 for none.
+    #[serde(default)]
+    rtcp: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -236,6 +252,9 @@ fn ok() -> u16 {
     200
 }
 fn first() -> usize {
+    1
+}
+fn once() -> usize {
     1
 }
 fn ten() -> u32 {
@@ -311,7 +330,13 @@ impl Scene {
             stream.packets(&hosts, &mut packets);
         }
         packets.sort_by_key(|packet| packet.at_us);
-        packets
+        if let Some(step) = &self.clock_back {
+            let from = START_US + micros(step.at);
+            for packet in packets.iter_mut().filter(|packet| packet.at_us >= from) {
+                packet.at_us -= micros(step.seconds);
+            }
+        }
+        packets.into_iter().flat_map(|packet| vec![packet; self.copies]).collect()
     }
 
     /// The evidence.
@@ -541,6 +566,7 @@ impl CallShape {
                     ssrc: 0x1000_0000 + u32::from(ssrc),
                     seq: 100 * ssrc,
                     lost: Vec::new(),
+                    rtcp: 0,
                 });
             }
         }
@@ -571,6 +597,19 @@ impl RtpShape {
                 payload,
                 captured: None,
             });
+            if self.rtcp > 0 && (number + 1) % self.rtcp == 0 {
+                // RFC 3550 §6.4.1: a sender report of seven words without reception reports.
+                let mut report = vec![0x80, 200, 0, 6];
+                report.extend(self.ssrc.to_be_bytes());
+                report.extend([0; 20]);
+                packets.push(Packet {
+                    at_us: START_US + micros(self.at) + i64::from(number) * gap + 1,
+                    source: hosts.at(&self.from),
+                    destination: hosts.at(&self.to),
+                    payload: report,
+                    captured: None,
+                });
+            }
         }
     }
 }

@@ -86,6 +86,9 @@ struct Leg {
     observations: Option<Vec<Observation>>,
     #[serde(default)]
     grounds: Vec<String>,
+    /// Grounds that must not be.
+    #[serde(default)]
+    no_grounds: Vec<String>,
     #[serde(default)]
     grounds_point_to: Vec<String>,
     /// Call-IDs of the other legs of its call, all of them.
@@ -160,6 +163,8 @@ struct Source {
     records: Option<u64>,
     zone: Option<String>,
     zone_from: Option<String>,
+    /// Its whole tally.
+    tally: Option<BTreeMap<String, u64>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -269,6 +274,7 @@ impl Truth {
                 ("format", &source["format"], wanted.format.clone().map(Value::from)),
                 ("records", &source["records"], wanted.records.map(Value::from)),
                 ("timezone.zone", &source["timezone"]["zone"], wanted.zone.clone().map(Value::from)),
+                ("tally", &source["tally"], wanted.tally.clone().map(|tally| serde_json::json!(tally))),
                 ("timezone.from", &source["timezone"]["from"], wanted.zone_from.clone().map(Value::from)),
             ];
             for (name, is, wanted_value) in pairs {
@@ -426,6 +432,11 @@ impl Leg {
         for reason in &self.grounds {
             if !reasons.contains(&reason.as_str()) {
                 found.say(format!("leg {name}: no ground `{reason}`; there are {reasons:?}"));
+            }
+        }
+        for reason in &self.no_grounds {
+            if reasons.contains(&reason.as_str()) {
+                found.say(format!("leg {name}: a ground `{reason}` that must not be"));
             }
         }
         let mut pointers = Vec::new();

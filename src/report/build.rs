@@ -654,7 +654,8 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         notices.push(Notice {
             code: "trunk_kind_disagrees",
             text: format!(
-                "The configuration calls the trunk {name} standard; the platform's inventory lists it as a BYOC trunk ({}). The                  configuration holds. If it is wrong, calls were left unjudged and the control group is mixed.",
+                "The configuration calls the trunk {name} standard; the platform's inventory lists it as a BYOC trunk ({}). The \
+                 configuration holds. If it is wrong, calls were left unjudged and the control group is mixed.",
                 place_of(listed.locus)
             ),
         });

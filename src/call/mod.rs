@@ -17,6 +17,7 @@ mod hops;
 mod identifier;
 pub mod identity;
 pub mod inventory;
+pub mod ladder;
 mod ledger;
 pub mod legs;
 pub mod media;

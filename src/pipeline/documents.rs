@@ -102,7 +102,9 @@ impl Stage for DocumentStage<'_> {
     }
 
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {
-        sum.requests.append(part.requests);
+        if let Self::Requests(reader, _) = self {
+            reader.append(&mut sum.requests, part.requests);
+        }
         sum.export.append(part.export);
         sum.batches.extend(part.batches);
     }

@@ -17,6 +17,7 @@ use crate::settings::Settings;
 pub const SCHEMA: &str = "sipconsent.report/1";
 
 /// A whole report.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -45,6 +46,7 @@ pub struct Report {
 }
 
 /// The program that wrote the report.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Generator {
     /// `sipconsent`.
@@ -54,6 +56,7 @@ pub struct Generator {
 }
 
 /// Something a reader must know first.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
     /// A stable word, such as `rule_never_seen`.
@@ -63,6 +66,7 @@ pub struct Notice {
 }
 
 /// One source.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Evidence {
     /// `E1`, `E2`, … by rank.
@@ -94,6 +98,7 @@ pub struct Evidence {
 }
 
 /// Where the zone of a source's times comes from.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Timezone {
     /// The zone's name; `UTC` for captures.
@@ -103,6 +108,7 @@ pub struct Timezone {
 }
 
 /// Anomalies of one code in one source.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Anomaly {
     /// The code.
@@ -116,6 +122,7 @@ pub struct Anomaly {
 }
 
 /// The figures of the whole.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Summary {
@@ -132,6 +139,7 @@ pub struct Summary {
 }
 
 /// API requests counted. `refused`, `allowed` and `served` count recording requests only.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct RequestCounts {
@@ -144,6 +152,7 @@ pub struct RequestCounts {
 }
 
 /// Legs by verdict, in the order of the contract's table.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Verdicts {
@@ -160,6 +169,7 @@ pub struct Verdicts {
 }
 
 /// Legs that identity evidence binds together.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
     /// The conversation ids, lower case, sorted.
@@ -172,6 +182,7 @@ pub struct Call {
 }
 
 /// What the platform's own exports state of a call. Lists are sorted; an empty one says that no export names any.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallExport {
     /// The ids of its divisions.
@@ -189,6 +200,7 @@ pub struct CallExport {
 }
 
 /// One leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Leg {
     /// Call-ID, byte by byte.
@@ -222,9 +234,98 @@ pub struct Leg {
     pub verdict: &'static str,
     /// What the verdict rests on. Never empty.
     pub grounds: Vec<Ground>,
+    /// Its SIP messages, where a report that shows them one by one asked for this leg. No part of the JSON, which points
+    /// at the packets instead: with it two outputs of one run would differ by what the other one asks.
+    #[serde(skip)]
+    pub ladder: Option<Ladder>,
+}
+
+/// The SIP messages of a leg as a ladder diagram shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ladder {
+    /// The messages by time, on every hop; retransmissions and second copies are one with the first. At most
+    /// [`Ladder::MOST_MESSAGES`]: the first ones, and those that a ground points to.
+    pub messages: Vec<Message>,
+    /// Messages that are not in the list.
+    pub left_out: u64,
+}
+
+impl Ladder {
+    /// Messages of one leg that are listed. More are an attack or a broken device, not a call.
+    pub const MOST_MESSAGES: usize = 256;
+
+    /// Copies of one message that are listed.
+    pub const MOST_COPIES: usize = 16;
+}
+
+/// One SIP message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// When it was captured first.
+    pub at: Instant,
+    /// The addresses it went between.
+    pub hop: Hop,
+    /// `udp`, `tcp` or `websocket`.
+    pub transport: &'static str,
+    /// A request's method, or the method that a response answers; `other` for extension methods, null where unread.
+    pub method: Option<&'static str>,
+    /// A response's status code; null for a request.
+    pub status: Option<u16>,
+    /// A request's Request-URI as written.
+    pub request_uri: Option<EvidenceText>,
+    /// The CSeq number.
+    pub cseq: Option<u32>,
+    /// The state that the leg's observation of this message gives; null for messages that no rule reads.
+    pub consent: Option<&'static str>,
+    /// The media descriptions of its session description; null without one.
+    pub media: Option<Vec<MediaDescription>>,
+    /// Whether the header section was captured to its end.
+    pub header_whole: bool,
+    /// Whether the body was captured to its end, or there is none.
+    pub body_whole: bool,
+    /// The header field rows that conclusions are read from, in wire order: name as written, value unfolded.
+    pub rows: Vec<HeaderField>,
+    /// Start line and header section as captured, of INVITE and UPDATE; cut after 16 KiB. Holds any text of the evidence.
+    pub head: Option<EvidenceText>,
+    /// The packet.
+    pub source: Pointer,
+    /// The packets of its copies, at most [`Ladder::MOST_COPIES`].
+    pub copies: Vec<Pointer>,
+    /// How many copies were captured.
+    pub copies_count: u64,
+}
+
+/// The two addresses a message went between, as `address:port`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Hop {
+    pub source: String,
+    pub destination: String,
+}
+
+/// One media description (RFC 8866 §5.14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaDescription {
+    /// The media type.
+    pub media: EvidenceText,
+    /// Where its sender wants to receive. Port 0 rejects or ends the stream.
+    pub endpoint: Endpoint,
+    /// The formats.
+    pub codecs: Vec<EvidenceText>,
+    /// `sendrecv`, `sendonly`, `recvonly` or `inactive`.
+    pub direction: &'static str,
+}
+
+/// One header field row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct HeaderField {
+    pub name: EvidenceText,
+    pub value: EvidenceText,
 }
 
 /// A trunk as legs name it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrunkRef {
     /// Its name; null when no trunk fits.
@@ -234,15 +335,29 @@ pub struct TrunkRef {
 }
 
 /// The consent of a leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Consent {
     /// `granted`, `denied`, `missing`, `invalid`, `unknown` or `partial`.
     pub state: &'static str,
     /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads.
     pub observations: Vec<Observation>,
+    /// The state in force over time: each entry holds until the next begins, the first one from the leg's beginning.
+    pub timeline: Vec<StateFrom>,
+}
+
+/// A consent state and when it came into force.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StateFrom {
+    /// From when on.
+    pub from: Instant,
+    /// `granted`, `denied`, `missing`, `invalid` or `unknown`.
+    pub state: &'static str,
 }
 
 /// What one message says of consent.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Observation {
     /// When.
@@ -262,6 +377,7 @@ pub struct Observation {
 }
 
 /// One accepted media stream.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Stream {
     /// Its place among the media descriptions, from 0.
@@ -293,6 +409,7 @@ pub struct Stream {
 }
 
 /// An address and a port of a session description.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     /// The address or host name as written; empty where none stands.
@@ -302,6 +419,7 @@ pub struct Endpoint {
 }
 
 /// One RTP flow.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Rtp {
     /// The SSRC as `0x` and eight hex digits.
@@ -323,6 +441,7 @@ pub struct Rtp {
 }
 
 /// One API request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Request {
     /// When, as logged; null where the record has no readable time.
@@ -354,6 +473,7 @@ pub struct Request {
 }
 
 /// Who answered a request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AnsweredBy {
     /// `api`, `edge`, `proxy`, or `upstream`: whatever stands behind the proxy whose log it is.
@@ -375,6 +495,7 @@ pub struct BoundRequest {
 }
 
 /// What binds a request to a leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// `call_id`, or the name of the bridging identifier such as `x-inin-cnv`.
@@ -384,6 +505,7 @@ pub struct Link {
 }
 
 /// What a verdict rests on.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ground {
     /// A stable word.
@@ -393,6 +515,7 @@ pub struct Ground {
 }
 
 /// A packet or a line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Pointer {
     /// The source.
@@ -402,6 +525,7 @@ pub struct Pointer {
 }
 
 /// The figures of one trunk.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Trunk {
     /// Its name; null for legs that no trunk fits.
@@ -428,6 +552,7 @@ pub struct Trunk {
 }
 
 /// What an inventory of the platform lists of a trunk: its base settings, or an instance of it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListedTrunk {
     /// Its id; null where the export names none.
@@ -449,6 +574,7 @@ pub struct ListedTrunk {
 }
 
 /// Calls by consent and outcome.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Outcomes {
@@ -457,6 +583,7 @@ pub struct Outcomes {
 }
 
 /// Calls by outcome of their recording requests, a call for each client.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Outcome {
@@ -466,6 +593,7 @@ pub struct Outcome {
 }
 
 /// One REGISTER transaction.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Registration {
     /// When the request was sent.
@@ -477,6 +605,7 @@ pub struct Registration {
 }
 
 /// Traffic of a trunk that cannot be read.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Unseen {
@@ -498,6 +627,7 @@ pub struct UnboundRefusal {
 }
 
 /// One hypothesis weighed for one trunk (contract §5).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Hypothesis {
@@ -514,6 +644,7 @@ pub struct Hypothesis {
 }
 
 /// What to do next where a hypothesis is supported.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remedy {
     /// One or two plain sentences.

@@ -15,9 +15,15 @@ mod conservation;
 mod determinism;
 /// The same packets in every link layer and tunnel.
 mod encapsulated;
+/// One incident logged in every format.
+mod formats;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
 /// Generated loads, whose truth their generator knows.
 mod load;
+/// The messages of legs, as reports show them one by one.
+mod messages;
+/// The JSON Schema of the report, against the reports.
+mod schema;

@@ -1,16 +1,31 @@
-//! The second way through a document: the entries that are bound to the carved calls or speak of them, one after another.
+//! The second way through a document: the entries that are bound to the carved calls, in as much of the document around
+//! them as makes it one again.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use crate::document::{Plan, Walk};
-use crate::evidence::BLOCK_BYTES;
+use crate::document::{Pieces, Plan, Walk};
+use crate::evidence::{Block, Reading, Stage, work};
 
-/// Copies the entries with these numbers, from 1, into a new file at `path`, each with a line end behind it.
+/// Takes the wanted entries out of a document.
+struct Pick<'w> {
+    wanted: &'w BTreeSet<u64>,
+    separator: &'static [u8],
+}
+
+/// Where they go.
+struct Sum {
+    out: BufWriter<File>,
+    begun: bool,
+    failure: Option<io::Error>,
+}
+
+/// Copies the entries with these numbers, from 1, into a new document at `path`. Gives the number of each, here and there.
 pub(super) fn copy(
-    document: impl Read,
+    pool: &rayon::ThreadPool,
+    reader: Box<dyn Read + Send>,
     plan: &Plan,
     wanted: &BTreeSet<u64>,
     path: &Path,
@@ -18,42 +33,44 @@ pub(super) fn copy(
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
+    let frame = plan.frame();
     let mut out = BufWriter::new(File::create_new(path)?);
-    pick(document, plan, wanted, &mut out)?;
-    out.flush()?;
+    out.write_all(&frame.head)?;
+    let sum = Sum { out, begun: false, failure: None };
+    let reading = Reading::new(Pick { wanted, separator: frame.separator }, Walk::new(plan), sum, reader);
+    work(pool, std::slice::from_ref(&reading));
+    let (mut sum, _, failure) = reading.finish();
+    if let Some(failure) = failure.or(sum.failure) {
+        return Err(failure);
+    }
+    sum.out.write_all(&frame.tail)?;
+    sum.out.flush()?;
     Ok((1..).zip(wanted.iter().copied()).collect())
 }
 
-fn pick(mut document: impl Read, plan: &Plan, wanted: &BTreeSet<u64>, out: &mut impl Write) -> io::Result<()> {
-    let mut walk = Walk::new(plan);
-    let mut held = Vec::new();
-    loop {
-        let read = document.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut held)?;
-        let (taken, pieces) = walk.cut(&held, read == 0);
-        for entry in pieces.entries(&held).filter(|entry| wanted.contains(&entry.record)) {
-            out.write_all(entry.bytes)?;
-            out.write_all(b"\n")?;
-        }
-        held.drain(..taken.min(held.len()));
-        if read == 0 {
-            return Ok(());
-        }
+impl Stage for Pick<'_> {
+    type Walk = Walk;
+    type Head = Pieces;
+    type Part = Vec<Vec<u8>>;
+    type Sum = Sum;
+
+    fn cut(&self, walk: &mut Walk, bytes: &[u8], end: bool) -> (usize, Pieces) {
+        walk.cut(bytes, end)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::Pattern;
+    fn decode(&self, block: Block<'_, Pieces>) -> Vec<Vec<u8>> {
+        let entries = block.head.entries(block.bytes).filter(|entry| self.wanted.contains(&entry.record));
+        entries.map(|entry| entry.bytes.to_vec()).collect()
+    }
 
-    #[test]
-    fn entries_are_copied_as_they_stand() {
-        let document = b"{\"data\": [{\"a\": 1}, {\"a\":\n 2}, {\"a\": 3}]}";
-        let plan = Plan::Json(vec![Pattern::new("data[]")]);
-        for (wanted, expected) in [(&[1, 2][..], "{\"a\": 1}\n{\"a\":\n 2}\n"), (&[3], "{\"a\": 3}\n"), (&[9], "")] {
-            let mut out = Vec::new();
-            pick(&document[..], &plan, &wanted.iter().copied().collect(), &mut out).expect("no disk");
-            assert_eq!(String::from_utf8_lossy(&out), expected);
+    fn absorb(&self, sum: &mut Sum, part: Vec<Vec<u8>>) {
+        for entry in part {
+            if sum.failure.is_some() {
+                return;
+            }
+            let separator = if sum.begun { self.separator } else { b"" };
+            sum.begun = true;
+            sum.failure = sum.out.write_all(separator).and_then(|()| sum.out.write_all(&entry)).err();
         }
     }
 }

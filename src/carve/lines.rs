@@ -12,8 +12,8 @@ use crate::access_log::{self, Format, LINE_BYTES, LogReader};
 use crate::evidence::SourceId;
 use crate::settings::Settings;
 
-/// Copies the records at the lines with these numbers, from 1, into a new file at `path`. Gives the line of each, there
-/// and here.
+/// Copies the records at the lines with these numbers, from 1, into a new file at `path`. Gives the line of each, here
+/// and there.
 pub(super) fn copy(
     (head, log): (&[u8], impl Read),
     (shown, settings): (&str, &Settings),

@@ -160,7 +160,7 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
             let name = folder::free_name(&shown, &mut names);
             let path = place.path().join(&name);
             let places = match pipeline::documents::recognise(&head, &shown, order.settings) {
-                Some((_, plan)) => entries::copy(reader, &plan, &wanted, &path),
+                Some((_, plan)) => entries::copy(&pool, reader, &plan, &wanted, &path),
                 None => lines::copy((&head, reader), (&shown, order.settings), &wanted, &path),
             };
             manifest.lines(&name, &shown, &places.map_err(written)?);

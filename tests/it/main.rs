@@ -13,6 +13,8 @@ mod cli;
 mod conservation;
 /// Threads, order, place, splits and copies of the evidence.
 mod determinism;
+/// The incident's log in every form of document; bodies, batches, secrets.
+mod documents;
 /// The same packets in every link layer and tunnel.
 mod encapsulated;
 /// Cuts, flipped bits, lying lengths, hostile text.

@@ -17,6 +17,8 @@ mod determinism;
 mod documents;
 /// The same packets in every link layer and tunnel.
 mod encapsulated;
+/// One incident logged in every format.
+mod formats;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
 /// The recorded incident, whole.

@@ -25,3 +25,7 @@ mod hostile;
 mod incident;
 /// Generated loads, whose truth their generator knows.
 mod load;
+/// The messages of legs, as reports show them one by one.
+mod messages;
+/// The JSON Schema of the report, against the reports.
+mod schema;

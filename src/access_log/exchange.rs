@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use super::body::base64;
 use super::fields::status;
-use super::json::{self, Keys, Kind, Scalar, Sink};
+use super::json::{self, Keys, Scalar, Sink};
 
 /// What is taken of one exchange.
 #[derive(Debug, Default)]
@@ -206,9 +206,4 @@ impl Parts<'_> {
         }
         Some(url)
     }
-}
-
-/// A value that stands in a text as it is.
-pub(super) fn plain(text: &[u8]) -> Scalar<'_> {
-    Scalar { text, kind: Kind::Text }
 }

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::exchange::{Exchange, plain};
+use super::exchange::Exchange;
+use super::json::Scalar;
 use super::line;
 
 /// What begins the request of a block.
@@ -68,24 +69,24 @@ pub(super) fn parse(block: &[u8]) -> Exchange<'_> {
             continue;
         }
         if part == 0 {
-            exchange.time = exchange.time.or(time(line).map(plain));
+            exchange.time = exchange.time.or(time(line).map(Scalar::plain));
             continue;
         }
         let Some((name, value)) = super::target::halves(line, b':') else { continue };
         let value = value.trim_ascii();
         if line.first().is_some_and(|byte| matches!(byte, b'\t' | b' ')) {
             if let Some(headers) = exchange.headers.get_mut(part - 1) {
-                headers.push((plain(name.trim_ascii()), plain(value)));
+                headers.push((Scalar::plain(name.trim_ascii()), Scalar::plain(value)));
             }
             continue;
         }
         match (name, part) {
             (b"URL", 1) => exchange.url = exchange.url.or(Some(Cow::Borrowed(value))),
-            (b"Method", 1) => exchange.method = exchange.method.or(Some(plain(value))),
-            (b"Status", 2) => exchange.status = exchange.status.or(Some(plain(value))),
+            (b"Method", 1) => exchange.method = exchange.method.or(Some(Scalar::plain(value))),
+            (b"Status", 2) => exchange.status = exchange.status.or(Some(Scalar::plain(value))),
             (b"CorrelationId", 2) if !value.is_empty() => {
                 if let Some(headers) = exchange.headers.get_mut(1) {
-                    headers.push((plain(b"ININ-Correlation-Id"), plain(value)));
+                    headers.push((Scalar::plain(b"ININ-Correlation-Id"), Scalar::plain(value)));
                 }
             }
             (b"Body", _) => {

@@ -96,14 +96,7 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
                     messages.sort_by_key(order);
                 }
                 for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
-                    match uses(alike).as_slice() {
-                        [] | [_] => legs.extend(dialog::leg(alike, settings)),
-                        several => {
-                            legs.extend(
-                                split(alike, several).iter().filter_map(|messages| dialog::leg(messages, settings)),
-                            );
-                        }
-                    }
+                    each_use(alike, |messages| legs.extend(dialog::leg(messages, settings)));
                 }
             }
             legs
@@ -111,6 +104,14 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
         .collect();
     legs.par_sort_unstable_by(|one, other| (one.first, one.call_id).cmp(&(other.first, other.call_id)));
     legs
+}
+
+/// Shows the messages of each use of one Call-ID, which come sorted by time.
+pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Signalling<'a>])) {
+    match uses(alike).as_slice() {
+        [] | [_] => show(alike),
+        several => split(alike, several).iter().for_each(|messages| show(messages)),
+    }
 }
 
 /// The messages by the hash of their Call-ID, as batch and place in it, in buckets that share no Call-ID.

@@ -12,6 +12,7 @@ mod copies;
 mod dialog;
 mod hops;
 pub mod identity;
+pub mod ladder;
 mod ledger;
 pub mod legs;
 pub mod media;

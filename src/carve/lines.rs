@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use memchr::memchr;
 
-use crate::evidence::Content;
-
 /// Copies the lines with these numbers, from 1, into a new file at `path`.
-pub(super) fn copy(content: Content, wanted: &BTreeSet<u64>, path: &Path) -> io::Result<()> {
+pub(super) fn copy(reader: Box<dyn Read + Send>, wanted: &BTreeSet<u64>, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let mut out = BufWriter::new(File::create_new(path)?);
-    pick(&mut BufReader::with_capacity(1 << 20, content.reader), wanted, &mut out)?;
+    pick(&mut BufReader::with_capacity(1 << 20, reader), wanted, &mut out)?;
     out.flush()
 }
 

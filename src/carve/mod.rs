@@ -2,7 +2,7 @@
 //!
 //! [`carve`] audits the evidence, chooses calls by the report, and goes through the sources a second time: packets of
 //! the calls' signalling and media into one pcapng ([`packets`], [`pcapng`]), the log records bound to them into files
-//! of the names they had ([`lines`]), and what came from where into `manifest.json` ([`manifest`]). Then the folder is
+//! of the names they had ([`lines`], [`entries`]), and what came from where into `manifest.json` ([`manifest`]). Then the folder is
 //! audited itself, and the verdicts are compared: what cannot be shown to say the same is told. Called by
 //! [`crate::cli`]; the only module beside it that audits.
 //!
@@ -17,6 +17,7 @@
 //! - Packets are ordered by time, then source, then record.
 
 mod choice;
+mod entries;
 mod folder;
 mod lines;
 mod manifest;
@@ -150,7 +151,13 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
                 .map_err(|cause| Error::Open { path: source.name(), cause })?;
         } else if !from_log.is_empty() {
             let name = folder::free_name(&shown, &mut names);
-            lines::copy(content, from_log, &place.path().join(&name)).map_err(written)?;
+            let path = place.path().join(&name);
+            let (head, reader) = evidence::utf8(content.head, content.reader);
+            match pipeline::documents::recognise(&head, &shown, order.settings) {
+                Some((_, plan)) => entries::copy(&pool, reader, &plan, from_log, &path),
+                None => lines::copy(reader, from_log, &path),
+            }
+            .map_err(written)?;
             manifest.lines(&name, &shown, from_log);
         }
         manifest.sources.push(shown);

@@ -23,4 +23,4 @@ pub use json::JsonWalk;
 pub use pattern::Pattern;
 pub use sight::{Candidate, Sample, Sight, sight};
 pub use text::{Marker, TextWalk};
-pub use walk::{ENTRY_BYTES, Entry, Pieces, Plan, Walk};
+pub use walk::{ENTRY_BYTES, Entry, Frame, Pieces, Plan, Walk};

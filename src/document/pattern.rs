@@ -36,6 +36,21 @@ impl Pattern {
         Self(steps)
     }
 
+    /// What stands before and behind the entries of a document that holds nothing else.
+    pub(super) fn frame(&self) -> [Vec<u8>; 2] {
+        let [mut head, mut tail] = [Vec::new(), Vec::new()];
+        for step in &self.0 {
+            let (open, close) = match step {
+                Step::Key(key) => ([b"{\"", &**key, b"\":"].concat(), b'}'),
+                Step::AnyKey => (b"{\"\":".to_vec(), b'}'),
+                Step::Element => (b"[".to_vec(), b']'),
+            };
+            head.extend(open);
+            tail.insert(0, close);
+        }
+        [head, tail]
+    }
+
     /// Whether the document itself is the entry.
     #[must_use]
     pub fn is_top(&self) -> bool {
@@ -66,6 +81,7 @@ mod tests {
         for text in ["", "[]", "log.entries[]", "resource.*.*", "data.result[].values[]", "[].conversations[]"] {
             assert_eq!(Pattern::new(text).to_string(), text, "{text}");
         }
+        assert_eq!(Pattern::new("log.entries[]").frame(), [b"{\"log\":{\"entries\":[".to_vec(), b"]}}".to_vec()]);
         assert!(Pattern::new("").is_top());
         assert_eq!(Pattern::new("a[][]").0, [Step::Key(b"a"[..].into()), Step::Element, Step::Element]);
     }

@@ -21,6 +21,8 @@ pub(super) struct Resume {
     pub(super) is_loose: bool,
     /// Where the last entry ended, if nothing but a comma and blanks were met since; counted from the last cut.
     pub(super) last_end: Option<usize>,
+    /// Whether every document is an entry.
+    is_top: bool,
     /// The first keys of entries, in their quotes.
     keys: Vec<Box<[u8]>>,
     /// The blanks before an entry on its line; `None` where entries do not begin lines.
@@ -42,12 +44,13 @@ impl Resume {
             pattern.0.iter().filter_map(key).collect()
         };
         let keys = patterns.first().map(keys).unwrap_or_default();
-        let lines = patterns.iter().any(Pattern::is_top);
+        let is_top = patterns.iter().any(Pattern::is_top);
         Self {
             is_loose: false,
             last_end: None,
             keys: Vec::new(),
-            indent: lines.then(Box::default),
+            indent: is_top.then(Box::default),
+            is_top,
             opener: b'{',
             container: keys.last().map(|key| [&b"\""[..], key, b"\""].concat().into()),
             path: keys.join(&b'.').into(),
@@ -80,8 +83,11 @@ impl Resume {
         }
         self.path = Arc::clone(path);
         self.opener = bytes.get(at).copied().unwrap_or(b'{');
-        let blanks = before(bytes, at);
-        self.indent = memchr::memrchr(b'\n', blanks).and_then(|line| blanks.get(line + 1..)).map(Into::into);
+        // Documents behind one another begin lines.
+        if !self.is_top {
+            let blanks = before(bytes, at);
+            self.indent = memchr::memrchr(b'\n', blanks).and_then(|line| blanks.get(line + 1..)).map(Into::into);
+        }
     }
 
     /// The next place from `from` on whose byte may begin an entry.

@@ -22,6 +22,36 @@ pub enum Plan {
     Whole,
 }
 
+/// What makes entries a document again.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// What stands before the first.
+    pub head: Vec<u8>,
+    /// What stands between two.
+    pub separator: &'static [u8],
+    /// What stands behind the last.
+    pub tail: Vec<u8>,
+}
+
+impl Plan {
+    /// What stands around the entries of a document that is cut by this plan and holds nothing else.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        match self {
+            Self::Json(patterns) => {
+                let [mut head, mut tail] = patterns.first().map(Pattern::frame).unwrap_or_default();
+                let is_top = patterns.first().is_none_or(Pattern::is_top);
+                if !is_top {
+                    head.push(b'\n');
+                }
+                tail.insert(0, b'\n');
+                Frame { head, separator: if is_top { b"\n" } else { b",\n" }, tail }
+            }
+            Self::Text(_) | Self::Whole => Frame::default(),
+        }
+    }
+}
+
 /// One entry of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {

@@ -10,6 +10,7 @@ mod locus;
 mod source;
 mod tally;
 mod timestamp;
+mod utf16;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
@@ -21,3 +22,4 @@ pub use locus::{Locus, SourceId};
 pub use source::{Source, collect};
 pub use tally::Tally;
 pub use timestamp::Timestamp;
+pub use utf16::{Utf16, Utf16Reader};

@@ -60,6 +60,7 @@ pub struct Keep {
     /// By length of the name, so that a look-up compares a handful of names at most.
     fields: Vec<Named>,
     by_length: [Names; LENGTHS],
+    heads: bool,
 }
 
 /// A field by its name in lower case.
@@ -80,6 +81,9 @@ struct Names {
     start: usize,
     end: usize,
 }
+
+/// Bytes of one start line and header section that are kept for people to read.
+const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// Routes that are kept of one message.
 const MAX_ROUTES: usize = 64;
@@ -148,7 +152,13 @@ impl Keep {
                 names.letters |= letter_bit(*first);
             }
         }
-        Self { fields, by_length }
+        Self { fields, by_length, heads: false }
+    }
+
+    /// The same, and of every INVITE and UPDATE the start line and header section as captured, for reports that show them.
+    #[must_use]
+    pub fn with_heads(self) -> Self {
+        Self { heads: true, ..self }
     }
 
     /// Shows what a field of this name is read for.
@@ -235,6 +245,10 @@ pub fn signalling(
     facts.call_id = call_id;
     draft.of_call(call_id);
     facts.fingerprint = fingerprint(payload);
+    if keep.heads && matches!(start, StartLine::Request { method: Method::Invite | Method::Update, .. }) {
+        let head = message.head(&header);
+        facts.head = head.get(..MAX_HEAD_BYTES).unwrap_or(head);
+    }
 
     if let Some(value) = &values.cseq {
         facts.cseq = address::cseq(value).map(|(number, method)| CSeq { number, method: Method::of(method) });

@@ -85,6 +85,18 @@ pub enum Transport {
     WebSocket,
 }
 
+impl Transport {
+    /// The word the report uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
 /// The two addresses a message went between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -208,6 +220,8 @@ pub struct Signalling<'a> {
     pub branch: Option<&'a [u8]>,
     /// A digest of the message's bytes as captured: equal for a copy, other for another message.
     pub fingerprint: u64,
+    /// The start line and header section as captured; empty unless [`Keep`](super::extract::Keep) asks for it.
+    pub head: &'a [u8],
     rows: &'a [RawRow],
     media: Option<&'a [RawMedia]>,
     text: &'a [u8],
@@ -355,6 +369,7 @@ struct RawMessage {
     call_id: Text,
     /// By [`Said`]; `u32::MAX` for a field without a value.
     said: [u32; 4],
+    head: Text,
     rows: (u32, u32),
     media: Option<(u32, u32)>,
     cseq: Option<CSeq>,
@@ -494,6 +509,7 @@ impl SignallingBatch {
             via_host: via.first.of(text),
             branch: via.second.optional(text),
             fingerprint: raw.fingerprint,
+            head: raw.head.of(text),
             rows: self.rows.get(range(raw.rows)).unwrap_or_default(),
             media: raw.media.map(|media| self.media.get(range(media)).unwrap_or_default()),
             text,
@@ -672,6 +688,7 @@ impl Draft<'_> {
             start,
             call_id,
             said,
+            head: batch.keep(message.head),
             rows: (self.rows as u32, batch.rows.len() as u32),
             media: self.described.then_some((self.media as u32, batch.media.len() as u32)),
             cseq: message.cseq,
@@ -740,6 +757,7 @@ impl<'a> Signalling<'a> {
             via_host: b"",
             branch: None,
             fingerprint: 0,
+            head: b"",
             rows: &[],
             media: None,
             text: &[],

@@ -96,7 +96,9 @@ impl Stage for DocumentStage {
     }
 
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {
-        sum.requests.append(part.requests);
-        sum.export.append(part.export);
+        match self {
+            Self::Requests(reader, _) => reader.append(&mut sum.requests, part.requests),
+            Self::Export(_) => sum.export.append(part.export),
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::evidence::{self, Locus, Source, SourceId, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
+use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
 use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
@@ -52,7 +53,21 @@ pub struct Audit {
 /// When a named input does not exist or cannot be opened, before anything is read, and when threads cannot be started.
 /// A source that fails later is one of [`Audit::failures`].
 pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<Audit, Error> {
-    follow(evidence, settings, threads, None).map(|(audit, _)| audit)
+    audit_with_messages(evidence, settings, threads, None)
+}
+
+/// The same; the legs that `wanted` picks come with their SIP messages, which costs another look at the signalling.
+///
+/// # Errors
+///
+/// Those of [`audit`].
+pub fn audit_with_messages(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Audit, Error> {
+    follow(evidence, settings, threads, Asked { choice: None, wanted }).map(|(audit, _)| audit)
 }
 
 /// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
@@ -66,20 +81,30 @@ pub fn trace(
     threads: Option<usize>,
     choice: &Choice<'_>,
 ) -> Result<(Audit, Trail), Error> {
-    follow(evidence, settings, threads, Some(choice))
+    follow(evidence, settings, threads, Asked { choice: Some(choice), wanted: None })
+}
+
+/// What is asked for beside the report.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// The calls whose packets are traced.
+    choice: Option<&'a Choice<'a>>,
+    /// The legs whose messages are shown.
+    wanted: Option<Wanted<'a>>,
 }
 
 fn follow(
     evidence: &[PathBuf],
     settings: &Settings,
     threads: Option<usize>,
-    choice: Option<&Choice<'_>>,
+    asked: Asked<'_>,
 ) -> Result<(Audit, Trail), Error> {
     let sources = evidence::collect(evidence)?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
+    let keep = if asked.wanted.is_some() { keep.with_heads() } else { keep };
     let read = read(sources, settings, &keep, &pool);
-    Ok(pool.install(|| conclude(read, settings, &keep, choice)))
+    Ok(pool.install(|| conclude(read, settings, &keep, asked)))
 }
 
 /// Every SIP message of the evidence, of all transports, in batches that follow no order: what is known before anything
@@ -129,7 +154,8 @@ pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&Choice<'_>>) -> (Audit, Trail) {
+fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>) -> (Audit, Trail) {
+    let Asked { choice, wanted } = asked;
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -241,6 +267,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, choice: Option<&C
         settings,
         accounts: &accounts,
         complete: failures.is_empty(),
+        batches: &batches,
+        wanted,
         legs: &legs,
         judged: &judged,
         identity: &identity,

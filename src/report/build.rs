@@ -5,17 +5,18 @@
 
 use std::collections::BTreeMap;
 
+use super::messages::{self, Wanted};
 use super::model::{
     self, Anomaly, AnsweredBy, BatchError, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator,
     Ground, Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration,
-    Report, Request, RequestCounts, Rtp, Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen,
-    Verdicts,
+    Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef,
+    UnboundRefusal, Unseen, Verdicts,
 };
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::{self, Leg};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
-use crate::facts::{ApiRequest, MediaFlow, Subject};
+use crate::facts::{ApiRequest, MediaFlow, SignallingBatch, Subject};
 use crate::settings::{self, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Verdict};
 
@@ -89,6 +90,10 @@ pub struct Concluded<'a> {
     pub accounts: &'a [SourceAccount],
     /// Whether everything named was read whole.
     pub complete: bool,
+    /// The signalling that the legs were read from.
+    pub batches: &'a [SignallingBatch],
+    /// The legs whose messages are asked for, one by one.
+    pub wanted: Option<Wanted<'a>>,
     /// The legs, by first message.
     pub legs: &'a [Leg<'a>],
     /// What is concluded of each.
@@ -188,11 +193,11 @@ fn hypothesis(concluded: &Concluded<'_>, weighed: &Weighed) -> Option<Hypothesis
     })
 }
 
-fn pointer(locus: Locus) -> Pointer {
+pub(super) fn pointer(locus: Locus) -> Pointer {
     Pointer { evidence: EvidenceId(locus.source.0), record: locus.record }
 }
 
-fn text(bytes: &[u8]) -> EvidenceText {
+pub(super) fn text(bytes: &[u8]) -> EvidenceText {
     EvidenceText(bytes.to_vec())
 }
 
@@ -201,13 +206,19 @@ fn optional_text(bytes: &[u8]) -> Option<EvidenceText> {
 }
 
 fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
-    concluded
+    let mut calls: Vec<Call> = concluded
         .calls()
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
             legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),
         })
-        .collect()
+        .collect();
+    if let Some(wanted) = concluded.wanted {
+        let facts = concluded.calls().flatten().filter_map(|leg| concluded.legs.get(*leg));
+        let rows = calls.iter_mut().flat_map(|call| &mut call.legs);
+        messages::fill(concluded.batches, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
+    }
+    calls
 }
 
 fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
@@ -245,6 +256,12 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         consent: model::Consent {
             state: Held::of(&judged.consent, &judged.measured).name(),
             observations: observations(leg, &judged.consent),
+            timeline: judged
+                .consent
+                .timeline
+                .iter()
+                .map(|(from, state)| StateFrom { from: Instant(*from), state: state.name() })
+                .collect(),
         },
         streams: leg
             .streams
@@ -262,6 +279,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
                 sources: ground.sources.iter().copied().map(pointer).collect(),
             })
             .collect(),
+        ladder: None,
     })
 }
 
@@ -579,8 +597,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         notices.push(Notice {
             code: "timezone_assumed",
             text: format!(
-                "Times without a zone were taken as {} in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
-                settings.log_timezone.name,
+                "Times without a zone were taken as UTC in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
                 assumed.join(", ")
             ),
         });

@@ -17,6 +17,7 @@ use crate::settings::Settings;
 pub const SCHEMA: &str = "sipconsent.report/1";
 
 /// A whole report.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -45,6 +46,7 @@ pub struct Report {
 }
 
 /// The program that wrote the report.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Generator {
     /// `sipconsent`.
@@ -54,6 +56,7 @@ pub struct Generator {
 }
 
 /// Something a reader must know first.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
     /// A stable word, such as `rule_never_seen`.
@@ -63,6 +66,7 @@ pub struct Notice {
 }
 
 /// One source.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Evidence {
     /// `E1`, `E2`, … by rank.
@@ -94,6 +98,7 @@ pub struct Evidence {
 }
 
 /// Where the zone of a source's times comes from.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Timezone {
     /// The zone's name; `UTC` for captures.
@@ -103,6 +108,7 @@ pub struct Timezone {
 }
 
 /// Anomalies of one code in one source.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Anomaly {
     /// The code.
@@ -116,6 +122,7 @@ pub struct Anomaly {
 }
 
 /// The figures of the whole.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Summary {
@@ -132,6 +139,7 @@ pub struct Summary {
 }
 
 /// API requests counted. `refused`, `allowed` and `served` count recording requests only.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct RequestCounts {
@@ -144,6 +152,7 @@ pub struct RequestCounts {
 }
 
 /// Legs by verdict, in the order of the contract's table.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Verdicts {
@@ -160,6 +169,7 @@ pub struct Verdicts {
 }
 
 /// Legs that identity evidence binds together.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
     /// The conversation ids, lower case, sorted.
@@ -169,6 +179,7 @@ pub struct Call {
 }
 
 /// One leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Leg {
     /// Call-ID, byte by byte.
@@ -202,9 +213,98 @@ pub struct Leg {
     pub verdict: &'static str,
     /// What the verdict rests on. Never empty.
     pub grounds: Vec<Ground>,
+    /// Its SIP messages, where a report that shows them one by one asked for this leg. No part of the JSON, which points
+    /// at the packets instead: with it two outputs of one run would differ by what the other one asks.
+    #[serde(skip)]
+    pub ladder: Option<Ladder>,
+}
+
+/// The SIP messages of a leg as a ladder diagram shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ladder {
+    /// The messages by time, on every hop; retransmissions and second copies are one with the first. At most
+    /// [`Ladder::MOST_MESSAGES`]: the first ones, and those that a ground points to.
+    pub messages: Vec<Message>,
+    /// Messages that are not in the list.
+    pub left_out: u64,
+}
+
+impl Ladder {
+    /// Messages of one leg that are listed. More are an attack or a broken device, not a call.
+    pub const MOST_MESSAGES: usize = 256;
+
+    /// Copies of one message that are listed.
+    pub const MOST_COPIES: usize = 16;
+}
+
+/// One SIP message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// When it was captured first.
+    pub at: Instant,
+    /// The addresses it went between.
+    pub hop: Hop,
+    /// `udp`, `tcp` or `websocket`.
+    pub transport: &'static str,
+    /// A request's method, or the method that a response answers; `other` for extension methods, null where unread.
+    pub method: Option<&'static str>,
+    /// A response's status code; null for a request.
+    pub status: Option<u16>,
+    /// A request's Request-URI as written.
+    pub request_uri: Option<EvidenceText>,
+    /// The CSeq number.
+    pub cseq: Option<u32>,
+    /// The state that the leg's observation of this message gives; null for messages that no rule reads.
+    pub consent: Option<&'static str>,
+    /// The media descriptions of its session description; null without one.
+    pub media: Option<Vec<MediaDescription>>,
+    /// Whether the header section was captured to its end.
+    pub header_whole: bool,
+    /// Whether the body was captured to its end, or there is none.
+    pub body_whole: bool,
+    /// The header field rows that conclusions are read from, in wire order: name as written, value unfolded.
+    pub rows: Vec<HeaderField>,
+    /// Start line and header section as captured, of INVITE and UPDATE; cut after 16 KiB. Holds any text of the evidence.
+    pub head: Option<EvidenceText>,
+    /// The packet.
+    pub source: Pointer,
+    /// The packets of its copies, at most [`Ladder::MOST_COPIES`].
+    pub copies: Vec<Pointer>,
+    /// How many copies were captured.
+    pub copies_count: u64,
+}
+
+/// The two addresses a message went between, as `address:port`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Hop {
+    pub source: String,
+    pub destination: String,
+}
+
+/// One media description (RFC 8866 §5.14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaDescription {
+    /// The media type.
+    pub media: EvidenceText,
+    /// Where its sender wants to receive. Port 0 rejects or ends the stream.
+    pub endpoint: Endpoint,
+    /// The formats.
+    pub codecs: Vec<EvidenceText>,
+    /// `sendrecv`, `sendonly`, `recvonly` or `inactive`.
+    pub direction: &'static str,
+}
+
+/// One header field row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct HeaderField {
+    pub name: EvidenceText,
+    pub value: EvidenceText,
 }
 
 /// A trunk as legs name it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrunkRef {
     /// Its name; null when no trunk fits.
@@ -214,15 +314,29 @@ pub struct TrunkRef {
 }
 
 /// The consent of a leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Consent {
     /// `granted`, `denied`, `missing`, `invalid`, `unknown` or `partial`.
     pub state: &'static str,
     /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads.
     pub observations: Vec<Observation>,
+    /// The state in force over time: each entry holds until the next begins, the first one from the leg's beginning.
+    pub timeline: Vec<StateFrom>,
+}
+
+/// A consent state and when it came into force.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StateFrom {
+    /// From when on.
+    pub from: Instant,
+    /// `granted`, `denied`, `missing`, `invalid` or `unknown`.
+    pub state: &'static str,
 }
 
 /// What one message says of consent.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Observation {
     /// When.
@@ -242,6 +356,7 @@ pub struct Observation {
 }
 
 /// One accepted media stream.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Stream {
     /// Its place among the media descriptions, from 0.
@@ -273,6 +388,7 @@ pub struct Stream {
 }
 
 /// An address and a port of a session description.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     /// The address or host name as written; empty where none stands.
@@ -282,6 +398,7 @@ pub struct Endpoint {
 }
 
 /// One RTP flow.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Rtp {
     /// The SSRC as `0x` and eight hex digits.
@@ -303,6 +420,7 @@ pub struct Rtp {
 }
 
 /// One API request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Request {
     /// When, as logged; null where the record has no readable time.
@@ -330,6 +448,7 @@ pub struct Request {
     pub answered_by: Option<AnsweredBy>,
     /// The recordings that a batch could not hand out, as its logged body says whatever the status was. Only present
     /// where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub batch_errors: Vec<BatchError>,
     /// The log line. Written last.
     #[serde(skip)]
@@ -337,6 +456,7 @@ pub struct Request {
 }
 
 /// A recording that a batch could not hand out.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct BatchError {
     /// The conversation.
@@ -348,6 +468,7 @@ pub struct BatchError {
 }
 
 /// Who answered a request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AnsweredBy {
     /// `api`, `edge`, `proxy`, or `upstream`: whatever stands behind the proxy whose log it is.
@@ -369,6 +490,7 @@ pub struct BoundRequest {
 }
 
 /// What binds a request to a leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// `call_id`, or the name of the bridging identifier such as `x-inin-cnv`.
@@ -378,6 +500,7 @@ pub struct Link {
 }
 
 /// What a verdict rests on.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ground {
     /// A stable word.
@@ -387,6 +510,7 @@ pub struct Ground {
 }
 
 /// A packet or a line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Pointer {
     /// The source.
@@ -396,6 +520,7 @@ pub struct Pointer {
 }
 
 /// The figures of one trunk.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Trunk {
     /// Its name; null for legs that no trunk fits.
@@ -419,6 +544,7 @@ pub struct Trunk {
 }
 
 /// Calls by consent and outcome.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Outcomes {
@@ -427,6 +553,7 @@ pub struct Outcomes {
 }
 
 /// Calls by outcome of their recording requests, a call for each client.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Outcome {
@@ -436,6 +563,7 @@ pub struct Outcome {
 }
 
 /// One REGISTER transaction.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Registration {
     /// When the request was sent.
@@ -447,6 +575,7 @@ pub struct Registration {
 }
 
 /// Traffic of a trunk that cannot be read.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Unseen {
@@ -468,6 +597,7 @@ pub struct UnboundRefusal {
 }
 
 /// One hypothesis weighed for one trunk (contract §5).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Hypothesis {
@@ -484,6 +614,7 @@ pub struct Hypothesis {
 }
 
 /// What to do next where a hypothesis is supported.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remedy {
     /// One or two plain sentences.

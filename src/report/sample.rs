@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::model::{
     Anomaly, BoundRequest, Call, Consent, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Instant,
     Leg, Link, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request, RequestCounts,
-    Rtp, SCHEMA, Seconds, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+    Rtp, SCHEMA, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
 };
 use crate::evidence::Timestamp;
 use crate::settings::Settings;
@@ -101,11 +101,16 @@ pub(crate) fn leg(call_id: &str, verdict: &'static str, state: &'static str) -> 
         answered: Some(at(2000)),
         ended: Some(at(14_000)),
         final_status: Some(200),
-        consent: Consent { state, observations: vec![invite(0, None, state)] },
+        consent: Consent {
+            state,
+            observations: vec![invite(0, None, state)],
+            timeline: vec![StateFrom { from: at(0), state }],
+        },
         streams: vec![stream(0, 12_000, 0)],
         requests: Vec::new(),
         verdict,
         grounds: vec![Ground { reason: "consent_missing", sources: vec![packet(1)] }],
+        ladder: None,
     }
 }
 

@@ -25,3 +25,16 @@ pub enum Direction {
     #[default]
     SendRecv,
 }
+
+impl Direction {
+    /// The attribute's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::RecvOnly => "recvonly",
+            Self::SendOnly => "sendonly",
+            Self::SendRecv => "sendrecv",
+        }
+    }
+}

@@ -9,6 +9,7 @@ use super::{AccessLog, ConsentRule, Network, Settings, Timezone, Trunk};
 use crate::evidence::{HashKind, Timestamp};
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Effective<'a> {
     trunks: &'a [Trunk],
     rules: &'a [ConsentRule],
@@ -19,16 +20,18 @@ struct Effective<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Identity<'a> {
     headers: &'a [String],
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Options<'a> {
     from: Option<String>,
     to: Option<String>,
     clock_skew_s: f64,
-    log_timezone: &'a Timezone,
+    log_timezone: &'a str,
     hash: &'static str,
 }
 
@@ -60,12 +63,23 @@ impl Serialize for Settings {
                 from: from.map(Timestamp::rfc3339),
                 to: to.map(Timestamp::rfc3339),
                 clock_skew_s: *clock_skew_ns as f64 / 1e9,
-                log_timezone,
+                log_timezone: log_timezone.as_ref().map_or("UTC", |zone| &zone.name),
                 hash,
             },
             config_sha256: config_sha256.as_deref(),
         };
         effective.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Settings {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Settings".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Effective::json_schema(generator)
     }
 }
 

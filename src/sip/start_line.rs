@@ -11,7 +11,7 @@
 //! Blanks are tolerated where RFC 4475 §3.1.2 has them stray: several before and after the Request-URI, some at the end
 //! of the line, some within the Request-URI. Status codes beyond 699 and other versions (`SIP/7.0`) are not SIP here.
 
-use super::{Extent, Header};
+use super::{Extent, Header, HeaderEnd};
 use crate::scan;
 
 /// The start line, borrowed from the payload.
@@ -96,6 +96,16 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn header(&self) -> Header<'a> {
         self.header
+    }
+
+    /// The start line and the header as they were captured, once `header` was read to its end; without the empty lines
+    /// before them. All that was captured where the header's end was not.
+    #[must_use]
+    pub fn head(&self, header: &Header<'a>) -> &'a [u8] {
+        match header.end() {
+            Some(HeaderEnd::Whole | HeaderEnd::Limit) => self.payload.get(..header.position()).unwrap_or_default(),
+            Some(HeaderEnd::Cut) | None => self.payload,
+        }
     }
 
     /// The bytes behind the header, once `header` was read to its end.

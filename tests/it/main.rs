@@ -13,11 +13,19 @@ mod cli;
 mod conservation;
 /// Threads, order, place, splits and copies of the evidence.
 mod determinism;
+/// The incident's log in every form of document; bodies, batches, secrets.
+mod documents;
 /// The same packets in every link layer and tunnel.
 mod encapsulated;
+/// One incident logged in every format.
+mod formats;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
 /// The recorded incident, whole.
 mod incident;
 /// Generated loads, whose truth their generator knows.
 mod load;
+/// The messages of legs, as reports show them one by one.
+mod messages;
+/// The JSON Schema of the report, against the reports.
+mod schema;

@@ -1,0 +1,91 @@
+//! The SIP messages of the legs that a report shows one by one, as rows.
+//!
+//! Called by [`build`](super::build) once the legs are rows themselves. Reads the batches again for those legs only, so
+//! reports that show no message cost nothing. Bounded for legs that an attack has filled: what is not listed is counted.
+
+use std::collections::BTreeSet;
+
+use super::build::{pointer, text};
+use super::model::{self, Endpoint, HeaderField, Hop, Instant, Ladder, MediaDescription, Message, Pointer};
+use crate::call::Leg;
+use crate::call::ladder::{self, Rung};
+use crate::facts::{Body, Signalling, SignallingBatch, StartLine};
+
+/// Which legs a report shows message by message, judged by their row.
+pub type Wanted<'a> = &'a (dyn Fn(&model::Leg) -> bool + Sync);
+
+/// Gives each of `legs` its ladder.
+pub(super) fn fill(batches: &[SignallingBatch], mut legs: Vec<(&Leg<'_>, &mut model::Leg)>) {
+    let facts: Vec<&Leg<'_>> = legs.iter().map(|(leg, _)| *leg).collect();
+    let rows: Vec<&model::Leg> = legs.iter().map(|(_, row)| &**row).collect();
+    let ladders = ladder::ladders(batches, &facts, |place, rungs| match rows.get(place) {
+        Some(leg) => self::ladder(leg, &rungs),
+        None => Ladder::default(),
+    });
+    for ((_, row), ladder) in legs.iter_mut().zip(ladders) {
+        row.ladder = Some(ladder.unwrap_or_default());
+    }
+}
+
+fn ladder(leg: &model::Leg, rungs: &[Rung<'_>]) -> Ladder {
+    let grounds: BTreeSet<Pointer> = leg.grounds.iter().flat_map(|ground| ground.sources.iter().copied()).collect();
+    // One half for the beginning, one for what the verdict rests on; what either does not need is the other's.
+    let bears = |rung: &Rung<'_>| grounds.contains(&pointer(rung.message.locus));
+    let bearing = rungs.iter().filter(|rung| bears(rung)).count().min(Ladder::MOST_MESSAGES / 2);
+    let mut others = Ladder::MOST_MESSAGES - bearing;
+    let mut bearing = Ladder::MOST_MESSAGES - others;
+    let mut messages = Vec::with_capacity(rungs.len().min(Ladder::MOST_MESSAGES));
+    for rung in rungs {
+        let left = if bears(rung) && bearing > 0 { &mut bearing } else { &mut others };
+        if *left > 0 {
+            *left -= 1;
+            messages.push(message(leg, rung));
+        }
+    }
+    Ladder { left_out: (rungs.len() - messages.len()) as u64, messages }
+}
+
+fn message(leg: &model::Leg, rung: &Rung<'_>) -> Message {
+    let Rung { message, copies } = rung;
+    let source = pointer(message.locus);
+    // Two messages of one packet share a record: the observation has the method and number of its own.
+    let observed = leg.consent.observations.iter().find(|observation| {
+        let is_request = matches!(message.start, StartLine::Request { .. });
+        is_request
+            && observation.source == source
+            && Some(observation.method.as_str()) == message.method().map(|method| method.name())
+            && observation.cseq == message.cseq.map(|cseq| cseq.number)
+    });
+    let (status, request_uri) = match message.start {
+        StartLine::Request { uri, .. } => (None, Some(text(uri))),
+        StartLine::Response(status) => (Some(status), None),
+    };
+    Message {
+        at: Instant(message.at),
+        hop: Hop { source: message.hop.source.to_string(), destination: message.hop.destination.to_string() },
+        transport: message.transport.name(),
+        method: message.method().map(|method| method.name()),
+        status,
+        request_uri,
+        cseq: message.cseq.map(|cseq| cseq.number),
+        consent: observed.map(|observation| observation.state),
+        media: media(message),
+        header_whole: message.header_whole,
+        body_whole: message.body != Body::Cut,
+        rows: message.rows().map(|row| HeaderField { name: text(row.name), value: text(row.value) }).collect(),
+        head: (!message.head.is_empty()).then(|| text(message.head)),
+        source,
+        copies: copies.iter().take(Ladder::MOST_COPIES).copied().map(pointer).collect(),
+        copies_count: copies.len() as u64,
+    }
+}
+
+fn media(message: &Signalling<'_>) -> Option<Vec<MediaDescription>> {
+    let media = message.media()?.map(|media| MediaDescription {
+        media: text(media.media),
+        endpoint: Endpoint { address: text(media.address), port: media.port },
+        codecs: media.codecs.split(|byte| *byte == b' ').filter(|codec| !codec.is_empty()).map(text).collect(),
+        direction: media.direction.name(),
+    });
+    Some(media.collect())
+}

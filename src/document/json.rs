@@ -331,8 +331,8 @@ impl JsonWalk {
                 pieces.spans.push(Span { start: entry.start, end: self.at, record: self.records, path: entry.path });
             }
         }
+        self.resume.last_end = Some(self.at).filter(|_| !entry.is_skipped);
         if self.resume.is_loose {
-            self.resume.last_end = Some(self.at);
             self.state = State::Search;
         }
     }

@@ -98,7 +98,8 @@ impl Resume {
     /// Whether an entry begins at `at`; `None` where more bytes must be seen.
     pub(super) fn is_entry(&self, bytes: &[u8], at: usize, end: bool) -> Option<bool> {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-        if let Some(gap) = self.last_end.and_then(|last| bytes.get(last..at)) {
+        let gap = self.last_end.and_then(|last| bytes.get(last..at)).filter(|gap| gap.len() <= LOOKBACK);
+        if let Some(gap) = gap {
             let mut commas = gap.iter().filter(|byte| !blank(byte));
             if matches!((commas.next(), commas.next()), (None | Some(b','), None)) {
                 return Some(true);

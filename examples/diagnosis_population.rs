@@ -16,10 +16,10 @@ use std::time::Instant;
 
 use sipconsent::call::legs::At;
 use sipconsent::call::registration::Registration;
-use sipconsent::diagnosis::population::{Answer, AnsweredBy, Crossing, Standing, Unit};
+use sipconsent::diagnosis::population::{Answer, Crossing, Standing, Unit};
 use sipconsent::diagnosis::{Group, Hypothesis, Passage, Population, Status, Weighed, diagnose};
 use sipconsent::evidence::{Locus, SourceId, Timestamp};
-use sipconsent::facts::{ApiRequest, Audience};
+use sipconsent::facts::{Answerer, ApiRequest, Audience};
 use sipconsent::http::{Method, StatusCode};
 use sipconsent::settings::{Settings, Trunk, TrunkKind};
 
@@ -81,7 +81,7 @@ struct Plan {
     client: &'static str,
     answers: Vec<(i64, u16)>,
     target: &'static str,
-    by: AnsweredBy,
+    by: Option<Answerer>,
 }
 
 /// The owner of what a population borrows.
@@ -129,8 +129,12 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
                 target: plan.target.as_bytes().into(),
                 status: StatusCode(*status),
                 client: Some(plan.client.as_bytes().into()),
+                user: None,
                 error_code: None,
+                error_params: Box::default(),
                 request_id: None,
+                correlation_id: None,
+                answered: None,
                 audience: Audience::RecordingList,
                 body_has_media_uri: false,
                 names: Vec::new(),
@@ -166,7 +170,7 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
 
     let client = if random.thousandths(100) { "archiver" } else { "crm-sync" };
     let mut target = "/api/v2/conversations/c0ffee01/recordings";
-    let mut by = AnsweredBy::NotLogged;
+    let mut by = None;
     let asked = random.below(DAY as u64 - 600) as i64;
     // In this world permissions go stale half an hour before each registration.
     let stale = asked % 3_600 < 1_800;
@@ -188,7 +192,7 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
         Some(Hypothesis::GatewayRefusal) => {
             let denied = random.thousandths(300);
             if denied {
-                by = AnsweredBy::Proxy;
+                by = Some(Answerer::Proxy);
             }
             denied
         }
@@ -198,7 +202,7 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
     let wild = random.thousandths(noise.wild);
     if wild {
         refused = !refused || cache;
-        by = AnsweredBy::NotLogged;
+        by = None;
     }
     let status = |refused: bool| if refused { 403 } else { 200 };
     let mut answers = vec![(asked, status(refused))];

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
-use crate::facts::{ApiRequest, Place};
+use crate::facts::{ApiRequest, ErrorParam, Place};
 use crate::http::{Method, StatusCode};
 use crate::settings::Settings;
 
@@ -274,8 +274,12 @@ impl<'a> Block<'a, '_> {
             target: target.into(),
             status: StatusCode(status),
             client: parsed.client().map(without_port),
+            user: parsed.user().map(Into::into),
             error_code: None,
+            error_params: Box::default(),
             request_id: None,
+            correlation_id: None,
+            answered: None,
             audience,
             body_has_media_uri: false,
         };
@@ -343,8 +347,12 @@ impl<'a> Block<'a, '_> {
             target: target.into(),
             status: StatusCode(status),
             client: fields.client().map(|client| without_port(&client.value())),
+            user: fields.user().map(|user| user.value().into()),
             error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
+            error_params: error_params(fields).chain(body.error_params).collect(),
             request_id: fields.request_id().map(|id| id.value().into()),
+            correlation_id: fields.correlation_id().map(|id| id.value().into()).or(body.correlation_id),
+            answered: None,
             audience,
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
             names,
@@ -385,6 +393,8 @@ impl<'a> Block<'a, '_> {
             let (mut fields, mut seen) = (Fields::default(), Vec::new());
             let whole = Known::below(b"body").collect(&text, &self.reader.table, &mut fields, &mut seen).is_some();
             said.has_media_uri |= whole && fields.media_uris > 0;
+            said.error_params.extend(error_params(&fields));
+            said.correlation_id = said.correlation_id.or_else(|| fields.correlation_id().map(|id| id.value().into()));
             said.error_code = said.error_code.or_else(|| fields.error_code().map(|code| code.value().into()));
         }
         said
@@ -425,7 +435,13 @@ type RequestLine<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 #[derive(Default)]
 struct Said {
     error_code: Option<Box<[u8]>>,
+    correlation_id: Option<Box<[u8]>>,
+    error_params: Vec<ErrorParam>,
     has_media_uri: bool,
+}
+
+fn error_params<'f>(fields: &'f Fields<'_>) -> impl Iterator<Item = ErrorParam> + use<'f> {
+    fields.params.iter().map(|(name, value)| ErrorParam { name: name.clone(), value: value.value().into() })
 }
 
 /// Methods are case-sensitive and upper-case; some logs write them otherwise.
@@ -504,7 +520,8 @@ mod tests {
         assert_eq!(&*request.target, b"/api/v2/conversations/C-1/recordings/R-1");
         assert_eq!(text(&request.client), Some("ann"));
         assert_eq!(text(&request.error_code), Some("missing.permissions"));
-        assert_eq!(text(&request.request_id), Some("k-1"));
+        assert_eq!((text(&request.request_id), text(&request.correlation_id)), (Some("r-1"), Some("k-1")));
+        assert_eq!(text(&request.user), Some("ann"));
         assert_eq!(request.audience, Audience::RecordingMedia);
         assert!(request.is_refused());
         let expected = [
@@ -570,8 +587,14 @@ mod tests {
         let line = |body: &str, status: u16| {
             format!("{{\"uri\":\"/recordings\",\"method\":\"GET\",\"status\":{status},\"response_body\":\"{body}\"}}")
         };
-        let refused = request(&line(r#"{\"code\":\"not.authorized\",\"status\":403}"#, 403));
-        assert_eq!(text(&refused.error_code), Some("not.authorized"));
+        let refused = request(&line(
+            r#"{\"code\":\"missing.permissions\",\"status\":403,\"messageParams\":{\"permissions\":\"a:b:c\"},\"contextId\":\"k\"}"#,
+            403,
+        ));
+        assert_eq!(text(&refused.error_code), Some("missing.permissions"));
+        assert_eq!(text(&refused.correlation_id), Some("k"));
+        let params = [ErrorParam { name: Box::new(*b"permissions"), value: Box::new(*b"a:b:c") }];
+        assert_eq!(*refused.error_params, params);
         assert!(!refused.is_served());
         let list = r#"[{\"media\":\"audio\",\"mediaUris\":{\"0\":{\"mediaUri\":\"https://m\"}}}"#;
         assert!(request(&line(&format!("{list}]"), 200)).is_served());

@@ -94,6 +94,18 @@ impl<'a> Line<'a> {
 
     /// Who asked: the user, else the host.
     pub(super) fn client(&self) -> Option<&'a [u8]> {
+        let [host, user] = self.asker();
+        user.or(host)
+    }
+
+    /// The user.
+    pub(super) fn user(&self) -> Option<&'a [u8]> {
+        let [_, user] = self.asker();
+        user
+    }
+
+    /// The host and the user.
+    fn asker(&self) -> [Option<&'a [u8]>; 2] {
         let front = self.front.trim_ascii();
         let front = front.strip_prefix(b"\"").unwrap_or(front);
         let (first, behind) = token(front);
@@ -101,9 +113,12 @@ impl<'a> Line<'a> {
         // A virtual host stands before the address.
         let (host, behind) = if !is_address(first) && is_address(second) { (second, after) } else { (first, behind) };
         let (_ident, user) = token(behind);
-        let said = |name: &&[u8]| !matches!(*name, b"" | b"-" | b"\"\"");
-        Some(user.trim_ascii()).filter(said).or(Some(host)).filter(said)
+        [said(host), said(user.trim_ascii())]
     }
+}
+
+fn said(name: &[u8]) -> Option<&[u8]> {
+    (!matches!(name, b"" | b"-" | b"\"\"")).then_some(name)
 }
 
 /// Method and target of a request line, or two empty ones for `-`. A line without `HTTP/…` is taken whole.

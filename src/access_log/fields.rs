@@ -16,9 +16,16 @@ use crate::settings::pattern;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A response body, as text.
+    /// An address, of the client.
+    Address,
     Body,
+    /// An OAuth client.
     Client,
+    /// The API's own correlation id, in its answer.
+    CorrelationId,
     ErrorCode,
+    /// A parameter of the API's error message, named by its key.
+    ErrorParam,
     /// The kind of media of a recording (`audio`, `screen`) inside a body.
     Media,
     MediaUri,
@@ -32,6 +39,7 @@ pub(super) enum Role {
     Status,
     Target,
     Time,
+    User,
 }
 
 /// A role and its rank among the names of that role: the least is the best.
@@ -191,6 +199,11 @@ const NAMES: &[(Role, &[&str])] = &[
             "app_id",
             "application_id",
             "client",
+        ],
+    ),
+    (
+        Role::User,
+        &[
             "user",
             "username",
             "user.name",
@@ -203,6 +216,11 @@ const NAMES: &[(Role, &[&str])] = &[
             "request.user_id",
             "principal",
             "sub",
+        ],
+    ),
+    (
+        Role::Address,
+        &[
             "remote_addr",
             "client_ip",
             "client.ip",
@@ -245,6 +263,18 @@ const NAMES: &[(Role, &[&str])] = &[
         ],
     ),
     (
+        Role::CorrelationId,
+        &[
+            "response.body.context_id",
+            "response_body.context_id",
+            "resp_body.context_id",
+            "body.context_id",
+            "response.error.context_id",
+            "error.context_id",
+            "response.content.text.context_id",
+        ],
+    ),
+    (
         Role::RequestId,
         &[
             "request_id",
@@ -273,7 +303,7 @@ const NAMES: &[(Role, &[&str])] = &[
 ];
 
 /// Names that mean the same wherever they stand, with the rank of the first: as the last key of any path, also as a
-/// logged header field. A correlation id is the API's own and stands before the id that each proxy gives a request.
+/// logged header field. A correlation id goes through all proxies and stands before the id that each gives a request.
 const ANYWHERE: &[(Role, u16, &[&str])] = &[
     (
         Role::Name(NameKind::CallId),
@@ -281,7 +311,8 @@ const ANYWHERE: &[(Role, u16, &[&str])] = &[
         &["call_id", "sip_call_id", "x_call_id", "x_sip_call_id", "protocol_call_id"],
     ),
     (Role::Name(NameKind::Conversation), BUILT_IN, &["conversation_id", "x_conversation_id"]),
-    (Role::RequestId, BUILT_IN, &["inin_correlation_id", "correlation_id", "x_correlation_id"]),
+    (Role::CorrelationId, BUILT_IN, &["inin_correlation_id"]),
+    (Role::RequestId, BUILT_IN, &["correlation_id", "x_correlation_id"]),
     (Role::RequestId, 2 * BUILT_IN, &["x_request_id"]),
     (Role::MediaUri, BUILT_IN, &["media_uri"]),
     (Role::Media, BUILT_IN, &["media"]),
@@ -333,8 +364,19 @@ impl Table {
         let mut table = Self { paths: HashMap::new(), anywhere: HashMap::new() };
         let mut rank = 0;
         for log in configured(settings, shown) {
-            let LogFields { time, method, target, status, client, error_code, request_id, call_id, conversation_id } =
-                &log.fields;
+            let LogFields {
+                time,
+                method,
+                target,
+                status,
+                client,
+                error_code,
+                request_id,
+                call_id,
+                conversation_id,
+                correlation_id,
+                user,
+            } = &log.fields;
             for (role, names) in [
                 (Role::Time, time),
                 (Role::Method, method),
@@ -343,6 +385,8 @@ impl Table {
                 (Role::Client, client),
                 (Role::ErrorCode, error_code),
                 (Role::RequestId, request_id),
+                (Role::CorrelationId, correlation_id),
+                (Role::User, user),
                 (Role::Name(NameKind::CallId), call_id),
                 (Role::Name(NameKind::Conversation), conversation_id),
             ] {
@@ -385,11 +429,20 @@ impl Table {
             inner = rest.get(1..).unwrap_or_default();
         }
         let last = last_key(path);
-        PREFIXES
+        let above = path.get(..path.len().saturating_sub(last.len() + 1)).unwrap_or_default();
+        if last_key(above) == b"messageparams" {
+            return Some((Role::ErrorParam, BUILT_IN));
+        }
+        let found = PREFIXES
             .iter()
             .filter_map(|prefix| last.strip_prefix(*prefix))
             .chain([last])
-            .find_map(|name| self.anywhere.get(name).copied())
+            .find_map(|name| self.anywhere.get(name).copied());
+        match found {
+            // What the client sent is no word of the API's.
+            Some((Role::CorrelationId, rank)) if is_sent(path) => Some((Role::RequestId, rank)),
+            found => found,
+        }
     }
 
     /// What a query parameter called `name` names, if anything.
@@ -404,6 +457,14 @@ impl Table {
             _ => None,
         }
     }
+}
+
+/// Whether the field at `path` is one of the request's header fields.
+fn is_sent(path: &[u8]) -> bool {
+    let begins = |part: &[u8]| [&b"req"[..], b"http"].iter().any(|word| part.starts_with(word));
+    let last = last_key(path);
+    let above = path.get(..path.len() - last.len()).unwrap_or_default();
+    begins(last) || above.split(|byte| *byte == b'.').any(|part| part.starts_with(b"req"))
 }
 
 /// The configured tables that fit the log shown as `shown`.
@@ -434,14 +495,19 @@ pub(super) struct Fields<'a> {
     pub(super) names: Vec<(NameKind, Scalar<'a>)>,
     /// Response bodies that are text.
     pub(super) bodies: Vec<Scalar<'a>>,
+    /// Parameters of the error message, with their names.
+    pub(super) params: Vec<(Box<[u8]>, Scalar<'a>)>,
     /// Media URIs of call audio.
     pub(super) media_uris: u32,
     /// Whether the same field stood twice with different values; the first counts.
     pub(super) duplicate: bool,
 }
 
+/// Parameters of one error message that are kept.
+const PARAMS: usize = 16;
+
 /// Roles of which a record has one.
-const SINGLES: usize = 8;
+const SINGLES: usize = 11;
 
 impl<'a> Fields<'a> {
     /// Forgets the record.
@@ -450,6 +516,7 @@ impl<'a> Fields<'a> {
         self.single = [None; SINGLES];
         self.names.clear();
         self.bodies.clear();
+        self.params.clear();
         self.media_uris = 0;
         self.duplicate = false;
     }
@@ -462,7 +529,8 @@ impl<'a> Fields<'a> {
         let place = match role {
             Role::Name(kind) => return self.names.push((kind, value)),
             Role::Body => return self.bodies.push(value),
-            Role::Media | Role::MediaUri => return,
+            // What they mean depends on more than the value.
+            Role::ErrorParam | Role::Media | Role::MediaUri => return,
             Role::Time => return self.offer_time(rank, value, alone),
             Role::Status if status(value.text).is_none() => return,
             Role::Status => 0,
@@ -473,6 +541,9 @@ impl<'a> Fields<'a> {
             Role::Client => 5,
             Role::ErrorCode => 6,
             Role::RequestId => 7,
+            Role::User => 8,
+            Role::Address => 9,
+            Role::CorrelationId => 10,
         };
         let Some(best) = self.single.get_mut(place) else { return };
         match best {
@@ -531,8 +602,17 @@ impl<'a> Fields<'a> {
         self.value(4)
     }
 
+    /// Who asked: an OAuth client, a user or an address, unless the configuration says otherwise.
     pub(super) fn client(&self) -> Option<Scalar<'a>> {
-        self.value(5)
+        self.value(5).or(self.value(8)).or(self.value(9))
+    }
+
+    pub(super) fn user(&self) -> Option<Scalar<'a>> {
+        self.value(8)
+    }
+
+    pub(super) fn correlation_id(&self) -> Option<Scalar<'a>> {
+        self.value(10)
     }
 
     pub(super) fn error_code(&self) -> Option<Scalar<'a>> {
@@ -650,10 +730,13 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
 
     fn scalar(&mut self, keys: &Keys, place: json::Place, value: Scalar<'a>, at: usize) {
         let mut entry = self.entry(keys, place.key);
-        if let Some((Role::Media | Role::MediaUri, _)) = entry {
+        if let Some((Role::ErrorParam | Role::Media | Role::MediaUri, _)) = entry {
             self.odd = true;
         }
         match entry {
+            Some((Role::ErrorParam, _)) if is_said(value.text) && self.fields.params.len() < PARAMS => {
+                self.fields.params.push((keys.written(place.key).into(), value));
+            }
             // A media URI that the client sent hands out nothing.
             Some((Role::MediaUri, _)) if !value.text.is_empty() && !keys.path(place.key).starts_with(b"request") => {
                 self.fields.media_uris += 1;
@@ -700,7 +783,15 @@ mod tests {
             ("sip.callId", Role::Name(NameKind::CallId)),
             ("arg_callId", Role::Name(NameKind::CallId)),
             ("sent_http_x_inin_cnv", Role::Name(NameKind::Conversation)),
-            ("response.headers.ININ-Correlation-Id", Role::RequestId),
+            ("response.headers.ININ-Correlation-Id", Role::CorrelationId),
+            ("sent_http_inin_correlation_id", Role::CorrelationId),
+            ("headers.inin-correlation-id", Role::CorrelationId),
+            ("response.body.contextId", Role::CorrelationId),
+            ("response_body.messageParams.permissions", Role::ErrorParam),
+            ("http_inin_correlation_id", Role::RequestId),
+            ("request.headers.inin-correlation-id", Role::RequestId),
+            ("log.req.headers.inin-correlation-id", Role::RequestId),
+            ("X-Correlation-Id", Role::RequestId),
             ("request.uri", Role::Target),
             ("request", Role::Request),
             ("url.query", Role::Query),

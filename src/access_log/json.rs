@@ -127,6 +127,11 @@ impl Keys {
         self.nodes.get(number as usize).map_or(&[], |node| &node.path)
     }
 
+    /// The key `number` itself, as written.
+    pub(super) fn written(&self, number: u32) -> &[u8] {
+        self.nodes.get(number as usize).map_or(&[], |node| &node.written)
+    }
+
     /// Forgets all of them when they have become many. To be called between texts.
     pub(super) fn bound(&mut self) {
         if self.nodes.len() > KEYS {

@@ -189,7 +189,9 @@ impl Other {
             found
         };
         let singles = [
+            Role::Address,
             Role::Client,
+            Role::CorrelationId,
             Role::ErrorCode,
             Role::Method,
             Role::Query,
@@ -198,6 +200,7 @@ impl Other {
             Role::Status,
             Role::Target,
             Role::Time,
+            Role::User,
         ];
         if singles
             .iter()

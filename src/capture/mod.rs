@@ -25,7 +25,8 @@
 //! # Incomplete support
 //!
 //! Options of packet blocks are not read: the length of a frame check sequence that they may state does not matter,
-//! since IP says where it ends. Network Monitor's and other tools' own formats are not recognised. Decryption secrets and name resolution are passed over.
+//! since IP says where it ends. Network Monitor's and other tools' own formats are
+//! recognised by name ([`recognise_unread`]) and not read. Decryption secrets and name resolution are passed over.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod format;
@@ -37,7 +38,7 @@ pub(crate) mod sample;
 mod snoop;
 mod walk;
 
-pub use format::{Format, recognise};
+pub use format::{Format, recognise, recognise_unread};
 pub use frame::{Frame, LinkType};
 pub use pcapng::INTERFACES_LIMIT;
 pub use walk::{Frames, Head, RECORD_LIMIT, Walk};

@@ -185,7 +185,7 @@ impl<'m> Clients<'m> {
 pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, trunk: usize) -> Weighing {
     // The calls refused on this trunk, by client.
     let mut refused: BTreeMap<&[u8], Vec<&Unit<'_>>> = BTreeMap::new();
-    let (mut unnamed, mut codes) = (0, BTreeMap::new());
+    let (mut unnamed, mut codes, mut missing) = (0, BTreeMap::new(), BTreeMap::new());
     for (unit, _) in population.on(trunk).filter(|(unit, _)| unit.outcome() == Outcome::Refused) {
         let Some(client) = unit.client else {
             unnamed += 1;
@@ -194,7 +194,13 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         refused.entry(client).or_default().push(unit);
         for code in unit.refusals().filter_map(|answer| answer.request.error_code.as_deref()) {
             if platform::is_api_code(code) {
-                *codes.entry(code).or_insert(0_u64) += 1;
+                *codes.entry(platform::bare_code(code)).or_insert(0_u64) += 1;
+            }
+        }
+        for answer in unit.refusals() {
+            let named: BTreeSet<&str> = platform::missing_permissions(answer.request).collect();
+            for permission in named {
+                *missing.entry(permission).or_insert(0_u64) += 1;
             }
         }
     }
@@ -284,6 +290,10 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         let codes = codes.iter().map(|(code, count)| format!("{} ({count})", code.escape_ascii()));
         text.push_str(&format!(" Error codes of the refusals: {}.", list(codes, 4)));
     }
+    if !missing.is_empty() {
+        let missing = missing.iter().map(|(permission, count)| format!("{permission} ({count})"));
+        text.push_str(&format!(" Permissions that the refusals say are missing: {}.", list(missing, 4)));
+    }
     let untested = status == Status::Untested;
     Weighing { status, counts, p: None, text, shown: if untested { Vec::new() } else { vec![shown, others] }, refusals }
 }
@@ -322,6 +332,21 @@ mod tests {
         cached(&[&[(50, 403), (60, 200)]], &once, Status::Untested);
         // Two calls are not one: each differs in more than its time.
         cached(&[&[(50, 403)], &[(150, 200)]], &once, Status::Untested);
+    }
+
+    #[test]
+    fn the_missing_permission_is_named() {
+        let mut sample = Sample::new();
+        for trunk in [SG1, PBX] {
+            sample.calls(1, trunk, MISSING, 403).so(|request, _| {
+                request.error_code = Some(Box::new(*b"missing.any.permissions"));
+                let value = Box::new(*b"[recording:recording:view, <script>]");
+                request.error_params = [crate::facts::ErrorParam { name: Box::new(*b"permissions"), value }].into();
+            });
+        }
+        let weighed = sample.weigh(Hypothesis::ClientPermission);
+        let expected = "Permissions that the refusals say are missing: recording:recording:view (1).";
+        assert!(weighed.explanation.contains(expected), "{}", weighed.explanation);
     }
 
     #[test]

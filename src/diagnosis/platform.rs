@@ -11,8 +11,7 @@
 //! Methods and hosts of a target are not compared: a path that exists is taken as right.
 
 use super::hypothesis::{Basis, Hypothesis, Remedy};
-use super::population::AnsweredBy;
-use crate::facts::ApiRequest;
+use crate::facts::{Answered, Answerer, ApiRequest};
 use crate::settings::ConsentRule;
 
 /// The capability that a forum thread names. Not found in the vendor's documentation.
@@ -167,11 +166,13 @@ fn is_word(segment: &[u8]) -> bool {
 }
 
 /// Who answered, as far as the record shows.
-pub(super) fn answered_by(request: &ApiRequest) -> AnsweredBy {
-    if request.is_refused() && request.error_code.as_deref().is_some_and(is_proxy_code) {
-        return AnsweredBy::Proxy;
+pub(super) fn answered_by(request: &ApiRequest) -> Option<Answerer> {
+    let by_code = || request.is_refused() && request.error_code.as_deref().is_some_and(is_proxy_code);
+    match request.answered_by() {
+        // What passed it on may have had it from a gateway behind it.
+        None | Some(Answered { by: Answerer::Upstream, .. }) if by_code() => Some(Answerer::Proxy),
+        answered => answered.map(|answered| answered.by),
     }
-    AnsweredBy::NotLogged
 }
 
 fn is_proxy_code(code: &[u8]) -> bool {
@@ -182,7 +183,41 @@ fn is_proxy_code(code: &[u8]) -> bool {
 
 /// Whether an error code is one of the API's own.
 pub(super) fn is_api_code(code: &[u8]) -> bool {
-    API_CODES.iter().any(|known| known.as_bytes() == code)
+    API_CODES.iter().any(|known| known.as_bytes() == bare_code(code))
+}
+
+/// An error code without what its parameters are said to be in brackets behind it.
+pub(super) fn bare_code(code: &[u8]) -> &[u8] {
+    code.split(|byte| matches!(byte, b' ' | b'[')).next().unwrap_or_default()
+}
+
+/// Permissions that a refusal says are missing: in the parameters of its message, or in brackets behind its code. Only
+/// what is formed like one of the platform's own (`recording:recording:view`): a sentence may name it.
+pub(super) fn missing_permissions(request: &ApiRequest) -> impl Iterator<Item = &str> {
+    let code = request.error_code.as_deref().filter(|code| is_api_code(code));
+    let params = request.error_params.iter().map(|param| &*param.value);
+    let texts = code.into_iter().chain(params);
+    let words = texts.flat_map(|text| text.split(|byte| !byte.is_ascii_alphabetic() && *byte != b':'));
+    words.filter_map(|word| str::from_utf8(word).ok()).filter(|word| is_permission(word))
+}
+
+/// The first words of the platform's permissions that may stand in the way of a recording.
+const PERMISSION_DOMAINS: [&str; 9] = [
+    "analytics",
+    "authorization",
+    "conversation",
+    "integrations",
+    "oauth",
+    "quality",
+    "recording",
+    "routing",
+    "telephony",
+];
+
+fn is_permission(word: &str) -> bool {
+    let mut parts = word.split(':');
+    let known = parts.next().is_some_and(|domain| PERMISSION_DOMAINS.contains(&domain));
+    known && parts.clone().count() == 2 && parts.all(|part| (1..=40).contains(&part.len()))
 }
 
 /// What to do where `hypothesis` is supported.
@@ -256,6 +291,7 @@ pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Option<Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::ErrorParam;
 
     #[track_caller]
     fn kind(target: &str, expected: &str) {
@@ -296,6 +332,30 @@ mod tests {
     fn a_sentence_shows_no_word_of_the_evidence() {
         assert_eq!(shown(b"/api/v2/recordings/john-doe/{id}"), "/api/v2/recordings/{}/{}");
         assert_eq!(shown(b"/v2/recordings"), "/v2/recordings");
+    }
+
+    #[test]
+    fn permissions_that_are_missing_are_named_where_they_are_the_platforms() {
+        let missing = |code: &str, value: &str| {
+            let params = [ErrorParam { name: Box::new(*b"permissions"), value: value.as_bytes().into() }];
+            let request = ApiRequest {
+                error_code: Some(code.as_bytes().into()),
+                error_params: params.into(),
+                ..super::super::sample::request(1, 1, 403, None)
+            };
+            missing_permissions(&request).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(missing("missing.permissions", "recording:recording:view"), ["recording:recording:view"]);
+        assert_eq!(
+            missing("missing.any.permissions", "[recording:recording:view, recording:screenRecording:view]"),
+            ["recording:recording:view", "recording:screenRecording:view"]
+        );
+        assert_eq!(missing("missing.any.permissions [telephony:plugin:all]", ""), ["telephony:plugin:all"]);
+        for other in
+            ["", "=cmd:recording:view", "recording:view", "recording::view", "a:b:c", "recording:a:b:c", "10:20:30"]
+        {
+            assert_eq!(missing("forbidden [recording:recording:view]", other), [""; 0], "{other}");
+        }
     }
 
     #[test]

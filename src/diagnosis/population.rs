@@ -18,7 +18,7 @@ use crate::call::identity::{self, Binding, Link};
 use crate::call::legs::At;
 use crate::call::registration::Registration;
 use crate::call::{Leg, SetUp};
-use crate::facts::{ApiRequest, SignallingBatch};
+use crate::facts::{Answerer, ApiRequest, SignallingBatch};
 use crate::settings::{Settings, TrunkKind};
 use crate::verdict::{Consent, Measured, State};
 
@@ -129,8 +129,8 @@ pub struct Unit<'m> {
 pub struct Answer<'m> {
     /// The request.
     pub request: &'m ApiRequest,
-    /// Who answered, as far as its record shows.
-    pub answered_by: AnsweredBy,
+    /// Who answered; `None` where its record does not tell.
+    pub answered_by: Option<Answerer>,
 }
 
 impl<'m> Answer<'m> {
@@ -139,17 +139,6 @@ impl<'m> Answer<'m> {
     pub fn of(request: &'m ApiRequest) -> Self {
         Self { request, answered_by: platform::answered_by(request) }
     }
-}
-
-/// Who answered a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnsweredBy {
-    /// The API: its own correlation id is in the record.
-    Api,
-    /// A proxy before it.
-    Proxy,
-    /// The record does not tell.
-    NotLogged,
 }
 
 /// A refused recording request that no leg explains.

@@ -3,13 +3,13 @@
 use super::contingency::Counts;
 use super::hypothesis::{Hypothesis, Weighed, diagnose};
 use super::passage::Passage;
-use super::population::{Answer, AnsweredBy, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
+use super::population::{Answer, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
 use crate::call::identity::{Binding, Identity, Link};
 use crate::call::legs::{self, At};
 use crate::call::registration::{Registration, registrations};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
-use crate::facts::{ApiRequest, Audience, Hop, Name, NameKind, Place, SignallingBatch, Transport};
+use crate::facts::{Answerer, ApiRequest, Audience, Hop, Name, NameKind, Place, SignallingBatch, Transport};
 use crate::http::{Method, StatusCode};
 use crate::settings::{Settings, Trunk, TrunkKind};
 use crate::verdict::{Consent, Measured, measure};
@@ -58,8 +58,12 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
         target: Box::new(*b"/api/v2/conversations/c0ffee01/recordings"),
         status: StatusCode(status),
         client: client.map(|client| client.as_bytes().into()),
+        user: None,
         error_code: None,
+        error_params: Box::default(),
         request_id: None,
+        correlation_id: None,
+        answered: None,
         audience: Audience::RecordingList,
         body_has_media_uri: false,
         names: Vec::new(),
@@ -67,14 +71,14 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
 }
 
 /// A call, who asked for it, and what they were answered.
-type Asked = (usize, Option<&'static str>, Vec<(ApiRequest, AnsweredBy)>);
+type Asked = (usize, Option<&'static str>, Vec<(ApiRequest, Option<Answerer>)>);
 
 /// A population written down call by call. What it borrows is leaked: tests are short.
 pub(super) struct Sample {
     pub(super) settings: Settings,
     calls: Vec<Standing>,
     units: Vec<Asked>,
-    loose: Vec<(ApiRequest, AnsweredBy, Option<usize>)>,
+    loose: Vec<(ApiRequest, Option<Answerer>, Option<usize>)>,
     registrations: Vec<Registration>,
     record: u64,
 }
@@ -108,10 +112,7 @@ impl Sample {
 
     /// `client` asks for `call` at these seconds and is answered so.
     pub(super) fn asked(&mut self, call: usize, client: Option<&'static str>, answers: &[(i64, u16)]) -> &mut Self {
-        let answers = answers
-            .iter()
-            .map(|(at, status)| (request(self.next(), *at, *status, client), AnsweredBy::NotLogged))
-            .collect();
+        let answers = answers.iter().map(|(at, status)| (request(self.next(), *at, *status, client), None)).collect();
         self.units.push((call, client, answers));
         self
     }
@@ -144,12 +145,12 @@ impl Sample {
     /// A refusal that no leg explains.
     pub(super) fn loose(&mut self, target: &str, trunk: Option<usize>) -> &mut Self {
         let request = ApiRequest { target: target.as_bytes().into(), ..request(self.next(), 1, 403, Some("crm")) };
-        self.loose.push((request, AnsweredBy::NotLogged, trunk));
+        self.loose.push((request, None, trunk));
         self
     }
 
     /// Changes the last unit's requests.
-    pub(super) fn so(&mut self, change: impl Fn(&mut ApiRequest, &mut AnsweredBy)) -> &mut Self {
+    pub(super) fn so(&mut self, change: impl Fn(&mut ApiRequest, &mut Option<Answerer>)) -> &mut Self {
         for (request, by) in &mut self.units.last_mut().expect("a unit").2 {
             change(request, by);
         }
@@ -161,7 +162,7 @@ impl Sample {
         let requests: Vec<ApiRequest> = units.chain(self.loose.iter().map(|(request, ..)| request)).cloned().collect();
         let requests: &'static [ApiRequest] = requests.leak();
         let mut next = requests.iter();
-        let mut answer = |by: AnsweredBy| Answer { request: next.next().expect("as many"), answered_by: by };
+        let mut answer = |by: Option<Answerer>| Answer { request: next.next().expect("as many"), answered_by: by };
         let units = self
             .units
             .iter()

@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hypothesis::{Shown, Status, Weighing};
 use super::platform::{self, Endpoint};
-use super::population::{Answer, AnsweredBy, Outcome, Population, Unit};
+use super::population::{Answer, Outcome, Population, Unit};
 use super::text::{list, several, were};
 use crate::call::legs::At;
-use crate::facts::ApiRequest;
+use crate::facts::{Answerer, ApiRequest};
 
 /// The refusals that concern `trunk`, and how many of them are tied to no call and no trunk.
 fn refusals<'m>(population: &Population<'m>, trunk: usize) -> (Vec<Answer<'m>>, u64) {
@@ -140,17 +140,24 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     Weighing { status, counts, p: None, text, shown, refusals: never.iter().map(|request| request.locus).collect() }
 }
 
+/// Who stands before the API.
+const PROXIES: &[Answerer] = &[Answerer::Edge, Answerer::Proxy];
+
 /// Whether the API itself refused.
 pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
     let (refused, unbound) = refusals(population, trunk);
-    let by = |who: AnsweredBy| refused.iter().filter(move |answer| answer.answered_by == who);
-    let (api, proxy) = (by(AnsweredBy::Api).count() as u64, by(AnsweredBy::Proxy).count() as u64);
+    let by = |who: &'static [Answerer]| {
+        refused.iter().filter(move |answer| answer.answered_by.is_some_and(|by| who.contains(&by)))
+    };
+    let (api, proxy) = (by(&[Answerer::Api]).count() as u64, by(PROXIES).count() as u64);
+    let passed_on = by(&[Answerer::Upstream]).count() as u64;
     let coded = |answer: &&Answer<'_>| answer.request.error_code.as_deref().is_some_and(platform::is_api_code);
     let api_codes = refused.iter().filter(coded).count() as u64;
     let counts = vec![
         ("refused_requests", refused.len() as u64),
         ("by_api", api),
         ("by_proxy", proxy),
+        ("passed_on", passed_on),
         ("api_error_codes", api_codes),
         ("unbound", unbound),
     ];
@@ -164,9 +171,18 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
         let text = if refused.is_empty() {
             "No recording request was refused that concerns this trunk.".to_owned()
         } else {
+            let passed = match passed_on {
+                0 => String::new(),
+                passed => {
+                    let verb = were(passed);
+                    format!(
+                        " {passed} {verb} passed on from behind the proxy that logged them: by whatever stands there."
+                    )
+                }
+            };
             format!(
-                "The log does not tell who answered the {many}{}.{spoken} The response field {}, which the API sets on its \
-                 own answers, would tell.",
+                "The log does not tell whether the API answered the {many}{} itself.{passed}{spoken} The response field {}, \
+                 which the API sets on its own answers, would tell.",
                 apart(unbound),
                 platform::CORRELATION_FIELD
             )
@@ -174,14 +190,13 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
         return Weighing { counts, ..Weighing::untested(text) };
     }
     let text = format!(
-        "Of {many}{}, {proxy} {} answered with a code that gateways write for refusals of their own, {api} with the API's own \
+        "Of {many}{}, {proxy} {} answered by a proxy or at the edge, as the log says, and {api} with the API's own \
          correlation id.{spoken}",
         apart(unbound),
         were(proxy)
     );
-    let shown =
-        [AnsweredBy::Proxy, AnsweredBy::Api].map(|who| by(who).filter_map(|answer| at(answer.request)).collect());
-    let refusals = by(AnsweredBy::Proxy).map(|answer| answer.request.locus).collect();
+    let shown = [PROXIES, &[Answerer::Api]].map(|who| by(who).filter_map(|answer| at(answer.request)).collect());
+    let refusals = by(PROXIES).map(|answer| answer.request.locus).collect();
     Weighing {
         status: Status::of(proxy > 0, api > 0, Status::Untested),
         counts,
@@ -247,12 +262,14 @@ mod tests {
 
     #[test]
     fn gateway_refusal_by_the_table() {
-        use AnsweredBy::{Api, NotLogged, Proxy};
+        use Answerer::{Api, Edge, Proxy, Upstream};
         for (answers, expected) in [
-            (vec![Proxy, NotLogged], Status::Supported),
-            (vec![Api, NotLogged], Status::Contradicted),
-            (vec![Api, Proxy], Status::Inconclusive),
-            (vec![NotLogged], Status::Untested),
+            (vec![Some(Proxy), None], Status::Supported),
+            (vec![Some(Edge), Some(Upstream)], Status::Supported),
+            (vec![Some(Api), None], Status::Contradicted),
+            (vec![Some(Api), Some(Proxy)], Status::Inconclusive),
+            (vec![Some(Upstream), None], Status::Untested),
+            (vec![None], Status::Untested),
             (vec![], Status::Untested),
         ] {
             let mut sample = Sample::new();

@@ -25,6 +25,10 @@ pub const DECOMPRESSED_RATIO: u64 = 1_100;
 /// The memory that an xz stream may ask for, in bytes: its dictionary. `xz -9` asks for 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
 
+/// The window that a zstd frame may ask for, as a power of two: the largest that `zstd --long=31` writes. The memory is
+/// touched only as far as there is content.
+const ZSTD_WINDOW_LOG: u32 = 31;
+
 /// Bytes that a decompressor is asked for at a time. What it gave before it met damage in the same piece is lost.
 const PIECE_BYTES: usize = 8 << 10;
 
@@ -156,7 +160,9 @@ fn decompress_within(raw: Box<dyn Read + Send>, hash: HashKind, free: u64) -> io
             })
         }
         Some(Compression::Zstd) => {
-            lenient(zstd::Decoder::new(whole)?, free, &account, |decoder| Box::new(decoder.finish()))
+            let mut decoder = zstd::Decoder::new(whole)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            lenient(decoder, free, &account, |decoder| Box::new(decoder.finish()))
         }
     };
     let mut head = Vec::new();
@@ -394,6 +400,22 @@ mod tests {
     }
 
     type Encode = fn(&[u8]) -> Vec<u8>;
+
+    #[test]
+    fn a_zstd_window_beyond_the_usual_limit_is_read() {
+        let content = b"SIP/2.0 200 OK\r\n".repeat(1_000);
+        for log in [27, 28, 31] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("memory can be written");
+            encoder.window_log(log).expect("a window");
+            encoder.write_all(&content).expect("memory can be written");
+            let bytes = encoder.finish().expect("memory can be written");
+            // The window descriptor (RFC 8878 §3.1.1.1.2): the exponent above 10 in its upper five bits.
+            assert_eq!(u32::from(bytes[5] >> 3) + 10, log);
+            let (name, found, digest) = read(&bytes, DECOMPRESSED_FREE);
+            assert_eq!((name, digest.stream_damage), (Some("zstd"), None));
+            assert!(found == content, "{log}");
+        }
+    }
 
     const ALL: [(&str, Encode); 5] = [("bzip2", bzip2), ("gzip", gzip), ("lz4", lz4), ("xz", xz), ("zstd", zstd)];
 

@@ -18,16 +18,110 @@ pub struct ApiRequest {
     pub status: StatusCode,
     /// Who asked, as logged: an OAuth client, a user or an address, in this order of preference.
     pub client: Option<Box<[u8]>>,
+    /// The user, where the log has a field for one; also where an OAuth client asked on their behalf.
+    pub user: Option<Box<[u8]>>,
     /// The API's error code, where logged.
     pub error_code: Option<Box<[u8]>>,
-    /// A correlation or request id that would make the same request in two logs one.
+    /// The parameters of the API's error message, by name, where logged: which permission was missing, for instance.
+    pub error_params: Box<[ErrorParam]>,
+    /// The id that a proxy gave the request. It makes the same request in two logs one, and so does the next.
     pub request_id: Option<Box<[u8]>>,
+    /// The API's own correlation id, which only an answer of the API itself carries.
+    pub correlation_id: Option<Box<[u8]>>,
+    /// Who answered, by what a proxy wrote of it; ask [`answered_by`](Self::answered_by), which heeds the correlation id
+    /// too.
+    pub answered: Option<Answered>,
     /// What the target is about.
     pub audience: Audience,
     /// A logged response body that carries a media URI.
     pub body_has_media_uri: bool,
     /// Every identifier the record names, in the order path, query, fields.
     pub names: Vec<Name>,
+}
+
+/// A parameter of an error message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorParam {
+    /// Its name, such as `permissions`.
+    pub name: Box<[u8]>,
+    /// Its value.
+    pub value: Box<[u8]>,
+}
+
+/// Who answered a request, and what of the record says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Who.
+    pub by: Answerer,
+    /// What says so.
+    pub known_by: KnownBy,
+}
+
+/// Who answered a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answerer {
+    /// The API itself.
+    Api,
+    /// The content delivery network at the edge.
+    Edge,
+    /// The proxy or gateway whose log it is.
+    Proxy,
+    /// What stands behind the proxy whose log it is: the API, or another proxy.
+    Upstream,
+}
+
+impl Answerer {
+    /// The word the report uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Edge => "edge",
+            Self::Proxy => "proxy",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// What of a record says who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KnownBy {
+    /// The API's correlation id.
+    CorrelationId,
+    /// What the edge says it did (`x-edge-result-type`).
+    EdgeResult,
+    /// An error code that only a gateway writes.
+    ErrorCode,
+    /// Why the proxy answered as it did (Envoy's response code details).
+    ResponseDetails,
+    /// What went wrong at the proxy (Envoy's response flags).
+    ResponseFlags,
+    /// The response header fields, all of which were logged.
+    ResponseHeaders,
+    /// How the session ended (HAProxy's termination state).
+    TerminationState,
+    /// The server that was asked, or that none was.
+    UpstreamHost,
+    /// The status of what stands behind the proxy, or that there is none.
+    UpstreamStatus,
+}
+
+impl KnownBy {
+    /// The word the report uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CorrelationId => "correlation_id",
+            Self::EdgeResult => "edge_result",
+            Self::ErrorCode => "error_code",
+            Self::ResponseDetails => "response_details",
+            Self::ResponseFlags => "response_flags",
+            Self::ResponseHeaders => "response_headers",
+            Self::TerminationState => "termination_state",
+            Self::UpstreamHost => "upstream_host",
+            Self::UpstreamStatus => "upstream_status",
+        }
+    }
 }
 
 /// What a request target is about, as far as refusals and exposures ask.
@@ -86,6 +180,13 @@ pub enum Place {
 }
 
 impl ApiRequest {
+    /// Who answered, as far as the record shows: the API where its correlation id is there, else what a proxy wrote.
+    #[must_use]
+    pub fn answered_by(&self) -> Option<Answered> {
+        let api = Answered { by: Answerer::Api, known_by: KnownBy::CorrelationId };
+        self.correlation_id.as_ref().map(|_| api).or(self.answered)
+    }
+
     /// Whether the API refused it: a recording request answered 403.
     #[must_use]
     pub fn is_refused(&self) -> bool {

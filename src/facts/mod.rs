@@ -9,7 +9,7 @@ pub mod extract;
 mod media;
 mod signalling;
 
-pub use api::{ApiRequest, Audience, Name, NameKind, Place};
+pub use api::{Answered, Answerer, ApiRequest, Audience, ErrorParam, KnownBy, Name, NameKind, Place};
 pub use media::{FlowKey, MediaFlow, Run};
 pub use signalling::{
     Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,

@@ -46,6 +46,8 @@ pub struct Inner<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Whether fewer bytes are here than the agent sent.
     pub truncated: bool,
+    /// Whether they were cut at [`MAX_INFLATED`].
+    pub limited: bool,
 }
 
 const MAGIC: &[u8; 4] = b"HEP3";
@@ -150,11 +152,13 @@ impl<'a> Chunks<'a> {
     fn inner(self) -> Option<Inner<'a>> {
         let (payload, mut truncated) = self.payload?;
         let mut bytes = Cow::Borrowed(payload);
+        let mut limited = false;
         if self.deflated {
             let mut inflated = Vec::new();
             // What came before damage is kept; that it is not all is said.
             let read = flate2::read::ZlibDecoder::new(payload).take(MAX_INFLATED).read_to_end(&mut inflated);
-            truncated |= read.is_err() || inflated.len() as u64 == MAX_INFLATED;
+            limited = inflated.len() as u64 == MAX_INFLATED;
+            truncated |= read.is_err() || limited;
             bytes = Cow::Owned(inflated);
         }
         Some(Inner {
@@ -166,6 +170,7 @@ impl<'a> Chunks<'a> {
             at: self.seconds.and_then(|seconds| time(seconds, self.microseconds)),
             bytes,
             truncated,
+            limited,
         })
     }
 }
@@ -192,6 +197,7 @@ fn older(packet: &[u8], truncated: bool) -> Option<Inner<'_>> {
         at,
         bytes: Cow::Borrowed(bytes),
         truncated,
+        limited: false,
     })
 }
 

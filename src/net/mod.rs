@@ -3,7 +3,7 @@
 //! Link layers: Ethernet with any VLAN tags, Linux cooked v1 and v2, BSD null and loop, raw IP, PPP and MPLS. Then IPv4
 //! (RFC 791) and IPv6 (RFC 8200) with extension headers, then UDP (RFC 768) and TCP (RFC 9293), or a tunnel with all of
 //! these inside. What spans packets is put together by [`fragment`] and [`tcp`]; [`websocket`] and [`hep`] unwrap what
-//! travels in them. Called by `pipeline::captures`; knows nothing of what the
+//! travels in them, [`tls`] says whom an encrypted connection was for. Called by `pipeline::captures`; knows nothing of what the
 //! bytes say. [`decode`] gives one [`Packet`] for each frame, so that every frame can be counted under one reason.
 //!
 //! # Design
@@ -26,6 +26,7 @@ mod payload;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod tcp;
+pub mod tls;
 mod tunnel;
 pub mod websocket;
 

@@ -109,3 +109,27 @@ pub(crate) fn websocket_frame(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) 
     super::websocket::unmask(payload, mask, &mut bytes);
     bytes
 }
+
+/// A TLS record with a ClientHello, with that server name or none.
+pub(crate) fn client_hello(server_name: Option<&str>) -> Vec<u8> {
+    let short = |length: usize| (length as u16).to_be_bytes();
+    let extension = |kind: u16, body: &[u8]| [&kind.to_be_bytes()[..], &short(body.len()), body].concat();
+    let mut extensions = extension(0x2a2a, b"");
+    if let Some(name) = server_name {
+        let entry = [&[0][..], &short(name.len()), name.as_bytes()].concat();
+        extensions.extend(extension(0, &[&short(entry.len())[..], &entry].concat()));
+    }
+    extensions.extend(extension(0x2b, &[2, 3, 4]));
+    let body = [
+        &[3, 3][..],
+        &[7; 32],
+        &[4, 1, 2, 3, 4],
+        &[0, 4, 0x13, 1, 0x13, 2],
+        &[1, 0],
+        &short(extensions.len()),
+        &extensions,
+    ]
+    .concat();
+    let message = [&[1, 0][..], &short(body.len()), &body].concat();
+    [&[22, 3, 1][..], &short(message.len()), &message].concat()
+}

@@ -24,7 +24,7 @@ use crate::capture::Frame;
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::net::fragment::{self, Fragment, Joined, MAX_FRAGMENTS};
 use crate::net::tcp::Segment;
-use crate::net::{Ends, hep, websocket};
+use crate::net::{Ends, hep, tls, websocket};
 use crate::sip;
 
 /// Bytes of either direction after which a connection that shows no protocol of ours is let go.
@@ -130,6 +130,7 @@ pub(crate) struct Connection {
     pub(crate) held: Vec<Held>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) tls: Vec<TlsUse>,
+    hello: Option<Box<ClientHello>>,
     /// Whether segments were left out for a limit.
     pub(crate) overflowed: bool,
     phase: Phase,
@@ -167,13 +168,24 @@ pub(crate) struct Held {
 }
 
 /// One use of TLS on a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TlsUse {
     pub(crate) initial: [Option<u32>; 2],
     pub(crate) turned: bool,
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
     pub(crate) packets: u64,
+    /// The server name that the client asked for; empty where none was seen.
+    pub(crate) server_name: Vec<u8>,
+}
+
+/// The first bytes of a TLS client, until the name of the server is in them.
+#[derive(Debug, Default)]
+struct ClientHello {
+    bytes: Vec<u8>,
+    turned: bool,
+    /// The sequence number of the byte that comes next.
+    next: u32,
 }
 
 /// What the bytes at the start of a segment, or of a stream, are.
@@ -296,7 +308,11 @@ impl Gathering {
             (Phase::Undecided, Guess::Tls) => {
                 self.kept_bytes -= connection.let_go(Phase::Tls);
                 let (initial, turned) = (connection.initial, held.turned);
-                connection.tls.push(TlsUse { initial, turned, first: held.at, last: held.at, packets: 0 });
+                let (first, last) = (held.at, held.at);
+                let server_name = Vec::new();
+                connection.tls.push(TlsUse { initial, turned, first, last, packets: 0, server_name });
+                connection.hello =
+                    Some(Box::new(ClientHello { turned, next: held.sequence, ..ClientHello::default() }));
             }
             (Phase::Undecided, Guess::Nothing) => {
                 self.kept_bytes -= connection.let_go(Phase::Dismissed);
@@ -307,6 +323,7 @@ impl Gathering {
         match connection.phase {
             Phase::Dismissed => return,
             Phase::Tls => {
+                connection.read_hello(&held, bytes);
                 if let Some(tls) = connection.tls.last_mut().filter(|_| !bytes.is_empty()) {
                     tls.packets += 1;
                     tls.first = tls.first.min(held.at);
@@ -357,8 +374,29 @@ impl Connection {
             return;
         }
         self.phase = Phase::Undecided;
+        self.hello = None;
         self.seen = [0; 2];
         self.settled = (self.held.len(), self.bytes.len());
+    }
+
+    /// Takes the next bytes of a TLS client, up to the name of the server it asks for. Bytes out of order end it.
+    fn read_hello(&mut self, held: &Held, bytes: &[u8]) {
+        let Some(hello) = self.hello.as_mut().filter(|hello| hello.turned == held.turned && !bytes.is_empty()) else {
+            return;
+        };
+        if hello.next != held.sequence {
+            // A copy of what was taken is passed over; behind a hole nothing is read.
+            if hello.next.wrapping_sub(held.sequence) as usize != bytes.len() {
+                self.hello = None;
+            }
+            return;
+        }
+        hello.next = hello.next.wrapping_add(bytes.len() as u32);
+        hello.bytes.extend_from_slice(bytes);
+        let Some(used) = self.tls.last_mut() else { return };
+        if tls::server_name(&hello.bytes, &mut used.server_name) != tls::Hello::Cut {
+            self.hello = None;
+        }
     }
 
     fn keep(&mut self, held: Held, bytes: &[u8]) {
@@ -394,7 +432,17 @@ pub(crate) struct Gathered {
     /// Packets put together of fragments.
     pub(crate) packets: Vec<Reassembled>,
     /// Packets of which something is missing in this capture.
-    pub(crate) incomplete: Vec<(fragment::Id, Vec<Part>)>,
+    pub(crate) incomplete: Vec<Incomplete>,
+}
+
+/// A packet of which something is missing.
+#[derive(Debug)]
+pub(crate) struct Incomplete {
+    pub(crate) id: fragment::Id,
+    pub(crate) parts: Vec<Part>,
+    /// Whether each part stands where one of a packet stands that was complete before it, with other bytes: whether they
+    /// contradict that one or are another's, nobody knows.
+    pub(crate) contradicts: bool,
 }
 
 /// A packet put together of fragments.
@@ -418,6 +466,13 @@ pub(crate) struct Part {
     pub(crate) bytes: Box<[u8]>,
 }
 
+impl Part {
+    /// Which bytes of the packet it holds, whatever they are.
+    fn shape(&self) -> (u32, usize, bool) {
+        (self.offset, self.bytes.len(), self.more)
+    }
+}
+
 /// The fragments of one capture.
 #[derive(Debug, Default)]
 struct Fragments {
@@ -426,7 +481,7 @@ struct Fragments {
     order: VecDeque<(i64, fragment::Id, u64)>,
     births: u64,
     packets: Vec<Reassembled>,
-    incomplete: Vec<(fragment::Id, Vec<Part>)>,
+    incomplete: Vec<Incomplete>,
     bytes: usize,
 }
 
@@ -440,6 +495,8 @@ struct Pending {
     end: Option<usize>,
     /// Completed: what comes again is a copy.
     done: bool,
+    /// Which bytes the parts of the packet hold that was completed before under the same identification.
+    before: Vec<(u32, usize, bool)>,
 }
 
 impl Fragments {
@@ -453,9 +510,10 @@ impl Fragments {
             if pending.parts.iter().any(is_copy) {
                 return;
             }
-            // The identification is used again.
+            // The identification is used again, or somebody contradicts what is complete: only what follows can tell.
             self.bytes = self.bytes.saturating_sub(size(&pending.parts));
-            *pending = Pending::default();
+            let shape = pending.parts.iter().map(Part::shape).collect();
+            *pending = Pending { before: shape, ..Pending::default() };
         }
         if pending.parts.is_empty() {
             self.births += 1;
@@ -517,7 +575,9 @@ impl Fragments {
             self.bytes = self.bytes.saturating_sub(bytes);
             return;
         }
-        self.incomplete.push((id, pending.parts));
+        let contradicts =
+            !pending.before.is_empty() && pending.parts.iter().all(|part| pending.before.contains(&part.shape()));
+        self.incomplete.push(Incomplete { id, parts: pending.parts, contradicts });
     }
 }
 

@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `tcp_gap` | bytes of a connection that carries SIP were not captured |
 //! | `tcp_overlap` | segments of such a connection say different bytes of the same place |
+//! | `limit_message` | a message on a stream, in WebSocket frames or compressed in HEP has more bytes than are read of one |
 //! | `no_content_length` | a SIP message on a stream does not say how long it is |
 //! | `lost_fragment` | a part of a fragmented packet was not captured |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
@@ -26,12 +27,13 @@ use std::collections::BTreeMap;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::gather::{
-    Connection, Gathered, Guess, Held, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame, join as join_parts,
+    Connection, Gathered, Guess, Held, Incomplete, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame,
+    join as join_parts,
 };
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{self, Extracted, Keep, Seen};
 use crate::facts::{Hop, SignallingBatch, Transport};
-use crate::net::fragment::{self, Joined};
+use crate::net::fragment::Joined;
 use crate::net::tcp::{self, Piece, Run, Stream};
 use crate::net::{self, Ends, Packet, hep, websocket};
 use crate::sip::{self, Extent, HeaderEnd, framing};
@@ -40,7 +42,7 @@ use crate::sip::{self, Extent, HeaderEnd, framing};
 const CONNECTIONS_AT_ONCE: usize = 64;
 
 /// A TLS connection: nothing of it can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsConnection {
     /// The time of its first TLS packet.
     pub first: Timestamp,
@@ -50,6 +52,8 @@ pub struct TlsConnection {
     pub hop: Hop,
     /// Packets with payload.
     pub packets: u64,
+    /// The server name that the client asked for (RFC 6066 §3); empty where none was captured.
+    pub server_name: Vec<u8>,
 }
 
 /// What the captures together hold.
@@ -83,7 +87,7 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep) -> Union {
         incomplete.extend(gathered.incomplete);
         for (key, connection) in gathered.connections {
             for used in &connection.tls {
-                tls.push((key, *used, source));
+                tls.push((key, used.clone(), source));
                 *reader.effects.entry(source).or_default().segments.entry("tls").or_default() += used.packets;
             }
             if !connection.held.is_empty() {
@@ -134,16 +138,17 @@ impl Effect {
 }
 
 /// Packets whose parts lie in several captures; what stays incomplete is handed on as far as it goes.
-fn complete(mut incomplete: Vec<(fragment::Id, Vec<Part>)>, packets: &mut Vec<Reassembled>, reader: &mut Reader<'_>) {
+fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, reader: &mut Reader<'_>) {
     let first = |parts: &[Part]| parts.iter().map(|part| (part.at, part.locus)).min();
-    incomplete.sort_by_key(|(id, parts)| (*id, first(parts)));
+    incomplete.sort_by_key(|packet| (packet.id, first(&packet.parts)));
     let mut rest = incomplete.into_iter().peekable();
-    while let Some((id, mut parts)) = rest.next() {
+    while let Some(Incomplete { id, mut parts, mut contradicts }) = rest.next() {
         let began = first(&parts).map_or(0, |(at, _)| at.ns);
-        while let Some((_, more)) = rest.next_if(|(next, more)| {
-            *next == id && first(more).is_some_and(|(at, _)| at.ns.saturating_sub(began) <= PENDING_NS)
+        while let Some(more) = rest.next_if(|next| {
+            next.id == id && first(&next.parts).is_some_and(|(at, _)| at.ns.saturating_sub(began) <= PENDING_NS)
         }) {
-            parts.extend(more);
+            parts.extend(more.parts);
+            contradicts &= more.contradicts;
         }
         parts.sort_by_key(|part| (part.at, part.locus));
         let Some(last) = parts.last().map(|part| part.locus) else { continue };
@@ -155,10 +160,16 @@ fn complete(mut incomplete: Vec<(fragment::Id, Vec<Part>)>, packets: &mut Vec<Re
         };
         if !whole {
             let count = parts.len();
-            let effect = reader.effects.entry(last.source).or_default();
-            effect.anomalies.note("lost_fragment", Some(last.record), || {
-                format!("{count} fragments captured of a packet, not all")
-            });
+            let anomalies = &mut reader.effects.entry(last.source).or_default().anomalies;
+            if contradicts {
+                anomalies.note("fragment_overlap", Some(last.record), || {
+                    format!("{count} fragments say other bytes than a packet that was complete before them")
+                });
+            } else {
+                anomalies.note("lost_fragment", Some(last.record), || {
+                    format!("{count} fragments captured of a packet, not all")
+                });
+            }
         }
         let Some(packet) = packet else { continue };
         if packet.conflict {
@@ -186,11 +197,14 @@ fn tls_connections(mut uses: Vec<(Ends, TlsUse, SourceId)>) -> Vec<TlsConnection
             Some((_, _, connection)) => {
                 connection.last = connection.last.max(used.last);
                 connection.packets += used.packets;
+                if connection.server_name.is_empty() {
+                    connection.server_name = used.server_name;
+                }
             }
             None => {
                 let ends = if used.turned { key.turned() } else { key };
-                let connection =
-                    TlsConnection { first: used.first, last: used.last, hop: ends.hop(), packets: used.packets };
+                let TlsUse { first, last, packets, server_name, .. } = used;
+                let connection = TlsConnection { first, last, hop: ends.hop(), packets, server_name };
                 found.push((key, used.initial, connection));
             }
         }
@@ -437,6 +451,9 @@ impl<'k> Reader<'k> {
                 "the message ends where another starts, or where nothing follows".to_owned()
             });
         }
+        if framed.ending == framing::Ending::Limit {
+            self.note("limit_message", locus, || too_long(framing::MAX_MESSAGE_BYTES as u64));
+        }
         let believed = believed(stream, run, framed.start, framed.end);
         let is_whole = matches!(framed.ending, framing::Ending::Stated | framing::Ending::Unstated);
         let truncated = !is_whole || believed < framed.end;
@@ -558,7 +575,12 @@ impl<'k> Reader<'k> {
         if !message.cut && !message.unreadable {
             websocket::unmask(payload.get(..room).unwrap_or(payload), frame.mask, &mut message.bytes);
         }
-        message.cut |= there < end || payload.len() > room;
+        // Behind a cut nothing is added, so that the limit is met once.
+        let is_too_long = payload.len() > room && !message.cut && !message.unreadable;
+        message.cut |= there < end || is_too_long;
+        if is_too_long {
+            self.note("limit_message", completed.locus, || too_long(websocket::MAX_MESSAGE_BYTES as u64));
+        }
         if frame.last {
             self.unwrapped(open.take(), false, hop);
         }
@@ -574,6 +596,11 @@ impl<'k> Reader<'k> {
             self.message(&message.bytes, seen);
         }
     }
+}
+
+/// What is said of a message that is longer than any that is read.
+fn too_long(limit: u64) -> String {
+    format!("a message has more than {limit} bytes; what is beyond is not read")
 }
 
 /// A WebSocket message being put together.
@@ -622,6 +649,9 @@ pub(crate) fn hep(
             }
             // An agent may have cut what it sent on without saying so.
             let truncated = inner.truncated || !ends_header(&inner.bytes);
+            if inner.limited {
+                anomalies.note("limit_message", Some(locus.record), || too_long(hep::MAX_INFLATED));
+            }
             let at = inner.at.unwrap_or(at);
             let seen = Seen { at, locus, hop: inner.hop, transport: inner.transport, truncated };
             extract::signalling(&inner.bytes, seen, keep, batch, anomalies);

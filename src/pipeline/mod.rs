@@ -25,7 +25,7 @@ use crate::report::build::{self, Concluded, JudgedLeg};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
-use crate::settings::{Network, Settings, TrunkKind};
+use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
 use crate::verdict::{self, BoundRequest, Consent, State};
 
 use source::{Read, SourceTask};
@@ -213,6 +213,11 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, wanted: Option<Wa
     Audit { report, failures }
 }
 
+/// Whether a TLS server's name is one of the trunk's hosts.
+fn names(trunk: &Trunk, server_name: &[u8]) -> bool {
+    !server_name.is_empty() && trunk.hosts.iter().any(|host| pattern::fits_host(host.as_bytes(), server_name))
+}
+
 /// What is encrypted, by trunk.
 struct Hidden {
     /// For each trunk of the settings.
@@ -231,7 +236,8 @@ impl Hidden {
             let trunks = || settings.trunks.iter();
             let place = trunks()
                 .position(|trunk| touches(&trunk.platform_addresses))
-                .or_else(|| trunks().position(|trunk| touches(&trunk.addresses)));
+                .or_else(|| trunks().position(|trunk| touches(&trunk.addresses)))
+                .or_else(|| trunks().position(|trunk| names(trunk, &connection.server_name)));
             let Some(place) = place else { continue };
             if let Some(unseen) = hidden.trunks.get_mut(place) {
                 unseen.tls_connections += 1;

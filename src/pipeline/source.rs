@@ -33,9 +33,12 @@ struct Opened<'s> {
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
     Log(Reading<logs::LogStage>),
-    /// Nobody reads it; it is only digested.
-    Unrecognised(Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
+    /// Nobody reads it; it is only digested. What is known of its format, and how many packets it says it has.
+    Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
 }
+
+/// A capture format that is known by name only, and the packets that the file says it has.
+type Unread = Option<(&'static str, Option<u64>)>;
 
 /// What one source gave.
 pub(crate) struct Read {
@@ -61,7 +64,8 @@ impl<'s> SourceTask<'s> {
         } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
             Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
-            Content::Unrecognised(Mutex::new(Some(content.reader)), Mutex::new(None))
+            let unread = capture::recognise_unread(&content.head);
+            Content::Unrecognised(unread, Mutex::new(Some(content.reader)), Mutex::new(None))
         };
         Ok(Opened { compression, account, content })
     }
@@ -121,7 +125,14 @@ impl<'s> SourceTask<'s> {
                 read.total_requests = sum.total;
                 failure
             }
-            Content::Unrecognised(_, failure) => {
+            Content::Unrecognised(unread, _, failure) => {
+                if let Some((format, packets)) = unread {
+                    account.format = Some(format);
+                    account.anomalies.note("unsupported_format", None, || match packets {
+                        Some(packets) => format!("a capture of a format that is not read, with {packets} packets"),
+                        None => "a capture of a format that is not read".to_owned(),
+                    });
+                }
                 if self.source.named {
                     read.failure = Some(Error::Unrecognised { path: name.clone() });
                 }
@@ -152,7 +163,7 @@ impl Task for SourceTask<'_> {
             Ok(opened) => match &opened.content {
                 Content::Capture(_, reading) => reading.step(buffer),
                 Content::Log(reading) => reading.step(buffer),
-                Content::Unrecognised(reader, failure) => {
+                Content::Unrecognised(_, reader, failure) => {
                     let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(mut reader) = taken
                         && let Err(error) = io::copy(&mut reader, &mut io::sink())

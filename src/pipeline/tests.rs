@@ -5,7 +5,7 @@ use crate::capture::{Frame, LinkType};
 use crate::evidence::{Anomalies, SourceId, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{Body, Hop, Signalling, Transport};
-use crate::net::sample::{hep_sip, ip, udp, websocket_frame};
+use crate::net::sample::{client_hello, hep_sip, ip, udp, websocket_frame};
 use crate::net::{self, Packet};
 use crate::settings::{Settings, Trunk, TrunkKind};
 
@@ -304,7 +304,7 @@ fn what_is_not_ours_is_let_go_and_tls_is_counted() {
 
     let hello = b"\x16\x03\x01\x00\x05hello";
     let union = read(&[&stream(1, &[hello, b"\x17\x03\x03\x00\x02ab"])]);
-    let [TlsConnection { first, last, hop, packets }] = union.tls.as_slice() else { panic!("{:?}", union.tls) };
+    let [TlsConnection { first, last, hop, packets, .. }] = union.tls.as_slice() else { panic!("{:?}", union.tls) };
     assert_eq!((first.ns, last.ns, *packets), (2_000_000, 3_000_000, 2));
     assert_eq!(hop.source.to_string(), "203.0.113.5:40000");
     assert_eq!(union.effects[&SourceId(0)].segments["tls"], 2);
@@ -327,6 +327,7 @@ fn tls_is_counted_by_trunk_and_may_hide_calls_from_its_beginning_on() {
         last: Timestamp::new(ms * 1_000_000, 3),
         hop: Hop { source: source.parse().expect("an end"), destination: destination.parse().expect("an end") },
         packets,
+        server_name: Vec::new(),
     };
     let mut settings = Settings {
         trunks: vec![
@@ -351,6 +352,72 @@ fn tls_is_counted_by_trunk_and_may_hide_calls_from_its_beginning_on() {
     assert!(!hidden.may_hold(None, &settings));
     settings.trunks.remove(0);
     assert!(!Hidden::of(&connections, &settings).may_hold(Some(Timestamp::new(i64::MAX, 3)), &settings));
+}
+
+#[test]
+fn tls_is_of_the_trunk_whose_host_the_client_asks_for() {
+    let hello = client_hello(Some("Acme.BYOC.mypurecloud.com"));
+    let parts = |size| hello.chunks(size).chain([&b"\x17\x03\x03\x00\x02ab"[..]]).collect::<Vec<_>>();
+    for size in [6, 40, 1_000] {
+        let packets = stream(1, &parts(size));
+        let doubled: Vec<Sent> = packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
+        for packets in [packets, doubled] {
+            let union = read(&[&packets]);
+            assert_eq!(union.tls[0].server_name, b"Acme.BYOC.mypurecloud.com", "{size}");
+            let hidden = Hidden::of(&union.tls, &Settings::default());
+            assert_eq!(hidden.trunks[0].tls_connections, 1);
+            assert_eq!(hidden.byoc_from, Some(2_000_000));
+        }
+    }
+    // A part that was not captured: nobody knows whom it was for.
+    let mut packets = stream(1, &parts(40));
+    packets.remove(2);
+    assert_eq!(read(&[&packets]).tls[0].server_name, b"");
+    let elsewhere = client_hello(Some("api.mypurecloud.com"));
+    let union = read(&[&stream(1, &[&elsewhere])]);
+    assert_eq!(Hidden::of(&union.tls, &Settings::default()).trunks[0].tls_connections, 0);
+}
+
+#[test]
+fn a_message_beyond_the_limit_is_cut_and_counted() {
+    let large = request("INVITE", "1", &"x".repeat((1 << 20) + 1));
+    let parts: Vec<&[u8]> = large.as_bytes().chunks(60_000).collect();
+    let union = read(&[&stream(1, &parts)]);
+    assert_eq!(messages(&union), ["INVITE 1 @2 #2 body cut"]);
+    assert!(codes(&union).contains(&("limit_message", 1)), "{:?}", codes(&union));
+    let small = request("INVITE", "1", &"x".repeat(1 << 20));
+    let parts: Vec<&[u8]> = small.as_bytes().chunks(60_000).collect();
+    assert!(codes(&read(&[&stream(1, &parts)])).is_empty());
+    // In frames of WebSocket.
+    let upgrade = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n".to_vec();
+    let mut frames = upgrade;
+    let last = large.len() / 50_000;
+    for (place, part) in large.as_bytes().chunks(50_000).enumerate() {
+        let first = u8::from(place == 0) | if place == last { 0x80 } else { 0 };
+        frames.extend(websocket_frame(first, None, part));
+    }
+    let parts: Vec<&[u8]> = frames.chunks(60_000).collect();
+    let union = read(&[&stream(1, &parts)]);
+    assert!(codes(&union).contains(&("limit_message", 1)), "{:?}", codes(&union));
+    assert!(messages(&union)[0].ends_with(" body cut"), "{:?}", messages(&union));
+}
+
+#[test]
+fn a_fragment_that_contradicts_a_complete_packet_is_no_lost_one() {
+    let text = request("INVITE", "1", &"x".repeat(100));
+    let mut packets = fragments(7, text.as_bytes(), 64);
+    let mut late = fragments(7, text.replace("true", "nope").as_bytes(), 64).remove(1);
+    (late.record, late.ms) = (9, 9);
+    packets.push(late.clone());
+    let union = read(&[&packets]);
+    assert_eq!(messages(&union), ["INVITE 1 @1 #4 body"], "the receiver had it complete");
+    assert_eq!(codes(&union), [("fragment_overlap", 1)]);
+    // Another packet of that identification, of which a part is missing: cut elsewhere.
+    packets.pop();
+    let mut other = fragments(7, text.replace("true", "nope").as_bytes(), 80).remove(1);
+    (other.record, other.ms) = (9, 9);
+    packets.push(other);
+    assert_eq!(codes(&read(&[&packets])), [("lost_fragment", 1)]);
 }
 
 #[test]

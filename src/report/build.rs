@@ -3,12 +3,14 @@
 //! Legs, requests and calls come sorted by time, then source, then record; nothing here depends on which worker did
 //! what. Concludes nothing new.
 
+use std::collections::BTreeMap;
+
 use super::messages::{self, Wanted};
 use super::model::{
-    self, Anomaly, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Hypothesis,
-    Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request,
-    RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen,
-    Verdicts,
+    self, Anomaly, AnsweredBy, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
+    Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report,
+    Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal,
+    Unseen, Verdicts,
 };
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::{self, Leg};
@@ -369,8 +371,23 @@ fn request(request: &ApiRequest) -> Request {
         status: request.status.0,
         client: request.client.as_deref().map(text),
         error_code: request.error_code.as_deref().map(text),
+        error_params: (!request.error_params.is_empty()).then(|| error_params(request)),
+        user: request.user.as_deref().map(text),
+        correlation_id: request.correlation_id.as_deref().map(text),
+        answered_by: request
+            .answered_by()
+            .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),
         source: pointer(request.locus),
     }
+}
+
+/// By name; of one name the first counts.
+fn error_params(request: &ApiRequest) -> BTreeMap<String, EvidenceText> {
+    let mut params = BTreeMap::new();
+    for param in &request.error_params {
+        params.entry(text(&param.name).lossless().0.into_owned()).or_insert_with(|| text(&param.value));
+    }
+    params
 }
 
 fn trunk_ref(leg: &Leg<'_>, settings: &Settings) -> TrunkRef {

@@ -215,7 +215,8 @@ mod tests {
             r#""target":"/api/v2/conversations/6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f/recordings/r1","#,
             r#""status":202,"client":"198.51.100.7","error_code":null,"#,
             r#""link":{"by":"x-inin-cnv","strength":"bridged"},"lag_s":60.0,"#,
-            r#""source":{"evidence":"E1","record":60}}],"verdict":"exposed_unconsented","#,
+            r#""source":{"evidence":"E1","record":60},"error_params":null,"user":null,"correlation_id":null,"#,
+            r#""answered_by":null}],"verdict":"exposed_unconsented","#,
             r#""grounds":[{"reason":"consent_missing","sources":[{"evidence":"E2","record":1}]}]}"#,
         );
         assert_eq!(serde_json::to_string(&leg).expect("JSON"), expected);

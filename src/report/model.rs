@@ -419,9 +419,27 @@ pub struct Request {
     pub client: Option<EvidenceText>,
     /// The API's error code, where logged.
     pub error_code: Option<EvidenceText>,
+    /// The parameters of the API's error message, such as which permission was missing; null where none is logged.
+    pub error_params: Option<BTreeMap<String, EvidenceText>>,
+    /// The user, where the log has a field for one, also beside an OAuth client.
+    pub user: Option<EvidenceText>,
+    /// The API's own correlation id, where logged: what its operator can look up.
+    pub correlation_id: Option<EvidenceText>,
+    /// Who answered; null where the record does not tell.
+    pub answered_by: Option<AnsweredBy>,
     /// The log line. Written last.
     #[serde(skip)]
     pub source: Pointer,
+}
+
+/// Who answered a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AnsweredBy {
+    /// `api`, `edge`, `proxy`, or `upstream`: whatever stands behind the proxy whose log it is.
+    pub who: &'static str,
+    /// What of the record says so: `correlation_id`, `edge_result`, `error_code`, `response_details`, `response_flags`,
+    /// `response_headers`, `termination_state`, `upstream_host` or `upstream_status`.
+    pub known_by: &'static str,
 }
 
 /// A request bound to a leg.
@@ -657,6 +675,14 @@ impl Request {
         map.serialize_entry("client", &self.client)?;
         map.serialize_entry("error_code", &self.error_code)
     }
+
+    /// What issues appended to the contract's keys.
+    fn appended<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("error_params", &self.error_params)?;
+        map.serialize_entry("user", &self.user)?;
+        map.serialize_entry("correlation_id", &self.correlation_id)?;
+        map.serialize_entry("answered_by", &self.answered_by)
+    }
 }
 
 impl Serialize for BoundRequest {
@@ -666,6 +692,7 @@ impl Serialize for BoundRequest {
         map.serialize_entry("link", &self.link)?;
         map.serialize_entry("lag_s", &self.lag_s)?;
         map.serialize_entry("source", &self.request.source)?;
+        self.request.appended(&mut map)?;
         map.end()
     }
 }
@@ -675,6 +702,7 @@ impl Serialize for PlainRequest {
         let mut map = serializer.serialize_map(None)?;
         self.0.entries(&mut map)?;
         map.serialize_entry("source", &self.0.source)?;
+        self.0.appended(&mut map)?;
         map.end()
     }
 }
@@ -685,6 +713,7 @@ impl Serialize for UnboundRefusal {
         self.request.entries(&mut map)?;
         map.serialize_entry("source", &self.request.source)?;
         map.serialize_entry("reason", self.reason)?;
+        self.request.appended(&mut map)?;
         map.end()
     }
 }

@@ -393,6 +393,8 @@ fn fields(section: &Section<'_>) -> Checked<LogFields> {
             "request_id" => &mut fields.request_id,
             "call_id" => &mut fields.call_id,
             "conversation_id" => &mut fields.conversation_id,
+            "correlation_id" => &mut fields.correlation_id,
+            "user" => &mut fields.user,
             _ => {
                 let valid = [
                     "time",
@@ -404,6 +406,8 @@ fn fields(section: &Section<'_>) -> Checked<LogFields> {
                     "request_id",
                     "call_id",
                     "conversation_id",
+                    "correlation_id",
+                    "user",
                 ];
                 return section.unknown(entry, &valid);
             }
@@ -536,7 +540,7 @@ timezone = "-03:30"
             (
                 "[[access_log]]\n\nfields = { callid = [\"x\"] }".to_owned(),
                 "3: unknown key `callid` in [access_log.fields]; valid keys: time, method, target, status, client, \
-                 error_code, request_id, call_id, conversation_id",
+                 error_code, request_id, call_id, conversation_id, correlation_id, user",
             ),
             ("[trunk]\nname = \"A\"".to_owned(), "1: `trunk` is a table; write [[trunk]] above each of them"),
             ("consent = 1".to_owned(), "1: `consent` is a number; write a table: [consent]"),

@@ -104,7 +104,8 @@ mod tests {
             r#""rules":[{"name":"X-Genesys-Recording-Consent","granted":["true"],"denied":["false"],"#,
             r#""direction":"inbound"}],"identity":{"headers":["x-inin-cnv"]},"#,
             r#""access_logs":[{"files":null,"timezone":"+08:00","fields":{"time":[],"method":[],"target":[],"#,
-            r#""status":[],"client":[],"error_code":[],"request_id":[],"call_id":[],"conversation_id":[]},"#,
+            r#""status":[],"client":[],"error_code":[],"request_id":[],"call_id":[],"conversation_id":[],"#,
+            r#""correlation_id":[],"user":[]},"#,
             r#""recording_paths":[]}],"#,
             r#""options":{"from":null,"to":null,"clock_skew_s":2.0,"log_timezone":"UTC","hash":"sha256"},"config_sha256":null}"#,
         );

@@ -152,4 +152,6 @@ pub struct LogFields {
     pub request_id: Vec<String>,
     pub call_id: Vec<String>,
     pub conversation_id: Vec<String>,
+    pub correlation_id: Vec<String>,
+    pub user: Vec<String>,
 }

@@ -44,8 +44,11 @@ pub enum Ending {
     Unstated,
     /// It states none, and something follows: up to the next start line that may be its body.
     Guessed,
-    /// Its bytes end before it does, or it is longer than any that is read.
+    /// Its bytes end before it does.
     Cut,
+    /// It is longer than [`MAX_MESSAGE_BYTES`], by its Content-Length or by what follows its header: nothing of its body
+    /// is read, or no more than that.
+    Limit,
 }
 
 /// Bytes of a stream without a hole.
@@ -86,11 +89,12 @@ pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed
             return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Unstated });
         }
         let limit = bytes.len().min(header_end + MAX_MESSAGE_BYTES);
-        let end = self::start(bytes, behind, borders, false).map_or(limit, |next| next.min(limit));
-        return Some(Framed { start, end, next: end, ending: Ending::Guessed });
+        let found = self::start(bytes, behind, borders, false).unwrap_or(bytes.len());
+        let ending = if found > limit { Ending::Limit } else { Ending::Guessed };
+        return Some(Framed { start, end: found.min(limit), next: found.min(limit), ending });
     };
     if length > MAX_MESSAGE_BYTES {
-        return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Cut });
+        return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Limit });
     }
     let end = header_end + length;
     let ending = if end > bytes.len() { Ending::Cut } else { Ending::Stated };
@@ -245,6 +249,6 @@ mod tests {
     fn a_wild_length_swallows_nothing() {
         let wild = "BYE sip:a@b SIP/2.0\r\nContent-Length: 99999999999999999999999\r\n\r\n";
         let found = all(&format!("{wild}{SECOND}"), &[], false);
-        assert_eq!(found.iter().map(|(_, ending)| *ending).collect::<Vec<_>>(), [Ending::Cut, Ending::Stated]);
+        assert_eq!(found.iter().map(|(_, ending)| *ending).collect::<Vec<_>>(), [Ending::Limit, Ending::Stated]);
     }
 }

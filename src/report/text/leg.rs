@@ -276,14 +276,15 @@ pub(super) fn answer(request: &Request) -> Phrase {
     Phrase::default().and_styled(style, &request.status.to_string()).and_whole(escape::text(&request.method))
 }
 
-/// The error it gave, and who asked, where logged.
+/// The error it gave, who answered and who asked, where logged.
 pub(super) fn asker(request: &Request) -> Phrase {
     let error = request.error_code.as_ref().map(|code| Phrase::words("error").and_whole(shown(code)));
+    let answered = request.answered_by.map(|by| Phrase::words(&format!("answered by {} ({})", by.who, by.known_by)));
     let client = request.client.as_ref().map(|client| Phrase::words("client").and_whole(shown(client)));
-    match (error, client) {
-        (Some(error), Some(client)) => error.and_glued(",").and_phrase(client),
-        (one, other) => one.or(other).unwrap_or_default(),
-    }
+    let user = request.user.as_ref().filter(|user| Some(*user) != request.client.as_ref());
+    let user = user.map(|user| Phrase::words("user").and_whole(shown(user)));
+    let said = [error, answered, client, user].into_iter().flatten();
+    said.reduce(|before, next| before.and_glued(",").and_phrase(next)).unwrap_or_default()
 }
 
 /// Requests that ask the same of the same and get the same answer, together where the first of them stands.
@@ -291,8 +292,9 @@ fn polls(requests: &[BoundRequest]) -> Vec<Vec<&BoundRequest>> {
     let mut places = std::collections::BTreeMap::new();
     let mut groups: Vec<Vec<&BoundRequest>> = Vec::new();
     for bound in requests {
-        let Request { method, target, status, client, error_code, .. } = &bound.request;
-        let key = (method, target, status, client, error_code, &bound.link.by, bound.link.strength);
+        let Request { method, target, status, client, error_code, user, answered_by, .. } = &bound.request;
+        let answer = (status, error_code, answered_by.map(|by| (by.who, by.known_by)));
+        let key = (method, target, answer, client, user, &bound.link.by, bound.link.strength);
         let place = *places.entry(key).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.push(bound),

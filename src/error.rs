@@ -36,6 +36,13 @@ pub enum Error {
         /// What is wrong and what would be valid.
         message: String,
     },
+    /// Carved evidence could not be written.
+    Carve {
+        /// The folder as named.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The worker threads could not be started.
     Threads {
         /// What the pool said.
@@ -69,6 +76,7 @@ impl fmt::Display for Error {
                 }
                 write!(f, ": {message}")
             }
+            Self::Carve { path, .. } => write!(f, "cannot write carved evidence {}", path.display()),
             Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
             Self::Write { path: Some(path), .. } => write!(f, "cannot write report {}", path.display()),
             Self::Write { path: None, .. } => f.write_str("cannot write the report to standard output"),
@@ -79,7 +87,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Open { cause, .. } | Self::ReadConfig { cause, .. } | Self::Write { cause, .. } => Some(cause),
+            Self::Carve { cause, .. }
+            | Self::Open { cause, .. }
+            | Self::ReadConfig { cause, .. }
+            | Self::Write { cause, .. } => Some(cause),
             Self::Unrecognised { .. } | Self::Config { .. } | Self::Threads { .. } => None,
         }
     }

@@ -11,6 +11,7 @@
 //! | stage | folder | turns | into |
 //! |---|---|---|---|
 //! | | [`cli`] | arguments and streams | an exit status |
+//! | | [`carve`] | chosen calls | a small folder of evidence that gives the same verdicts |
 //! | | [`pipeline`] | sources | a report: the only module that knows every stage |
 //! | 8 | [`report`] | conclusions | rows, and rows into bytes for people and programs |
 //! | 7 | [`diagnosis`] | verdicts and refusals | hypotheses weighed for each trunk |
@@ -37,6 +38,7 @@
 pub mod access_log;
 pub mod call;
 pub mod capture;
+pub mod carve;
 pub mod cli;
 pub mod diagnosis;
 pub mod error;

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::carve;
+use crate::error::Error;
 use crate::evidence::{HashKind, Timestamp};
 use crate::report::show::Show;
-use crate::settings::Timezone;
+use crate::settings::{Settings, Timezone};
 
 const ABOUT: &str = "Says, for every call on a BYOC trunk, what consent its signalling carried and what the recording \
                      API answered";
@@ -52,11 +54,14 @@ pub(super) enum Command {
     /// Audit evidence and report on every call
     #[command(after_help = EXIT_STATUS, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Audit(Audit),
+    /// Copy the evidence of some calls into a small folder that gives the same verdicts
+    #[command(after_help = carve::EXIT_STATUS, after_long_help = format!("{}\n\n{}", carve::EXAMPLES, carve::EXIT_STATUS))]
+    Carve(carve::Carve),
 }
 
-/// The options of `audit`.
+/// What every command that reads evidence is told of it.
 #[derive(Args, Debug)]
-pub(super) struct Audit {
+pub(super) struct Reading {
     /// Captures and access logs: files, folders, or - for standard input
     ///
     /// Captures are pcap or pcapng, access logs JSON lines or common/combined format, each plain or compressed (gzip,
@@ -86,14 +91,41 @@ pub(super) struct Audit {
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
     pub(super) log_timezone: Timezone,
 
-    /// Digest of every input, in the report's evidence list
-    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
-    pub(super) hash: Hash,
-
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Reading")]
     pub(super) threads: Option<u16>,
+}
+
+impl Reading {
+    /// How the evidence is read and judged.
+    pub(super) fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        settings.clock_skew_ns = self.clock_skew.0;
+        settings.from = self.from;
+        settings.to = self.to;
+        settings.log_timezone = self.log_timezone.clone();
+        Ok(settings)
+    }
+
+    /// The worker threads; `None` for one each core.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+}
+
+/// The options of `audit`.
+#[derive(Args, Debug)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// Digest of every input, in the report's evidence list
+    #[arg(long, value_enum, default_value_t = Hash::Sha256, help_heading = "Reading")]
+    pub(super) hash: Hash,
 
     /// Make anomalies in the evidence count as not complete: exit status 2
     #[arg(long, help_heading = "Reading")]
@@ -222,13 +254,12 @@ fn timezone(text: &str) -> Result<Timezone, String> {
     text.parse()
 }
 
-/// A usage error found after the arguments were read, in the words of `audit`'s own.
-pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
+/// A usage error of a command found after the arguments were read, in the words of its own.
+pub(super) fn usage(command_name: &str, message: impl std::fmt::Display) -> clap::Error {
     let mut command = Cli::command();
     command.build();
-    let audit = command.find_subcommand_mut("audit");
-    match audit {
-        Some(audit) => audit.error(clap::error::ErrorKind::ValueValidation, message),
+    match command.find_subcommand_mut(command_name) {
+        Some(named) => named.error(clap::error::ErrorKind::ValueValidation, message),
         None => command.error(clap::error::ErrorKind::ValueValidation, message),
     }
 }
@@ -241,6 +272,7 @@ mod tests {
         let args = ["sipconsent", "audit"].into_iter().chain(args.split_whitespace());
         match Cli::try_parse_from(args) {
             Ok(Cli { command: Command::Audit(audit) }) => Ok(audit),
+            Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -253,12 +285,18 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_contract() {
         let audit = parse("evidence").expect("audit");
-        assert_eq!(audit.evidence, [PathBuf::from("evidence")]);
-        assert_eq!(audit.clock_skew, ClockSkew(2_000_000_000));
-        assert_eq!(audit.log_timezone, Timezone::utc());
+        assert_eq!(audit.reading.evidence, [PathBuf::from("evidence")]);
+        assert_eq!(audit.reading.clock_skew, ClockSkew(2_000_000_000));
+        assert_eq!(audit.reading.log_timezone, Timezone::utc());
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
-        assert_eq!((audit.format, audit.show, audit.threads), (None, None, None));
-        assert!(!audit.strict && !audit.quiet && !audit.verbose && audit.output.is_empty() && audit.config.is_none());
+        assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
+        assert!(
+            !audit.strict
+                && !audit.quiet
+                && !audit.verbose
+                && audit.output.is_empty()
+                && audit.reading.config.is_none()
+        );
     }
 
     #[test]
@@ -268,12 +306,12 @@ mod tests {
              -j 4 --strict --color never -q -v --no-progress a.pcap - dir",
         )
         .expect("audit");
-        assert_eq!(audit.evidence.len(), 3);
-        assert_eq!(audit.config, Some(PathBuf::from("site.toml")));
+        assert_eq!(audit.reading.evidence.len(), 3);
+        assert_eq!(audit.reading.config, Some(PathBuf::from("site.toml")));
         assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
         assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
-        assert_eq!((audit.clock_skew, audit.threads), (ClockSkew(90_000_000_000), Some(4)));
-        assert_eq!(audit.log_timezone.name, "-03:30");
+        assert_eq!((audit.reading.clock_skew, audit.reading.threads), (ClockSkew(90_000_000_000), Some(4)));
+        assert_eq!(audit.reading.log_timezone.name, "-03:30");
         assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
         assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
     }
@@ -307,6 +345,6 @@ mod tests {
             let error = parse(args).expect_err(args);
             assert!(error.contains(expected), "{args}: {error}");
         }
-        assert!(usage("no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
+        assert!(usage("audit", "no").to_string().contains("Usage: sipconsent audit [OPTIONS] <EVIDENCE>..."));
     }
 }

@@ -4,6 +4,7 @@
 //! environment; what it decides it hands down as plain values. Every way a run can end is an [`Outcome`].
 
 mod args;
+mod carve;
 mod outcome;
 mod output;
 mod run;

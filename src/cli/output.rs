@@ -95,7 +95,9 @@ mod tests {
 
     fn outputs(args: &str) -> Result<Vec<(Option<String>, Format, Show)>, String> {
         let args = format!("sipconsent audit {args} evidence");
-        let Command::Audit(audit) = Cli::try_parse_from(args.split_whitespace()).expect("arguments").command;
+        let Command::Audit(audit) = Cli::try_parse_from(args.split_whitespace()).expect("arguments").command else {
+            panic!("not audit: {args}");
+        };
         let outputs = Output::all(&audit)?;
         let path = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(outputs.into_iter().map(|output| (output.path.map(path), output.format, output.show)).collect())

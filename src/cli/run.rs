@@ -9,7 +9,7 @@ use clap::Parser as _;
 
 use super::args::{self, Audit, Cli, Color, Command};
 use super::output::{Look, Output};
-use super::{Outcome, Stream};
+use super::{Outcome, Stream, carve};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
@@ -38,6 +38,7 @@ fn run_with<O: Write, E: Write>(
 ) -> Outcome {
     let outcome = match Cli::try_parse_from(args) {
         Ok(Cli { command: Command::Audit(args) }) => audit(&args, out, err, auditor),
+        Ok(Cli { command: Command::Carve(args) }) => carve::run(&args, err),
         Err(error) => Err(Stop::Usage(error)),
     };
     match outcome {
@@ -59,7 +60,7 @@ fn run_with<O: Write, E: Write>(
 }
 
 /// What ends a run before there is a report.
-enum Stop {
+pub(super) enum Stop {
     Error(Error),
     Usage(clap::Error),
 }
@@ -76,15 +77,15 @@ fn audit<O: Write, E: Write>(
     err: &mut Stream<E>,
     auditor: Auditor,
 ) -> Result<Outcome, Stop> {
-    let usage = |message: String| Stop::Usage(args::usage(message));
+    let usage = |message: String| Stop::Usage(args::usage("audit", message));
     let outputs = Output::all(args).map_err(usage)?;
-    if args.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+    if args.reading.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
-    let settings = settings(args)?;
+    let settings = Settings { hash: args.hash.into(), ..args.reading.settings()? };
     let destinations = destinations(args, outputs)?;
 
-    let pipeline::Audit { report, failures } = auditor(&args.evidence, &settings, args.threads.map(usize::from))?;
+    let pipeline::Audit { report, failures } = auditor(&args.reading.evidence, &settings, args.reading.threads())?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -127,19 +128,6 @@ fn audit<O: Write, E: Write>(
     Ok(outcome)
 }
 
-fn settings(args: &Audit) -> Result<Settings, Error> {
-    let mut settings = match &args.config {
-        Some(path) => Settings::read(path)?,
-        None => Settings::default(),
-    };
-    settings.clock_skew_ns = args.clock_skew.0;
-    settings.from = args.from;
-    settings.to = args.to;
-    settings.log_timezone = args.log_timezone.clone();
-    settings.hash = args.hash.into();
-    Ok(settings)
-}
-
 /// Every file that will be written, tried before any evidence is read.
 fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Option<Destination>)>, Stop> {
     let mut destinations: Vec<(Output, Option<Destination>)> = Vec::new();
@@ -151,12 +139,12 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
         let destination = Destination::open(path)?;
         let refuse = |reason: &str| {
             let message = format!("--output {} {reason}; name another file", path.display());
-            Err(Stop::Usage(args::usage(message)))
+            Err(Stop::Usage(args::usage("audit", message)))
         };
-        if args.evidence.iter().any(|evidence| destination.replaces(evidence)) {
+        if args.reading.evidence.iter().any(|evidence| destination.replaces(evidence)) {
             return refuse("is evidence itself");
         }
-        if args.config.iter().any(|config| destination.replaces(config)) {
+        if args.reading.config.iter().any(|config| destination.replaces(config)) {
             return refuse("is the configuration");
         }
         if destinations.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
@@ -193,7 +181,7 @@ fn figures(report: &Report) -> String {
 }
 
 /// An error on one line: what failed, its causes, and what to do where that helps.
-fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
+pub(super) fn complain<W: Write>(err: &mut Stream<W>, error: &Error) {
     let mut text = format!("sipconsent: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -217,13 +205,20 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Unrecognised { .. } => {
             Some("in a folder that is named it would be listed as unrecognised and passed over")
         }
+        Error::Carve { cause, .. } if cause.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            Some("carving fills a new folder")
+        }
         Error::Threads { .. } => Some("try fewer --threads"),
-        Error::Config { .. } | Error::Open { .. } | Error::ReadConfig { .. } | Error::Write { .. } => None,
+        Error::Carve { .. }
+        | Error::Config { .. }
+        | Error::Open { .. }
+        | Error::ReadConfig { .. }
+        | Error::Write { .. } => None,
     }
 }
 
 /// One line on standard error. Where that is gone too, nobody is left to tell.
-fn line<W: Write>(err: &mut Stream<W>, text: &str) {
+pub(super) fn line<W: Write>(err: &mut Stream<W>, text: &str) {
     let _ = writeln!(err.to, "{}", escape::text(text));
 }
 

@@ -101,6 +101,13 @@ impl Stream {
         let next = self.uncertain.partition_point(|(_, end)| *end <= from);
         self.uncertain.get(next).map(|(start, _)| from.max(*start)).filter(|start| *start < to)
     }
+
+    /// The packets that gave the bytes `from..to` of a run, and those that said otherwise.
+    pub fn gave<'s>(&'s self, run: &'s Run, from: usize, to: usize) -> impl Iterator<Item = Locus> + use<'s> {
+        let (first, behind) = (run.offset + from as u64, run.offset + to as u64);
+        let otherwise = self.conflicts.iter().filter(move |(start, end, _)| *start < behind && first < *end);
+        run.gave(from, to).iter().map(|mark| mark.locus).chain(otherwise.map(|(.., locus)| *locus))
+    }
 }
 
 /// Bytes of a stream without a hole.
@@ -138,9 +145,15 @@ impl Run {
     /// The packet that completed the bytes `from..to`: the last one captured of those that gave them.
     #[must_use]
     pub fn completed(&self, from: usize, to: usize) -> Option<&Mark> {
+        self.gave(from, to).iter().max_by_key(|mark| (mark.at, mark.locus))
+    }
+
+    /// The segments that gave the bytes `from..to`.
+    #[must_use]
+    pub fn gave(&self, from: usize, to: usize) -> &[Mark] {
         let first = self.marks.partition_point(|mark| mark.start <= from).saturating_sub(1);
         let behind = self.marks.partition_point(|mark| mark.start < to);
-        self.marks.get(first..behind)?.iter().max_by_key(|mark| (mark.at, mark.locus))
+        self.marks.get(first..behind).unwrap_or_default()
     }
 }
 

@@ -452,6 +452,8 @@ pub(crate) struct Reassembled {
     pub(crate) at: Timestamp,
     /// The fragment that completed it.
     pub(crate) locus: Locus,
+    /// The fragments it was put together of, and copies of them that came before it was whole.
+    pub(crate) parts: Vec<Locus>,
     pub(crate) packet: fragment::Packet,
 }
 
@@ -543,7 +545,8 @@ impl Fragments {
                     .note("fragment_overlap", record, || "fragments of one packet contradict each other".to_owned());
             }
             if matters(&packet) {
-                self.packets.push(Reassembled { at: first, locus, packet });
+                let parts = pending.parts.iter().map(|part| part.locus).collect();
+                self.packets.push(Reassembled { at: first, locus, parts, packet });
             }
         }
         if self.pending.len() > PENDING_PACKETS {

@@ -22,7 +22,7 @@
 //! | `websocket_compressed` | a WebSocket message is compressed and not read |
 //! | `bad_hep` | a HEP packet is cut or contradicts itself |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
@@ -65,6 +65,23 @@ pub(crate) struct Union {
     pub(crate) effects: BTreeMap<SourceId, Effect>,
     /// TLS connections, by time.
     pub(crate) tls: Vec<TlsConnection>,
+    /// For a packet that completed something, the packets that something was made of; filled in as [`Trace`] says.
+    pub(crate) made_of: MadeOf,
+}
+
+/// The packets that messages and packets were put together of, by the packet that completed them.
+pub(crate) type MadeOf = BTreeMap<Locus, BTreeSet<Locus>>;
+
+/// Whether to remember what was put together of what: those who copy packets out of a capture ask it, an audit does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trace {
+    /// Not at all.
+    #[default]
+    Nothing,
+    /// The fragments and segments of each message.
+    Messages,
+    /// All segments of each connection that carries messages.
+    Connections,
 }
 
 /// What is known of one source's packets after the join.
@@ -76,8 +93,8 @@ pub(crate) struct Effect {
 }
 
 /// Puts together what the captures kept.
-pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep) -> Union {
-    let mut reader = Reader::new(keep);
+pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Trace) -> Union {
+    let mut reader = Reader::new(keep, trace);
     let mut packets = Vec::new();
     let mut incomplete = Vec::new();
     let mut connections: BTreeMap<Ends, Merged> = BTreeMap::new();
@@ -98,31 +115,36 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep) -> Union {
     complete(incomplete, &mut packets, &mut reader);
     packets.sort_by_key(|packet| (packet.at, packet.locus));
     for packet in &packets {
+        reader.trace(packet.locus, || packet.parts.iter().copied());
         if let Some((key, held, bytes)) = reader.packet(packet) {
             connections.entry(key).or_default().push(held, bytes);
         }
     }
-    let mut union = Union { batches: Vec::new(), effects: reader.effects, tls: tls_connections(tls) };
+    let mut union =
+        Union { batches: Vec::new(), effects: reader.effects, tls: tls_connections(tls), made_of: reader.made_of };
     let connections: Vec<(Ends, Merged)> = connections.into_iter().collect();
-    let read: Vec<(SignallingBatch, BTreeMap<SourceId, Effect>)> = connections
+    let read: Vec<(SignallingBatch, BTreeMap<SourceId, Effect>, MadeOf)> = connections
         .into_par_iter()
         .chunks(CONNECTIONS_AT_ONCE)
         .map(|some| {
-            let mut reader = Reader::new(keep);
+            let mut reader = Reader::new(keep, trace);
             for (key, merged) in some {
                 reader.connection(&key, &merged);
             }
             reader.batch.shrink();
-            (reader.batch, reader.effects)
+            (reader.batch, reader.effects, reader.made_of)
         })
         .collect();
-    let own = (reader.batch, BTreeMap::new());
-    for (batch, effects) in std::iter::once(own).chain(read) {
+    let own = (reader.batch, BTreeMap::new(), MadeOf::new());
+    for (batch, effects, made_of) in std::iter::once(own).chain(read) {
         if !batch.is_empty() {
             union.batches.push(batch);
         }
         for (source, effect) in effects {
             union.effects.entry(source).or_default().merge(effect);
+        }
+        for (locus, parts) in made_of {
+            union.made_of.entry(locus).or_default().extend(parts);
         }
     }
     union
@@ -179,7 +201,8 @@ fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, rea
             });
         }
         let Some(at) = at else { continue };
-        packets.push(Reassembled { at, locus: last, packet });
+        let parts = parts.iter().map(|part| part.locus).collect();
+        packets.push(Reassembled { at, locus: last, parts, packet });
     }
 }
 
@@ -313,11 +336,25 @@ struct Reader<'k> {
     keep: &'k Keep,
     batch: SignallingBatch,
     effects: BTreeMap<SourceId, Effect>,
+    trace: Trace,
+    made_of: MadeOf,
+    /// A packet that stands for all of the connection being read.
+    connection: Option<Locus>,
 }
 
 impl<'k> Reader<'k> {
-    fn new(keep: &'k Keep) -> Self {
-        Self { keep, batch: SignallingBatch::default(), effects: BTreeMap::new() }
+    fn new(keep: &'k Keep, trace: Trace) -> Self {
+        let batch = SignallingBatch::default();
+        Self { keep, batch, effects: BTreeMap::new(), trace, made_of: MadeOf::new(), connection: None }
+    }
+
+    /// Remembers what the thing that `completed` completed was made of.
+    fn trace<I: Iterator<Item = Locus>>(&mut self, completed: Locus, parts: impl FnOnce() -> I) {
+        if self.trace != Trace::Nothing {
+            let made_of = self.made_of.entry(completed).or_default();
+            made_of.extend(parts());
+            made_of.extend(self.connection);
+        }
     }
 
     fn note(&mut self, code: &'static str, locus: Locus, detail: impl FnOnce() -> String) {
@@ -371,6 +408,14 @@ impl<'k> Reader<'k> {
         let directions = [false, true].map(|turned| (turned, merged.streams(turned)));
         let all = || directions.iter().flat_map(|(_, (_, streams))| streams);
         let Some(common) = all().find_map(protocol) else { return };
+        if self.trace == Trace::Connections {
+            let loci = || merged.held.iter().map(|held| held.locus);
+            self.connection = None;
+            if let Some(first) = loci().min() {
+                self.trace(first, loci);
+                self.connection = Some(first);
+            }
+        }
         for (turned, (held, streams)) in &directions {
             let hop = if *turned { key.turned() } else { *key }.hop();
             for stream in streams {
@@ -451,6 +496,7 @@ impl<'k> Reader<'k> {
                 "the message ends where another starts, or where nothing follows".to_owned()
             });
         }
+        self.trace(locus, || stream.gave(run, framed.start, framed.end));
         if framed.ending == framing::Ending::Limit {
             self.note("limit_message", locus, || too_long(framing::MAX_MESSAGE_BYTES as u64));
         }
@@ -475,6 +521,7 @@ impl<'k> Reader<'k> {
                 let end_believed = believed(stream, run, start, end);
                 if let (Some(first), Some(completed)) = (run.mark(start), run.completed(start, end)) {
                     let packet = run.bytes.get(start..end_believed).unwrap_or_default();
+                    self.trace(completed.locus, || stream.gave(run, start, end));
                     self.hep(packet, end_believed < start + length, first.at, completed.locus);
                 }
                 covered.push((run.offset + start as u64, run.offset + end as u64));
@@ -560,6 +607,7 @@ impl<'k> Reader<'k> {
                     bytes: Vec::new(),
                     at: first.at,
                     completed: (completed.at, completed.locus),
+                    parts: BTreeSet::new(),
                     unreadable: frame.compressed,
                     cut: false,
                 });
@@ -568,6 +616,9 @@ impl<'k> Reader<'k> {
         }
         // A continuation of what was not seen is passed over.
         let Some(message) = open.as_mut() else { return };
+        if self.trace != Trace::Nothing {
+            message.parts.extend(stream.gave(run, start, end.min(run.bytes.len())));
+        }
         message.completed = message.completed.max((completed.at, completed.locus));
         let there = believed(stream, run, from.min(run.bytes.len()), end.min(run.bytes.len()));
         let room = websocket::MAX_MESSAGE_BYTES.saturating_sub(message.bytes.len());
@@ -591,6 +642,7 @@ impl<'k> Reader<'k> {
         let Some(message) = message.filter(|message| !message.unreadable) else { return };
         if sip::looks_like_sip(&message.bytes) {
             let (_, locus) = message.completed;
+            self.trace(locus, || message.parts.iter().copied());
             let truncated = cut || message.cut;
             let seen = Seen { at: message.at, locus, hop, transport: Transport::WebSocket, truncated };
             self.message(&message.bytes, seen);
@@ -608,6 +660,7 @@ struct Unwrapped {
     bytes: Vec<u8>,
     at: Timestamp,
     completed: (Timestamp, Locus),
+    parts: BTreeSet<Locus>,
     unreadable: bool,
     cut: bool,
 }

@@ -9,6 +9,7 @@ pub mod gather;
 pub mod join;
 pub mod logs;
 mod source;
+mod trail;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,9 @@ use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
 use crate::verdict::{self, BoundRequest, Consent, State};
 
 use source::{Read, SourceTask};
+
+pub use join::Trace;
+pub use trail::{Choice, Trail};
 
 /// What an audit gives.
 #[derive(Debug)]
@@ -62,11 +66,32 @@ pub fn audit_with_messages(
     threads: Option<usize>,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Audit, Error> {
+    follow(evidence, settings, threads, wanted, None).map(|(audit, _)| audit)
+}
+
+/// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
+///
+/// # Errors
+///
+/// As [`audit`].
+pub fn trace(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    choice: &Choice<'_>,
+) -> Result<(Audit, Trail), Error> {
+    follow(evidence, settings, threads, None, Some(choice))
+}
+
+fn follow(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    wanted: Option<Wanted<'_>>,
+    choice: Option<&Choice<'_>>,
+) -> Result<(Audit, Trail), Error> {
     let sources = evidence::collect(evidence)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
-        .build()
-        .map_err(|error| Error::Threads { message: error.to_string() })?;
+    let pool = workers(threads)?;
     let keep = Keep::new(settings);
     let keep = if wanted.is_some() { keep.with_heads() } else { keep };
     let limits = gather::Limits::of(sources.len());
@@ -77,11 +102,27 @@ pub fn audit_with_messages(
         .collect();
     evidence::work(&pool, &tasks);
     let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
-    Ok(pool.install(|| conclude(read, settings, &keep, wanted)))
+    Ok(pool.install(|| conclude(read, settings, &keep, wanted, choice)))
+}
+
+/// The workers of one run: `threads`, or one for each core.
+///
+/// # Errors
+///
+/// When the system gives no threads.
+pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    builder.build().map_err(|error| Error::Threads { message: error.to_string() })
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, wanted: Option<Wanted<'_>>) -> Audit {
+fn conclude(
+    read: Vec<Read>,
+    settings: &Settings,
+    keep: &Keep,
+    wanted: Option<Wanted<'_>>,
+    choice: Option<&Choice<'_>>,
+) -> (Audit, Trail) {
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -99,7 +140,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, wanted: Option<Wa
         accounts.push(source.account);
     }
 
-    let joined = join::union(gathered, keep);
+    let joined = join::union(gathered, keep, choice.map(|choice| choice.trace).unwrap_or_default());
     batches.extend(joined.batches);
     for (source, effect) in joined.effects {
         if let Some(account) = accounts.get_mut(source.0 as usize) {
@@ -210,7 +251,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, wanted: Option<Wa
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
     });
-    Audit { report, failures }
+    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, &identity, &joined.made_of));
+    (Audit { report, failures }, trail.unwrap_or_default())
 }
 
 /// Whether a TLS server's name is one of the trunk's hosts.

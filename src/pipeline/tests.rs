@@ -1,6 +1,6 @@
 use super::Hidden;
 use super::gather::{Gathered, Gathering, Limits, Pieces};
-use super::join::{TlsConnection, Union, union};
+use super::join::{TlsConnection, Trace, Union, union};
 use crate::capture::{Frame, LinkType};
 use crate::evidence::{Anomalies, SourceId, Timestamp};
 use crate::facts::extract::Keep;
@@ -72,7 +72,7 @@ fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
 /// What one capture or several give.
 fn read(captures: &[&[Sent]]) -> Union {
     let gathered = captures.iter().zip(0..).map(|(packets, rank)| (SourceId(rank), self::gathered(rank, packets).0));
-    union(gathered.collect(), &Keep::new(&Settings::default()))
+    union(gathered.collect(), &Keep::new(&Settings::default()), Trace::Nothing)
 }
 
 fn show(message: &Signalling<'_>) -> String {

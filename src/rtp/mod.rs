@@ -32,7 +32,7 @@ mod store;
 mod table;
 
 pub use ledger::Ledger;
-pub use packet::{Header, Kind, recognise};
+pub use packet::{Header, Kind, header_len, recognise};
 pub use run::{MAX_DROPOUT, MAX_MISORDER, RUN_GAP_NS};
 pub use store::{DETAIL_LIMIT, FLOWS_LIMIT, Flows, Unaccounted};
 pub use table::Table;

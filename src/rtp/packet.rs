@@ -33,6 +33,19 @@ pub struct Header {
 /// Bytes of the fixed header.
 const FIXED: usize = 12;
 
+/// Bytes of the header of an RTP packet with its contributing sources and extension (RFC 3550 §5.1, §5.3.1), as far as
+/// `payload` shows them.
+#[must_use]
+pub fn header_len(payload: &[u8]) -> usize {
+    let first = payload.first().copied().unwrap_or_default();
+    let listed = FIXED + usize::from(first & 0x0f) * 4;
+    let extended = match payload.get(listed..).and_then(|rest| rest.first_chunk::<4>()) {
+        Some([_, _, high, low]) if first & 0x10 != 0 => 4 + 4 * usize::from(u16::from_be_bytes([*high, *low])),
+        _ => 0,
+    };
+    payload.len().min(listed + extended)
+}
+
 /// Recognises RTP and RTCP by version, packet type and length; `len` is the length that was sent.
 ///
 /// STUN, DTLS, ZRTP and TURN channels have another version (RFC 7983).

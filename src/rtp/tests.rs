@@ -102,6 +102,19 @@ fn figures(run: &Run) -> (u64, u64, u64, u64) {
 }
 
 #[test]
+fn the_header_ends_behind_sources_and_extension() {
+    let fixed = |first: u8| [&[first, 0][..], &[7; 10]].concat();
+    let behind = |first: u8, more: &[u8]| super::packet::header_len(&[&fixed(first)[..], more].concat());
+    assert_eq!(behind(0x80, &[1; 160]), 12);
+    assert_eq!(behind(0x82, &[1; 160]), 20);
+    assert_eq!(behind(0x90, &[&[0xbe, 0xde, 0, 2][..], &[1; 160]].concat()), 24);
+    assert_eq!(behind(0x91, &[&[1; 4][..], &[0xbe, 0xde, 0, 0], &[1; 160]].concat()), 20);
+    // What is cut ends where it is cut.
+    assert_eq!(behind(0x9f, &[1; 4]), 16);
+    assert_eq!(behind(0x90, &[0xbe, 0xde, 0xff, 0xff, 1, 1]), 18);
+}
+
+#[test]
 fn rtp_rtcp_and_others_are_told_apart() {
     let rtp = crate::net::sample::rtp(0xdead_beef, 77, 160);
     let header = Header { sequence: 77, ssrc: 0xdead_beef, size: 160 };

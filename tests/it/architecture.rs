@@ -7,9 +7,10 @@ use crate::support::run::program;
 use crate::support::{here, read};
 
 /// The stages from the outermost in. A module may name what stands on a later line, and its own.
-const STAGES: [&[&str]; 12] = [
+const STAGES: [&[&str]; 13] = [
     &["main"],
     &["cli"],
+    &["carve"],
     &["pipeline"],
     &["report"],
     &["diagnosis"],
@@ -29,8 +30,8 @@ const BRANCHES: [(&str, &[&str]); 4] =
     [("net", &["capture"]), ("sip", &["net", "capture"]), ("sdp", &[]), ("rtp", &["net", "capture"])];
 
 /// `error` is for those who open, read settings, run or write; decoders never see it.
-const ERROR_READERS: [&str; 7] =
-    ["main.rs", "lib.rs", "evidence/source.rs", "settings/", "pipeline", "cli/", "report/write.rs"];
+const ERROR_READERS: [&str; 8] =
+    ["main.rs", "lib.rs", "evidence/source.rs", "settings/", "pipeline", "carve/", "cli/", "report/write.rs"];
 
 /// One `crate::…` path of a source file.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 /// Every case of fixtures/calls through one check.
 mod calls;
+mod carve;
 /// Help, usage errors, exit status, files written, streams.
 mod cli;
 /// Tallies and sums of every fixture.

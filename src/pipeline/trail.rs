@@ -1,0 +1,77 @@
+//! Which packets hold the signalling of some calls: what those who copy evidence out of captures ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::join::{MadeOf, Trace};
+use crate::call::Leg;
+use crate::call::identity::Identity;
+use crate::evidence::{Locus, SourceId};
+use crate::facts::SignallingBatch;
+use crate::report::model::Report;
+
+/// Which calls are asked for, and how closely.
+pub struct Choice<'c> {
+    /// What is to be remembered of connections.
+    pub trace: Trace,
+    /// The Call-IDs of legs of the calls that are asked for, by the report.
+    pub choose: &'c (dyn Fn(&Report) -> BTreeSet<Vec<u8>> + Sync),
+}
+
+/// The calls that were asked for, and the packets of their signalling.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// The Call-IDs of all legs of those calls, and of the legs that they replace.
+    pub call_ids: BTreeSet<Vec<u8>>,
+    /// By source, the records that hold their messages: every copy, and every fragment and segment of each.
+    pub packets: BTreeMap<SourceId, BTreeSet<u64>>,
+}
+
+impl Choice<'_> {
+    pub(super) fn trail(
+        &self,
+        report: &Report,
+        batches: &[SignallingBatch],
+        legs: &[Leg<'_>],
+        identity: &Identity<'_>,
+        made_of: &MadeOf,
+    ) -> Trail {
+        let call_ids = whole_calls((self.choose)(report), legs, identity);
+        let messages = batches.iter().flat_map(SignallingBatch::messages);
+        let mut open: Vec<Locus> =
+            messages.filter(|message| call_ids.contains(message.call_id)).map(|message| message.locus).collect();
+        let mut packets: BTreeMap<SourceId, BTreeSet<u64>> = BTreeMap::new();
+        while let Some(locus) = open.pop() {
+            if packets.entry(locus.source).or_default().insert(locus.record) {
+                open.extend(made_of.get(&locus).into_iter().flatten());
+            }
+        }
+        Trail { call_ids, packets }
+    }
+}
+
+/// Adds what the conclusions about the `chosen` legs rest on: the other legs of their calls, and the legs they replace.
+fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Leg<'_>], identity: &Identity<'_>) -> BTreeSet<Vec<u8>> {
+    let mut call_of = vec![None; legs.len()];
+    for call in &identity.calls {
+        for leg in call {
+            if let Some(call_of) = call_of.get_mut(*leg) {
+                *call_of = Some(call);
+            }
+        }
+    }
+    let mut open: Vec<Vec<u8>> = chosen.into_iter().collect();
+    let mut whole = BTreeSet::new();
+    while let Some(call_id) = open.pop() {
+        if whole.contains(&call_id) {
+            continue;
+        }
+        for place in identity.bearing(&call_id) {
+            let others = call_of.get(*place).copied().flatten().into_iter().flatten().filter_map(|leg| legs.get(*leg));
+            open.extend(others.map(|leg| leg.call_id.to_vec()));
+            let replaced = legs.get(*place).and_then(|leg| leg.replaces);
+            open.extend(replaced.map(|(call_id, _)| call_id.to_vec()));
+        }
+        whole.insert(call_id);
+    }
+    whole
+}

@@ -1,0 +1,194 @@
+//! What `carve` copies gives the same verdicts, and nothing that was not asked for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::calls::{Case, all};
+use crate::support::here;
+use crate::support::run::{Run, audit, program};
+
+const INCIDENT: [&str; 3] = ["-c", "sipconsent.toml", "evidence"];
+
+/// The legs of a report.
+fn legs(report: &Value) -> impl Iterator<Item = &Value> {
+    report["calls"].as_array().into_iter().flatten().flat_map(|call| call["legs"].as_array().into_iter().flatten())
+}
+
+/// What a leg is concluded to be, without the pointers that a copy changes.
+fn concluded(leg: &Value) -> Value {
+    let streams = leg["streams"].as_array().expect("streams").iter();
+    let streams: Vec<Value> = streams
+        .map(|stream| {
+            let flows = stream["rtp"].as_array().expect("flows").iter();
+            let flows: Vec<_> =
+                flows.map(|flow| json!([flow["ssrc"], flow["packets"], flow["bytes"], flow["lost"]])).collect();
+            json!([
+                stream["index"],
+                stream["start"],
+                stream["end"],
+                stream["consented_s"],
+                stream["unconsented_s"],
+                stream["unknown_s"],
+                flows
+            ])
+        })
+        .collect();
+    let requests = leg["requests"].as_array().expect("requests").iter();
+    let requests: Vec<_> = requests.map(|request| json!([request["at"], request["status"], request["link"]])).collect();
+    json!([leg["first"], leg["verdict"], leg["direction"], leg["consent"]["state"], streams, requests])
+}
+
+/// Carves `asked` out of the evidence in `folder`, and audits what was carved.
+fn carved(folder: &Path, options: &[&str], asked: &[&str]) -> (Run, Value, TempDir) {
+    let place = tempfile::tempdir().expect("a folder");
+    let out = place.path().join("out");
+    let name = out.to_str().expect("a plain path");
+    let mut arguments = vec!["carve", "-o", name];
+    arguments.extend(options);
+    arguments.extend(asked);
+    arguments.push("evidence");
+    let run = program(folder, arguments);
+    let report = if out.exists() {
+        let mut arguments = options.to_vec();
+        arguments.push(name);
+        audit(folder, &arguments).report()
+    } else {
+        Value::Null
+    };
+    (run, report, place)
+}
+
+#[test]
+fn every_leg_of_every_case_keeps_its_conclusions() {
+    let mut wrong = Vec::new();
+    for folder in all() {
+        let case = Case::open(&folder).expect("a case");
+        let mut options: Vec<&str> = case.scene.args.iter().map(String::as_str).collect();
+        if case.scene.config.is_none() {
+            options.extend(["-c", "sipconsent.toml"]);
+        }
+        let report = case.run(&["--show", "all"], &["evidence"]).report();
+        let ids: BTreeSet<&str> = legs(&report)
+            .filter(|leg| leg["escaped"].is_null())
+            .map(|leg| leg["call_id"].as_str().expect("text"))
+            .collect();
+        for id in ids {
+            let (run, copy, _place) = carved(case.folder.path(), &options, &["--call", id]);
+            let of = |report: &Value| -> Vec<Value> {
+                legs(report).filter(|leg| leg["call_id"] == id).map(concluded).collect()
+            };
+            if run.code != Some(0) || of(&report) != of(&copy) {
+                wrong.push(format!("{} {id}: {}\n  {:?}\n  {:?}", case.name, run.ending(), of(&report), of(&copy)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} legs\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_findings_of_the_incident_are_carved_and_nothing_else() {
+    let folder = here("fixtures/incident");
+    let report = audit(&folder, &INCIDENT).report();
+    let findings: Vec<&Value> = legs(&report)
+        .filter(|leg| {
+            ["exposed_unconsented", "blocked_unconsented", "unconsented", "blocked_consented"]
+                .contains(&leg["verdict"].as_str().expect("a verdict"))
+        })
+        .collect();
+    let (run, copy, place) = carved(&folder, &INCIDENT[..2], &["--findings"]);
+    assert_eq!(run.code, Some(0), "{}", run.ending());
+    for finding in &findings {
+        let same = legs(&copy).find(|leg| leg["call_id"] == finding["call_id"]).map(concluded);
+        assert_eq!(same.as_ref(), Some(&concluded(finding)));
+    }
+    // Legs that are no finding come only with a call that has one.
+    let with_findings: BTreeSet<&str> = report["calls"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .filter(|call| call["legs"].as_array().expect("legs").iter().any(|leg| findings.contains(&leg)))
+        .flat_map(|call| call["legs"].as_array().expect("legs"))
+        .map(|leg| leg["call_id"].as_str().expect("text"))
+        .collect();
+    let copied: BTreeSet<&str> = legs(&copy).map(|leg| leg["call_id"].as_str().expect("text")).collect();
+    assert!(copied.is_subset(&with_findings), "{:?}", copied.difference(&with_findings));
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(place.path().join("out/manifest.json")).expect("a manifest")).expect("JSON");
+    let capture = copy["evidence"].as_array().expect("evidence").iter().find(|source| source["kind"] == "capture");
+    let capture = capture.expect("a capture");
+    let packets = &capture["records"];
+    assert_eq!(&manifest["packets"], packets);
+    assert!(packets.as_u64().expect("a number") < 9_751);
+    // Every packet of the copy is used, every line a recording request of those calls.
+    let tally = capture["tally"].as_object().expect("a tally");
+    assert!(
+        tally.keys().all(|reason| ["rtp", "sip", "sip_tcp", "ip_fragment", "tcp"].contains(&reason.as_str())),
+        "{tally:?}"
+    );
+    assert_eq!(copy["summary"]["requests"]["unbound_refusals"], 0);
+    assert_eq!(copy["summary"]["requests"]["total"], copy["summary"]["requests"]["recording"]);
+}
+
+#[test]
+fn the_same_evidence_is_carved_into_the_same_bytes() {
+    let folder = here("fixtures/incident");
+    let (_, _, one) = carved(&folder, &[&INCIDENT[..2], &["-j", "1"]].concat(), &["--findings"]);
+    let (_, _, other) = carved(&folder, &[&INCIDENT[..2], &["-j", "5"]].concat(), &["--findings"]);
+    for name in ["calls.pcapng", "manifest.json"] {
+        let read = |place: &TempDir| fs::read(place.path().join("out").join(name)).expect("a file");
+        assert!(read(&one) == read(&other), "{name}");
+    }
+}
+
+#[test]
+fn media_is_copied_as_asked() {
+    let folder = here("fixtures/incident");
+    let call = "byoc-23-missing-exposed-media@127.0.10.1";
+    let copied = |media: &str| {
+        let options = [&INCIDENT[..2], &["--media", media]].concat();
+        let place = tempfile::tempdir().expect("a folder");
+        let out = place.path().join("out");
+        let arguments =
+            [vec!["carve", "-o", out.to_str().expect("a plain path"), "--call", call], options, vec!["evidence"]];
+        let run = program(&folder, arguments.concat());
+        (run, fs::metadata(out.join("calls.pcapng")).expect("a capture").len())
+    };
+    let ((headers, small), (whole, large)) = (copied("headers"), copied("whole"));
+    assert_eq!((headers.code, whole.code), (Some(0), Some(0)), "{} {}", headers.ending(), whole.ending());
+    // 197 packets of 160 bytes of sound.
+    assert_eq!(large - small, 197 * 160);
+    // Without media the verdict stands on signalling; here it is the same, measured otherwise.
+    let (none, least) = copied("none");
+    assert_eq!(none.code, Some(0), "{}", none.ending());
+    assert!(least < small);
+}
+
+#[test]
+fn nothing_is_written_that_is_not_whole() {
+    let folder = here("fixtures/incident");
+    let place = tempfile::tempdir().expect("a folder");
+    let full = place.path().join("full");
+    fs::create_dir(&full).expect("a folder");
+    fs::write(full.join("kept"), "x").expect("a file");
+    let new = place.path().join("new");
+    let (full, new) = (full.to_str().expect("a plain path"), new.to_str().expect("a plain path"));
+    for (arguments, code, says) in [
+        (vec!["--findings", "-o", full, "-c", "sipconsent.toml", "evidence"], 2, "the folder is not empty"),
+        (vec!["--call", "nobody@nowhere", "-o", new, "evidence"], 2, "no leg has the Call-ID nobody@nowhere"),
+        (vec!["--findings", "-o", new, "-"], 2, "reads the evidence twice"),
+        (vec!["-o", new, "evidence"], 2, "--call"),
+        (vec!["--findings", "-o", new, "evidence/api-access.jsonl"], 3, "nothing is carved"),
+    ] {
+        let run = program(&folder, [vec!["carve"], arguments.clone()].concat());
+        assert_eq!(run.code, Some(code), "{arguments:?} {}", run.ending());
+        assert!(run.stderr.contains(says), "{arguments:?} {}", run.ending());
+        assert!(!Path::new(new).exists(), "{arguments:?}");
+    }
+    let left: Vec<_> =
+        fs::read_dir(place.path()).expect("listed").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(left, ["full"]);
+}

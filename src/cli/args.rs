@@ -137,7 +137,7 @@ pub(super) struct Audit {
 
     /// Write the report there, whole or not at all; may be repeated [default: standard output]
     ///
-    /// The ending of the name says the format (.json, .txt) unless --format does. - is standard output.
+    /// The ending of the name says the format (.html, .json, .txt) unless --format does. - is standard output.
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Report")]
     pub(super) output: Vec<PathBuf>,
@@ -170,6 +170,8 @@ pub(super) enum Format {
     Text,
     /// For programs, everything in it
     Json,
+    /// For people, in a browser: one file with tables, ladder diagrams and the evidence behind each claim
+    Html,
 }
 
 /// `--show`.

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Audit, Format};
-use crate::report::model::Report;
+use crate::report::model::{Leg, Report};
 use crate::report::show::Show;
-use crate::report::{json, text};
+use crate::report::{html, json, text};
 
 /// One report to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,14 +55,25 @@ impl Output {
         let show = match (audit.show, format) {
             (Some(show), _) => show.into(),
             (None, Format::Json) => Show::All,
-            (None, Format::Text) => Show::Findings,
+            (None, Format::Html | Format::Text) => Show::Findings,
         };
         Ok(Self { path: path.map(Path::to_owned), format, show })
+    }
+
+    /// Whether it shows SIP messages one by one.
+    pub(super) fn needs_messages(&self) -> bool {
+        self.format == Format::Html
+    }
+
+    /// Whether it shows those of `leg`.
+    pub(super) fn shows_messages(&self, leg: &Leg) -> bool {
+        self.needs_messages() && self.show.lists(leg)
     }
 
     /// Renders `report` as this output wants it.
     pub(super) fn render(&self, report: &Report, look: Look, mut out: &mut dyn Write) -> io::Result<()> {
         match self.format {
+            Format::Html => html::write(report, self.show, Some(look.closing), &mut out),
             Format::Json => json::write(report, self.show, &mut out),
             Format::Text => {
                 let Look { width, color, verbose, closing } = look;
@@ -77,10 +88,11 @@ impl Output {
 fn by_ending(path: &Path) -> Result<Format, String> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
+        "htm" | "html" => Ok(Format::Html),
         "json" => Ok(Format::Json),
         "txt" => Ok(Format::Text),
         _ => Err(format!(
-            "--output {}: the name's ending says no format; end it in .json or .txt, or add --format",
+            "--output {}: the name's ending says no format; end it in .html, .json or .txt, or add --format",
             path.display()
         )),
     }
@@ -109,6 +121,8 @@ mod tests {
         assert_eq!(outputs(""), Ok(vec![(None, Format::Text, Show::Findings)]));
         assert_eq!(outputs("-f json"), Ok(vec![(None, Format::Json, Show::All)]));
         assert_eq!(outputs("-o - -f json"), Ok(vec![(None, Format::Json, Show::All)]));
+        assert_eq!(outputs("-o a.html"), Ok(vec![(file("a.html"), Format::Html, Show::Findings)]));
+        assert_eq!(outputs("-f html --show all"), Ok(vec![(None, Format::Html, Show::All)]));
         assert_eq!(outputs("-o a.JSON"), Ok(vec![(file("a.JSON"), Format::Json, Show::All)]));
         assert_eq!(
             outputs("-o a.json -o b.txt -o -"),
@@ -123,8 +137,8 @@ mod tests {
 
     #[test]
     fn an_ending_that_says_nothing_is_refused() {
-        let wrong = "the name's ending says no format; end it in .json or .txt, or add --format";
-        for name in ["report", "report.html", "report.", ".json"] {
+        let wrong = "the name's ending says no format; end it in .html, .json or .txt, or add --format";
+        for name in ["report", "report.pdf", "report.", ".json"] {
             assert_eq!(outputs(&format!("-o {name}")), Err(format!("--output {name}: {wrong}")));
         }
         assert!(outputs("-o report -f text").is_ok());

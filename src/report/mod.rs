@@ -1,11 +1,12 @@
 //! STAGE 8: what was concluded, as bytes for people and programs.
 //!
-//! [`model`] is the report, ready to write; [`json`] and [`text`] render it. Renderers are pure: they take a report
+//! [`model`] is the report, ready to write; [`html`], [`json`] and [`text`] render it. Renderers are pure: they take a report
 //! and options and give bytes. Only [`mod@write`] touches the disk. Text from evidence reaches a reader only through
 //! [`escape`].
 
 pub mod build;
 pub mod escape;
+pub mod html;
 pub mod json;
 pub mod messages;
 pub mod model;
@@ -13,4 +14,5 @@ pub mod model;
 pub(crate) mod sample;
 pub mod show;
 pub mod text;
+mod words;
 pub mod write;

@@ -28,7 +28,36 @@ impl Show {
     }
 }
 
+impl Show {
+    /// The word of the option.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Byoc => "byoc",
+            Self::Findings => "findings",
+        }
+    }
+}
+
 impl Verdicts {
+    /// Every verdict's name with its count, in the order of the contract's table.
+    #[must_use]
+    pub const fn named(&self) -> [(&'static str, u64); 10] {
+        [
+            ("not_byoc", self.not_byoc),
+            ("unclassified", self.unclassified),
+            ("recording_session", self.recording_session),
+            ("no_media", self.no_media),
+            ("exposed_unconsented", self.exposed_unconsented),
+            ("blocked_unconsented", self.blocked_unconsented),
+            ("unconsented", self.unconsented),
+            ("indeterminate", self.indeterminate),
+            ("blocked_consented", self.blocked_consented),
+            ("clear", self.clear),
+        ]
+    }
+
     /// How many legs are findings.
     #[must_use]
     pub const fn findings(&self) -> u64 {

@@ -3,6 +3,8 @@
 //! A copy is the same message between the same two addresses: sent again, seen by a second tap, or given twice. Keeps:
 //! messages that say different things of consent are never copies of each other.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 
 use super::dialog::Seed;
@@ -11,32 +13,36 @@ use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time stands, with the first whole copy's content and record.
-pub(super) fn without_copies<'a>(captured: &[Signalling<'a>]) -> Vec<Signalling<'a>> {
+pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
     without_copies_telling(captured, |_, _| {})
 }
 
-/// The same, telling of every message that stays and of every copy its place among those that stay.
-pub(super) fn without_copies_telling<'a>(
-    captured: &[Signalling<'a>],
+/// The same, telling of every message, copy or not, its place among those that stay.
+pub(super) fn without_copies_telling<'m, 'a>(
+    captured: &'m [Signalling<'a>],
     mut tell: impl FnMut(usize, Locus),
-) -> Vec<Signalling<'a>> {
-    let mut messages: Vec<Signalling<'a>> = Vec::with_capacity(captured.len());
+) -> Cow<'m, [Signalling<'a>]> {
+    let mut messages: Vec<Signalling<'a>>;
     if captured.len() <= 24 {
-        for message in captured {
-            let copy = messages.iter_mut().enumerate().find(|(_, known)| is_copy(known, message));
-            match copy {
-                Some((place, known)) => {
-                    tell(place, message.locus);
-                    keep_better(known, message);
-                }
-                None => {
-                    tell(messages.len(), message.locus);
-                    messages.push(*message);
-                }
+        // Most legs have no copies at all.
+        let mut others = captured.iter().enumerate();
+        let first = others.find(|(place, message)| captured.iter().take(*place).any(|known| is_copy(known, message)));
+        let unlike = first.map_or(captured.len(), |(first, _)| first);
+        captured.iter().take(unlike).enumerate().for_each(|(place, message)| tell(place, message.locus));
+        let Some((first, _)) = first else { return Cow::Borrowed(captured) };
+        let (before, behind) = captured.split_at_checked(first).unwrap_or_default();
+        messages = before.to_vec();
+        for message in behind {
+            let copy = messages.iter().position(|known| is_copy(known, message));
+            tell(copy.unwrap_or(messages.len()), message.locus);
+            match copy.and_then(|copy| messages.get_mut(copy)) {
+                Some(known) => keep_better(known, message),
+                None => messages.push(*message),
             }
         }
-        return messages;
+        return Cow::Owned(messages);
     }
+    messages = Vec::with_capacity(captured.len());
     let mut known: HashMap<_, Vec<usize>, Seed> = HashMap::default();
     for message in captured {
         // A cut message may lack all but these; whatever copies it shares them.
@@ -57,7 +63,7 @@ pub(super) fn without_copies_telling<'a>(
             }
         }
     }
-    messages
+    Cow::Owned(messages)
 }
 
 fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
@@ -71,7 +77,8 @@ fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
 /// (RFC 3261 §17.1.3, §17.2.3), so what is alike in them and in its start line is a copy; a field that the cut took
 /// away is taken as alike. Requests that say different things of consent are never copies.
 fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
-    if known.hop != message.hop || start_key(known) != start_key(message) || known.transport != message.transport {
+    // The cheapest first: most messages of a leg differ in their start line.
+    if start_key(known) != start_key(message) || known.transport != message.transport || known.hop != message.hop {
         return false;
     }
     if known.fingerprint == message.fingerprint {

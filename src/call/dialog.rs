@@ -31,8 +31,50 @@ pub(crate) type TransactionKey<'a> = (Option<&'a [u8]>, CSeq);
 /// the same number (RFC 3261 §12.2.1.1).
 type DialogKey<'a> = (TransactionKey<'a>, Option<&'a [u8]>);
 
-/// The transactions of a leg.
-type Transactions<'a> = HashMap<DialogKey<'a>, Seen, Seed>;
+/// The transactions of a leg: a short list for the many legs that have few, with a table beside it for the others.
+#[derive(Default)]
+struct Transactions<'a> {
+    seen: Vec<(DialogKey<'a>, Seen)>,
+    /// The places in the list, once it is longer than [`SHORT`].
+    places: HashMap<DialogKey<'a>, usize, Seed>,
+}
+
+/// Transactions that are looked for one after the other.
+const SHORT: usize = 16;
+
+impl<'a> Transactions<'a> {
+    fn place(&self, key: &DialogKey<'a>) -> Option<usize> {
+        if self.seen.len() > SHORT {
+            return self.places.get(key).copied();
+        }
+        let ((tag, cseq), own) = key;
+        // The number tells most apart, and cheaply.
+        self.seen
+            .iter()
+            .position(|(((known_tag, known), known_own), _)| known == cseq && known_own == own && known_tag == tag)
+    }
+
+    fn get(&self, key: &DialogKey<'a>) -> Option<&Seen> {
+        self.seen.get(self.place(key)?).map(|(_, seen)| seen)
+    }
+
+    fn add(&mut self, key: DialogKey<'a>, message: &Signalling<'_>) {
+        if let Some((_, seen)) = self.place(&key).and_then(|place| self.seen.get_mut(place)) {
+            seen.add(message);
+            return;
+        }
+        let mut seen = Seen::default();
+        seen.add(message);
+        self.seen.push((key, seen));
+        match self.seen.len() {
+            0..=SHORT => {}
+            long if long == SHORT + 1 => self.places.extend(self.seen.iter().map(|(key, _)| *key).zip(0..)),
+            long => {
+                self.places.insert(key, long - 1);
+            }
+        }
+    }
+}
 
 /// One sender within one dialog: its own tag and the peer's.
 type Sender<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
@@ -84,10 +126,11 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         return None;
     }
     let messages = without_copies(captured);
+    let messages: &[Signalling<'a>] = &messages;
     let (first, last) = (at(messages.first()?), at(messages.last()?));
-    let hops = Hops::of(&messages);
-    let (trunk, counting) = hops.choose(&messages, settings);
-    let on_dialog: Vec<&Signalling<'a>> = hops.dialog(&messages, counting).collect();
+    let hops = Hops::of(messages);
+    let (trunk, counting) = hops.choose(messages, settings);
+    let on_dialog: Vec<&Signalling<'a>> = hops.dialog(messages, counting).collect();
     let transactions = transactions(&on_dialog);
 
     let answered_first = messages.iter().position(is_answer).unwrap_or(usize::MAX);
@@ -185,14 +228,14 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             any_initial.is_some(),
         ),
         described,
-        recording_session: find_row(&messages, Subject::RecordingSession).map(|(_, locus)| locus),
+        recording_session: find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus),
         replaces: invite.and_then(|invite| {
             invite.rows().find(|row| row.subject == Subject::Replaces).map(|row| {
                 let call_id = row.value.split(|byte| *byte == b';').next().unwrap_or_default();
                 (call_id.trim_ascii(), invite.locus)
             })
         }),
-        identifiers: identifiers(&messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
+        identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
     })
 }
 
@@ -212,7 +255,7 @@ fn seen<'a>(transactions: &Transactions<'a>, message: &Signalling<'a>) -> Option
 }
 
 fn transactions<'a>(messages: &[&Signalling<'a>]) -> Transactions<'a> {
-    let mut transactions: Transactions<'a> = HashMap::with_capacity_and_hasher(8, Seed::default());
+    let mut transactions = Transactions { seen: Vec::with_capacity(8), places: HashMap::default() };
     for message in messages {
         let Some(mut cseq) = message.cseq else { continue };
         if cseq.method == Method::Ack {
@@ -221,10 +264,47 @@ fn transactions<'a>(messages: &[&Signalling<'a>]) -> Transactions<'a> {
         let key = (message.from_tag, cseq);
         let own = [Some((key, None)), message.to_tag.map(|tag| (key, Some(tag)))];
         for key in own.into_iter().flatten() {
-            transactions.entry(key).or_default().add(message);
+            transactions.add(key, message);
         }
     }
     transactions
+}
+
+/// The callees' tags that were met. A short list is searched, a long one through a set.
+#[derive(Default)]
+struct Tags<'a> {
+    few: Vec<&'a [u8]>,
+    many: HashSet<&'a [u8], Seed>,
+}
+
+impl<'a> Tags<'a> {
+    fn insert(&mut self, tag: &'a [u8]) {
+        if self.few.contains(&tag) {
+            return;
+        }
+        if self.few.len() < 8 {
+            self.few.push(tag);
+        } else {
+            self.many.insert(tag);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.few.len() + self.many.len()
+    }
+
+    /// In order, no more than dialogs are told apart.
+    fn sorted(self) -> Vec<&'a [u8]> {
+        let mut tags = self.few;
+        tags.extend(self.many);
+        tags.sort_unstable();
+        tags.truncate(MOST_DIALOGS);
+        tags
+    }
+
+    fn is_empty(&self) -> bool {
+        self.few.is_empty()
+    }
 }
 
 /// How a leg was set up.
@@ -346,7 +426,7 @@ impl<'a> SettingUp<'a> {
                     message.from_tag == tag && message.cseq.is_none_or(|own| own.number == cseq.number)
                 })
         });
-        let (mut confirmed, mut early) = (HashSet::default(), HashSet::default());
+        let (mut confirmed, mut early) = (Tags::default(), Tags::default());
         for message in messages {
             let StartLine::Response(status) = message.start else { continue };
             let of_counting = counting.is_some_and(|(tag, cseq)| message.from_tag == tag && message.cseq == Some(cseq));
@@ -358,13 +438,7 @@ impl<'a> SettingUp<'a> {
             };
         }
         let limited = confirmed.len() > MOST_DIALOGS || (confirmed.is_empty() && early.len() > MOST_DIALOGS);
-        let sorted = |tags: HashSet<&'a [u8], Seed>| {
-            let mut tags: Vec<&'a [u8]> = tags.into_iter().collect();
-            tags.sort_unstable();
-            tags.truncate(MOST_DIALOGS);
-            tags
-        };
-        let (confirmed, early) = (sorted(confirmed), sorted(early));
+        let (confirmed, early) = (confirmed.sorted(), early.sorted());
         // A BYE shows a dialog, so a CANCEL that crossed the answer ended nothing (RFC 3261 §9.1).
         let has_bye = messages.iter().any(|message| message.method() == Some(Method::Bye) && message.to_tag.is_some());
         Self {

@@ -35,8 +35,8 @@ struct OneHop {
 
 impl Hops {
     pub(super) fn of(messages: &[Signalling<'_>]) -> Self {
-        let invites: Vec<&Signalling<'_>> =
-            messages.iter().filter(|message| is_initial_invite(message)).take(MOST_DIALOGS).collect();
+        let mut invites: Vec<&Signalling<'_>> = Vec::with_capacity(2);
+        invites.extend(messages.iter().filter(|message| is_initial_invite(message)).take(MOST_DIALOGS));
         // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
         let by_port = invites.iter().enumerate().any(|(index, message)| {
             invites.iter().take(index).any(|other| {
@@ -49,6 +49,7 @@ impl Hops {
         let attempts: Vec<TransactionKey<'_>> =
             invites.iter().filter_map(|invite| Some((invite.from_tag, invite.cseq?))).collect();
         let mut known: HashMap<(SocketAddr, SocketAddr), usize, Seed> = HashMap::default();
+        let mut last: Option<((SocketAddr, SocketAddr), usize)> = None;
         let mut of = Vec::with_capacity(messages.len());
         let mut hops: Vec<OneHop> = Vec::new();
         for (index, message) in messages.iter().enumerate() {
@@ -59,10 +60,18 @@ impl Hops {
             } else {
                 (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
             };
-            let place = *known.entry(key).or_insert_with(|| {
-                hops.push(OneHop::default());
-                hops.len() - 1
-            });
+            // Most legs have one hop: the table is asked where the hop changes.
+            let place = last.filter(|(pair, _)| *pair == key).map_or_else(
+                || {
+                    *known.entry(key).or_insert_with(|| {
+                        let room = if hops.is_empty() { messages.len() } else { 0 };
+                        hops.push(OneHop { messages: Vec::with_capacity(room), ..OneHop::default() });
+                        hops.len() - 1
+                    })
+                },
+                |(_, place)| place,
+            );
+            last = Some((key, place));
             of.push(place);
             let Some(hop) = hops.get_mut(place) else { continue };
             hop.messages.push(index);

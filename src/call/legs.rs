@@ -3,9 +3,7 @@
 //! A Call-ID whose INVITE, or whose INVITE dialog, was seen is a leg. Used anew after its dialog ended, by an initial
 //! INVITE with another From tag, it starts another leg (contract §3).
 
-use std::hash::BuildHasher;
-
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::dialog;
@@ -81,30 +79,25 @@ pub struct Identifier<'a> {
 /// Groups messages into legs, ordered by first message.
 #[must_use]
 pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec<Leg<'a>> {
-    // A fixed seed: the hash only groups, and what shares one is told apart by its bytes.
-    let hasher = foldhash::quality::FixedState::with_seed(0);
-    let mut keyed: Vec<(u64, u32, u32)> = batches
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(batch, messages)| {
-            let hashes = messages.messages().map(|message| hasher.hash_one(message.call_id));
-            hashes.enumerate().map(move |(index, hash)| (hash, batch as u32, index as u32))
-        })
-        .collect();
-    keyed.par_sort_unstable();
-    let groups: Vec<&[(u64, u32, u32)]> = keyed.chunk_by(|one, other| one.0 == other.0).collect();
-    let mut legs: Vec<Leg<'a>> = groups
+    let mut legs: Vec<Leg<'a>> = buckets(batches)
         .into_par_iter()
-        .flat_map_iter(|group| {
-            let mut messages: Vec<Signalling<'a>> = group
-                .iter()
-                .filter_map(|(_, batch, index)| batches.get(*batch as usize)?.get(*index as usize))
-                .collect();
-            // Stable: messages of one packet stay in the order they stood in.
-            messages.sort_by_key(|message| (message.call_id, message.at, message.locus));
-            let mut legs = Vec::new();
-            for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
-                each_use(alike, |messages| legs.extend(dialog::leg(messages, settings)));
+        .flat_map_iter(|mut bucket| {
+            bucket.sort_unstable();
+            let mut legs = Vec::with_capacity(bucket.len() / 4);
+            let mut messages: Vec<Signalling<'a>> = Vec::new();
+            for group in bucket.chunk_by(|one, other| one.0 == other.0) {
+                messages.clear();
+                messages.extend(
+                    group.iter().filter_map(|(_, batch, index)| batches.get(*batch as usize)?.get(*index as usize)),
+                );
+                // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
+                let order = |message: &Signalling<'a>| (message.call_id, message.at, message.locus);
+                if !messages.is_sorted_by_key(order) {
+                    messages.sort_by_key(order);
+                }
+                for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
+                    each_use(alike, |messages| legs.extend(dialog::leg(messages, settings)));
+                }
             }
             legs
         })
@@ -112,6 +105,24 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
     legs.par_sort_unstable_by(|one, other| (one.first, one.call_id).cmp(&(other.first, other.call_id)));
     legs
 }
+
+/// The messages by the hash of their Call-ID, as batch and place in it, in buckets that share no Call-ID.
+fn buckets(batches: &[SignallingBatch]) -> Vec<Vec<(u64, u32, u32)>> {
+    let messages: usize = batches.iter().map(SignallingBatch::len).sum();
+    let room = messages / BUCKETS + messages / (4 * BUCKETS);
+    let mut buckets: Vec<_> = (0..BUCKETS).map(|_| Vec::with_capacity(room)).collect();
+    for (batch, index) in batches.iter().zip(0..) {
+        for (hash, place) in batch.call_hashes().zip(0..) {
+            if let Some(bucket) = buckets.get_mut(hash as usize % BUCKETS) {
+                bucket.push((hash, index, place));
+            }
+        }
+    }
+    buckets
+}
+
+/// Parts into which the messages are dealt out by Call-ID: small enough to be sorted within the cache.
+const BUCKETS: usize = 512;
 
 /// Shows the messages of each use of one Call-ID, which come sorted by time.
 pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Signalling<'a>])) {

@@ -22,11 +22,7 @@ pub struct Registration {
 /// The REGISTER transactions that belong to a trunk, by time.
 #[must_use]
 pub fn registrations(batches: &[SignallingBatch], settings: &Settings) -> Vec<Registration> {
-    let mut messages: Vec<_> = batches
-        .iter()
-        .flat_map(SignallingBatch::messages)
-        .filter(|message| message.method() == Some(Method::Register))
-        .collect();
+    let mut messages: Vec<_> = batches.iter().flat_map(|batch| batch.of_method(Method::Register)).collect();
     let key = |message: &crate::facts::Signalling<'_>| message.cseq.map(|cseq| cseq.number);
     messages.sort_by(|one, other| {
         (one.call_id, key(one), one.at, one.locus).cmp(&(other.call_id, key(other), other.at, other.locus))

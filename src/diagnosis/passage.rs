@@ -110,11 +110,8 @@ fn hops(mut wanted: Vec<Locus>, batches: &[SignallingBatch]) -> BTreeMap<Locus, 
     if wanted.is_empty() {
         return BTreeMap::new();
     }
-    let messages = batches.iter().flat_map(SignallingBatch::messages);
-    messages
-        .filter(|message| wanted.binary_search(&message.locus).is_ok())
-        .map(|message| (message.locus, message.hop))
-        .collect()
+    let hops = batches.iter().flat_map(SignallingBatch::hops);
+    hops.filter(|(locus, _)| wanted.binary_search(locus).is_ok()).collect()
 }
 
 /// The nearest INVITE upstream of `here` that carried consent. `others` are sorted, the latest first.

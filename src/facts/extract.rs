@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 
+use super::signalling::Said;
 use super::{
     Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
 };
@@ -242,10 +243,11 @@ pub fn signalling(
     facts.transport = seen.transport;
     facts.header_whole = header_whole;
     facts.call_id = call_id;
+    draft.of_call(call_id);
     facts.fingerprint = fingerprint(payload);
     if keep.heads && matches!(start, StartLine::Request { method: Method::Invite | Method::Update, .. }) {
         let head = message.head(&header);
-        facts.head = head.get(..MAX_HEAD_BYTES).unwrap_or(head);
+        draft.row(Row { subject: Subject::Head, name: b"", value: head.get(..MAX_HEAD_BYTES).unwrap_or(head) });
     }
 
     if let Some(value) = &values.cseq {
@@ -256,20 +258,25 @@ pub fn signalling(
             });
         }
     }
-    if let Some(value) = &values.from {
+    let party = |value| {
         let address = Address::read(value);
-        (facts.from_uri, facts.from_tag) = (address.uri, address.tag());
+        (address.uri, address.tag())
+    };
+    if let Some(value) = &values.from {
+        draft.said(Said::From, value, party);
     }
     if let Some(value) = &values.to {
-        let address = Address::read(value);
-        (facts.to_uri, facts.to_tag) = (address.uri, address.tag());
+        draft.said(Said::To, value, party);
     }
-    if let Some(value) = values.contact.as_ref().and_then(|value| address::values(value).next()) {
-        facts.contact_uri = Address::read(value).uri;
+    if let Some(value) = &values.contact {
+        let uri = |value| address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri);
+        draft.said(Said::Contact, value, |value| (uri(value), None));
     }
     if let Some(value) = &values.via {
-        let top = Via::top(value);
-        (facts.via_host, facts.branch) = (top.host, top.branch());
+        draft.said(Said::Via, value, |value| {
+            let top = Via::top(value);
+            (top.host, top.branch())
+        });
     }
 
     facts.body = if header.end() == Some(HeaderEnd::Whole) {
@@ -292,7 +299,7 @@ pub fn signalling(
         let empty = values.content_length.as_deref().and_then(number) == Some(0);
         if empty { Body::Absent } else { Body::Cut }
     };
-    draft.commit(&facts);
+    draft.commit_said(&facts);
     Extracted::Message
 }
 
@@ -562,6 +569,75 @@ mod tests {
     /// A request with these further rows, each ended.
     fn with_rows(rows: &str) -> String {
         format!("OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n{rows}\r\n")
+    }
+
+    /// Everything that later stages see of a message.
+    fn everything(message: &Signalling<'_>) -> String {
+        let Signalling { at, locus, hop, transport, start, header_whole, body, call_id, cseq, .. } = message;
+        let Signalling { from_tag, to_tag, from_uri, to_uri, contact_uri, via_host, branch, fingerprint, .. } = message;
+        let rows: Vec<_> = message.rows().collect();
+        let media: Option<Vec<_>> = message.media().map(Iterator::collect);
+        format!(
+            "{:?}",
+            (
+                (at, locus, hop, transport, start, header_whole, body, call_id, cseq, fingerprint),
+                (from_tag, to_tag, from_uri, to_uri, contact_uri, via_host, branch, rows, media)
+            )
+        )
+    }
+
+    #[test]
+    fn what_messages_of_a_call_repeat_is_read_as_if_each_stood_alone() {
+        let values: [(&str, &[&str]); 6] = [
+            ("Call-ID", &["a@x", "b@x", "", "a@x\r\nCall-ID: b@x"]),
+            (
+                "From",
+                &["<sip:a@x>;tag=1", "<sip:a@x>;tag=2", "\"A\"\r\n <sip:a@x>;\r\n tag=1", "", "sip:a@x;tag=\"1\""],
+            ),
+            ("To", &["<sip:b@x>", "<sip:b@x>;tag=9", "<sip:b@x>;tag=", "sip:b@x"]),
+            ("Contact", &["<sip:c@y>, <sip:d@y>", "<sip:c@y>;+sip.src", "*", ","]),
+            (
+                "Via",
+                &["SIP/2.0/UDP h;branch=z9hG4bK1", "SIP/2.0/UDP h;branch=z9hG4bK2, SIP/2.0/UDP i", "SIP/2.0/UDP h", ""],
+            ),
+            ("Max-Forwards", &["69", "70", "\"69\""]),
+        ];
+        let rule = ConsentRule { header: "Max-Forwards".to_owned(), ..Settings::default().rules[0].clone() };
+        let settings = Settings { rules: vec![rule], ..Settings::default() };
+        let keep = Keep::new(&settings);
+        let mut state = 11_u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        let (mut together, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+        let mut alone = Vec::new();
+        for number in 0..3_000 {
+            let mut payload = INVITE.lines().next().expect("a start line").to_owned() + "\r\n";
+            for (name, values) in &values {
+                if below(8) > 0 {
+                    payload.push_str(&format!("{name}: {}\r\n", values[below(values.len())]));
+                }
+            }
+            let media = ["audio 4000 RTP/AVP 0 8", "audio 4000 RTP/AVP 8", "video 4000 RTP/AVP 0 8"][below(3)];
+            if below(2) == 0 {
+                payload.push_str(&format!(
+                    "Content-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\nm={media}\r\n"
+                ));
+            } else {
+                payload.push_str("\r\n");
+            }
+            let port = 5060 + below(3) as u16;
+            let hop = Hop { source: ([203, 0, 113, 10], port).into(), ..seen(false).hop };
+            let seen = Seen { locus: Locus { source: SourceId(0), record: number }, hop, ..seen(below(9) == 0) };
+            let mut batch = SignallingBatch::default();
+            let extracted = signalling(payload.as_bytes(), seen, &keep, &mut batch, &mut anomalies);
+            assert_eq!(signalling(payload.as_bytes(), seen, &keep, &mut together, &mut anomalies), extracted);
+            alone.extend(batch.messages().map(|message| everything(&message)));
+        }
+        together.shrink();
+        assert!(alone.len() > 1_500, "most have a Call-ID: {}", alone.len());
+        assert!(together.messages().map(|message| everything(&message)).eq(alone));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Follows RFC 3261 for the header fields and RFC 8866 for the session description. A message is pushed once, by the
 //! decoder of its block, and read through the borrowed view [`Signalling`]. No message owns memory of its own.
 
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 
 use crate::evidence::{Locus, Timestamp};
@@ -133,6 +134,8 @@ pub enum Subject {
     Consent(u16),
     /// The identity header of that index in the settings: its value names the conversation.
     Conversation(u16),
+    /// No row: the start line and header section as captured, where [`Keep`](super::extract::Keep) asks for them.
+    Head,
     /// Refer-To (RFC 3515), which may carry Replaces.
     ReferTo,
     /// Replaces (RFC 3891).
@@ -219,8 +222,6 @@ pub struct Signalling<'a> {
     pub branch: Option<&'a [u8]>,
     /// A digest of the message's bytes as captured: equal for a copy, other for another message.
     pub fingerprint: u64,
-    /// The start line and header section as captured; empty unless [`Keep`](super::extract::Keep) asks for it.
-    pub head: &'a [u8],
     rows: &'a [RawRow],
     media: Option<&'a [RawMedia]>,
     text: &'a [u8],
@@ -235,6 +236,12 @@ impl<'a> Signalling<'a> {
             name: row.name.of(text),
             value: row.value.of(text),
         })
+    }
+
+    /// The start line and header section as captured; `None` unless they were asked for.
+    #[must_use]
+    pub fn head(&self) -> Option<&'a [u8]> {
+        self.rows().find(|row| row.subject == Subject::Head).map(|row| row.value)
     }
 
     /// The media descriptions of the session description, in order; `None` when the message carries no description.
@@ -268,7 +275,40 @@ pub struct SignallingBatch {
     text: Vec<u8>,
     rows: Vec<RawRow>,
     media: Vec<RawMedia>,
+    /// What From, To, Contact and Via said, each as long as the messages of a call say the same.
+    said: Vec<RawSaid>,
+    hops: Vec<Hop>,
     messages: Vec<RawMessage>,
+    /// The last message of a call, by a hash of its Call-ID; only while the batch grows.
+    recent: Vec<Option<Recent>>,
+    /// The place of a hop, by a hash of it; only while the batch grows.
+    recent_hops: Vec<u32>,
+}
+
+/// A field whose value the messages of a call repeat, and the two parts of it that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Its URI.
+    Contact,
+    /// Its URI and tag.
+    From,
+    /// Its URI and tag.
+    To,
+    /// The top one's host and branch.
+    Via,
+}
+
+/// Calls whose last message is remembered: those that are being set up or cleared at a time on a busy trunk.
+const RECENT: usize = 256;
+
+/// What the last message of a call said.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    call_id: Text,
+    /// The whole values, by [`Said`].
+    values: [Text; 4],
+    /// Their places in [`SignallingBatch::said`].
+    said: [u32; 4],
 }
 
 /// A range of a batch's text. Start `u32::MAX` stands for none.
@@ -289,6 +329,17 @@ impl Text {
     fn optional(self, text: &[u8]) -> Option<&[u8]> {
         (self.start != u32::MAX).then(|| self.of(text))
     }
+}
+
+/// The two parts of a value.
+#[derive(Clone, Copy, Debug)]
+struct RawSaid {
+    first: Text,
+    second: Text,
+}
+
+impl RawSaid {
+    const NOTHING: Self = Self { first: Text { start: 0, len: 0 }, second: Text::NONE };
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -317,18 +368,13 @@ enum RawStart {
 struct RawMessage {
     at: Timestamp,
     locus: Locus,
-    hop: Hop,
+    hop: u32,
     fingerprint: u64,
+    call_hash: u64,
     start: RawStart,
     call_id: Text,
-    from_tag: Text,
-    to_tag: Text,
-    from_uri: Text,
-    to_uri: Text,
-    contact_uri: Text,
-    via_host: Text,
-    branch: Text,
-    head: Text,
+    /// By [`Said`]; `u32::MAX` for a field without a value.
+    said: [u32; 4],
     rows: (u32, u32),
     media: Option<(u32, u32)>,
     cseq: Option<CSeq>,
@@ -345,8 +391,11 @@ impl SignallingBatch {
             text: self.text.len(),
             rows: self.rows.len(),
             media: self.media.len(),
+            said: self.said.len(),
             described: false,
             committed: false,
+            values: [None; 4],
+            known: None,
             batch: self,
         }
     }
@@ -395,6 +444,12 @@ impl SignallingBatch {
         self.messages.get(index).map(|raw| self.view(raw))
     }
 
+    /// For each message a hash of its Call-ID, the same in every batch: it groups, and what shares one is told apart by
+    /// its bytes.
+    pub fn call_hashes(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.messages.iter().map(|raw| raw.call_hash)
+    }
+
     /// Counts the records of every message from `offset` + 1 on, once the block's place in its source is known.
     pub fn shift_records(&mut self, offset: u64) {
         for message in &mut self.messages {
@@ -404,19 +459,44 @@ impl SignallingBatch {
 
     /// Gives back memory that was reserved and not used.
     pub fn shrink(&mut self) {
+        self.recent = Vec::new();
+        self.recent_hops = Vec::new();
         self.text.shrink_to_fit();
         self.rows.shrink_to_fit();
         self.media.shrink_to_fit();
+        self.said.shrink_to_fit();
+        self.hops.shrink_to_fit();
         self.messages.shrink_to_fit();
     }
 
+    /// The messages of one method, requests and responses, without a look at the others' texts.
+    pub fn of_method(&self, method: Method) -> impl Iterator<Item = Signalling<'_>> {
+        let is_of = move |raw: &&RawMessage| match raw.start {
+            RawStart::Request(own, _) => own == method,
+            RawStart::Response(_) => raw.cseq.is_some_and(|cseq| cseq.method == method),
+        };
+        self.messages.iter().filter(is_of).map(|raw| self.view(raw))
+    }
+
+    /// Where each message was captured, and where it went.
+    pub fn hops(&self) -> impl Iterator<Item = (Locus, Hop)> {
+        self.messages.iter().filter_map(|raw| Some((raw.locus, *self.hops.get(raw.hop as usize)?)))
+    }
+
+    #[inline]
     fn view<'a>(&'a self, raw: &RawMessage) -> Signalling<'a> {
         let text = self.text.as_slice();
+        let said = |what: Said| {
+            let place = raw.said.get(what as usize).map_or(usize::MAX, |place| *place as usize);
+            self.said.get(place).copied().unwrap_or(RawSaid::NOTHING)
+        };
+        let (contact, from, to, via) = (said(Said::Contact), said(Said::From), said(Said::To), said(Said::Via));
         let range = |(start, end): (u32, u32)| start as usize..end as usize;
         Signalling {
             at: raw.at,
             locus: raw.locus,
-            hop: raw.hop,
+            // Every message has its hop in the table.
+            hop: self.hops.get(raw.hop as usize).copied().unwrap_or(Hop::NOWHERE),
             transport: raw.transport,
             start: match raw.start {
                 RawStart::Request(method, uri) => StartLine::Request { method, uri: uri.of(text) },
@@ -426,15 +506,14 @@ impl SignallingBatch {
             body: raw.body,
             call_id: raw.call_id.of(text),
             cseq: raw.cseq,
-            from_tag: raw.from_tag.optional(text),
-            to_tag: raw.to_tag.optional(text),
-            from_uri: raw.from_uri.of(text),
-            to_uri: raw.to_uri.of(text),
-            contact_uri: raw.contact_uri.of(text),
-            via_host: raw.via_host.of(text),
-            branch: raw.branch.optional(text),
+            from_tag: from.second.optional(text),
+            to_tag: to.second.optional(text),
+            from_uri: from.first.of(text),
+            to_uri: to.first.of(text),
+            contact_uri: contact.first.of(text),
+            via_host: via.first.of(text),
+            branch: via.second.optional(text),
             fingerprint: raw.fingerprint,
-            head: raw.head.of(text),
             rows: self.rows.get(range(raw.rows)).unwrap_or_default(),
             media: raw.media.map(|media| self.media.get(range(media)).unwrap_or_default()),
             text,
@@ -451,6 +530,28 @@ impl SignallingBatch {
     fn keep_optional(&mut self, bytes: Option<&[u8]>) -> Text {
         bytes.map_or(Text::NONE, |bytes| self.keep(bytes))
     }
+
+    /// [`Self::keep`], but for what stands in the text already as `known`.
+    fn keep_again(&mut self, bytes: &[u8], known: Option<Text>) -> Text {
+        match known {
+            Some(known) if known.of(&self.text) == bytes => known,
+            _ => self.keep(bytes),
+        }
+    }
+
+    fn hop(&mut self, hop: Hop) -> u32 {
+        let hash = foldhash::fast::FixedState::with_seed(0).hash_one(hop);
+        if self.recent_hops.is_empty() {
+            self.recent_hops.resize(RECENT, u32::MAX);
+        }
+        let Some(recent) = self.recent_hops.get_mut(hash as usize % RECENT) else { return u32::MAX };
+        if self.hops.get(*recent as usize) != Some(&hop) {
+            // Two hops that take turns at one place of the table stand in the list again and again; that costs memory only.
+            *recent = self.hops.len() as u32;
+            self.hops.push(hop);
+        }
+        *recent
+    }
 }
 
 /// A message that is being read into a batch.
@@ -461,15 +562,23 @@ pub struct Draft<'b> {
     text: usize,
     rows: usize,
     media: usize,
+    said: usize,
     described: bool,
     committed: bool,
+    /// What was said so far: the whole value, and its place.
+    values: [Option<(Text, u32)>; 4],
+    /// The last message of the call.
+    known: Option<Recent>,
 }
 
 impl Draft<'_> {
     /// Keeps a header field row, the next in wire order.
     pub fn row(&mut self, row: Row<'_>) {
-        let kept = RawRow { subject: row.subject, name: self.batch.keep(row.name), value: self.batch.keep(row.value) };
-        self.batch.rows.push(kept);
+        let alike = self.batch.rows.iter().rev().take(4).find(|known| known.subject == row.subject);
+        let known = alike.map(|known| (known.name, known.value));
+        let name = self.batch.keep_again(row.name, known.map(|(name, _)| name));
+        let value = self.batch.keep_again(row.value, known.map(|(_, value)| value));
+        self.batch.rows.push(RawRow { subject: row.subject, name, value });
     }
 
     /// Says that the message carries a session description, if only an empty one.
@@ -481,7 +590,8 @@ impl Draft<'_> {
     /// which is not read.
     pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
         self.described = true;
-        let media = self.batch.keep(description.media);
+        let known = self.batch.media.last().map(|known| (known.media, known.codecs));
+        let media = self.batch.keep_again(description.media, known.map(|(media, _)| media));
         let address = self.batch.keep(description.address);
         let start = self.batch.text.len();
         for name in codecs {
@@ -490,14 +600,85 @@ impl Draft<'_> {
             }
             self.batch.text.extend_from_slice(name);
         }
-        let codecs = Text { start: start as u32, len: (self.batch.text.len() - start) as u32 };
+        let mut codecs = Text { start: start as u32, len: (self.batch.text.len() - start) as u32 };
+        if let Some((_, known)) = known
+            && known.of(&self.batch.text) == codecs.of(&self.batch.text)
+        {
+            self.batch.text.truncate(start);
+            codecs = known;
+        }
         let kept = RawMedia { media, address, codecs, port: description.port, direction: description.direction };
         self.batch.media.push(kept);
     }
 
+    /// Says which call the message is of, before [`Self::said`].
+    pub(super) fn of_call(&mut self, call_id: &[u8]) {
+        let known = self.batch.recent.get(call_hash(call_id) as usize % RECENT).copied().flatten();
+        self.known = known.filter(|known| known.call_id.of(&self.batch.text) == call_id);
+    }
+
+    /// Keeps the value of a field; `read` gives its parts, slices of it. A value that the call's last message had too
+    /// is neither read nor kept again.
+    pub(super) fn said<'v>(&mut self, what: Said, value: &'v [u8], read: impl FnOnce(&'v [u8]) -> Parts<'v>) {
+        let batch = &mut *self.batch;
+        let known = self
+            .known
+            .as_ref()
+            .and_then(|known| Some((*known.values.get(what as usize)?, *known.said.get(what as usize)?)));
+        let said = match known {
+            Some((whole, place)) if place != u32::MAX && whole.of(&batch.text) == value => (whole, place),
+            _ => {
+                let (first, second) = read(value);
+                let whole = batch.keep(value);
+                let mut part = |part: &[u8]| within(value, whole, part).unwrap_or_else(|| batch.keep(part));
+                let (first, second) = (part(first), second.map_or(Text::NONE, part));
+                batch.said.push(RawSaid { first, second });
+                (whole, batch.said.len() as u32 - 1)
+            }
+        };
+        if let Some(place) = self.values.get_mut(what as usize) {
+            *place = Some(said);
+        }
+    }
+
     /// Adds the message with the rows and descriptions kept before; the view's own are not read.
     pub fn commit(mut self, message: &Signalling<'_>) {
+        let parts = [
+            (Said::Contact, message.contact_uri, None),
+            (Said::From, message.from_uri, message.from_tag),
+            (Said::To, message.to_uri, message.to_tag),
+            (Said::Via, message.via_host, message.branch),
+        ];
+        for (what, first, second) in parts {
+            let said = RawSaid { first: self.batch.keep(first), second: self.batch.keep_optional(second) };
+            self.batch.said.push(said);
+            if let Some(place) = self.values.get_mut(what as usize) {
+                *place = Some((said.first, self.batch.said.len() as u32 - 1));
+            }
+        }
+        self.finish(message, false);
+    }
+
+    /// Adds the message with the rows, descriptions and values kept before; of the view's own texts the Call-ID and the
+    /// Request-URI are read.
+    pub(super) fn commit_said(mut self, message: &Signalling<'_>) {
+        self.finish(message, true);
+    }
+
+    fn finish(&mut self, message: &Signalling<'_>, remember: bool) {
         let batch = &mut *self.batch;
+        let call_hash = call_hash(message.call_id);
+        let call_id = batch.keep_again(message.call_id, self.known.map(|known| known.call_id));
+        let said = self.values.map(|said| said.map_or(u32::MAX, |(_, place)| place));
+        if remember {
+            if batch.recent.is_empty() {
+                batch.recent.resize(RECENT, None);
+            }
+            let values = self.values.map(|said| said.map_or(Text::NONE, |(whole, _)| whole));
+            if let Some(place) = batch.recent.get_mut(call_hash as usize % RECENT) {
+                *place = Some(Recent { call_id, values, said });
+            }
+        }
         let start = match message.start {
             StartLine::Request { method, uri } => RawStart::Request(method, batch.keep(uri)),
             StartLine::Response(status) => RawStart::Response(status),
@@ -505,18 +686,12 @@ impl Draft<'_> {
         let raw = RawMessage {
             at: message.at,
             locus: message.locus,
-            hop: message.hop,
+            hop: batch.hop(message.hop),
             fingerprint: message.fingerprint,
+            call_hash,
             start,
-            call_id: batch.keep(message.call_id),
-            from_tag: batch.keep_optional(message.from_tag),
-            to_tag: batch.keep_optional(message.to_tag),
-            from_uri: batch.keep(message.from_uri),
-            to_uri: batch.keep(message.to_uri),
-            contact_uri: batch.keep(message.contact_uri),
-            via_host: batch.keep(message.via_host),
-            branch: batch.keep_optional(message.branch),
-            head: batch.keep(message.head),
+            call_id,
+            said,
             rows: (self.rows as u32, batch.rows.len() as u32),
             media: self.described.then_some((self.media as u32, batch.media.len() as u32)),
             cseq: message.cseq,
@@ -535,8 +710,32 @@ impl Drop for Draft<'_> {
             self.batch.text.truncate(self.text);
             self.batch.rows.truncate(self.rows);
             self.batch.media.truncate(self.media);
+            self.batch.said.truncate(self.said);
         }
     }
+}
+
+/// The two parts of a value that are asked for.
+pub(super) type Parts<'v> = (&'v [u8], Option<&'v [u8]>);
+
+/// Where `part` stands in the text, if it is a slice of `value`, which stands there as `whole`.
+fn within(value: &[u8], whole: Text, part: &[u8]) -> Option<Text> {
+    let start = part.as_ptr().addr().checked_sub(value.as_ptr().addr())?;
+    let len = part.len();
+    (start + len <= value.len()).then(|| Text { start: whole.start + start as u32, len: len as u32 })
+}
+
+fn call_hash(call_id: &[u8]) -> u64 {
+    // A fixed seed: the same in every batch.
+    foldhash::quality::FixedState::with_seed(0).hash_one(call_id)
+}
+
+impl Hop {
+    /// Stands for a hop that is not known.
+    const NOWHERE: Self = {
+        let nowhere = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        Self { source: nowhere, destination: nowhere }
+    };
 }
 
 impl<'a> Signalling<'a> {
@@ -561,7 +760,6 @@ impl<'a> Signalling<'a> {
             via_host: b"",
             branch: None,
             fingerprint: 0,
-            head: b"",
             rows: &[],
             media: None,
             text: &[],

@@ -19,7 +19,7 @@ use crate::call::identity::{Binding, Identity, Unbound};
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Locus, SourceId, Timestamp};
+use crate::evidence::{self, Locus, Source, SourceId, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
@@ -94,15 +94,44 @@ fn follow(
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
     let keep = if wanted.is_some() { keep.with_heads() } else { keep };
+    let read = read(sources, settings, &keep, &pool);
+    Ok(pool.install(|| conclude(read, settings, &keep, wanted, choice)))
+}
+
+/// Every SIP message of the evidence, of all transports, in batches that follow no order: what is known before anything
+/// is concluded. Messages that show no Call-ID are not among them.
+///
+/// # Errors
+///
+/// As [`audit`]; a source that fails later gives what was read of it.
+pub fn signalling(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+) -> Result<Vec<SignallingBatch>, Error> {
+    let sources = evidence::collect(evidence)?;
+    let pool = workers(threads)?;
+    let keep = Keep::new(settings);
+    let mut batches: Vec<SignallingBatch> = Vec::new();
+    let mut gathered = Vec::new();
+    for (source, rank) in read(sources, settings, &keep, &pool).into_iter().zip(0..) {
+        batches.extend(source.batches);
+        gathered.push((SourceId(rank), source.gathered));
+    }
+    batches.extend(pool.install(|| join::union(gathered, &keep, Default::default())).batches);
+    Ok(batches)
+}
+
+/// Reads every source, as far as it goes on its own.
+fn read(sources: Vec<Source>, settings: &Settings, keep: &Keep, pool: &rayon::ThreadPool) -> Vec<Read> {
     let limits = gather::Limits::of(sources.len());
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
         .zip(0..)
-        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, &keep, limits))
+        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, keep, limits))
         .collect();
-    evidence::work(&pool, &tasks);
-    let read: Vec<Read> = tasks.into_iter().map(SourceTask::finish).collect();
-    Ok(pool.install(|| conclude(read, settings, &keep, wanted, choice)))
+    evidence::work(pool, &tasks);
+    tasks.into_iter().map(SourceTask::finish).collect()
 }
 
 /// The workers of one run: `threads`, or one for each core.

@@ -6,20 +6,24 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use memchr::memmem;
 
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
 use crate::facts::{ApiRequest, ErrorParam, Place};
 use crate::http::{Method, StatusCode};
 use crate::settings::Settings;
 
-use super::combined;
+use super::columns::{self, Header};
 use super::fields::{Fields, Known, Seen, Table};
 use super::format::Format;
-use super::json::{self, Scalar};
+use super::json::Scalar;
 use super::line::{self, LINE_BYTES, Part};
 use super::shape::{Shapes, Sketch};
 use super::target::{self, Targets};
-use super::time::{Clock, Instant, Memo, Zone, Zones};
+use super::time::{Clock, Instant, Memo, Zone, Zones, joined};
+use super::{answer, balancer, combined, logfmt, prefix};
 
 /// What a log, or a part of it, adds up to.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +46,12 @@ pub struct LogSum {
     pub format: Option<Format>,
     /// Lines, blank ones too.
     lines: u64,
+    /// The last line that names columns.
+    header: Option<Arc<[u8]>>,
+    /// The format of the first table.
+    table: Option<Format>,
+    /// Lines that nothing fits before any header, by their numbers: one may stand in an earlier part of the log.
+    waiting: Vec<(u64, Box<[u8]>)>,
     zones: Zones,
     /// What a zone is told by; the same for every part of a log.
     clock: Option<Clock>,
@@ -54,8 +64,8 @@ impl LogSum {
         Self { format: Some(format), ..Self::default() }
     }
 
-    /// Adds the part of the log that follows.
-    pub fn append(&mut self, next: Self) {
+    /// Adds the part of the log that follows, in which no row waits for its header.
+    fn append(&mut self, next: Self) {
         let offset = self.lines;
         self.requests.extend(next.requests.into_iter().map(|mut request| {
             request.locus.record += offset;
@@ -69,8 +79,16 @@ impl LogSum {
         self.last = self.last.max(next.last);
         self.format = self.format.or(next.format);
         self.lines += next.lines;
+        self.header = next.header.or(self.header.take());
+        self.table = self.table.or(next.table);
         self.zones.merge(next.zones);
         self.clock = self.clock.take().or(next.clock);
+    }
+
+    /// The format of a log that holds a header and no row.
+    pub(super) fn empty_table(&self) -> Option<Format> {
+        let only = self.tally.count(Fate::Comment.word()) + self.tally.count(Fate::Header.word()) == self.records;
+        self.table.filter(|_| only)
     }
 
     /// The zone the times were read in, and where it came from; `None` where no time was read.
@@ -100,6 +118,8 @@ enum Fate {
     BadRecord,
     /// It begins with `#`.
     Comment,
+    /// It names the columns of the rows that follow.
+    Header,
     LineTooLong,
     /// A request without a status: no answer was logged.
     NoStatus,
@@ -111,9 +131,10 @@ enum Fate {
 }
 
 impl Fate {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::BadRecord,
         Self::Comment,
+        Self::Header,
         Self::LineTooLong,
         Self::NoStatus,
         Self::NotARequest,
@@ -125,6 +146,7 @@ impl Fate {
         match self {
             Self::BadRecord => "bad_record",
             Self::Comment => "comment",
+            Self::Header => "header",
             Self::LineTooLong => "line_too_long",
             Self::NoStatus => "no_status",
             Self::NotARequest => "not_a_request",
@@ -158,10 +180,32 @@ impl LogReader {
     /// Reads a block of whole lines. Records count from 1, from its first line.
     #[must_use]
     pub fn read(&self, bytes: &[u8], part: Part) -> LogSum {
+        let mut log = LogSum::default();
+        self.append(&mut log, self.part(bytes, part));
+        log
+    }
+
+    /// [`read`](Self::read), but rows whose header may stand in an earlier block wait for it.
+    #[must_use]
+    pub fn part(&self, bytes: &[u8], part: Part) -> LogSum {
         self.read_with(bytes, part, Shapes::new(), |_, _| ())
     }
 
-    /// [`read`](Self::read) with these shapes, telling `watch` what became of every line that is held.
+    /// Adds to `sum` the part of the log that follows it.
+    pub fn append(&self, sum: &mut LogSum, mut part: LogSum) {
+        if !part.waiting.is_empty() {
+            self.settle(&mut part, sum.header.clone());
+        }
+        sum.append(part);
+    }
+
+    /// Whether the line names the columns of the rows that follow.
+    #[must_use]
+    pub(super) fn is_header(&self, line: &[u8]) -> bool {
+        Header::parse(line, &self.table).is_some()
+    }
+
+    /// [`part`](Self::part) with these shapes, telling `watch` what became of every line that is held.
     fn read_with(
         &self,
         bytes: &[u8],
@@ -169,30 +213,73 @@ impl LogReader {
         shapes: Shapes,
         mut watch: impl FnMut(&[u8], Option<Fate>),
     ) -> LogSum {
-        let log = LogSum { clock: Some(self.clock.clone()), ..LogSum::default() };
-        let (fields, seen, known, memo) = (Fields::default(), Vec::new(), Known::new(), Memo::default());
-        let mut block = Block { reader: self, log, shapes, fields, seen, known, memo };
-        let mut fates = [0_u64; Fate::ALL.len()];
-        let mut count = |fate: Option<Fate>| {
-            if let Some(count) = fate.and_then(|fate| fates.get_mut(fate as usize)) {
-                *count += 1;
-            }
-        };
+        let mut block = Block::new(self, shapes, part.header());
+        let mut fates = Fates::default();
         if part.is_open() {
             block.log.lines += 1;
-            count(Some(block.too_long()));
+            fates.count(Some(block.too_long()));
         }
+        let mut fields = Fields::default();
         let mut rest = part.lines(bytes);
         while !rest.is_empty() {
             block.log.lines += 1;
+            if block.spans_lines
+                && let Some((record, behind, more)) = block.record_of_lines(rest, &mut fields)
+            {
+                let fate = Some(block.exchange(&mut fields, Outer::default(), Format::Csv));
+                watch(record, fate);
+                fates.count(fate);
+                block.log.lines += more;
+                rest = behind;
+                continue;
+            }
             let (line, behind) = line::split(rest);
-            let fate = block.line(line);
+            let fate = block.line(line, &mut fields);
             watch(line, fate);
-            count(fate);
+            fates.count(fate);
             rest = behind;
         }
-        let mut log = block.log;
-        for (fate, count) in Fate::ALL.into_iter().zip(fates) {
+        fates.sum(block.log)
+    }
+
+    /// Reads the rows of `part` that waited for a header, which is the last one before it in the log, if any.
+    fn settle(&self, part: &mut LogSum, header: Option<Arc<[u8]>>) {
+        let mut block = Block::new(self, Shapes::new(), header);
+        // What no header helps is bad now.
+        block.log.header = None;
+        block.is_last_try = true;
+        let (mut fates, waiting) = (Fates::default(), std::mem::take(&mut part.waiting));
+        let lines = part.lines;
+        for (record, line) in &waiting {
+            block.log.lines = *record;
+            fates.count(block.line(line, &mut Fields::default()));
+        }
+        let mut settled = fates.sum(block.log);
+        settled.lines = 0;
+        settled.header = part.header.take();
+        let format = part.format.or(settled.format);
+        settled.append(std::mem::take(part));
+        *part = settled;
+        part.format = format;
+        part.lines = lines;
+        part.requests.sort_by_key(|request| request.locus.record);
+    }
+}
+
+/// How many records had which fate.
+#[derive(Default)]
+struct Fates([u64; Fate::ALL.len()]);
+
+impl Fates {
+    fn count(&mut self, fate: Option<Fate>) {
+        if let Some(count) = fate.and_then(|fate| self.0.get_mut(fate as usize)) {
+            *count += 1;
+        }
+    }
+
+    /// The log with its records counted.
+    fn sum(self, mut log: LogSum) -> LogSum {
+        for (fate, count) in Fate::ALL.into_iter().zip(self.0) {
             log.tally.add(fate.word(), count);
         }
         log.records = log.tally.total();
@@ -216,26 +303,80 @@ impl LogReader {
 }
 
 /// A block being read.
-struct Block<'a, 'r> {
+struct Block<'r> {
     reader: &'r LogReader,
     log: LogSum,
     shapes: Shapes,
-    /// Of the line being read; kept for the next one's sake.
-    fields: Fields<'a>,
     seen: Vec<Seen>,
     known: Known,
+    /// The keys of lines of pairs.
+    pairs: Known,
     /// The last time read, which the next one mostly repeats.
     memo: Memo,
+    /// What the rows that follow hold.
+    header: Option<Header>,
+    /// Whether records of that table may go on in further lines.
+    spans_lines: bool,
+    /// Whether there is no later try for a line that nothing fits.
+    is_last_try: bool,
 }
 
-impl<'a> Block<'a, '_> {
+/// What stands around a record.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outer<'a> {
+    /// The time that a prefix or an object around it has.
+    time: Option<&'a [u8]>,
+    /// How many prefixes and objects.
+    depth: u8,
+}
+
+/// Prefixes and objects around a record that are taken off.
+const DEPTH: u8 = 3;
+
+impl<'r> Block<'r> {
+    fn new(reader: &'r LogReader, shapes: Shapes, header: Option<Arc<[u8]>>) -> Self {
+        let log = LogSum { clock: Some(reader.clock.clone()), ..LogSum::default() };
+        let (known, pairs, memo) = (Known::new(), Known::new(), Memo::default());
+        let mut block = Self {
+            reader,
+            log,
+            shapes,
+            seen: Vec::new(),
+            known,
+            pairs,
+            memo,
+            header: None,
+            spans_lines: false,
+            is_last_try: false,
+        };
+        if let Some(line) = header {
+            block.take_header(Header::parse(&line, &reader.table));
+        }
+        block
+    }
+
+    fn take_header(&mut self, header: Option<Header>) {
+        if let Some(header) = header {
+            self.log.header = Some(header.line().into());
+            self.log.table = self.log.table.or(Some(header.format()));
+            self.spans_lines = header.spans_lines();
+            self.header = Some(header);
+        }
+    }
+
+    /// The record of several lines at the front of `text`, with its fields; see [`columns::record_of_lines`].
+    fn record_of_lines<'a>(&self, text: &'a [u8], fields: &mut Fields<'a>) -> Option<(&'a [u8], &'a [u8], u64)> {
+        let found = columns::record_of_lines(text)?;
+        self.header.as_ref()?.row(found.0, fields).then_some(found)
+    }
+
     fn too_long(&mut self) -> Fate {
         self.log.anomalies.note("line_too_long", Some(self.log.lines), || format!("more than {LINE_BYTES} bytes"));
         Fate::LineTooLong
     }
 
-    /// Reads a line; `None` for a blank one.
-    fn line(&mut self, line: &'a [u8]) -> Option<Fate> {
+    /// Reads a line; `None` for a blank one, and for one that waits for its header.
+    fn line<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> Option<Fate> {
         let record = Some(self.log.lines);
         if line.len() > LINE_BYTES {
             return Some(self.too_long());
@@ -243,29 +384,93 @@ impl<'a> Block<'a, '_> {
         // A log that was emptied while it was written to goes on behind a hole of NULs.
         let start = line.iter().position(|byte| !matches!(byte, 0 | b' ' | b'\t'));
         let line = line.get(start?..)?;
-        let fate = match line.first()? {
-            b'{' => self.json(line),
-            b'#' => Fate::Comment,
-            _ => self.combined(line),
-        };
+        let fate = self.record(line, fields, Outer::default());
         if fate == Fate::BadRecord {
+            if self.header.is_none() && !self.is_last_try {
+                self.log.waiting.push((self.log.lines, line.into()));
+                return None;
+            }
             self.log.anomalies.note("bad_record", record, || format!("{} bytes of no known form", line.len()));
         }
         Some(fate)
     }
 
-    fn combined(&mut self, line: &'a [u8]) -> Fate {
-        let Some(parsed) = combined::parse(line) else { return Fate::BadRecord };
+    /// Reads what begins with no blank.
+    fn record<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>, outer: Outer<'a>) -> Fate {
+        match line.first() {
+            Some(b'{') => return self.json(line, fields, outer),
+            Some(b'#') if outer.depth == 0 => {
+                self.take_header(Header::directive(line, &self.reader.table));
+                return Fate::Comment;
+            }
+            _ => {}
+        }
+        if let Some(header) = &self.header
+            && header.row(line, fields)
+        {
+            let format = header.format();
+            // A row without what makes a request may be a record of another format.
+            if fields.has_status() {
+                return self.exchange(fields, outer, format);
+            }
+        }
+        if let Some(parsed) = combined::parse(line) {
+            return self.combined(parsed, outer);
+        }
+        if let Some(format) = balancer::parse(line, fields) {
+            return self.exchange(fields, outer, format);
+        }
+        if logfmt::collect(line, &mut self.pairs, &self.reader.table, fields).is_some() {
+            return self.exchange(fields, outer, Format::Logfmt);
+        }
+        if outer.depth < DEPTH
+            && let Some(stripped) = prefix::strip(line)
+        {
+            let outer = Outer { time: stripped.time.or(outer.time), depth: outer.depth + 1 };
+            let fate = match stripped.record {
+                b"" => Fate::BadRecord,
+                record => self.record(record, fields, outer),
+            };
+            if fate != Fate::BadRecord {
+                return fate;
+            }
+            if stripped.is_certain {
+                return if looks_like_a_request(stripped.record) { fate } else { Fate::NotARequest };
+            }
+        }
+        if outer.depth > 0
+            && let Some(parsed) = combined::without_time(line)
+        {
+            return self.combined(parsed, outer);
+        }
+        if self.header.is_none()
+            && let Some(header) = Header::of_edge_row(line, &self.reader.table)
+        {
+            header.row(line, fields);
+            return self.exchange(fields, outer, Format::CloudFront);
+        }
+        if outer.depth == 0
+            && let Some(header) = Header::csv(line, &self.reader.table)
+        {
+            self.take_header(Some(header));
+            return Fate::Header;
+        }
+        Fate::BadRecord
+    }
+
+    fn combined(&mut self, parsed: combined::Line<'_>, outer: Outer<'_>) -> Fate {
         let Some(status) = parsed.status else { return Fate::NoStatus };
         if self.log.format.is_none() {
             self.log.format = Some(if parsed.is_combined() { Format::Combined } else { Format::Common });
         }
-        let time = Scalar { text: parsed.time, kind: json::Kind::Text };
-        let at = self.time([Some(time), None]);
+        let time = (!parsed.time.is_empty()).then(|| Scalar::plain(parsed.time));
+        let at = self.time([time, None], outer.time, Format::Combined);
         let (method, target) = parsed.request();
         let Some((audience, names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
         };
+        let behind = parsed.behind(&self.reader.table);
+        let signs = behind.signs.iter().map(|(sign, value)| (*sign, *value));
         let request = ApiRequest {
             at,
             locus: self.locus(),
@@ -277,9 +482,9 @@ impl<'a> Block<'a, '_> {
             user: parsed.user().map(Into::into),
             error_code: None,
             error_params: Box::default(),
-            request_id: None,
+            request_id: behind.request_id.map(Into::into),
             correlation_id: None,
-            answered: None,
+            answered: answer::answered(status, signs),
             audience,
             body_has_media_uri: false,
         };
@@ -287,7 +492,7 @@ impl<'a> Block<'a, '_> {
         Fate::RecordingRequest
     }
 
-    fn json(&mut self, line: &'a [u8]) -> Fate {
+    fn json<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>, outer: Outer<'a>) -> Fate {
         let fit = self.shapes.fit(line);
         let is_known = fit.is_some();
         if let Some(fit) = fit {
@@ -295,37 +500,54 @@ impl<'a> Block<'a, '_> {
             if fit.sketch().is_some_and(|sketch| self.reader.is_other(&sketch, log, memo)) {
                 return Fate::OtherRequest;
             }
-            if fit.fill(&mut self.fields) {
-                return self.exchange();
+            if fit.fill(fields) {
+                return self.exchange(fields, outer, Format::JsonLines);
             }
         }
         let table = &self.reader.table;
-        let Some(collected) = self.known.collect(line, table, &mut self.fields, &mut self.seen) else {
+        let Some(collected) = self.known.collect(line, table, fields, &mut self.seen) else {
             return Fate::BadRecord;
         };
         if !collected.odd && !is_known {
             self.shapes.learn(line, &self.seen);
         }
-        self.exchange()
+        self.exchange(fields, outer, Format::JsonLines)
     }
 
-    /// Takes down the JSON record in `fields`.
-    fn exchange(&mut self) -> Fate {
-        let Some((method, target)) = self.request_line() else { return Fate::NotARequest };
-        let Some(status) = self.fields.status() else {
+    /// What a JSON record holds that is only the wrapper of one: of a line of another format, or of JSON as text.
+    fn wrapped(&mut self, fields: &Fields<'_>, outer: Outer<'_>) -> Fate {
+        let Some(text) = fields.wrapped().filter(|_| outer.depth < DEPTH) else { return Fate::NotARequest };
+        let text = text.value();
+        let time = fields.times().into_iter().flatten().next().map(Scalar::value);
+        let outer = Outer { time: time.as_deref().or(outer.time), depth: outer.depth + 1 };
+        let record = text.trim_ascii();
+        if record.is_empty() {
+            return Fate::NotARequest;
+        }
+        match self.record(record, &mut Fields::default(), outer) {
+            // The object around it is whole.
+            Fate::BadRecord if !looks_like_a_request(record) => Fate::NotARequest,
+            fate => fate,
+        }
+    }
+
+    /// Takes down the record in `fields`.
+    fn exchange(&mut self, fields: &mut Fields<'_>, outer: Outer<'_>, format: Format) -> Fate {
+        let Some((method, target)) = request_line(fields) else { return self.wrapped(fields, outer) };
+        let Some(status) = fields.status() else {
             return if method.is_empty() { Fate::NotARequest } else { Fate::NoStatus };
         };
-        self.log.format = self.log.format.or(Some(Format::JsonLines));
-        if self.fields.duplicate {
+        self.log.format = self.log.format.or(Some(format));
+        if fields.duplicate {
             self.log.anomalies.note("duplicate_key", Some(self.log.lines), || {
                 "the same field twice with different values; the first counts".to_owned()
             });
         }
-        let at = self.time(self.fields.times());
+        let at = self.time(fields.times(), outer.time, format);
         if !self.reader.targets.may_be_recording(&target) {
             return Fate::OtherRequest;
         }
-        let target = match self.fields.query() {
+        let target = match fields.query() {
             Some(query) if memchr::memchr(b'?', &target).is_none() => {
                 let query = query.value();
                 Cow::Owned([&target, &b"?"[..], query.strip_prefix(b"?").unwrap_or(&query)].concat())
@@ -335,11 +557,11 @@ impl<'a> Block<'a, '_> {
         let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
         };
-        let fields = &self.fields;
         for (kind, value) in &fields.names {
             target::push(&mut names, *kind, Place::Field, &value.value());
         }
-        let body = self.bodies();
+        let body = self.bodies(fields);
+        let signs = fields.signs.iter().map(|(sign, value)| (*sign, value.text));
         let request = ApiRequest {
             at,
             locus: self.locus(),
@@ -352,7 +574,7 @@ impl<'a> Block<'a, '_> {
             error_params: error_params(fields).chain(body.error_params).collect(),
             request_id: fields.request_id().map(|id| id.value().into()),
             correlation_id: fields.correlation_id().map(|id| id.value().into()).or(body.correlation_id),
-            answered: None,
+            answered: answer::answered(status, signs),
             audience,
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
             names,
@@ -361,31 +583,10 @@ impl<'a> Block<'a, '_> {
         Fate::RecordingRequest
     }
 
-    /// Method and target of a JSON record. The request line is what the client sent; other fields may have been decoded
-    /// or rewritten, so they stand in only where it is missing, unless the configuration names them.
-    fn request_line(&self) -> Option<RequestLine<'a>> {
-        let method = self.fields.method().map(Scalar::value);
-        let target = self.fields.target();
-        let line = self.fields.request().map(Scalar::value).filter(|_| !self.fields.target_is_configured());
-        let sent: Option<RequestLine<'a>> = match line {
-            Some(Cow::Borrowed(line)) => combined::sent(line).map(|(method, target)| (method.into(), target.into())),
-            Some(Cow::Owned(line)) => {
-                combined::sent(&line).map(|(method, target)| (method.to_vec().into(), target.to_vec().into()))
-            }
-            None => None,
-        };
-        match (sent, target) {
-            (Some((sent, target)), _) if !sent.is_empty() => Some((sent, target)),
-            (_, Some(target)) => Some((method.unwrap_or_default(), target.value())),
-            (Some((_, target)), None) => Some((method.unwrap_or_default(), target)),
-            (None, None) => None,
-        }
-    }
-
     /// What response bodies that were logged as text say. Of a body that was cut only the error code counts.
-    fn bodies(&self) -> Said {
+    fn bodies(&self, fields: &Fields<'_>) -> Said {
         let mut said = Said::default();
-        for body in &self.fields.bodies {
+        for body in &fields.bodies {
             let text = body.value();
             if !matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) {
                 continue;
@@ -400,31 +601,70 @@ impl<'a> Block<'a, '_> {
         said
     }
 
-    /// The first readable one of the candidates for the time.
-    fn time(&mut self, candidates: [Option<Scalar<'a>>; 2]) -> Option<Timestamp> {
-        let record = Some(self.log.lines);
-        for text in candidates.into_iter().flatten() {
-            if let Some(Instant { at, ambiguous }) =
-                self.reader.clock.read_like(&text.value(), &mut self.memo, &mut self.log.zones)
-            {
-                if ambiguous {
-                    self.log.anomalies.note("ambiguous_time", record, || {
-                        "a local time while the clock was changed, without an offset".to_owned()
-                    });
-                }
-                self.log.saw(at);
+    /// The first readable one of the candidates for the time; else the two of them together, where one is a date and the
+    /// other the time of the day; else that of what stands around the record.
+    fn time(&mut self, candidates: [Option<Scalar<'_>>; 2], outer: Option<&[u8]>, format: Format) -> Option<Timestamp> {
+        if let [Some(one), Some(other)] = candidates
+            && let Some(joined) = joined(&one.value(), &other.value(), format.is_utc())
+            && let Some(at) = self.read_time(joined.text())
+        {
+            return Some(at);
+        }
+        for candidate in candidates.into_iter().flatten() {
+            if let Some(at) = self.read_time(&candidate.value()) {
                 return Some(at);
             }
         }
-        self.log.anomalies.note("bad_time", record, || match candidates {
+        if let Some(at) = outer.and_then(|text| self.read_time(text)) {
+            return Some(at);
+        }
+        self.log.anomalies.note("bad_time", Some(self.log.lines), || match candidates {
             [None, _] => "no field holds a time".to_owned(),
             _ => "no field holds a time that can be read".to_owned(),
         });
         None
     }
 
+    fn read_time(&mut self, text: &[u8]) -> Option<Timestamp> {
+        let Instant { at, ambiguous } = self.reader.clock.read_like(text, &mut self.memo, &mut self.log.zones)?;
+        if ambiguous {
+            self.log.anomalies.note("ambiguous_time", Some(self.log.lines), || {
+                "a local time while the clock was changed, without an offset".to_owned()
+            });
+        }
+        self.log.saw(at);
+        Some(at)
+    }
+
     fn locus(&self) -> Locus {
         Locus { source: self.reader.source, record: self.log.lines }
+    }
+}
+
+/// Whether text that is no record was meant to be one of a request, and so was torn.
+fn looks_like_a_request(text: &[u8]) -> bool {
+    text.first() == Some(&b'{')
+        || [&b" HTTP/"[..], b"\"GET /", b"\"POST /"].iter().any(|mark| memmem::find(text, mark).is_some())
+}
+
+/// Method and target of a record. The request line is what the client sent; other fields may have been decoded or
+/// rewritten, so they stand in only where it is missing, unless the configuration names them.
+fn request_line<'a>(fields: &Fields<'a>) -> Option<RequestLine<'a>> {
+    let method = fields.method().map(Scalar::value);
+    let target = fields.target();
+    let line = fields.request().map(Scalar::value).filter(|_| !fields.target_is_configured());
+    let sent: Option<RequestLine<'a>> = match line {
+        Some(Cow::Borrowed(line)) => combined::sent(line).map(|(method, target)| (method.into(), target.into())),
+        Some(Cow::Owned(line)) => {
+            combined::sent(&line).map(|(method, target)| (method.to_vec().into(), target.to_vec().into()))
+        }
+        None => None,
+    };
+    match (sent, target) {
+        (Some((sent, target)), _) if !sent.is_empty() => Some((sent, target)),
+        (_, Some(target)) => Some((method.unwrap_or_default(), target.value())),
+        (Some((_, target)), None) => Some((method.unwrap_or_default(), target)),
+        (None, None) => None,
     }
 }
 
@@ -738,12 +978,7 @@ mod tests {
                 }
                 same = false;
                 sketched += 1;
-                assert_eq!(
-                    (*fitted, *walked),
-                    (Some(Fate::OtherRequest), Some(Fate::BadRecord)),
-                    "{}",
-                    line.escape_ascii()
-                );
+                assert_eq!((*fitted, *walked), (Some(Fate::OtherRequest), None), "{}", line.escape_ascii());
                 let mended = reader.read_with(&mended(line), Part::WHOLE, Shapes::none(), |_, _| ());
                 assert_eq!(tally(&mended), [("other_request", 1)], "{}", line.escape_ascii());
             }
@@ -787,8 +1022,8 @@ mod tests {
             let (mut start, mut filled) = (0, 0);
             while start < text.len() || filled == 0 {
                 filled = (filled + size).min(text.len());
-                let (taken, part) = walk.cut(&text[start..filled], filled == text.len());
-                sum.append(reader.read(&text[start..start + taken], part));
+                let (taken, part) = walk.cut(&text[start..filled], filled == text.len(), &reader);
+                reader.append(&mut sum, reader.part(&text[start..start + taken], part));
                 start += taken;
             }
             assert_eq!(format!("{sum:?}"), format!("{whole:?}"), "{size}: {}", String::from_utf8_lossy(&text));

@@ -8,9 +8,14 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
+use super::balancer::{Token, Tokens};
+use super::fields::{Role, Sign, Table};
+use super::json::fold;
+use super::prefix;
 use super::scan::find;
+use super::target::halves;
 
 /// The parts of a line, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,14 @@ pub(super) struct Line<'a> {
     pub(super) status: Option<u16>,
     /// What follows the status.
     rest: &'a [u8],
+}
+
+/// What fields behind the referrer and the agent say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Behind<'a> {
+    /// What says who answered.
+    pub(super) signs: Vec<(Sign, &'a [u8])>,
+    pub(super) request_id: Option<&'a [u8]>,
 }
 
 /// Takes a line apart; `None` where it is of no such format.
@@ -48,6 +61,14 @@ pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
         let Some(quoted) = behind.strip_prefix(b"] \"") else { continue };
         return request(front, time, quoted);
     }
+}
+
+/// Takes a line apart that has no time, as some programs write behind the header of syslog.
+pub(super) fn without_time(line: &[u8]) -> Option<Line<'_>> {
+    let (front, quoted) = line.split_at_checked(find(b'"', line)?)?;
+    let words = front.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
+    let parsed = request(front, b"", quoted.get(1..)?)?;
+    ((2..=4).contains(&words) && memmem::find(parsed.request, b" HTTP/").is_some()).then_some(parsed)
 }
 
 fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line<'a>> {
@@ -92,6 +113,46 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// What fields behind the referrer and the agent say of who answered, and a request id among them.
+    ///
+    /// Such fields carry no names, so only those are read that can be nothing else: `name=value` with a known name,
+    /// Traefik's four, ingress-nginx's, and nginx's request id, which is 32 hexadecimal digits.
+    pub(super) fn behind(&self, table: &Table) -> Behind<'a> {
+        let mut tokens = Tokens::new(self.rest);
+        // The bytes sent, the referrer, the agent.
+        let (_bytes, referrer, agent) = (tokens.next(), tokens.next(), tokens.next());
+        let is_combined = [referrer, agent].iter().all(|token| token.is_some_and(|token| token.quoted));
+        let rest: Vec<Token<'a>> = if is_combined { tokens.take(32).collect() } else { Vec::new() };
+        let Behind { mut signs, request_id: mut id } = Behind::default();
+        for token in &rest {
+            if let Some((name, value)) = halves(token.text, b'=') {
+                let name: Vec<u8> = fold(name).collect();
+                let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+                match table.entry(&name) {
+                    Some((Role::Sign(sign), _)) => signs.push((sign, value)),
+                    Some((Role::RequestId, _)) => id = id.or(Some(value)),
+                    _ => {}
+                }
+            } else if token.text.len() == 32 && token.text.iter().all(u8::is_ascii_hexdigit) {
+                id = id.or(Some(token.text));
+            }
+        }
+        match rest.as_slice() {
+            [_number, router, server, time, ..]
+                if router.quoted && server.quoted && time.text.ends_with(b"ms") && !time.quoted =>
+            {
+                signs.extend([(Sign::Flags, &b"-"[..]), (Sign::Host, server.text)]);
+            }
+            [_length, _time, name, other, _address, _bytes, _seconds, status, ..]
+                if name.bracketed && other.bracketed && !status.quoted =>
+            {
+                signs.push((Sign::Status, status.text));
+            }
+            _ => {}
+        }
+        Behind { signs, request_id: id }
+    }
+
     /// Who asked: the user, else the host.
     pub(super) fn client(&self) -> Option<&'a [u8]> {
         let [host, user] = self.asker();
@@ -106,7 +167,9 @@ impl<'a> Line<'a> {
 
     /// The host and the user.
     fn asker(&self) -> [Option<&'a [u8]>; 2] {
-        let front = self.front.trim_ascii();
+        // What a log shipper wrote before the record.
+        let front = prefix::strip(self.front).map_or(self.front, |stripped| stripped.record);
+        let front = front.trim_ascii();
         let front = front.strip_prefix(b"\"").unwrap_or(front);
         let (first, behind) = token(front);
         let (second, after) = token(behind);
@@ -159,7 +222,7 @@ fn is_address(token: &[u8]) -> bool {
 }
 
 /// What Apache and nginx escaped.
-fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr(b'\\', text).is_none() {
         return Cow::Borrowed(text);
     }
@@ -256,6 +319,37 @@ mod tests {
         let common = format!("h - - {TIME} \"GET / HTTP/1.1\" 200 5");
         assert!(!parse(common.as_bytes()).expect("line").is_combined());
         assert!(parse(common.strip_suffix(" 5").expect("bytes").as_bytes()).is_some());
+    }
+
+    #[test]
+    fn fields_behind_the_agent_are_read_where_they_can_be_nothing_else() {
+        let table = Table::new(&crate::settings::Settings::default(), "a.log");
+        let behind = |text: &str| {
+            let line = format!("192.0.2.1 - - {TIME} \"GET / HTTP/1.1\" 403 17 {text}");
+            let behind = parse(line.as_bytes()).expect("line").behind(&table);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let signs: Vec<_> = behind.signs.iter().map(|(sign, value)| (*sign, text(value))).collect();
+            (signs, behind.request_id.map(text))
+        };
+        let id = "5e6dd5e995b61e467dd5bbbe7b03d0e0";
+        let status = |value: &str| vec![(Sign::Status, value.to_owned())];
+        let host = |value: &str| vec![(Sign::Flags, "-".to_owned()), (Sign::Host, value.to_owned())];
+        assert_eq!(behind(&format!("\"-\" \"a\" 0.002 {id}")), (vec![], Some(id.to_owned())));
+        assert_eq!(
+            behind("\"-\" \"a\" rt=0.1 upstream_status=\"-\" request_id=r-1"),
+            (status("-"), Some("r-1".to_owned()))
+        );
+        assert_eq!(behind("\"-\" \"a\" 240 \"r@docker\" \"-\" 0ms"), (host("-"), None));
+        assert_eq!(behind("\"-\" \"a\" 240 \"r@docker\" \"http://h\" 1ms"), (host("http://h"), None));
+        assert_eq!(
+            behind(&format!("\"-\" \"a\" 120 0.003 [ns-svc-80] [] 10.0.0.1:80 30 0.003 403 {id}")),
+            (status("403"), Some(id.to_owned()))
+        );
+        for nothing in
+            ["", "\"-\"", "\"-\" \"a\"", "\"-\" \"a\" \"192.0.2.9\" 403 7", "\"-\" \"a", &format!("- - {id}")]
+        {
+            assert_eq!(behind(nothing), (vec![], None), "{nothing}");
+        }
     }
 
     #[test]

@@ -36,10 +36,35 @@ pub(super) enum Role {
     /// A request line, or a target.
     Request,
     RequestId,
+    /// Something that says who answered.
+    Sign(Sign),
     Status,
     Target,
     Time,
     User,
+    /// The text of a record of another format.
+    Wrapped,
+}
+
+/// What says who answered; see [`super::answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Envoy's response code details, and other proxies' reasons.
+    Details,
+    /// What the edge did.
+    EdgeResult,
+    /// The status that the edge got from behind it.
+    EdgeStatus,
+    /// Envoy's response flags.
+    Flags,
+    /// The server behind Envoy or nginx.
+    Host,
+    /// The server behind HAProxy.
+    Server,
+    /// The status that the proxy got from behind it.
+    Status,
+    /// HAProxy's termination state.
+    Termination,
 }
 
 /// A role and its rank among the names of that role: the least is the best.
@@ -84,6 +109,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "created_at",
             "end_time",
             "EdgeEndTimestamp",
+            "started_at",
             "StartLocal",
             "access_time",
             "t",
@@ -104,6 +130,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "httpRequest.requestMethod",
             "req.method",
             "cs_method",
+            "req_method",
         ],
     ),
     (
@@ -137,6 +164,9 @@ const NAMES: &[(Role, &[&str])] = &[
             "url.path",
             "x-envoy-original-path",
             "x-envoy-origin-path",
+            "cs_uri",
+            "cs_uri_stem",
+            "uri_stem",
             "resource_path",
             "target",
         ],
@@ -153,6 +183,8 @@ const NAMES: &[(Role, &[&str])] = &[
             "request.query_string",
             "http.query",
             "ClientRequestQuery",
+            "cs_uri_query",
+            "uri_query",
         ],
     ),
     (
@@ -180,8 +212,11 @@ const NAMES: &[(Role, &[&str])] = &[
             "httpRequest.status",
             "elb_status_code",
             "sc_status",
+            "c_status",
             "status_code_client",
             "response_status_code",
+            "http_code",
+            "response",
         ],
     ),
     (
@@ -213,6 +248,8 @@ const NAMES: &[(Role, &[&str])] = &[
             "request_user",
             "auth_user",
             "ClientUsername",
+            "cs_username",
+            "auth",
             "request.user_id",
             "principal",
             "sub",
@@ -232,8 +269,10 @@ const NAMES: &[(Role, &[&str])] = &[
             "request.client_ip",
             "request.remote_ip",
             "client_address",
+            "c_ip",
             "ClientHost",
             "ClientAddr",
+            "client_addr",
             "downstream_remote_address",
             "httpRequest.remoteIp",
             "source_ip",
@@ -260,6 +299,9 @@ const NAMES: &[(Role, &[&str])] = &[
             "response.content.text.code",
             "err.code",
             "error_response.code",
+            "error.response_type",
+            "error_response_type",
+            "authorizer.error",
         ],
     ),
     (
@@ -284,9 +326,45 @@ const NAMES: &[(Role, &[&str])] = &[
             "req_id",
             "req.id",
             "RayID",
+            "x_edge_request_id",
             "x_amzn_requestid",
             "extended_request_id",
         ],
+    ),
+    (
+        Role::Sign(Sign::Status),
+        &[
+            "upstream_status",
+            "target_status_code",
+            "backend_status_code",
+            "OriginStatus",
+            "integration_status",
+            "integration.status",
+            "integration.integration_status",
+            "upstream_status_code",
+            "server_status",
+        ],
+    ),
+    (Role::Sign(Sign::EdgeStatus), &["OriginResponseStatus"]),
+    (
+        Role::Sign(Sign::EdgeResult),
+        &[
+            "x_edge_detailed_result_type",
+            "x_edge_result_type",
+            "x_edge_response_result_type",
+            "SecurityAction",
+            "WAFAction",
+            "response_state",
+            "fastly_info.state",
+        ],
+    ),
+    (Role::Sign(Sign::Details), &["response_code_details", "status_details"]),
+    (Role::Sign(Sign::Flags), &["response_flags"]),
+    (Role::Sign(Sign::Host), &["upstream_host", "upstream_addr"]),
+    (Role::Sign(Sign::Termination), &["termination_state"]),
+    (
+        Role::Wrapped,
+        &["log", "message", "textPayload", "event.original", "_raw", "line", "log_line", "@message", "MESSAGE"],
     ),
     (
         Role::Body,
@@ -319,7 +397,10 @@ const ANYWHERE: &[(Role, u16, &[&str])] = &[
 ];
 
 /// What loggers put before a header field's name: nginx's `$http_x_call_id`, `$sent_http_…`, `$arg_…` and the like.
-const PREFIXES: [&[u8]; 13] = [
+const PREFIXES: [&[u8]; 16] = [
+    b"origin",
+    b"downstream",
+    b"request",
     b"senthttp",
     b"upstreamhttp",
     b"http",
@@ -336,7 +417,8 @@ const PREFIXES: [&[u8]; 13] = [
 ];
 
 /// Objects that only wrap a record: their own name says nothing.
-const WRAPPERS: [&[u8]; 12] = [
+const WRAPPERS: [&[u8]; 13] = [
+    b"properties",
     b"log",
     b"json",
     b"jsonpayload",
@@ -459,6 +541,11 @@ impl Table {
     }
 }
 
+/// The entry of a field that holds `role` by its place alone.
+pub(super) const fn fixed(role: Role) -> Entry {
+    (role, BUILT_IN)
+}
+
 /// Whether the field at `path` is one of the request's header fields.
 fn is_sent(path: &[u8]) -> bool {
     let begins = |part: &[u8]| [&b"req"[..], b"http"].iter().any(|word| part.starts_with(word));
@@ -495,10 +582,14 @@ pub(super) struct Fields<'a> {
     pub(super) names: Vec<(NameKind, Scalar<'a>)>,
     /// Response bodies that are text.
     pub(super) bodies: Vec<Scalar<'a>>,
+    /// What says who answered.
+    pub(super) signs: Vec<(Sign, Scalar<'a>)>,
     /// Parameters of the error message, with their names.
     pub(super) params: Vec<(Box<[u8]>, Scalar<'a>)>,
     /// Media URIs of call audio.
     pub(super) media_uris: u32,
+    /// Whether the place of a status says that there is none.
+    pub(super) status_is_unsaid: bool,
     /// Whether the same field stood twice with different values; the first counts.
     pub(super) duplicate: bool,
 }
@@ -507,7 +598,7 @@ pub(super) struct Fields<'a> {
 const PARAMS: usize = 16;
 
 /// Roles of which a record has one.
-const SINGLES: usize = 11;
+const SINGLES: usize = 12;
 
 impl<'a> Fields<'a> {
     /// Forgets the record.
@@ -517,20 +608,27 @@ impl<'a> Fields<'a> {
         self.names.clear();
         self.bodies.clear();
         self.params.clear();
+        self.signs.clear();
         self.media_uris = 0;
         self.duplicate = false;
+        self.status_is_unsaid = false;
     }
 
     /// Takes a candidate. `alone` says that no second value can stand at the same path: then one is a duplicate.
     pub(super) fn offer(&mut self, (role, rank): Entry, value: Scalar<'a>, alone: bool) {
+        if let Role::Sign(sign) = role {
+            // That nothing is said says something here.
+            return self.signs.push((sign, value));
+        }
         if !is_said(value.text) {
+            self.status_is_unsaid |= role == Role::Status;
             return;
         }
         let place = match role {
             Role::Name(kind) => return self.names.push((kind, value)),
             Role::Body => return self.bodies.push(value),
             // What they mean depends on more than the value.
-            Role::ErrorParam | Role::Media | Role::MediaUri => return,
+            Role::ErrorParam | Role::Media | Role::MediaUri | Role::Sign(_) => return,
             Role::Time => return self.offer_time(rank, value, alone),
             Role::Status if status(value.text).is_none() => return,
             Role::Status => 0,
@@ -544,6 +642,7 @@ impl<'a> Fields<'a> {
             Role::User => 8,
             Role::Address => 9,
             Role::CorrelationId => 10,
+            Role::Wrapped => 11,
         };
         let Some(best) = self.single.get_mut(place) else { return };
         match best {
@@ -579,6 +678,11 @@ impl<'a> Fields<'a> {
 
     pub(super) fn status(&self) -> Option<u16> {
         status(self.value(0)?.text)
+    }
+
+    /// Whether it holds a status, or says that there was none.
+    pub(super) fn has_status(&self) -> bool {
+        self.status().is_some() || self.status_is_unsaid
     }
 
     pub(super) fn target(&self) -> Option<Scalar<'a>> {
@@ -621,6 +725,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn request_id(&self) -> Option<Scalar<'a>> {
         self.value(7)
+    }
+
+    pub(super) fn wrapped(&self) -> Option<Scalar<'a>> {
+        self.value(11)
     }
 
     fn value(&self, place: usize) -> Option<Scalar<'a>> {
@@ -670,6 +778,24 @@ impl Known {
         Self { keys: Keys::below(path), entries: Vec::new() }
     }
 
+    /// What the field at the top called `key` holds, where the one numbered `before` stood before it; `None` where
+    /// there are too many of them. For records that are no JSON.
+    #[expect(clippy::option_option, reason = "a field that holds nothing known is not one too many")]
+    pub(super) fn pair(&mut self, key: &[u8], before: &mut Option<u32>, table: &Table) -> Option<Option<Entry>> {
+        let number = self.keys.top(key, *before)?;
+        *before = Some(number);
+        while self.entries.len() <= number as usize {
+            self.entries.push(table.entry(self.keys.path(self.entries.len() as u32)));
+        }
+        Some(self.entries.get(number as usize).copied().flatten())
+    }
+
+    /// Forgets keys when they have become many. To be called between records.
+    pub(super) fn bound(&mut self) {
+        self.keys.bound();
+        self.entries.truncate(self.keys.len());
+    }
+
     /// Fills `fields` and `seen` from `text`; how, or `None` where it is no JSON text.
     pub(super) fn collect<'a>(
         &mut self,
@@ -680,8 +806,7 @@ impl Known {
     ) -> Option<Collected> {
         fields.clear();
         seen.clear();
-        self.keys.bound();
-        self.entries.truncate(self.keys.len());
+        self.bound();
         let mut collector = Collector { table, entries: &mut self.entries, fields, seen, odd: false, open: Vec::new() };
         json::walk(text, &mut self.keys, &mut collector)?;
         Some(Collected { odd: collector.odd })
@@ -798,7 +923,7 @@ mod tests {
         ] {
             assert_eq!(role(path), Some(expected), "{path}");
         }
-        for path in ["upstream_status", "error.status", "recall_id", "x.request", "bytes", "upstream.status", ""] {
+        for path in ["error.status", "recall_id", "x.request", "bytes", "upstream.status", "requestCount", ""] {
             assert_eq!(role(path), None, "{path}");
         }
     }

@@ -9,12 +9,30 @@ use super::line::Part;
 /// How the records of an access log are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// AWS Application Load Balancer.
+    AwsAlb,
+    /// AWS Classic Load Balancer.
+    AwsElb,
+    /// AWS S3 server access log.
+    AwsS3,
+    /// Amazon CloudFront standard log: W3C, with tabs, percent-encoded.
+    CloudFront,
     /// Common log format: nothing but the bytes sent behind the status; also with a virtual host before it.
     Common,
     /// Combined log format, also with a virtual host before it or more fields behind it.
     Combined,
+    /// Comma-separated values under a header line; also with `;`, tabs or `|`.
+    Csv,
+    /// Envoy's default text, also Istio's.
+    Envoy,
+    /// HAProxy's HTTP log.
+    HaProxy,
     /// One JSON object a line.
     JsonLines,
+    /// `key=value` pairs.
+    Logfmt,
+    /// W3C extended log file format, also of IIS.
+    W3c,
 }
 
 impl Format {
@@ -22,10 +40,31 @@ impl Format {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AwsAlb => "aws_alb",
+            Self::AwsElb => "aws_elb",
+            Self::AwsS3 => "aws_s3",
+            Self::CloudFront => "cloudfront",
+            Self::Csv => "csv",
+            Self::Envoy => "envoy",
+            Self::HaProxy => "haproxy",
+            Self::Logfmt => "logfmt",
+            Self::W3c => "w3c",
             Self::Common => "common",
             Self::Combined => "combined",
             Self::JsonLines => "json_lines",
         }
+    }
+}
+
+impl Format {
+    /// Whether the format itself says that times are UTC.
+    pub(super) const fn is_utc(self) -> bool {
+        matches!(self, Self::CloudFront | Self::W3c)
+    }
+
+    /// Whether its records hang on a header line.
+    pub(super) const fn has_header(self) -> bool {
+        matches!(self, Self::CloudFront | Self::Csv | Self::W3c)
     }
 }
 
@@ -37,7 +76,7 @@ impl Format {
 #[must_use]
 pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<Format> {
     let log = LogReader::new(SourceId(0), shown, settings).read(head, Part::WHOLE);
-    (log.total * 16 >= log.records).then_some(log.format).flatten()
+    (log.total * 16 >= log.records).then_some(log.format).flatten().or_else(|| log.empty_table())
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::combined;
 use super::scan::string_end;
+use super::target::percent_decode;
 
 /// Objects and arrays that may lie in one another. Deeper text is no record.
 const DEPTH: usize = 128;
@@ -54,22 +56,52 @@ pub(super) struct Scalar<'a> {
 /// How a value was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A string with escapes.
+    /// With the backslash escapes of web servers' logs.
+    Clf,
+    /// With quotes that are doubled.
+    Doubled,
+    /// A JSON string with escapes.
     Escaped,
     Number,
-    /// A string without escapes.
+    /// As it stands.
     #[default]
     Text,
+    /// Percent-encoded by the logger.
+    Url,
+    /// A target whose `%` the logger percent-encoded: what the client sent stays encoded.
+    UrlTarget,
 }
 
 impl<'a> Scalar<'a> {
+    /// A value as it stands.
+    pub(super) const fn plain(text: &'a [u8]) -> Self {
+        Self { text, kind: Kind::Text }
+    }
+
     /// The value itself.
     pub(super) fn value(self) -> Cow<'a, [u8]> {
         match self.kind {
+            Kind::Clf => combined::unescape(self.text),
+            Kind::Doubled => Cow::Owned(replaced(self.text, b"\"\"", b'"')),
             Kind::Escaped => Cow::Owned(unescape(self.text)),
             Kind::Number | Kind::Text => Cow::Borrowed(self.text),
+            Kind::Url => percent_decode(self.text),
+            Kind::UrlTarget if memchr::memchr(b'%', self.text).is_none() => Cow::Borrowed(self.text),
+            Kind::UrlTarget => Cow::Owned(replaced(self.text, b"%25", b'%')),
         }
     }
+}
+
+/// `text` with every `from` replaced by `to`, once.
+fn replaced(text: &[u8], from: &[u8], to: u8) -> Vec<u8> {
+    let (mut out, mut start) = (Vec::with_capacity(text.len()), 0);
+    for at in memchr::memmem::find_iter(text, from) {
+        out.extend_from_slice(text.get(start..at).unwrap_or_default());
+        out.push(to);
+        start = at + from.len();
+    }
+    out.extend_from_slice(text.get(start..).unwrap_or_default());
+    out
 }
 
 /// Where a value stands.
@@ -125,6 +157,11 @@ impl Keys {
     /// The path of the key `number`: keys in lower case without `-` and `_`, joined by dots.
     pub(super) fn path(&self, number: u32) -> &[u8] {
         self.nodes.get(number as usize).map_or(&[], |node| &node.path)
+    }
+
+    /// The number of the key written as `key` at the top, where `before` stood before it, if any.
+    pub(super) fn top(&mut self, key: &[u8], before: Option<u32>) -> Option<u32> {
+        self.number(0, before, Scalar::plain(key))
     }
 
     /// The key `number` itself, as written.

@@ -1,12 +1,14 @@
 //! STAGES 1b to 3b: bytes of an access log to [`ApiRequest`](crate::facts::ApiRequest)s.
 //!
-//! Lines ([`mod@line`]) are records of the common or combined log format ([`combined`]) or JSON objects ([`json`],
-//! [`fields`]), each by itself; a target is judged by its path ([`target`]); times keep their digits and say where
-//! their zone came from ([`time`]). [`LogReader`] puts them together for one block of lines, [`LogSum`] adds blocks up,
-//! [`recognise`] tells a log by its first bytes. Called by [`crate::pipeline`].
+//! Lines ([`mod@line`]) are records of the common or combined log format ([`combined`]), of load balancers and proxies
+//! ([`balancer`]), JSON objects ([`json`]), `key=value` pairs ([`logfmt`]) or rows of a table ([`columns`]), each also
+//! behind what a log shipper wrote ([`prefix`]). Fields with names are matched by one table ([`fields`]). A target is
+//! judged by its path ([`target`]); times keep their digits and say where their zone came from ([`time`]); proxies' words
+//! tell who answered ([`answer`]). [`LogReader`] puts them together for one block of lines and adds blocks up to a
+//! [`LogSum`], [`recognise`] tells a log by its first bytes. Called by [`crate::pipeline`].
 //!
 //! Keeps: every line that is not blank is counted under exactly one reason, and no bytes make it fail. What a line gives
-//! depends on that line alone.
+//! depends on that line alone, and for a row on the last header before it.
 //!
 //! # Design
 //!
@@ -17,16 +19,21 @@
 //!
 //! # Incomplete support
 //!
-//! Documents (JSON arrays, HAR), delimited formats and UTF-16 are not read.
+//! Documents (JSON arrays, HAR) are not read.
 
+mod answer;
+mod balancer;
 mod batch;
+mod columns;
 mod combined;
 mod fields;
 mod format;
 mod json;
 mod line;
+mod logfmt;
 #[cfg(test)]
 mod noise;
+mod prefix;
 mod scan;
 mod shape;
 mod target;

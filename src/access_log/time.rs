@@ -95,11 +95,9 @@ impl Clock {
             files.as_ref().is_none_or(|files| pattern::fits(files.as_bytes(), shown.as_bytes()))
         };
         let own = settings.access_logs.iter().filter(|log| fits(&log.files)).find_map(|log| log.timezone.clone());
-        let (zone, from) = match own {
+        let (zone, from) = match own.or_else(|| settings.log_timezone.clone()) {
             Some(zone) => (zone, ZoneFrom::Configured),
-            // The default cannot be told from the same zone named on the command line; both are said in the report.
-            None if settings.log_timezone == Timezone::utc() => (Timezone::utc(), ZoneFrom::Assumed),
-            None => (settings.log_timezone.clone(), ZoneFrom::Configured),
+            None => (Timezone::utc(), ZoneFrom::Assumed),
         };
         let fixed = zone.zone.to_fixed_offset().ok().map(jiff::tz::Offset::seconds);
         Self { zone, from, fixed }
@@ -218,6 +216,42 @@ impl Memo {
         let (length, digits, ambiguous) = (text.len(), usize::from(digits), instant.ambiguous);
         *self = Self { length, second, digits, minute_ns, ambiguous, words: self.words };
     }
+}
+
+/// A date and a time of the day, each in a field of its own, as one text.
+pub(super) struct Joined {
+    text: [u8; 48],
+    length: usize,
+}
+
+impl Joined {
+    pub(super) fn text(&self) -> &[u8] {
+        self.text.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// The two together, in either order, where one is a date and the other a time of the day; in UTC where `utc` says so
+/// and no offset is written.
+pub(super) fn joined(one: &[u8], other: &[u8], utc: bool) -> Option<Joined> {
+    let is_date = |text: &[u8]| {
+        text.len() == 10 && matches!((text.get(4), text.get(7)), (Some(b'-'), Some(b'-')) | (Some(b'/'), Some(b'/')))
+    };
+    let is_time =
+        |text: &[u8]| (8..=36).contains(&text.len()) && text.get(2) == Some(&b':') && text.get(5) == Some(&b':');
+    let (date, time) = match (is_date(one) && is_time(other), is_date(other) && is_time(one)) {
+        (true, _) => (one, other),
+        (_, true) => (other, one),
+        _ => return None,
+    };
+    // What stands behind the digits of the second is an offset.
+    let has_offset = time.iter().any(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.' | b','));
+    let zone: &[u8] = if utc && !has_offset { b"Z" } else { b"" };
+    let (mut text, mut length) = ([0; 48], 0);
+    for byte in date.iter().chain(b" ").chain(time).chain(zone) {
+        *text.get_mut(length)? = *byte;
+        length += 1;
+    }
+    Some(Joined { text, length })
 }
 
 fn offset_name(seconds: i32) -> String {
@@ -491,7 +525,7 @@ mod tests {
 
     fn clock(zone: &str) -> Clock {
         let zone = Timezone { name: zone.to_owned(), zone: TimeZone::get(zone).expect(zone) };
-        Clock::new(&Settings { log_timezone: zone, ..Settings::default() }, "a.log")
+        Clock::new(&Settings { log_timezone: Some(zone), ..Settings::default() }, "a.log")
     }
 
     #[track_caller]
@@ -580,6 +614,19 @@ mod tests {
     }
 
     #[test]
+    fn a_date_and_a_time_of_the_day_are_one_time() {
+        let join = |one: &str, other: &str, utc| {
+            joined(one.as_bytes(), other.as_bytes(), utc).map(|text| String::from_utf8_lossy(text.text()).into_owned())
+        };
+        assert_eq!(join("2026-01-02", "03:04:05", true).as_deref(), Some("2026-01-02 03:04:05Z"));
+        assert_eq!(join("03:04:05.678", "2026/01/02", false).as_deref(), Some("2026/01/02 03:04:05.678"));
+        assert_eq!(join("03:04:05+08:00", "2026-01-02", true).as_deref(), Some("2026-01-02 03:04:05+08:00"));
+        assert_eq!(join("2026-01-02", "2026-01-02", true), None);
+        assert_eq!(join("2026-01-02", "0.123", true), None);
+        assert_eq!(join("03:04:05", "03:04:05", true), None);
+    }
+
+    #[test]
     fn times_without_offset_use_the_zone_and_say_so() {
         let mut zones = Zones::default();
         let clock = clock("Europe/Berlin");
@@ -612,6 +659,10 @@ mod tests {
             Some(("-02:30 to +01:00".to_owned(), "written"))
         );
         assert_eq!(zone(&["2026-01-02T03:04:05Z", "2026-01-02T03:04:05"]), Some(("UTC".to_owned(), "assumed")));
+        let clock = self::clock("UTC");
+        let mut zones = Zones::default();
+        clock.read(b"2026-01-02T03:04:05", &mut zones);
+        assert_eq!(clock.zone(zones).map(|zone| zone.from), Some(ZoneFrom::Configured), "UTC that somebody named");
     }
 
     #[test]

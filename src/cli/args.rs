@@ -86,10 +86,10 @@ pub(super) struct Reading {
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
     pub(super) clock_skew: ClockSkew,
 
-    /// Zone of log times that carry none: a name such as Asia/Singapore, or ±HH:MM
-    #[arg(long, value_name = "TZ", default_value = "UTC", value_parser = timezone)]
+    /// Zone of log times that carry none: a name such as Asia/Singapore, or ±HH:MM [default: UTC, and said]
+    #[arg(long, value_name = "TZ", value_parser = timezone)]
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
-    pub(super) log_timezone: Timezone,
+    pub(super) log_timezone: Option<Timezone>,
 
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -289,7 +289,7 @@ mod tests {
         let audit = parse("evidence").expect("audit");
         assert_eq!(audit.reading.evidence, [PathBuf::from("evidence")]);
         assert_eq!(audit.reading.clock_skew, ClockSkew(2_000_000_000));
-        assert_eq!(audit.reading.log_timezone, Timezone::utc());
+        assert_eq!(audit.reading.log_timezone, None);
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
         assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
         assert!(
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
         assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
         assert_eq!((audit.reading.clock_skew, audit.reading.threads), (ClockSkew(90_000_000_000), Some(4)));
-        assert_eq!(audit.reading.log_timezone.name, "-03:30");
+        assert_eq!(audit.reading.log_timezone.map(|zone| zone.name).as_deref(), Some("-03:30"));
         assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
         assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
     }

@@ -9,6 +9,7 @@ mod locus;
 mod source;
 mod tally;
 mod timestamp;
+mod utf16;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
@@ -19,3 +20,4 @@ pub use locus::{Locus, SourceId};
 pub use source::{Source, collect};
 pub use tally::Tally;
 pub use timestamp::Timestamp;
+pub use utf16::{Utf16, Utf16Reader};

@@ -21,7 +21,7 @@ pub fn reading(
     settings: &Settings,
 ) -> Reading<LogStage> {
     let stage = LogStage { reader: LogReader::new(source, shown, settings) };
-    Reading::new(stage, Walk::default(), LogSum::new(format), reader)
+    Reading::new(stage, Walk::new(format), LogSum::new(format), reader)
 }
 
 impl Stage for LogStage {
@@ -31,15 +31,15 @@ impl Stage for LogStage {
     type Sum = LogSum;
 
     fn cut(&self, walk: &mut Walk, bytes: &[u8], end: bool) -> (usize, Part) {
-        walk.cut(bytes, end)
+        walk.cut(bytes, end, &self.reader)
     }
 
     fn decode(&self, block: Block<'_, Part>) -> LogSum {
-        self.reader.read(block.bytes, block.head)
+        self.reader.part(block.bytes, block.head)
     }
 
     fn absorb(&self, sum: &mut LogSum, part: LogSum) {
-        sum.append(part);
+        self.reader.append(sum, part);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::gather::{Gathered, Limits};
 use super::{captures, logs};
 use crate::error::Error;
-use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
+use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task, Utf16, Utf16Reader};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, SignallingBatch};
 use crate::report::build::SourceAccount;
@@ -57,7 +57,11 @@ impl<'s> SourceTask<'s> {
     }
 
     fn open(&self) -> Result<Opened<'s>, Error> {
-        let content = self.source.open(self.settings.hash)?;
+        let mut content = self.source.open(self.settings.hash)?;
+        if let Some(order) = Utf16::recognise(&content.head).filter(|_| capture::recognise(&content.head).is_none()) {
+            content.head = order.text(&content.head);
+            content.reader = Box::new(Utf16Reader::new(content.reader, order));
+        }
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))

@@ -588,8 +588,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         notices.push(Notice {
             code: "timezone_assumed",
             text: format!(
-                "Times without a zone were taken as {} in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
-                settings.log_timezone.name,
+                "Times without a zone were taken as UTC in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
                 assumed.join(", ")
             ),
         });

@@ -1,6 +1,6 @@
 //! The built-in rules: everything that is specific to one vendor, with where it comes from.
 
-use super::{ConsentRule, RuleDirection, Settings, Timezone, Trunk, TrunkKind};
+use super::{ConsentRule, RuleDirection, Settings, Trunk, TrunkKind};
 use crate::evidence::HashKind;
 
 /// The name of the built-in trunk.
@@ -37,7 +37,7 @@ impl Default for Settings {
             identity_headers: vec![CONVERSATION_HEADER.to_owned()],
             access_logs: Vec::new(),
             clock_skew_ns: 2_000_000_000,
-            log_timezone: Timezone::utc(),
+            log_timezone: None,
             from: None,
             to: None,
             hash: HashKind::default(),

@@ -28,7 +28,7 @@ struct Options<'a> {
     from: Option<String>,
     to: Option<String>,
     clock_skew_s: f64,
-    log_timezone: &'a Timezone,
+    log_timezone: &'a str,
     hash: &'static str,
 }
 
@@ -60,7 +60,7 @@ impl Serialize for Settings {
                 from: from.map(Timestamp::rfc3339),
                 to: to.map(Timestamp::rfc3339),
                 clock_skew_s: *clock_skew_ns as f64 / 1e9,
-                log_timezone,
+                log_timezone: log_timezone.as_ref().map_or("UTC", |zone| &zone.name),
                 hash,
             },
             config_sha256: config_sha256.as_deref(),

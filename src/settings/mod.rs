@@ -31,8 +31,8 @@ pub struct Settings {
     pub access_logs: Vec<AccessLog>,
     /// How far a log's clock may run behind the capture's, in nanoseconds; never negative.
     pub clock_skew_ns: i64,
-    /// The zone of log times that carry none.
-    pub log_timezone: Timezone,
+    /// The zone of log times that carry none; `None` where nobody named one: then UTC is assumed.
+    pub log_timezone: Option<Timezone>,
     /// Only calls that began at this time or later; `None` for all.
     pub from: Option<Timestamp>,
     /// Only calls that began before this time; `None` for all.

@@ -15,6 +15,8 @@ mod conservation;
 mod determinism;
 /// The same packets in every link layer and tunnel.
 mod encapsulated;
+/// One incident logged in every format.
+mod formats;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
 /// The HTML report in a real browser.

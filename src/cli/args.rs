@@ -338,7 +338,7 @@ mod tests {
         for (args, expected) in [
             ("", "<EVIDENCE>..."),
             ("-j 0 x", "0 is not in 1..=65535"),
-            ("-f html x", "[possible values: text, json]"),
+            ("-f pdf x", "[possible values: text, json, html]"),
             ("--show none x", "[possible values: findings, byoc, all]"),
             ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),
             ("--log-timezone Mars x", "`Mars` is no time zone; write a name such as Asia/Singapore"),

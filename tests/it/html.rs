@@ -132,13 +132,13 @@ fn a_link_to_a_leg_opens_it() {
 }
 
 #[test]
-fn thousands_of_legs_open_from_their_blocks() {
+fn legs_beyond_the_first_open_from_their_blocks() {
     let settings = Settings::read(&here("fixtures/incident/sipconsent.toml")).expect("the configuration");
     let wanted = |_: &_| true;
     let evidence = [here("fixtures/incident/evidence")];
     let mut report = audit_with_messages(&evidence, &settings, None, Some(&wanted)).expect("an audit").report;
     let calls = report.calls.clone();
-    while report.calls.len() < 3_000 {
+    while report.calls.len() < 500 {
         report.calls.extend(calls.iter().cloned());
     }
     let legs: usize = report.calls.iter().map(|call| call.legs.len()).sum();

@@ -50,6 +50,8 @@ impl Browser {
             json!({"width": width, "height": height, "pixelRatio": 1, "mobile": width < 600, "touch": width < 600});
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // A busy machine is no reason to fail.
+            "timeouts": {"script": 600_000, "pageLoad": 600_000},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {"args": arguments, "mobileEmulation": {"deviceMetrics": metrics}},
         }}});

@@ -36,6 +36,13 @@ pub enum Error {
         /// What is wrong and what would be valid.
         message: String,
     },
+    /// The key of a redaction could not be read.
+    ReadKey {
+        /// The file as named.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// Carved evidence could not be written.
     Carve {
         /// The folder as named.
@@ -76,6 +83,7 @@ impl fmt::Display for Error {
                 }
                 write!(f, ": {message}")
             }
+            Self::ReadKey { path, .. } => write!(f, "cannot read the key {}", path.display()),
             Self::Carve { path, .. } => write!(f, "cannot write carved evidence {}", path.display()),
             Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
             Self::Write { path: Some(path), .. } => write!(f, "cannot write report {}", path.display()),
@@ -90,6 +98,7 @@ impl std::error::Error for Error {
             Self::Carve { cause, .. }
             | Self::Open { cause, .. }
             | Self::ReadConfig { cause, .. }
+            | Self::ReadKey { cause, .. }
             | Self::Write { cause, .. } => Some(cause),
             Self::Unrecognised { .. } | Self::Config { .. } | Self::Threads { .. } => None,
         }

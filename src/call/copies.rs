@@ -14,35 +14,40 @@ use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time stands, with the first whole copy's content and record.
 pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
-    without_copies_telling(captured, |_, _| {})
+    // Most legs have no copies at all.
+    let few = captured.len() <= FEW;
+    let mut others = captured.iter().enumerate();
+    if few && !others.any(|(place, message)| captured.iter().take(place).any(|known| is_copy(known, message))) {
+        return Cow::Borrowed(captured);
+    }
+    Cow::Owned(without_copies_telling(captured, |_, _| {}))
 }
 
-/// The same, telling of every message, copy or not, its place among those that stay.
-pub(super) fn without_copies_telling<'m, 'a>(
-    captured: &'m [Signalling<'a>],
+/// Messages that are compared each with each.
+const FEW: usize = 24;
+
+/// The same, telling of every message that stays and of every copy its place among those that stay.
+pub(super) fn without_copies_telling<'a>(
+    captured: &[Signalling<'a>],
     mut tell: impl FnMut(usize, Locus),
-) -> Cow<'m, [Signalling<'a>]> {
-    let mut messages: Vec<Signalling<'a>>;
-    if captured.len() <= 24 {
-        // Most legs have no copies at all.
-        let mut others = captured.iter().enumerate();
-        let first = others.find(|(place, message)| captured.iter().take(*place).any(|known| is_copy(known, message)));
-        let unlike = first.map_or(captured.len(), |(first, _)| first);
-        captured.iter().take(unlike).enumerate().for_each(|(place, message)| tell(place, message.locus));
-        let Some((first, _)) = first else { return Cow::Borrowed(captured) };
-        let (before, behind) = captured.split_at_checked(first).unwrap_or_default();
-        messages = before.to_vec();
-        for message in behind {
-            let copy = messages.iter().position(|known| is_copy(known, message));
-            tell(copy.unwrap_or(messages.len()), message.locus);
-            match copy.and_then(|copy| messages.get_mut(copy)) {
-                Some(known) => keep_better(known, message),
-                None => messages.push(*message),
+) -> Vec<Signalling<'a>> {
+    let mut messages: Vec<Signalling<'a>> = Vec::with_capacity(captured.len());
+    if captured.len() <= FEW {
+        for message in captured {
+            let copy = messages.iter_mut().enumerate().find(|(_, known)| is_copy(known, message));
+            match copy {
+                Some((place, known)) => {
+                    tell(place, message.locus);
+                    keep_better(known, message);
+                }
+                None => {
+                    tell(messages.len(), message.locus);
+                    messages.push(*message);
+                }
             }
         }
-        return Cow::Owned(messages);
+        return messages;
     }
-    messages = Vec::with_capacity(captured.len());
     let mut known: HashMap<_, Vec<usize>, Seed> = HashMap::default();
     for message in captured {
         // A cut message may lack all but these; whatever copies it shares them.
@@ -63,7 +68,7 @@ pub(super) fn without_copies_telling<'m, 'a>(
             }
         }
     }
-    Cow::Owned(messages)
+    messages
 }
 
 fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {

@@ -106,6 +106,14 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
     legs
 }
 
+/// Shows the messages of each use of one Call-ID, which come sorted by time.
+pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Signalling<'a>])) {
+    match uses(alike).as_slice() {
+        [] | [_] => show(alike),
+        several => split(alike, several).iter().for_each(|messages| show(messages)),
+    }
+}
+
 /// The messages by the hash of their Call-ID, as batch and place in it, in buckets that share no Call-ID.
 fn buckets(batches: &[SignallingBatch]) -> Vec<Vec<(u64, u32, u32)>> {
     let messages: usize = batches.iter().map(SignallingBatch::len).sum();
@@ -123,14 +131,6 @@ fn buckets(batches: &[SignallingBatch]) -> Vec<Vec<(u64, u32, u32)>> {
 
 /// Parts into which the messages are dealt out by Call-ID: small enough to be sorted within the cache.
 const BUCKETS: usize = 512;
-
-/// Shows the messages of each use of one Call-ID, which come sorted by time.
-pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Signalling<'a>])) {
-    match uses(alike).as_slice() {
-        [] | [_] => show(alike),
-        several => split(alike, several).iter().for_each(|messages| show(messages)),
-    }
-}
 
 /// Uses of one Call-ID back to which a straggling message is followed.
 const MOST_STRAGGLING: usize = 64;

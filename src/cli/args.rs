@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, Value
 use super::carve;
 use crate::error::Error;
 use crate::evidence::{HashKind, Timestamp};
+use crate::report::model::Verdicts;
 use crate::report::show::Show;
 use crate::settings::{Settings, Timezone};
 
@@ -34,10 +35,53 @@ Examples:
       sipconsent audit incident/
   Trunks and consent rules of this site; a report to read and one to process:
       sipconsent audit -c site.toml -o report.txt -o report.json incident/
+  For a spreadsheet, only what was served without consent, on one trunk:
+      sipconsent audit -c site.toml -o legs.csv --only exposed_unconsented --trunk SG1 incident/
   Logs whose times carry no zone, written by a clock up to five seconds behind:
       sipconsent audit --log-timezone Asia/Singapore --clock-skew 5s a.pcap b.log
+  A report to hand over, joinable with the next one made with the same key:
+      head -c 32 /dev/urandom > site.key
+      sipconsent audit --redact --redact-key site.key -o report.json incident/
   A capture from a pipe, every leg on BYOC trunks in full:
       zcat trace.pcap.gz | sipconsent audit --show byoc -v - access.log";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  A leg that a report lists, by the trunks of this site:
+      sipconsent show -c site.toml a84b4c76e66710@pc33.carrier.example incident/
+  By the beginning of its Call-ID, in a pager:
+      sipconsent show --color always a84b incident/ | less -R";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  What the evidence shows, to look at:
+      sipconsent init incident/
+  A configuration to complete and then to audit with:
+      sipconsent init -o site.toml incident/
+      sipconsent audit -c site.toml incident/";
+
+const SCHEMA_EXAMPLES: &str = "\
+The schema (JSON Schema 2020-12) covers reports of --format json and the lines of --format ndjson.
+
+Examples:
+      sipconsent schema > report.schema.json
+      sipconsent audit -o report.json incident/; jv report.schema.json report.json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  Bash, for this user:
+      sipconsent completions bash > ~/.local/share/bash-completion/completions/sipconsent
+  Fish:
+      sipconsent completions fish > ~/.config/fish/completions/sipconsent.fish
+  Zsh, in a folder of $fpath:
+      sipconsent completions zsh > _sipconsent";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  To read:
+      sipconsent man audit | man -l -
+  To install:
+      sipconsent man > /usr/local/share/man/man1/sipconsent.1";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -54,12 +98,40 @@ pub(super) enum Command {
     /// Audit evidence and report on every call
     #[command(after_help = EXIT_STATUS, after_long_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"))]
     Audit(Audit),
+
+    /// Show one leg: its messages as a ladder, its consent over time, its requests, its verdict and why
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowLeg),
+
     /// Copy the evidence of some calls into a small folder that gives the same verdicts
     #[command(after_help = carve::EXIT_STATUS, after_long_help = format!("{}\n\n{}", carve::EXAMPLES, carve::EXIT_STATUS))]
     Carve(carve::Carve),
+
+    /// Propose a configuration from what the INVITEs of the evidence show
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+
+    /// Print the JSON Schema of the report
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
+
+    /// Print a shell's completion script
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page of the program, or of one command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// A command, such as audit [default: the whole program]
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
 }
 
-/// What every command that reads evidence is told of it.
+/// What every command that reads evidence takes.
 #[derive(Args, Debug)]
 pub(super) struct Reading {
     /// Captures and access logs: files, folders, or - for standard input
@@ -117,6 +189,41 @@ impl Reading {
     }
 }
 
+/// The options of `show`.
+#[derive(Args, Debug)]
+pub(super) struct ShowLeg {
+    /// The Call-ID of the leg as reports show it, or its beginning where that names one only
+    #[arg(value_name = "CALL-ID")]
+    pub(super) call_id: String,
+
+    #[command(flatten)]
+    pub(super) reading: Reading,
+
+    /// List every pointer, request and RTP flow
+    #[arg(short, long, help_heading = "Report")]
+    pub(super) verbose: bool,
+
+    /// Colour; auto asks the terminal and NO_COLOR
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, help_heading = "Report")]
+    pub(super) color: Color,
+}
+
+/// The options of `init`.
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// Captures and access logs: files, folders, or - for standard input
+    #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
+    pub(super) evidence: Vec<PathBuf>,
+
+    /// Write the configuration there, if nothing is there yet [default: standard output]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
+}
+
 /// The options of `audit`.
 #[derive(Args, Debug)]
 pub(super) struct Audit {
@@ -137,14 +244,35 @@ pub(super) struct Audit {
 
     /// Write the report there, whole or not at all; may be repeated [default: standard output]
     ///
-    /// The ending of the name says the format (.html, .json, .txt) unless --format does. - is standard output.
+    /// The ending of the name says the format (.html, .txt, .json, .ndjson, .csv, .md) unless --format does. - is standard
+    /// output.
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Report")]
     pub(super) output: Vec<PathBuf>,
 
-    /// Legs to list [default: findings; for json all]
+    /// Legs to list [default: findings; for json, ndjson and csv, and with --only, all]
     #[arg(long, value_enum, help_heading = "Report")]
     pub(super) show: Option<Listed>,
+
+    /// List only legs of this verdict, such as exposed_unconsented; may be repeated, or several with commas
+    ///
+    /// The figures and the exit status stay those of the whole evidence; the report says what it leaves out.
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = verdict, help_heading = "Report")]
+    pub(super) only: Vec<&'static str>,
+
+    /// List only legs on the trunk of this name in the configuration; may be repeated
+    #[arg(long, value_name = "NAME", action = ArgAction::Append, help_heading = "Report")]
+    pub(super) trunk: Vec<String>,
+
+    /// Write parties, numbers, addresses, identifiers and names as keyed pseudonyms that stay joinable
+    ///
+    /// Without --redact-key the key is random and kept nowhere: pseudonyms of two runs cannot be joined then.
+    #[arg(long, help_heading = "Report")]
+    pub(super) redact: bool,
+
+    /// The key of --redact: any file of 16 bytes or more; the same key gives the same pseudonyms
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact", help_heading = "Report")]
+    pub(super) redact_key: Option<PathBuf>,
 
     /// In text, list every pointer, request and RTP flow, whole digests, and the other legs like findings
     #[arg(short, long, help_heading = "Report")]
@@ -166,10 +294,17 @@ pub(super) struct Audit {
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// For people, on a terminal
     Text,
     /// For programs, everything in it
     Json,
+    /// For programs that read line by line: one for each leg, last the rest
+    Ndjson,
+    /// For spreadsheets: one media stream a row
+    Csv,
+    /// For tickets and wikis
+    #[value(alias = "md")]
+    Markdown,
     /// For people, in a browser: one file with tables, ladder diagrams and the evidence behind each claim
     Html,
 }
@@ -242,6 +377,12 @@ fn clock_skew(text: &str) -> Result<ClockSkew, String> {
         Ok(ns) if duration <= WIDEST_SKEW => Ok(ClockSkew(ns)),
         _ => Err("a skew is 26h at most, as far as time zones are apart; is it --log-timezone you want?".to_owned()),
     }
+}
+
+fn verdict(text: &str) -> Result<&'static str, String> {
+    let known = Verdicts::default().named().map(|(name, _)| name);
+    let found = known.into_iter().find(|name| *name == text);
+    found.ok_or_else(|| format!("no verdict has this name; the verdicts are {}", known.join(", ")))
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {
@@ -338,11 +479,12 @@ mod tests {
         for (args, expected) in [
             ("", "<EVIDENCE>..."),
             ("-j 0 x", "0 is not in 1..=65535"),
-            ("-f pdf x", "[possible values: text, json, html]"),
+            ("-f pdf x", "[possible values: text, json, ndjson, csv, markdown, html]"),
+            ("--only exposed x", "the verdicts are not_byoc, unclassified,"),
             ("--show none x", "[possible values: findings, byoc, all]"),
             ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),
             ("--log-timezone Mars x", "`Mars` is no time zone; write a name such as Asia/Singapore"),
-            ("--redact x", "unexpected argument '--redact'"),
+            ("--redact-key k x", "--redact"),
         ] {
             let error = parse(args).expect_err(args);
             assert!(error.contains(expected), "{args}: {error}");

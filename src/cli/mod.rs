@@ -5,9 +5,12 @@
 
 mod args;
 mod carve;
+mod init;
+mod manual;
 mod outcome;
 mod output;
 mod run;
+mod show;
 mod stream;
 
 pub use outcome::Outcome;

@@ -1,12 +1,12 @@
-//! Where reports go and in which format: `--output`, `--format` and `--show` taken together.
+//! Where reports go and in which format: `--output`, `--format`, `--show` and the filters taken together.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Audit, Format};
 use crate::report::model::{Leg, Report};
-use crate::report::show::Show;
-use crate::report::{html, json, text};
+use crate::report::show::{Listing, Show};
+use crate::report::{csv, html, json, ndjson, text};
 
 /// One report to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Output {
     /// `None` for standard output.
     pub(super) path: Option<PathBuf>,
     pub(super) format: Format,
-    show: Show,
+    pub(super) listing: Listing,
 }
 
 /// What the text format asks beyond a report.
@@ -54,10 +54,13 @@ impl Output {
         };
         let show = match (audit.show, format) {
             (Some(show), _) => show.into(),
-            (None, Format::Json) => Show::All,
-            (None, Format::Html | Format::Text) => Show::Findings,
+            // Who asks for verdicts wants the legs that have them.
+            (None, _) if !audit.only.is_empty() => Show::All,
+            (None, Format::Csv | Format::Json | Format::Ndjson) => Show::All,
+            (None, Format::Html | Format::Markdown | Format::Text) => Show::Findings,
         };
-        Ok(Self { path: path.map(Path::to_owned), format, show })
+        let listing = Listing { show, only: audit.only.clone(), trunks: audit.trunk.clone() };
+        Ok(Self { path: path.map(Path::to_owned), format, listing })
     }
 
     /// Whether it shows SIP messages one by one.
@@ -67,32 +70,36 @@ impl Output {
 
     /// Whether it shows those of `leg`.
     pub(super) fn shows_messages(&self, leg: &Leg) -> bool {
-        self.needs_messages() && self.show.lists(leg)
+        self.needs_messages() && self.listing.lists(leg)
     }
 
     /// Renders `report` as this output wants it.
     pub(super) fn render(&self, report: &Report, look: Look, mut out: &mut dyn Write) -> io::Result<()> {
-        match self.format {
-            Format::Html => html::write(report, self.show, Some(look.closing), &mut out),
-            Format::Json => json::write(report, self.show, &mut out),
-            Format::Text => {
-                let Look { width, color, verbose, closing } = look;
-                let width = width.unwrap_or(text::WIDTH);
-                let options = text::Options { width, color, show: self.show, verbose, closing: Some(closing) };
-                text::write(report, &options, &mut out)
-            }
-        }
+        let Look { width, color, verbose, closing } = look;
+        let medium = match self.format {
+            Format::Csv => return csv::write(report, &self.listing, &mut out),
+            Format::Html => return html::write(report, &self.listing, Some(closing), &mut out),
+            Format::Json => return json::write(report, &self.listing, &mut out),
+            Format::Ndjson => return ndjson::write(report, &self.listing, &mut out),
+            Format::Markdown => text::Medium::Markdown,
+            Format::Text => text::Medium::Terminal { width: width.unwrap_or(text::WIDTH), color },
+        };
+        let options = text::Options { medium, listing: &self.listing, verbose, closing: Some(closing) };
+        text::write(report, &options, &mut out)
     }
 }
 
 fn by_ending(path: &Path) -> Result<Format, String> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
+        "csv" => Ok(Format::Csv),
         "htm" | "html" => Ok(Format::Html),
         "json" => Ok(Format::Json),
-        "txt" => Ok(Format::Text),
+        "jsonl" | "ndjson" => Ok(Format::Ndjson),
+        "markdown" | "md" => Ok(Format::Markdown),
+        "text" | "txt" => Ok(Format::Text),
         _ => Err(format!(
-            "--output {}: the name's ending says no format; end it in .html, .json or .txt, or add --format",
+            "--output {}: the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format",
             path.display()
         )),
     }
@@ -107,12 +114,11 @@ mod tests {
 
     fn outputs(args: &str) -> Result<Vec<(Option<String>, Format, Show)>, String> {
         let args = format!("sipconsent audit {args} evidence");
-        let Command::Audit(audit) = Cli::try_parse_from(args.split_whitespace()).expect("arguments").command else {
-            panic!("not audit: {args}");
-        };
+        let command = Cli::try_parse_from(args.split_whitespace()).expect("arguments").command;
+        let Command::Audit(audit) = command else { panic!("{command:?}") };
         let outputs = Output::all(&audit)?;
         let path = |path: PathBuf| path.to_string_lossy().into_owned();
-        Ok(outputs.into_iter().map(|output| (output.path.map(path), output.format, output.show)).collect())
+        Ok(outputs.into_iter().map(|output| (output.path.map(path), output.format, output.listing.show)).collect())
     }
 
     #[test]
@@ -121,8 +127,6 @@ mod tests {
         assert_eq!(outputs(""), Ok(vec![(None, Format::Text, Show::Findings)]));
         assert_eq!(outputs("-f json"), Ok(vec![(None, Format::Json, Show::All)]));
         assert_eq!(outputs("-o - -f json"), Ok(vec![(None, Format::Json, Show::All)]));
-        assert_eq!(outputs("-o a.html"), Ok(vec![(file("a.html"), Format::Html, Show::Findings)]));
-        assert_eq!(outputs("-f html --show all"), Ok(vec![(None, Format::Html, Show::All)]));
         assert_eq!(outputs("-o a.JSON"), Ok(vec![(file("a.JSON"), Format::Json, Show::All)]));
         assert_eq!(
             outputs("-o a.json -o b.txt -o -"),
@@ -136,8 +140,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_listed_by_default_depends_on_the_format() {
+        for (arguments, expected) in [
+            ("-f markdown", Show::Findings),
+            ("-o a.md", Show::Findings),
+            ("-o a.csv", Show::All),
+            ("-o a.html", Show::Findings),
+            ("-f html --show all", Show::All),
+            ("-o a.ndjson", Show::All),
+            ("-f csv --show findings", Show::Findings),
+            ("--only clear", Show::All),
+            ("--only clear --show byoc", Show::Byoc),
+            ("--trunk SG1", Show::Findings),
+        ] {
+            assert_eq!(outputs(arguments).map(|outputs| outputs[0].2), Ok(expected), "{arguments}");
+        }
+    }
+
+    #[test]
     fn an_ending_that_says_nothing_is_refused() {
-        let wrong = "the name's ending says no format; end it in .html, .json or .txt, or add --format";
+        let wrong =
+            "the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format";
         for name in ["report", "report.pdf", "report.", ".json"] {
             assert_eq!(outputs(&format!("-o {name}")), Err(format!("--output {name}: {wrong}")));
         }

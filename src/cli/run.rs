@@ -9,12 +9,13 @@ use clap::Parser as _;
 
 use super::args::{self, Audit, Cli, Color, Command};
 use super::output::{Look, Output};
-use super::{Outcome, Stream, carve};
+use super::{Outcome, Stream, carve, init, manual, show};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
 use crate::report::messages::Wanted;
 use crate::report::model::{Leg, Report};
+use crate::report::redact::{self, Key};
 use crate::report::write::Destination;
 use crate::settings::Settings;
 
@@ -38,8 +39,15 @@ fn run_with<O: Write, E: Write>(
     auditor: Auditor,
 ) -> Outcome {
     let outcome = match Cli::try_parse_from(args) {
-        Ok(Cli { command: Command::Audit(args) }) => audit(&args, out, err, auditor),
-        Ok(Cli { command: Command::Carve(args) }) => carve::run(&args, err),
+        Ok(Cli { command }) => match command {
+            Command::Audit(args) => audit(&args, out, err, auditor),
+            Command::Carve(args) => carve::run(&args, err),
+            Command::Show(args) => show::show(&args, out, err),
+            Command::Init(args) => init::init(&args, out, err),
+            Command::Schema => manual::schema(out),
+            Command::Completions { shell } => manual::completions(shell, out),
+            Command::Man { command } => manual::page(command.as_deref(), out),
+        },
         Err(error) => Err(Stop::Usage(error)),
     };
     match outcome {
@@ -84,12 +92,14 @@ fn audit<O: Write, E: Write>(
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
     let settings = Settings { hash: args.hash.into(), ..args.reading.settings()? };
-    let destinations = destinations(args, outputs)?;
+    known_trunks(args, &settings).map_err(usage)?;
+    let key = redaction(args)?;
+    let mut outputs = destinations(args, outputs)?;
 
-    let shows_messages = |leg: &Leg| destinations.iter().any(|(output, _)| output.shows_messages(leg));
+    let shows_messages = |leg: &Leg| outputs.iter().any(|(output, _)| output.shows_messages(leg));
     let wanted: Option<Wanted<'_>> =
-        destinations.iter().any(|(output, _)| output.needs_messages()).then_some(&shows_messages);
-    let pipeline::Audit { report, failures } =
+        outputs.iter().any(|(output, _)| output.needs_messages()).then_some(&shows_messages);
+    let pipeline::Audit { mut report, failures } =
         auditor(&args.reading.evidence, &settings, args.reading.threads(), wanted)?;
     for failure in &failures {
         complain(err, failure);
@@ -102,9 +112,15 @@ fn audit<O: Write, E: Write>(
         line(err, &format!("sipconsent: {text}"));
     }
     let mut outcome = Outcome::of(&report, failures.is_empty() && !strict);
+    if let Some(key) = &key {
+        redact::redact(&mut report, key);
+        for output in &mut outputs {
+            redact::names(&mut output.0.listing.trunks, key);
+        }
+    }
     let closing = outcome.meaning();
     let mut written = Vec::new();
-    for (output, destination) in destinations {
+    for (output, destination) in outputs {
         let result = match destination {
             Some(destination) => {
                 let color = args.color == Color::Always;
@@ -113,12 +129,8 @@ fn audit<O: Write, E: Write>(
                 destination.write(|to| output.render(&report, look, to)).map(|()| written.extend(name))
             }
             None => {
-                let color = match args.color {
-                    Color::Always => true,
-                    Color::Auto => out.color,
-                    Color::Never => false,
-                };
-                let look = Look { width: out.width, color, verbose: args.verbose, closing };
+                let look =
+                    Look { width: out.width, color: colored(args.color, out.color), verbose: args.verbose, closing };
                 to_stdout(&mut out.to, |to| output.render(&report, look, to))
             }
         };
@@ -131,6 +143,35 @@ fn audit<O: Write, E: Write>(
         line(err, &format!("sipconsent: {}; written to {}", figures(&report), written.join(", ")));
     }
     Ok(outcome)
+}
+
+/// The key of `--redact`: that of the file named, else a random one that nobody keeps.
+fn redaction(args: &Audit) -> Result<Option<Key>, Stop> {
+    let bytes = match &args.redact_key {
+        _ if !args.redact => return Ok(None),
+        Some(path) => std::fs::read(path).map_err(|cause| Error::ReadKey { path: path.clone(), cause })?,
+        None => {
+            let mut bytes = vec![0; 32];
+            let random = getrandom::fill(&mut bytes);
+            random
+                .map_err(|error| Error::ReadKey { path: PathBuf::from("(random)"), cause: io::Error::other(error) })?;
+            bytes
+        }
+    };
+    let found = bytes.len();
+    Key::new(bytes).map(Some).ok_or_else(|| {
+        let few = format!("--redact-key holds {found} bytes; a key has {} or more", Key::FEWEST_BYTES);
+        Stop::Usage(args::usage("audit", few))
+    })
+}
+
+/// Whether every `--trunk` names one of the configuration; or what would be right.
+fn known_trunks(args: &Audit, settings: &Settings) -> Result<(), String> {
+    let known: Vec<&str> = settings.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    match args.trunk.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(format!("--trunk {name}: no trunk has this name; the trunks are {}", known.join(", "))),
+    }
 }
 
 /// Every file that will be written, tried before any evidence is read.
@@ -160,8 +201,20 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
     Ok(destinations)
 }
 
+/// Whether to use colour, given what the stream's reader wants.
+pub(super) fn colored(asked: Color, wanted: bool) -> bool {
+    match asked {
+        Color::Always => true,
+        Color::Auto => wanted,
+        Color::Never => false,
+    }
+}
+
 /// Writes to standard output. A reader that went away has seen enough.
-fn to_stdout(out: &mut impl Write, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub(super) fn to_stdout(
+    out: &mut impl Write,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     let mut buffered = BufWriter::with_capacity(64 << 10, out);
     let result = render(&mut buffered).and_then(|()| buffered.flush());
     // What a broken stream did not take is not tried again when the buffer goes.
@@ -207,6 +260,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::ReadConfig { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             Some("without --config the built-in rules hold")
         }
+        Error::ReadKey { .. } => Some("without --redact-key a random key is taken"),
         Error::Unrecognised { .. } => {
             Some("in a folder that is named it would be listed as unrecognised and passed over")
         }
@@ -386,7 +440,10 @@ mod tests {
         for (output, expected) in [
             (vec![missing.as_str()], "its folder does not exist; create it first"),
             (vec![same.as_str()], "is evidence itself; name another file"),
-            (vec!["report.pdf"], "the name's ending says no format; end it in .html, .json or .txt, or add --format"),
+            (
+                vec!["report.pdf"],
+                "the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format",
+            ),
             (vec![one.as_str(), other.as_str()], "is given twice; name another file"),
         ] {
             let mut args = vec!["audit", &evidence];

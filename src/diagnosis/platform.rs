@@ -64,6 +64,19 @@ const ENDPOINTS: [&str; 39] = [
     "userrecordings/{}/transcoding",
 ];
 
+/// Whether a segment of a path is a word of the platform's published API: it names nothing of the site.
+#[must_use]
+pub fn is_public_segment(segment: &[u8]) -> bool {
+    let known = || ENDPOINTS.iter().flat_map(|known| known.split('/')).filter(|word| *word != "{}");
+    segment == b"api" || is_version(segment) || known().any(|word| word.as_bytes() == segment)
+}
+
+/// Whether an error code is one that the platform or a common gateway publishes.
+#[must_use]
+pub fn is_public_code(code: &[u8]) -> bool {
+    API_CODES.iter().chain(&PROXY_CODES).any(|known| known.as_bytes() == code)
+}
+
 /// Codes of the API's own 403 answers.
 const API_CODES: [&str; 8] = [
     "batch.download.permission.denied",
@@ -128,13 +141,13 @@ pub(super) fn endpoint(target: &[u8]) -> Endpoint {
 
 /// A kind of target as a sentence may show it: words of the platform's own paths, anything else left out.
 pub(super) fn shown(kind: &[u8]) -> String {
-    let words = |segment: &[u8]| {
-        let known = || ENDPOINTS.iter().flat_map(|known| known.split('/'));
-        segment == b"api" || is_version(segment) || known().any(|word| word.as_bytes() == segment)
-    };
     let segments = kind.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).take(8);
     segments
-        .map(|segment| if words(segment) { format!("/{}", segment.escape_ascii()) } else { "/{}".to_owned() })
+        .map(
+            |segment| {
+                if is_public_segment(segment) { format!("/{}", segment.escape_ascii()) } else { "/{}".to_owned() }
+            },
+        )
         .collect()
 }
 

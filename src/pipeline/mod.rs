@@ -66,7 +66,7 @@ pub fn audit_with_messages(
     threads: Option<usize>,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Audit, Error> {
-    follow(evidence, settings, threads, wanted, None).map(|(audit, _)| audit)
+    follow(evidence, settings, threads, Asked { choice: None, wanted }).map(|(audit, _)| audit)
 }
 
 /// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
@@ -80,22 +80,30 @@ pub fn trace(
     threads: Option<usize>,
     choice: &Choice<'_>,
 ) -> Result<(Audit, Trail), Error> {
-    follow(evidence, settings, threads, None, Some(choice))
+    follow(evidence, settings, threads, Asked { choice: Some(choice), wanted: None })
+}
+
+/// What is asked for beside the report.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// The calls whose packets are traced.
+    choice: Option<&'a Choice<'a>>,
+    /// The legs whose messages are shown.
+    wanted: Option<Wanted<'a>>,
 }
 
 fn follow(
     evidence: &[PathBuf],
     settings: &Settings,
     threads: Option<usize>,
-    wanted: Option<Wanted<'_>>,
-    choice: Option<&Choice<'_>>,
+    asked: Asked<'_>,
 ) -> Result<(Audit, Trail), Error> {
     let sources = evidence::collect(evidence)?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
-    let keep = if wanted.is_some() { keep.with_heads() } else { keep };
+    let keep = if asked.wanted.is_some() { keep.with_heads() } else { keep };
     let read = read(sources, settings, &keep, &pool);
-    Ok(pool.install(|| conclude(read, settings, &keep, wanted, choice)))
+    Ok(pool.install(|| conclude(read, settings, &keep, asked)))
 }
 
 /// Every SIP message of the evidence, of all transports, in batches that follow no order: what is known before anything
@@ -145,13 +153,8 @@ pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(
-    read: Vec<Read>,
-    settings: &Settings,
-    keep: &Keep,
-    wanted: Option<Wanted<'_>>,
-    choice: Option<&Choice<'_>>,
-) -> (Audit, Trail) {
+fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>) -> (Audit, Trail) {
+    let Asked { choice, wanted } = asked;
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();

@@ -93,6 +93,97 @@ fn dangling_selector(character: char, previous: char) -> bool {
     selector(character) && (previous.is_ascii() || selector(previous) || acts(previous))
 }
 
+/// Text of the evidence for a cell of a table that a spreadsheet opens: inert as [`bytes`] makes it, and never a
+/// formula.
+///
+/// A spreadsheet takes a cell that begins with one of `= + - @` (or their wide forms), blanks before them or not, for a
+/// formula to be run. Such a cell begins with an apostrophe here, and so does one that begins with an apostrophe itself:
+/// exactly one is to be taken off. Where the spreadsheet's own list separator is the semicolon, it splits cells there; one
+/// that a formula would follow is shown as `\x3b`.
+#[must_use]
+pub fn cell(raw: &[u8]) -> Cow<'_, str> {
+    guard(bytes(raw))
+}
+
+/// Inert text as [`cell`] gives it.
+pub(super) fn guard(shown: Cow<'_, str>) -> Cow<'_, str> {
+    let mut safe = String::new();
+    if shown.starts_with('\'') || starts_formula(&shown) {
+        safe.push('\'');
+    }
+    let mut parts = shown.split(';');
+    safe.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        safe.push_str(if starts_formula(part) { "\\x3b" } else { ";" });
+        safe.push_str(part);
+    }
+    if safe == shown { shown } else { safe.into() }
+}
+
+/// Whether a spreadsheet would take this for a formula: one of its signs after any blanks and quotation marks.
+fn starts_formula(text: &str) -> bool {
+    let ignored = |character: char| character.is_whitespace() || matches!(character, '\'' | '"');
+    let first = text.chars().find(|character| !ignored(*character));
+    matches!(first, Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠'))
+}
+
+/// Inert text as a code span of Markdown, in which nothing is markup, a link, a mention or an emoji.
+///
+/// What would end the span or its cell of a table, and blanks that would be lost, are shown as `\xNN`.
+#[must_use]
+pub fn code_span(shown: &str) -> String {
+    if shown.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let mut span = String::with_capacity(shown.len() + 2);
+    span.push('`');
+    let mut characters = shown.chars().peekable();
+    let mut blank_before = true;
+    while let Some(character) = characters.next() {
+        match character {
+            '`' | '|' => push_byte(&mut span, character as u8),
+            ' ' if blank_before || characters.peek().is_none() => push_byte(&mut span, b' '),
+            _ => span.push(character),
+        }
+        blank_before = character == ' ';
+    }
+    span.push('`');
+    span
+}
+
+/// One word of Markdown: as it is where nothing in it is markup, else as a code span.
+#[must_use]
+pub fn markdown_word(word: &str) -> Cow<'_, str> {
+    let closing =
+        word.strip_prefix(']').is_some_and(|rest| rest.chars().all(|mark| matches!(mark, ',' | ';' | ':' | '.')));
+    if word == "[" || closing {
+        return format!("\\{word}").into();
+    }
+    // Marks around a word stay outside its code span.
+    let core = word.trim_start_matches(['(', '"']).trim_end_matches([')', '"', ',', ';', ':', '.', '?']);
+    let number = core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
+    let plain =
+        |character: char| character.is_alphanumeric() || matches!(character, '-' | '\'' | '→' | '…' | '%' | '/');
+    if number || core.chars().all(plain) {
+        return word.into();
+    }
+    match word.split_once(core) {
+        Some((before, after)) => format!("{before}{}{after}", code_span(core)).into(),
+        // Unreachable: the core is part of the word.
+        None => code_span(word).into(),
+    }
+}
+
+/// Several words of Markdown: as they are where nothing in them is markup, else all of them as one code span.
+#[must_use]
+pub fn markdown_text(text: &str) -> String {
+    if text.split(' ').all(|word| !word.is_empty() && markdown_word(word) == word) {
+        text.to_owned()
+    } else {
+        code_span(text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -163,6 +254,96 @@ mod tests {
             let mut buffer = [0; 4];
             let shown = text(character.encode_utf8(&mut buffer)).into_owned();
             assert!(!shown.chars().any(|shown| shown.is_control() || acts(shown)), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        for (attack, shown) in [
+            ("=1+1", "'=1+1"),
+            ("+6561234567", "'+6561234567"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "\\t=1"),
+            ("\r=1", "\\r=1"),
+            ("\n=1", "\\n=1"),
+            ("\0=1", "\\x00=1"),
+            ("  =1", "'  =1"),
+            ("\u{a0}=1", "'\u{a0}=1"),
+            ("\u{3000}=1", "'\u{3000}=1"),
+            ("\"=1\"", "'\"=1\""),
+            ("＝1", "'＝1"),
+            ("＠A1", "'＠A1"),
+            ("'=1", "''=1"),
+            ("'quoted", "''quoted"),
+            ("a;=1", "a\\x3b=1"),
+            ("a; \"@b", "a\\x3b \"@b"),
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("\u{202e}=1", "\\u{202e}=1"),
+        ] {
+            assert_eq!(cell(attack.as_bytes()), shown);
+        }
+        for innocent in ["", "sip:+6561234567@carrier.example;transport=udp", "a=b", "1-2", "call@host", "0x1234abcd"] {
+            assert_eq!(cell(innocent.as_bytes()), innocent);
+        }
+        assert_eq!(cell(b"\xff=1"), "\\xff=1");
+    }
+
+    #[test]
+    fn a_cell_stands_for_one_text_only() {
+        let texts: [&[u8]; 9] = [b"=1", b"'=1", b"''=1", b"a;=1", b"a\\x3b=1", b"a;b", b"\t=1", b"\\t=1", b"'a"];
+        let shown: BTreeSet<_> = texts.iter().map(|raw| cell(raw)).collect();
+        assert_eq!(shown.len(), texts.len());
+    }
+
+    #[test]
+    fn a_code_span_cannot_be_left() {
+        for (attack, span) in [
+            ("a`b``c", "`a\\x60b\\x60\\x60c`"),
+            ("a|b", "`a\\x7cb`"),
+            (" a  b ", "`\\x20a \\x20b\\x20`"),
+            ("<script>alert(1)</script>", "`<script>alert(1)</script>`"),
+            ("[x](javascript:alert(1))", "`[x](javascript:alert(1))`"),
+            ("", "(empty)"),
+        ] {
+            assert_eq!(code_span(attack), span);
+        }
+    }
+
+    #[test]
+    fn words_that_could_be_markup_are_code() {
+        for plain in ["consent", "(CSeq", "1):", "29.000", "s,", "PCMU/8000", "403", "9,751", "\"true\"", "→", "don't"]
+        {
+            assert_eq!(markdown_word(plain), plain);
+        }
+        assert_eq!(markdown_word("(a_b),"), "(`a_b`),");
+        assert_eq!(markdown_word("]:"), "\\]:");
+        for markup in [
+            "*bold*",
+            "_it_",
+            "a_b",
+            "<b>",
+            "&amp;",
+            "[x](y)",
+            "![x](y)",
+            "`",
+            "#1",
+            "@someone",
+            "a@b.example",
+            "www.example.com",
+            "https://x",
+            "example.com",
+            "~~x~~",
+            "$x$",
+            ":smile:x",
+            "a|b",
+            "\\",
+            "=",
+            "+1",
+            "{x}",
+        ] {
+            let outside: String = markdown_word(markup).split('`').step_by(2).collect();
+            assert!(outside.chars().all(|mark| "(\")\",;:.?".contains(mark)), "{markup}: {outside}");
         }
     }
 }

@@ -10,55 +10,36 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde::ser::SerializeSeq;
 use serde_json::Serializer;
-use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::escape;
 use super::model::{
     Call, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk, UnboundRefusal,
 };
-use super::show::Show;
+use super::show::{Listed, Listing};
 use crate::settings::Settings;
 
-/// Writes the report. `show` says which legs are listed; a call without any is left out, everything else is whole.
+/// Writes the report. `listing` says which legs are listed; a call without any is left out, everything else is whole.
 ///
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, show: Show, out: &mut impl Write) -> io::Result<()> {
-    let Report {
-        schema,
-        generator,
-        settings,
-        complete,
-        notices,
-        evidence,
-        summary,
-        calls,
-        trunks,
-        unbound_refusals,
-        diagnosis,
-    } = report;
-    let listed = Listed {
-        schema,
-        generator,
-        settings,
-        complete: *complete,
-        notices,
-        evidence,
-        summary,
-        calls: Calls { calls, show },
-        trunks,
-        unbound_refusals,
-        diagnosis,
-    };
-    listed.serialize(&mut Serializer::with_formatter(&mut *out, Inert(PrettyFormatter::new())))?;
+pub fn write(report: &Report, listing: &Listing, out: &mut impl Write) -> io::Result<()> {
+    let whole = Whole::of(report, listing, Some(Calls { calls: &report.calls, listing }));
+    whole.serialize(&mut Serializer::with_formatter(&mut *out, Inert(PrettyFormatter::new())))?;
     out.write_all(b"\n")
 }
 
-/// The usual indented form, with what [`escape`] knows to act on a terminal as `\uXXXX`.
-struct Inert(PrettyFormatter<'static>);
+/// Writes one value on one line, with what acts on a terminal as `\uXXXX`.
+pub(super) fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Inert(CompactFormatter)))?;
+    out.write_all(b"\n")
+}
 
-/// Methods that are the indented form's own.
+/// A usual form, with what [`escape`] knows to act on a terminal as `\uXXXX`.
+struct Inert<F>(F);
+
+/// Methods that are the usual form's own.
 macro_rules! as_usual {
     ($($method:ident($($argument:ident: $kind:ty)?);)+) => {
         $(fn $method<W: ?Sized + Write>(&mut self, out: &mut W $(, $argument: $kind)?) -> io::Result<()> {
@@ -67,7 +48,7 @@ macro_rules! as_usual {
     };
 }
 
-impl Formatter for Inert {
+impl<F: Formatter> Formatter for Inert<F> {
     as_usual! {
         begin_array();
         end_array();
@@ -97,9 +78,9 @@ impl Formatter for Inert {
     }
 }
 
-/// A [`Report`] with the legs that are listed.
+/// A [`Report`] with the legs that are listed, or with none.
 #[derive(Serialize)]
-struct Listed<'a> {
+pub(super) struct Whole<'a> {
     schema: &'static str,
     generator: &'a Generator,
     settings: &'a Settings,
@@ -107,23 +88,60 @@ struct Listed<'a> {
     notices: &'a [Notice],
     evidence: &'a [Evidence],
     summary: &'a Summary,
-    calls: Calls<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<Calls<'a>>,
     trunks: &'a [Trunk],
     unbound_refusals: &'a [UnboundRefusal],
     diagnosis: &'a [Hypothesis],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listing: Option<Listed>,
 }
 
-struct Calls<'a> {
+impl<'a> Whole<'a> {
+    pub(super) fn of(report: &'a Report, listing: &Listing, calls: Option<Calls<'a>>) -> Self {
+        // Every field by name: one that is new is not forgotten here.
+        let Report {
+            schema,
+            generator,
+            settings,
+            complete,
+            notices,
+            evidence,
+            summary,
+            calls: _,
+            trunks,
+            unbound_refusals,
+            diagnosis,
+        } = report;
+        Self {
+            schema,
+            generator,
+            settings,
+            complete: *complete,
+            notices,
+            evidence,
+            summary,
+            calls,
+            trunks,
+            unbound_refusals,
+            diagnosis,
+            listing: listing.listed(report),
+        }
+    }
+}
+
+pub(super) struct Calls<'a> {
     calls: &'a [Call],
-    show: Show,
+    listing: &'a Listing,
 }
 
 impl Serialize for Calls<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut calls = serializer.serialize_seq(None)?;
         for Call { conversation_ids, legs } in self.calls {
-            if legs.iter().any(|leg| self.show.lists(leg)) {
-                calls.serialize_element(&ListedCall { conversation_ids, legs: Legs { legs, show: self.show } })?;
+            if legs.iter().any(|leg| self.listing.lists(leg)) {
+                calls
+                    .serialize_element(&ListedCall { conversation_ids, legs: Legs { legs, listing: self.listing } })?;
             }
         }
         calls.end()
@@ -138,12 +156,12 @@ struct ListedCall<'a> {
 
 struct Legs<'a> {
     legs: &'a [Leg],
-    show: Show,
+    listing: &'a Listing,
 }
 
 impl Serialize for Legs<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.legs.iter().filter(|leg| self.show.lists(leg)))
+        serializer.collect_seq(self.legs.iter().filter(|leg| self.listing.lists(leg)))
     }
 }
 
@@ -151,10 +169,11 @@ impl Serialize for Legs<'_> {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::report::show::Show;
 
     fn written(report: &Report, show: Show) -> String {
         let mut out = Vec::new();
-        write(report, show, &mut out).expect("memory");
+        write(report, &show.into(), &mut out).expect("memory");
         String::from_utf8(out).expect("UTF-8")
     }
 
@@ -240,6 +259,19 @@ mod tests {
         let (all, mut some) = (value(&report, Show::All), value(&report, Show::Findings));
         some["calls"] = all["calls"].clone();
         assert_eq!(all, some);
+    }
+
+    #[test]
+    fn a_filtered_report_says_what_it_leaves_out() {
+        let listing = Listing { only: vec!["clear"], trunks: vec!["SG1".to_owned()], ..Show::All.into() };
+        let mut out = Vec::new();
+        write(&sample::incident(), &listing, &mut out).expect("memory");
+        let report: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        let expected =
+            serde_json::json!({"show": "all", "only": ["clear"], "trunks": ["SG1"], "legs": 1, "not_listed": 7});
+        assert_eq!(report["listing"], expected);
+        assert_eq!(report["calls"].as_array().map(Vec::len), Some(1));
+        assert_eq!(report["summary"], value(&sample::incident(), Show::All)["summary"]);
     }
 
     #[test]

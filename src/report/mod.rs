@@ -1,17 +1,22 @@
 //! STAGE 8: what was concluded, as bytes for people and programs.
 //!
-//! [`model`] is the report, ready to write; [`html`], [`json`] and [`text`] render it. Renderers are pure: they take a report
+//! [`model`] is the report, ready to write; [`html`], [`json`], [`ndjson`], [`csv`] and [`text`] (which is Markdown too) render it. Renderers are pure: they take a report
 //! and options and give bytes. Only [`mod@write`] touches the disk. Text from evidence reaches a reader only through
 //! [`escape`].
 
 pub mod build;
+pub mod csv;
 pub mod escape;
 pub mod html;
 pub mod json;
 pub mod messages;
 pub mod model;
+pub mod ndjson;
+pub mod proposal;
+pub mod redact;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schema;
 pub mod show;
 pub mod text;
 mod words;

@@ -17,6 +17,7 @@ use crate::settings::Settings;
 pub const SCHEMA: &str = "sipconsent.report/1";
 
 /// A whole report.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -45,6 +46,7 @@ pub struct Report {
 }
 
 /// The program that wrote the report.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Generator {
     /// `sipconsent`.
@@ -54,6 +56,7 @@ pub struct Generator {
 }
 
 /// Something a reader must know first.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
     /// A stable word, such as `rule_never_seen`.
@@ -63,6 +66,7 @@ pub struct Notice {
 }
 
 /// One source.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Evidence {
     /// `E1`, `E2`, … by rank.
@@ -94,6 +98,7 @@ pub struct Evidence {
 }
 
 /// Where the zone of a source's times comes from.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Timezone {
     /// The zone's name; `UTC` for captures.
@@ -103,6 +108,7 @@ pub struct Timezone {
 }
 
 /// Anomalies of one code in one source.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Anomaly {
     /// The code.
@@ -116,6 +122,7 @@ pub struct Anomaly {
 }
 
 /// The figures of the whole.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Summary {
@@ -132,6 +139,7 @@ pub struct Summary {
 }
 
 /// API requests counted. `refused`, `allowed` and `served` count recording requests only.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct RequestCounts {
@@ -144,6 +152,7 @@ pub struct RequestCounts {
 }
 
 /// Legs by verdict, in the order of the contract's table.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Verdicts {
@@ -160,6 +169,7 @@ pub struct Verdicts {
 }
 
 /// Legs that identity evidence binds together.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
     /// The conversation ids, lower case, sorted.
@@ -169,6 +179,7 @@ pub struct Call {
 }
 
 /// One leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Leg {
     /// Call-ID, byte by byte.
@@ -293,6 +304,7 @@ pub struct HeaderField {
 }
 
 /// A trunk as legs name it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrunkRef {
     /// Its name; null when no trunk fits.
@@ -302,6 +314,7 @@ pub struct TrunkRef {
 }
 
 /// The consent of a leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Consent {
     /// `granted`, `denied`, `missing`, `invalid`, `unknown` or `partial`.
@@ -313,6 +326,7 @@ pub struct Consent {
 }
 
 /// A consent state and when it came into force.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StateFrom {
     /// From when on.
@@ -322,6 +336,7 @@ pub struct StateFrom {
 }
 
 /// What one message says of consent.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Observation {
     /// When.
@@ -341,6 +356,7 @@ pub struct Observation {
 }
 
 /// One accepted media stream.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Stream {
     /// Its place among the media descriptions, from 0.
@@ -372,6 +388,7 @@ pub struct Stream {
 }
 
 /// An address and a port of a session description.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
     /// The address or host name as written; empty where none stands.
@@ -381,6 +398,7 @@ pub struct Endpoint {
 }
 
 /// One RTP flow.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Rtp {
     /// The SSRC as `0x` and eight hex digits.
@@ -402,6 +420,7 @@ pub struct Rtp {
 }
 
 /// One API request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Request {
     /// When, as logged; null where the record has no readable time.
@@ -433,6 +452,7 @@ pub struct Request {
 }
 
 /// Who answered a request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AnsweredBy {
     /// `api`, `edge`, `proxy`, or `upstream`: whatever stands behind the proxy whose log it is.
@@ -454,6 +474,7 @@ pub struct BoundRequest {
 }
 
 /// What binds a request to a leg.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// `call_id`, or the name of the bridging identifier such as `x-inin-cnv`.
@@ -463,6 +484,7 @@ pub struct Link {
 }
 
 /// What a verdict rests on.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ground {
     /// A stable word.
@@ -472,6 +494,7 @@ pub struct Ground {
 }
 
 /// A packet or a line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Pointer {
     /// The source.
@@ -481,6 +504,7 @@ pub struct Pointer {
 }
 
 /// The figures of one trunk.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Trunk {
     /// Its name; null for legs that no trunk fits.
@@ -504,6 +528,7 @@ pub struct Trunk {
 }
 
 /// Calls by consent and outcome.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Outcomes {
@@ -512,6 +537,7 @@ pub struct Outcomes {
 }
 
 /// Calls by outcome of their recording requests, a call for each client.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Outcome {
@@ -521,6 +547,7 @@ pub struct Outcome {
 }
 
 /// One REGISTER transaction.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 pub struct Registration {
     /// When the request was sent.
@@ -532,6 +559,7 @@ pub struct Registration {
 }
 
 /// Traffic of a trunk that cannot be read.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Unseen {
@@ -553,6 +581,7 @@ pub struct UnboundRefusal {
 }
 
 /// One hypothesis weighed for one trunk (contract §5).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the contract's words")]
 pub struct Hypothesis {
@@ -569,6 +598,7 @@ pub struct Hypothesis {
 }
 
 /// What to do next where a hypothesis is supported.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remedy {
     /// One or two plain sentences.

@@ -9,6 +9,7 @@ use super::{AccessLog, ConsentRule, Network, Settings, Timezone, Trunk};
 use crate::evidence::{HashKind, Timestamp};
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Effective<'a> {
     trunks: &'a [Trunk],
     rules: &'a [ConsentRule],
@@ -19,11 +20,13 @@ struct Effective<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Identity<'a> {
     headers: &'a [String],
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Options<'a> {
     from: Option<String>,
     to: Option<String>,
@@ -66,6 +69,17 @@ impl Serialize for Settings {
             config_sha256: config_sha256.as_deref(),
         };
         effective.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Settings {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Settings".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Effective::json_schema(generator)
     }
 }
 

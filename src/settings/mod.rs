@@ -45,6 +45,8 @@ pub struct Settings {
 
 /// A trunk: a configured set of edge addresses and host names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ConfiguredTrunk"))]
 pub struct Trunk {
     /// Its name in reports.
     pub name: String,
@@ -65,6 +67,7 @@ pub struct Trunk {
 /// What kind of trunk carries a leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum TrunkKind {
     /// Bring your own carrier: the trunk in question.
     Byoc,
@@ -89,6 +92,7 @@ impl TrunkKind {
 
 /// A consent rule: which header field grants or denies, and in which direction it can be expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsentRule {
     /// The field's name.
     #[serde(rename = "name")]
@@ -104,6 +108,7 @@ pub struct ConsentRule {
 /// The direction of calls that a consent rule speaks of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum RuleDirection {
     /// Calls of either direction.
     Any,
@@ -128,6 +133,7 @@ impl RuleDirection {
 
 /// What is known of the access logs whose shown path fits a pattern.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccessLog {
     /// Glob on the shown path (`*` for any run of characters, `/` too); `None` for every log.
     pub files: Option<String>,
@@ -142,6 +148,7 @@ pub struct AccessLog {
 /// Names of log fields by what they hold; a dot goes into nested objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are the configuration's own")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogFields {
     pub time: Vec<String>,
     pub method: Vec<String>,

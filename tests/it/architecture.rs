@@ -295,6 +295,14 @@ fn options(help: &str) -> Vec<String> {
     options
 }
 
+/// The commands that the program's help lists.
+fn commands(help: &str) -> Vec<String> {
+    let list = help.split("Commands:\n").nth(1).unwrap_or_default();
+    let rows = list.lines().take_while(|line| !line.is_empty());
+    let names = rows.filter(|row| row.starts_with("  ") && !row.starts_with("   "));
+    names.filter_map(|row| row.split_whitespace().next()).map(str::to_owned).collect()
+}
+
 /// Options of the help that the README does not name.
 fn unnamed<'a>(options: &'a [String], readme: &str) -> Vec<&'a str> {
     let named = self::options(readme);
@@ -303,12 +311,18 @@ fn unnamed<'a>(options: &'a [String], readme: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_readme_names_every_option_of_the_help() {
-    let help = program(&here("."), ["audit", "--help"]).text();
-    let options: Vec<String> = options(&help).into_iter().filter(|option| option != "--help").collect();
-    assert!(options.len() > 5, "the help lists {options:?}");
     let readme = read(&here("README.md"));
-    let missing = unnamed(&options, &readme);
-    assert!(missing.is_empty(), "README.md does not name {missing:?}");
+    let commands = commands(&program(&here("."), ["--help"]).text());
+    assert!(commands.len() > 3, "the help lists {commands:?}");
+    for command in &commands {
+        assert!(readme.contains(&format!("`{command}`")), "README.md does not name the command `{command}`");
+        let help = program(&here("."), [command, "--help"]).text();
+        let options: Vec<String> = options(&help).into_iter().filter(|option| option != "--help").collect();
+        assert!(options.len() > 5 || command != "audit", "the help lists {options:?}");
+        let missing = unnamed(&options, &readme);
+        assert!(missing.is_empty(), "README.md does not name {missing:?} of {command}");
+        assert!(help.contains("Examples:"), "the help of {command} gives no example");
+    }
 }
 
 #[test]

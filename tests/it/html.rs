@@ -143,7 +143,7 @@ fn legs_beyond_the_first_open_from_their_blocks() {
     }
     let legs: usize = report.calls.iter().map(|call| call.legs.len()).sum();
     let mut page = Vec::new();
-    html::write(&report, Show::All, None, &mut page).expect("memory");
+    html::write(&report, &Show::All.into(), None, &mut page).expect("memory");
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("report.html");
     std::fs::write(&path, page).expect("the page is written");

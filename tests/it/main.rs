@@ -27,3 +27,5 @@ mod incident;
 mod load;
 /// The messages of legs, as reports show them one by one.
 mod messages;
+/// The JSON Schema of the report, against the reports.
+mod schema;

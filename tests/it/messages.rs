@@ -85,7 +85,7 @@ fn every_observation_is_one_of_the_messages_shown() {
 fn the_json_does_not_depend_on_what_another_output_shows() {
     let written = |report: &Report| {
         let mut out = Vec::new();
-        json::write(report, Show::All, &mut out).expect("memory");
+        json::write(report, &Show::All.into(), &mut out).expect("memory");
         out
     };
     assert!(written(&incident(None)) == written(&incident(Some(&|_| true))), "not the same bytes");

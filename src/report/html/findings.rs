@@ -127,7 +127,8 @@ fn head(legs: usize, standing: usize, sheet: &Sheet<'_>) -> Markup {
         html! { th scope="col" class=[(!class.is_empty()).then_some(class)] data-key=(key) { (name) } }
     };
     html! {
-        p #count aria-live="polite" { (counted(legs as u64, "leg")) " listed (" "--show " (sheet.listing.name()) "), gravest first." }
+        p #count aria-live="polite" { (counted(legs as u64, "leg")) " listed (" (sheet.listing.options()) "), gravest first." }
+        @if let Some(listed) = sheet.listing.listed(sheet.report) { p.warn { "Filtered: " (listed.not_listed) " legs of the evidence are not listed. The figures are those of all." } }
         @if legs > standing {
             noscript { p.warn { "Without a script this page shows the first " (standing) " of them. The JSON, CSV and text reports list all." } }
             p.print-only.warn { "On paper stand the details of the first " (standing) " of " (legs) " legs." }

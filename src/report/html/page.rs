@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::escape;
 use super::super::model::{EvidenceId, Pointer, Report};
-use super::super::show::Show;
+use super::super::show::Listing;
 use super::super::words::TITLE;
 use super::{diagnosis, findings, inert, sources, summary, timeline, trunks};
 
@@ -19,13 +19,13 @@ const SCRIPT: &str = include_str!("page.js");
 /// What every section needs.
 pub(super) struct Sheet<'a> {
     pub(super) report: &'a Report,
-    pub(super) listing: Show,
+    pub(super) listing: &'a Listing,
     /// For each source its shown name, and whether its records are packets.
     names: Vec<(String, bool)>,
 }
 
 impl<'a> Sheet<'a> {
-    fn new(report: &'a Report, listing: Show) -> Self {
+    fn new(report: &'a Report, listing: &'a Listing) -> Self {
         let paths = || report.evidence.iter().map(|source| source.path.as_str());
         let alike: std::collections::BTreeMap<&str, usize> = paths().fold(Default::default(), |mut alike, path| {
             *alike.entry(path).or_insert(0) += 1;
@@ -70,7 +70,7 @@ impl<'a> Sheet<'a> {
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: Show, closing: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, listing: &Listing, closing: Option<&str>, out: &mut impl Write) -> io::Result<()> {
     let sheet = Sheet::new(report, listing);
     write!(out, "{}", head(report).0)?;
     for section in
@@ -87,7 +87,7 @@ pub fn write(report: &Report, listing: Show, closing: Option<&str>, out: &mut im
     let foot = html! {
         footer { p.small { @if let Some(closing) = closing { (closing) " " } (report.schema) ", " (report.generator.name) " " (report.generator.version) } }
     };
-    write!(out, "</main>{}<script>{SCRIPT}</script></body></html>\n", foot.0)
+    writeln!(out, "</main>{}<script>{SCRIPT}</script></body></html>", foot.0)
 }
 
 /// The digest of a text as a policy names it.

@@ -130,7 +130,7 @@ pub(super) fn settings(sheet: &Sheet<'_>) -> Markup {
                 "Written by " (generator.name) " " (generator.version) ". The same evidence, settings and version give the same file, byte for byte, on any machine. "
                 "Check the digests of the evidence above, write the settings below into a configuration file, and run:"
             }
-            pre tabindex="0" { "sipconsent audit -c site.toml " "--show " (sheet.listing.name()) " -o report.html EVIDENCE…" }
+            pre tabindex="0" { "sipconsent audit -c site.toml " (sheet.listing.options()) " -o report.html EVIDENCE…" }
             @match &sheet.report.settings.config_sha256 {
                 Some(digest) => p { "SHA-256 of the configuration's text: " code.digest { (digest) } },
                 None => p { "No configuration was given: the built-in rules held." },

@@ -1,4 +1,4 @@
-//! Words into lines of a given width: labels, hanging indents, colour where it is wanted.
+//! Words into lines of a given width: labels, hanging indents, colour where it is wanted; or the same words as Markdown.
 //!
 //! Prose wraps between words. A piece of evidence is one word, whatever blanks it holds: it is never broken and never
 //! cut, so that it can be searched for and copied whole; when it is wider than the line, the terminal wraps it.
@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
+
+use super::markdown;
 
 pub(super) const PLAIN: Style = Style::new();
 pub(super) const STRONG: Style = Style::new().bold();
@@ -21,11 +23,13 @@ pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) struct Phrase(Vec<Piece>);
 
 #[derive(Clone, Debug)]
-struct Piece {
-    text: String,
-    style: Style,
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) style: Style,
+    /// Stands for itself and is no prose: evidence, a name, a time.
+    pub(super) whole: bool,
     /// Sticks to the piece before it.
-    glued: bool,
+    pub(super) glued: bool,
 }
 
 impl Phrase {
@@ -42,7 +46,7 @@ impl Phrase {
     /// Adds words in a style.
     pub(super) fn and_styled(mut self, style: Style, text: &str) -> Self {
         let words = text.split(' ').filter(|word| !word.is_empty());
-        self.0.extend(words.map(|word| Piece { text: word.to_owned(), style, glued: false }));
+        self.0.extend(words.map(|word| Piece { text: word.to_owned(), style, whole: false, glued: false }));
         self
     }
 
@@ -53,7 +57,13 @@ impl Phrase {
 
     /// Adds text that stays in one piece, in a style.
     pub(super) fn and_whole_styled(mut self, style: Style, text: impl Into<String>) -> Self {
-        self.0.push(Piece { text: text.into(), style, glued: false });
+        self.0.push(Piece { text: text.into(), style, whole: true, glued: false });
+        self
+    }
+
+    /// Adds text that stays in one piece right behind the last piece, in a style.
+    pub(super) fn and_whole_glued_styled(mut self, style: Style, text: impl Into<String>) -> Self {
+        self.0.push(Piece { text: text.into(), style, whole: true, glued: true });
         self
     }
 
@@ -64,8 +74,13 @@ impl Phrase {
 
     /// Adds text right behind the last piece, in a style.
     pub(super) fn and_glued_styled(mut self, style: Style, text: &str) -> Self {
-        self.0.push(Piece { text: text.to_owned(), style, glued: true });
+        self.0.push(Piece { text: text.to_owned(), style, whole: false, glued: true });
         self
+    }
+
+    /// Its pieces.
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.0
     }
 
     /// Whether there is nothing in it.
@@ -84,8 +99,8 @@ impl Phrase {
 #[derive(Clone, Copy)]
 pub(super) struct Label<'a> {
     /// The column it begins at.
-    at: usize,
-    text: &'a str,
+    pub(super) at: usize,
+    pub(super) text: &'a str,
     style: Style,
 }
 
@@ -106,25 +121,72 @@ impl<'a> Label<'a> {
 /// Where lines go.
 pub(super) struct Page<'o, W: Write> {
     out: &'o mut W,
-    width: usize,
-    color: bool,
+    form: Form,
+}
+
+/// What lines are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Lists, headings and tables of Markdown; `blank` is whether the last line was empty.
+    Markdown { blank: bool },
+    /// Lines as a terminal shows them.
+    Terminal { width: usize, color: bool },
 }
 
 impl<'o, W: Write> Page<'o, W> {
-    pub(super) fn new(out: &'o mut W, width: usize, color: bool) -> Self {
-        Self { out, width, color }
+    pub(super) fn new(out: &'o mut W, form: Form) -> Self {
+        Self { out, form }
     }
 
     /// An empty line.
     pub(super) fn blank(&mut self) -> io::Result<()> {
-        self.out.write_all(b"\n")
+        match &mut self.form {
+            // Space between blocks is made by those that need it.
+            Form::Markdown { .. } => Ok(()),
+            Form::Terminal { .. } => self.out.write_all(b"\n"),
+        }
+    }
+
+    /// The title of the whole.
+    pub(super) fn title(&mut self, text: &str) -> io::Result<()> {
+        match &mut self.form {
+            Form::Markdown { blank } => markdown::heading(self.out, blank, 1, text),
+            Form::Terminal { .. } => self.indented(0, &Phrase::default().and_styled(STRONG, text)),
+        }
     }
 
     /// A heading, after an empty line.
     pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
-        self.blank()?;
-        self.painted(STRONG, text)?;
-        self.blank()
+        match &mut self.form {
+            Form::Markdown { blank } => markdown::heading(self.out, blank, 2, text),
+            Form::Terminal { .. } => {
+                self.blank()?;
+                self.painted(STRONG, text)?;
+                self.blank()
+            }
+        }
+    }
+
+    /// A heading of one item of a list: its mark, and a phrase at column `indent`.
+    pub(super) fn subheading(&mut self, mark: &str, indent: usize, phrase: &Phrase) -> io::Result<()> {
+        match &mut self.form {
+            Form::Markdown { blank } => {
+                let text = format!("{mark} {}", markdown::inline(phrase));
+                markdown::heading(self.out, blank, 3, text.trim_start_matches("- "))
+            }
+            Form::Terminal { .. } => {
+                self.hanging(Label::new(0, mark), if mark.is_empty() { 0 } else { indent }, phrase)
+            }
+        }
+    }
+
+    /// A phrase that several rows of its kind may follow, each at column `indent`; the first holds their label too.
+    pub(super) fn grouped(&mut self, label: Label<'_>, indent: usize, phrase: &Phrase) -> io::Result<()> {
+        if matches!(self.form, Form::Markdown { .. }) && !label.text.is_empty() {
+            self.hanging(label, indent, &Phrase::default())?;
+            return self.indented(indent, phrase);
+        }
+        self.hanging(label, indent, phrase)
     }
 
     /// A phrase that begins at column `indent` on every line.
@@ -134,6 +196,10 @@ impl<'o, W: Write> Page<'o, W> {
 
     /// A phrase that begins at column `indent` on every line; the first holds a label too.
     pub(super) fn hanging(&mut self, label: Label<'_>, indent: usize, phrase: &Phrase) -> io::Result<()> {
+        let line = match &mut self.form {
+            Form::Markdown { blank } => return markdown::item(self.out, blank, label, indent, phrase),
+            Form::Terminal { width, .. } => *width,
+        };
         self.space(label.at)?;
         self.painted(label.style, label.text)?;
         let mut column = label.at + label.text.width();
@@ -151,7 +217,7 @@ impl<'o, W: Write> Page<'o, W> {
             pieces = rest;
             let width: usize = word.iter().map(|piece| piece.text.width()).sum();
             if column > indent {
-                if column + 1 + width > self.width {
+                if column + 1 + width > line {
                     self.blank()?;
                     self.space(indent)?;
                     column = indent;
@@ -170,6 +236,9 @@ impl<'o, W: Write> Page<'o, W> {
 
     /// Rows under a head: columns as wide as they need, each aligned to the `l`eft or the `r`ight.
     pub(super) fn table(&mut self, indent: usize, alignment: &str, rows: &[Vec<String>]) -> io::Result<()> {
+        if let Form::Markdown { blank } = &mut self.form {
+            return markdown::table(self.out, blank, alignment, rows);
+        }
         let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
         let columns: Vec<_> =
             alignment.bytes().enumerate().map(|(column, side)| (side, widest(column).unwrap_or(0))).collect();
@@ -188,8 +257,25 @@ impl<'o, W: Write> Page<'o, W> {
         Ok(())
     }
 
+    /// A line as it is, in pieces of a style each.
+    pub(super) fn line(&mut self, pieces: &[(Style, String)]) -> io::Result<()> {
+        let end = pieces.iter().rposition(|(_, text)| !text.trim_end().is_empty()).map_or(0, |last| last + 1);
+        for (place, (style, text)) in pieces.iter().take(end).enumerate() {
+            self.painted(*style, if place + 1 == end { text.trim_end() } else { text })?;
+        }
+        self.out.write_all(b"\n")
+    }
+
+    /// Columns to lay out for.
+    pub(super) fn width(&self) -> usize {
+        match self.form {
+            Form::Markdown { .. } => usize::MAX,
+            Form::Terminal { width, .. } => width,
+        }
+    }
+
     fn painted(&mut self, style: Style, text: &str) -> io::Result<()> {
-        if self.color && style != PLAIN && !text.is_empty() {
+        if matches!(self.form, Form::Terminal { color: true, .. }) && style != PLAIN && !text.is_empty() {
             write!(self.out, "{style}{text}{style:#}")
         } else {
             self.out.write_all(text.as_bytes())
@@ -207,7 +293,7 @@ mod tests {
 
     fn set(width: usize, color: bool, lay: impl FnOnce(&mut Page<'_, Vec<u8>>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
-        lay(&mut Page::new(&mut out, width, color)).expect("memory");
+        lay(&mut Page::new(&mut out, Form::Terminal { width, color })).expect("memory");
         String::from_utf8(out).expect("UTF-8")
     }
 

@@ -38,7 +38,7 @@ pub(super) fn full<W: Write>(
     leg: &Leg,
 ) -> io::Result<()> {
     let head = Phrase::default().and_whole_styled(style(leg.verdict), leg.verdict);
-    page.hanging(Label::new(0, mark), LABEL.max(mark.len() + 1), &head)?;
+    page.subheading(mark, LABEL.max(mark.len() + 1), &head)?;
     let mut row = |label: &str, phrase: Phrase| page.hanging(Label::new(LABEL, label), VALUE, &phrase);
     row("Call-ID", Phrase::default().and_whole_styled(STRONG, shown(&leg.call_id)))?;
     if !call.conversation_ids.is_empty() {
@@ -61,7 +61,7 @@ pub(super) fn full<W: Write>(
             let sources = sheet.names.list(&ground.sources, sheet.at_most(POINTERS));
             phrase = phrase.and_phrase(sources);
         }
-        page.hanging(Label::new(LABEL, if index == 0 { "Grounds" } else { "" }), VALUE, &phrase)?;
+        page.grouped(Label::new(LABEL, if index == 0 { "Grounds" } else { "" }), VALUE, &phrase)?;
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ fn media<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, leg: &Leg) -> io::
         return page.hanging(Label::new(LABEL, "Media"), VALUE, &Phrase::words("no media stream seen accepted"));
     }
     for (index, stream) in leg.streams.iter().enumerate() {
-        page.hanging(Label::new(LABEL, if index == 0 { "Media" } else { "" }), VALUE, &summed(stream))?;
+        page.grouped(Label::new(LABEL, if index == 0 { "Media" } else { "" }), VALUE, &summed(stream))?;
         if sheet.verbose {
             for rtp in &stream.rtp {
                 let line = format!(
@@ -248,7 +248,7 @@ fn requests<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, requests: &[Bou
             head = head.and_styled(STRONG, &format!("{} times", group.len()));
             lags = format!("{lags} to {}", lag(last));
         }
-        page.hanging(Label::new(LABEL, if index == 0 { "Requests" } else { "" }), VALUE, &head)?;
+        page.grouped(Label::new(LABEL, if index == 0 { "Requests" } else { "" }), VALUE, &head)?;
         page.indented(VALUE + 2, &Phrase::default().and_whole(shown(&first.request.target)))?;
         let bound = format!("bound by {} ({}), {lags} s after the first message", first.link.by, first.link.strength);
         let sources: Vec<Pointer> = group.iter().map(|bound| bound.request.source).collect();

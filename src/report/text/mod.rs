@@ -1,20 +1,22 @@
 //! The report for people: what must be known first, then the figures, then each finding with what it rests on.
 //!
-//! Written straight to the output, section by section, in words that say what was seen together and never what caused
+//! On a terminal or as Markdown: the same words, laid out for each. Written straight to the output, section by section, in words that say what was seen together and never what caused
 //! what. Text of the evidence stands in it only through [`escape`](super::escape). The same report and [`Options`] give
 //! the same bytes; nothing depends on colour to be understood.
 
+mod call;
 mod layout;
 mod leg;
+mod markdown;
 mod pointer;
 mod sections;
 
 use std::io::{self, Write};
 
-use self::layout::Page;
+use self::layout::{Form, Page};
 use self::pointer::Names;
 use super::model::{Call, Leg, Report};
-use super::show::{FINDINGS, Show};
+use super::show::{FINDINGS, Listed, Listing, Show};
 
 /// Columns of a text that no terminal will show.
 pub const WIDTH: usize = 100;
@@ -25,16 +27,39 @@ const WIDTHS: std::ops::RangeInclusive<usize> = 60..=160;
 /// How the text is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options<'a> {
-    /// Columns of the terminal; [`WIDTH`] where there is none.
-    pub width: usize,
-    /// Whether to use ANSI colours.
-    pub color: bool,
+    /// What it is laid out for.
+    pub medium: Medium,
     /// The legs that are listed.
-    pub show: Show,
+    pub listing: &'a Listing,
     /// Whether to list every pointer, request, flow and digest in full, and the other legs like findings.
     pub verbose: bool,
     /// The last line: what became of the run.
     pub closing: Option<&'a str>,
+}
+
+/// What a text is laid out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// Markdown as CommonMark has it, with the tables of GitHub's flavour; evidence in code spans.
+    Markdown,
+    /// A terminal or a plain file.
+    Terminal {
+        /// Columns of the terminal; [`WIDTH`] where there is none.
+        width: usize,
+        /// Whether to use ANSI colours.
+        color: bool,
+    },
+}
+
+impl Medium {
+    fn form(self) -> Form {
+        match self {
+            Self::Markdown => Form::Markdown { blank: true },
+            Self::Terminal { width, color } => {
+                Form::Terminal { width: width.clamp(*WIDTHS.start(), *WIDTHS.end()), color }
+            }
+        }
+    }
 }
 
 /// Writes the report: many small pieces, so hand it a buffered writer.
@@ -43,10 +68,10 @@ pub struct Options<'a> {
 ///
 /// Only those of `out`.
 pub fn write(report: &Report, options: &Options<'_>, out: &mut impl Write) -> io::Result<()> {
-    let width = options.width.clamp(*WIDTHS.start(), *WIDTHS.end());
-    let mut page = Page::new(out, width, options.color);
+    let mut page = Page::new(out, options.medium.form());
     let names = Names::new(&report.evidence);
-    let sheet = Sheet { report, names: &names, show: options.show, verbose: options.verbose };
+    let listed = options.listing.listed(report);
+    let sheet = Sheet { report, names: &names, listing: options.listing, listed, verbose: options.verbose };
     sections::opening(&sheet, &mut page)?;
     sections::summary(&sheet, &mut page)?;
     findings(&sheet, &mut page)?;
@@ -63,11 +88,66 @@ pub fn write(report: &Report, options: &Options<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
+/// Writes one leg whole, with the messages it carries: `sipconsent show`.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_leg(
+    report: &Report,
+    call: &Call,
+    leg: &Leg,
+    options: &Options<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let form = options.medium.form();
+    let mut page = Page::new(out, form);
+    let names = Names::new(&report.evidence);
+    let sheet = Sheet { report, names: &names, listing: options.listing, listed: None, verbose: options.verbose };
+    call::whole(&sheet, &mut page, call, leg)
+}
+
+/// The legs of a Call-ID, or those near to it.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// Every leg that bears it, or the only ones whose Call-ID begins so.
+    Legs(Vec<(&'a Call, &'a Leg)>),
+    /// Call-IDs near to it, as they are shown.
+    Near(Vec<String>),
+}
+
+/// Looks a Call-ID up as a user types it: its bytes, or as reports show it; else as the beginning of one only.
+#[must_use]
+pub fn find<'a>(report: &'a Report, wanted: &str) -> Found<'a> {
+    let legs = || report.calls.iter().flat_map(|call| call.legs.iter().map(move |leg| (call, leg)));
+    let exact: Vec<_> = legs().filter(|(_, leg)| is(leg, wanted)).collect();
+    if !exact.is_empty() {
+        return Found::Legs(exact);
+    }
+    let begins: Vec<_> = legs().filter(|(_, leg)| may_be(leg, wanted)).collect();
+    match begins.first() {
+        Some((_, first)) if begins.iter().all(|(_, leg)| leg.call_id == first.call_id) => Found::Legs(begins),
+        _ => Found::Near(call::near(wanted, legs().map(|(_, leg)| &leg.call_id))),
+    }
+}
+
+/// Whether [`find`] may give this leg.
+#[must_use]
+pub fn may_be(leg: &Leg, wanted: &str) -> bool {
+    is(leg, wanted) || (!wanted.is_empty() && leg::shown(&leg.call_id).starts_with(wanted))
+}
+
+fn is(leg: &Leg, wanted: &str) -> bool {
+    let call_id = &leg.call_id;
+    call_id.0 == wanted.as_bytes() || leg::shown(call_id) == wanted || call_id.lossless().0 == wanted
+}
+
 /// What every section needs.
 struct Sheet<'a> {
     report: &'a Report,
     names: &'a Names<'a>,
-    show: Show,
+    listing: &'a Listing,
+    listed: Option<Listed>,
     verbose: bool,
 }
 
@@ -84,14 +164,15 @@ impl<'a> Sheet<'a> {
 }
 
 fn findings<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
-    let count = sheet.report.summary.verdicts.findings();
+    let listed = |leg: &Leg| FINDINGS.contains(&leg.verdict) && sheet.listing.passes(leg);
+    let count = sheet.legs().filter(|(_, leg)| listed(leg)).count() as u64;
     if count == 0 {
         return Ok(());
     }
     page.heading(&format!("FINDINGS: {}, gravest first", counted(count, "leg")))?;
     let mut number = 0;
     for verdict in FINDINGS {
-        for (call, finding) in sheet.legs().filter(|(_, leg)| leg.verdict == verdict) {
+        for (call, finding) in sheet.legs().filter(|(_, leg)| leg.verdict == verdict && listed(leg)) {
             number += 1;
             page.blank()?;
             leg::full(sheet, page, &format!("{number}."), call, finding)?;
@@ -104,14 +185,15 @@ fn findings<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<(
 const UNDECIDED: usize = 20;
 
 fn undecided<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
-    let count = sheet.report.summary.verdicts.indeterminate;
+    let listed = |leg: &Leg| leg.verdict == "indeterminate" && sheet.listing.passes(leg);
+    let count = sheet.legs().filter(|(_, leg)| listed(leg)).count() as u64;
     if count == 0 {
         return Ok(());
     }
     page.heading(&format!("UNDECIDED: {} that the evidence does not decide", counted(count, "leg")))?;
-    let most = if sheet.show == Show::Findings { sheet.at_most(UNDECIDED) } else { usize::MAX };
+    let most = if sheet.listing.show == Show::Findings { sheet.at_most(UNDECIDED) } else { usize::MAX };
     let mut left = 0_u64;
-    for (index, (call, leg)) in sheet.legs().filter(|(_, leg)| leg.verdict == "indeterminate").enumerate() {
+    for (index, (call, leg)) in sheet.legs().filter(|(_, leg)| listed(leg)).enumerate() {
         if index < most {
             leg::short(sheet, page, call, leg)?;
         } else {
@@ -127,7 +209,8 @@ fn undecided<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<
 
 /// Legs that are neither findings nor undecided, where asked for.
 fn others<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
-    let other = |leg: &Leg| sheet.show.lists(leg) && leg.verdict != "indeterminate" && !FINDINGS.contains(&leg.verdict);
+    let other =
+        |leg: &Leg| sheet.listing.lists(leg) && leg.verdict != "indeterminate" && !FINDINGS.contains(&leg.verdict);
     let count = sheet.legs().filter(|(_, leg)| other(leg)).count() as u64;
     if count == 0 {
         return Ok(());

@@ -44,11 +44,11 @@ impl<'a> Names<'a> {
             let (between, mark) = if kind == "capture" { (" ", "#") } else { ("", ":") };
             let name = if last == Some(pointer.evidence) { "" } else { name };
             let between = if name.is_empty() { "" } else { between };
-            let open = if last.is_some() { "" } else { "[" };
-            if last.is_some() {
-                phrase = phrase.and_glued_styled(FAINT, ",");
-            }
-            phrase = phrase.and_whole_styled(FAINT, format!("{open}{name}{between}{mark}{}", pointer.record));
+            let shown = format!("{name}{between}{mark}{}", pointer.record);
+            phrase = match last {
+                None => phrase.and_styled(FAINT, "[").and_whole_glued_styled(FAINT, shown),
+                Some(_) => phrase.and_glued_styled(FAINT, ",").and_whole_styled(FAINT, shown),
+            };
             last = Some(pointer.evidence);
         }
         match pointers.len().saturating_sub(most) {

@@ -40,17 +40,21 @@ pub(super) fn opening<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
         let phrase = Phrase::default().and_styled(style, word).and(&escape::text(&notice.text));
         page.indented(0, &phrase.and_styled(FAINT, &format!("[{}]", notice.code)))?;
     }
-    if !sheet.report.notices.is_empty() {
+    if let Some(listed) = &sheet.listed {
+        let words =
+            format!("{} listed, {} not; the figures are those of all.", counted(listed.legs, "leg"), listed.not_listed);
+        let phrase = Phrase::default().and_styled(WARNING, "FILTERED:").and_whole(escape::text(&listed.options()));
+        page.indented(0, &phrase.and_glued(":").and(&words))?;
+    }
+    if !sheet.report.notices.is_empty() || sheet.listed.is_some() {
         page.blank()?;
     }
-    let title = "Recording consent and recording requests, as the evidence shows them";
-    page.indented(0, &Phrase::default().and_styled(STRONG, title))
+    page.title("Recording consent and recording requests, as the evidence shows them")
 }
 
 /// The figures, and the words needed to read them.
 pub(super) fn summary<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
     let summary = &sheet.report.summary;
-    let verdicts = &summary.verdicts;
     page.heading("SUMMARY")?;
     let mut row = |label: &str, phrase: Phrase| page.hanging(Label::new(LABEL, label), VALUE, &phrase);
     row("Result", result(sheet))?;
@@ -87,8 +91,9 @@ pub(super) fn summary<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
         page.blank()?;
     }
     let width = VERDICTS.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+    let counts = summary.verdicts.named();
     for (word, meaning) in VERDICTS {
-        let count = count_of(verdicts, word);
+        let count = counts.iter().find(|(name, _)| *name == word).map_or(0, |(_, count)| *count);
         if count > 0 {
             let label = format!("{count:>6}  {word}");
             let label = Label::new(LABEL, &label).styled(leg::style(word));
@@ -157,22 +162,6 @@ const KINDS: [(&str, &str, &str); 4] = [
 
 fn record_word(kind: &str) -> &'static str {
     KINDS.iter().find(|(known, ..)| *known == kind).map_or("record", |(.., record)| *record)
-}
-
-fn count_of(verdicts: &super::super::model::Verdicts, verdict: &str) -> u64 {
-    match verdict {
-        "not_byoc" => verdicts.not_byoc,
-        "unclassified" => verdicts.unclassified,
-        "recording_session" => verdicts.recording_session,
-        "no_media" => verdicts.no_media,
-        "exposed_unconsented" => verdicts.exposed_unconsented,
-        "blocked_unconsented" => verdicts.blocked_unconsented,
-        "unconsented" => verdicts.unconsented,
-        "indeterminate" => verdicts.indeterminate,
-        "blocked_consented" => verdicts.blocked_consented,
-        "clear" => verdicts.clear,
-        _ => 0,
-    }
 }
 
 /// The rule in words: what "unconsented" means in this report.

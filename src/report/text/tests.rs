@@ -2,8 +2,16 @@ use super::*;
 use crate::report::model::{EvidenceId, Notice, Pointer};
 use crate::report::sample;
 
+const FINDINGS_ONLY: &Listing = &Listing { show: Show::Findings, only: Vec::new(), trunks: Vec::new() };
+const BYOC: &Listing = &Listing { show: Show::Byoc, only: Vec::new(), trunks: Vec::new() };
+const ALL: &Listing = &Listing { show: Show::All, only: Vec::new(), trunks: Vec::new() };
+
 const OPTIONS: Options<'_> =
-    Options { width: 100, color: false, show: Show::Findings, verbose: false, closing: Some("Exit status 1.") };
+    Options { medium: columns(100), listing: FINDINGS_ONLY, verbose: false, closing: Some("Exit status 1.") };
+
+const fn columns(width: usize) -> Medium {
+    Medium::Terminal { width, color: false }
+}
 
 fn rendered(report: &Report, options: &Options<'_>) -> String {
     let mut out = Vec::new();
@@ -173,7 +181,7 @@ fn what_must_be_known_first_opens_the_report() {
 
 #[test]
 fn at_80_columns_only_evidence_that_cannot_be_broken_is_wider() {
-    let narrow = rendered(&sample::incident(), &Options { width: 80, ..OPTIONS });
+    let narrow = rendered(&sample::incident(), &Options { medium: columns(80), ..OPTIONS });
     for line in narrow.lines() {
         let words = line.split_whitespace().count();
         assert!(line.chars().count() <= 80 || words == 1, "{line}");
@@ -183,8 +191,8 @@ fn at_80_columns_only_evidence_that_cannot_be_broken_is_wider() {
 
 #[test]
 fn no_line_ends_in_blanks_and_nothing_acts_on_the_terminal() {
-    for (show, verbose) in [(Show::Findings, false), (Show::All, true)] {
-        let text = rendered(&sample::incident(), &Options { show, verbose, ..OPTIONS });
+    for (listing, verbose) in [(FINDINGS_ONLY, false), (ALL, true)] {
+        let text = rendered(&sample::incident(), &Options { listing, verbose, ..OPTIONS });
         assert!(text.lines().all(|line| line == line.trim_end()));
         assert!(!text.chars().any(|character| character.is_control() && character != '\n'));
         assert!(!text.contains('\u{202e}'));
@@ -194,7 +202,7 @@ fn no_line_ends_in_blanks_and_nothing_acts_on_the_terminal() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     let report = sample::incident();
-    let colored = rendered(&report, &Options { color: true, ..OPTIONS });
+    let colored = rendered(&report, &Options { medium: Medium::Terminal { width: 100, color: true }, ..OPTIONS });
     assert!(colored.contains("\x1b[1m\x1b[31mexposed_unconsented\x1b[0m"));
     assert_eq!(anstream::adapter::strip_str(&colored).to_string(), rendered(&report, &OPTIONS));
 }
@@ -204,11 +212,11 @@ fn the_legs_asked_for_are_listed() {
     let report = sample::incident();
     let findings = rendered(&report, &OPTIONS);
     assert!(!findings.contains("OTHER LEGS") && findings.contains("cut@carrier.example"));
-    let byoc = rendered(&report, &Options { show: Show::Byoc, ..OPTIONS });
+    let byoc = rendered(&report, &Options { listing: BYOC, ..OPTIONS });
     assert!(byoc.contains("OTHER LEGS: 2 legs\n  clear@carrier.example 2026-01-02T03:04:05.000Z\n"));
     assert!(byoc.contains("    no_media, SG1 (byoc), inbound, consent missing: final_refusal [capture.pcap #61]\n"));
     assert!(!byoc.contains("office@pbx.example"));
-    let all = rendered(&report, &Options { show: Show::All, ..OPTIONS });
+    let all = rendered(&report, &Options { listing: ALL, ..OPTIONS });
     assert!(all.contains("OTHER LEGS: 3 legs") && all.contains("office@pbx.example"));
 }
 
@@ -221,7 +229,7 @@ fn many_undecided_legs_are_cut_short_and_it_is_said() {
     let text = rendered(&report, &OPTIONS);
     assert_eq!(text.matches("cut@carrier.example").count(), UNDECIDED);
     assert!(text.contains("  and 6 more legs; --show byoc lists them all\n"));
-    let all = rendered(&report, &Options { show: Show::Byoc, ..OPTIONS });
+    let all = rendered(&report, &Options { listing: BYOC, ..OPTIONS });
     assert_eq!(all.matches("cut@carrier.example").count(), 26);
 }
 
@@ -232,7 +240,7 @@ fn verbose_lists_flows_digests_and_every_pointer() {
     let brief = rendered(&report, &OPTIONS);
     assert!(brief.contains("consent_missing [capture.pcap #1, #2, #3, #4 and 5 more]\n"));
     assert!(!brief.contains("0x1234abcd"));
-    let verbose = rendered(&report, &Options { verbose: true, width: 160, ..OPTIONS });
+    let verbose = rendered(&report, &Options { verbose: true, medium: columns(160), ..OPTIONS });
     assert!(verbose.contains("consent_missing [capture.pcap #1, #2, #3, #4, #5, #6, #7, #8, #9]\n"));
     assert!(verbose.contains("RTP 0x1234abcd 203.0.113.5:4000 → 192.0.2.9:16384: 600 packets, 96000 bytes, 3 lost"));
     assert!(verbose.contains(&"0123456789abcdef".repeat(4)));
@@ -246,7 +254,7 @@ fn sources_named_alike_are_told_apart_by_their_id() {
     let names = Names::new(&report.evidence);
     let listed = names.list(&[Pointer { evidence: EvidenceId(9), record: 4 }], 1);
     let mut out = Vec::new();
-    Page::new(&mut out, 80, false).indented(0, &listed).expect("memory");
+    Page::new(&mut out, Form::Terminal { width: 80, color: false }).indented(0, &listed).expect("memory");
     assert_eq!(out, b"[E10:4]\n");
 }
 
@@ -261,4 +269,75 @@ fn an_empty_report_says_so() {
     let text = rendered(&report, &Options { closing: None, ..OPTIONS });
     assert!(text.contains("  Result     no leg on a BYOC trunk in the evidence\n  Read       nothing\n"));
     assert!(!text.contains("FINDINGS") && !text.contains("TRUNKS") && text.ends_with("EVIDENCE\n"));
+}
+
+#[test]
+fn a_filtered_report_opens_by_saying_so() {
+    let listing = Listing { only: vec!["clear", "unconsented"], ..Show::All.into() };
+    let text = rendered(&sample::incident(), &Options { listing: &listing, ..OPTIONS });
+    let opening = "FILTERED: --only clear --only unconsented: 2 legs listed, 6 not; the figures are those of all.\n\n";
+    assert!(text.starts_with(opening), "{text}");
+    assert!(text.contains("FINDINGS: 1 leg,") && text.contains("OTHER LEGS: 1 leg\n"));
+    assert!(text.contains("4 findings among 7 legs") && !text.contains("UNDECIDED"));
+}
+
+#[test]
+fn the_same_report_as_markdown() {
+    let text = rendered(&sample::incident(), &Options { medium: Medium::Markdown, ..OPTIONS });
+    let expected = "# Recording consent and recording requests, as the evidence shows them\n\n## Summary\n\n\
+                    - **Result**: **4 findings among 7 legs on BYOC trunks**, **1 undecided**\n\
+                    - **Read**: 1 capture (700 packets), 1 access log (20 lines), 1 file not recognised; ";
+    assert!(text.starts_with(expected), "{text}");
+    for expected in [
+        "\n## Findings: 4 legs, gravest first\n\n### 1. `exposed_unconsented`\n\n- **Call-ID**: `a84b4c76e66710@pc33.carrier.example`\n",
+        "\n- **Consent**: `missing`\n  - `2026-01-02T03:04:05.000Z` `INVITE` (CSeq 1): no `X-Genesys-Recording-Consent` field → missing \\[`capture.pcap #1`\\]\n",
+        "\n- **Requests**:\n  - 202 `GET` `2026-01-02T03:05:05.000Z` to `2026-01-02T03:05:15.000Z`, **3 times**\n    - `/api/v2/",
+        "\n- **Grounds**:\n  - `consent_missing` \\[`capture.pcap #1`\\]\n  - `audio_served` \\[`access.log:75`, `capture.pcap #7`, `#9`\\]\n\n### 2. ",
+        "\n| Trunk | Kind | Legs | Consent | Refused | Allowed | Mixed |\n| --- | --- | ---: | --- | ---: | ---: | ---: |\n| SG1 | byoc | 7 | with | 1 | 0 | 0 |\n",
+        "\n## Evidence\n\n- **E1**: `access.log`\n  - access log, `json_lines`, gzip,",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    assert!(!text.contains("\n\n\n"), "{text}");
+}
+
+#[test]
+fn markdown_of_the_evidence_is_inert() {
+    const ATTACKS: [&str; 10] = [
+        "a`b`<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "![x](https://evil.example/x.png)",
+        "a | b | c",
+        "@someone #1 www.evil.example",
+        "x\n# heading\n- item",
+        "\x1b[2J\u{202e}\0",
+        "<!-- -->",
+        "``` ~~~",
+        "[1]: https://evil.example",
+    ];
+    for attack in ATTACKS {
+        let mut report = sample::incident();
+        let leg = &mut report.calls[0].legs[0];
+        leg.call_id = sample::text(attack);
+        leg.from = Some(sample::text(attack));
+        leg.streams[0].media = sample::text(attack);
+        leg.requests[0].request.target = sample::text(attack);
+        leg.requests[0].request.client = Some(sample::text(attack));
+        leg.trunk.name = Some(attack.to_owned());
+        report.trunks[0].name = Some(attack.to_owned());
+        report.evidence[0].path = attack.to_owned();
+        report.evidence[0].anomalies[0].detail = attack.to_owned();
+        report.notices = vec![Notice { code: "rule_never_seen", text: format!("The field {attack} occurs") }];
+        let text = rendered(&report, &Options { medium: Medium::Markdown, verbose: true, ..OPTIONS });
+        // Nothing of the attack stands outside a code span: there only plain words and the report's own marks are left.
+        for line in text.lines() {
+            let outside: String = line.split('`').step_by(2).collect();
+            assert_eq!(line.matches('`').count() % 2, 0, "{line}");
+            assert!(!outside.contains(['<', '>', '@', '!', '&', '~', '$', '\u{202e}']), "{line}");
+            assert!(!outside.replace("\\[", "").contains("[") && !outside.contains("]("), "{line}");
+            assert!(!outside.contains("www.") && !outside.contains("://"), "{line}");
+            assert!(!line.chars().any(char::is_control), "{line}");
+            assert!(!line.starts_with("# heading") && !line.starts_with("- item"), "{line}");
+        }
+    }
 }

@@ -1,0 +1,606 @@
+//! The walk over a report, row by row and field by field.
+//!
+//! Every row is taken apart by the names of all its fields: one that is new does not compile until it is decided here
+//! whether it names something.
+
+use super::prose::prose;
+use super::pseudonym::Pseudonyms;
+use super::{Key, NOTICE};
+use crate::report::model::{
+    Anomaly, BoundRequest, Call, Consent, Endpoint, Evidence, EvidenceText, Ground, HeaderField, Hop, Hypothesis,
+    Ladder, Leg, Link, MediaDescription, Message, Notice, Observation, PlainRequest, Remedy, Report, Request, Rtp,
+    Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
+};
+use crate::settings::{self, AccessLog, ConsentRule, LogFields, Settings, builtin};
+
+/// Words of request methods (RFC 9110, RFC 5789).
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// Media types of session descriptions (RFC 8866 §8.2.2 and its registry).
+const MEDIA: [&str; 6] = ["audio", "video", "text", "application", "message", "image"];
+
+/// Formats that many devices offer.
+const CODECS: [&str; 22] = [
+    "PCMU",
+    "PCMA",
+    "G722",
+    "G723",
+    "G728",
+    "G729",
+    "GSM",
+    "iLBC",
+    "opus",
+    "speex",
+    "AMR",
+    "AMR-WB",
+    "EVS",
+    "L16",
+    "CN",
+    "telephone-event",
+    "red",
+    "t140",
+    "H264",
+    "VP8",
+    "t38",
+    "rtx",
+];
+
+/// Capabilities of a trunk that are publicly known.
+const CAPABILITIES: [&str; 2] = ["analytics:byoc", "recording:consent"];
+
+/// Parameters of the platform's error messages.
+const ERROR_PARAMETERS: [&str; 4] = ["permission", "permissions", "permissionsAndDivisions", "divisions"];
+
+/// Words of the platform's permissions (domain, entity, action) that have to do with recordings.
+const PERMISSION_WORDS: [&str; 20] = [
+    "recording",
+    "recordingSegment",
+    "screenRecording",
+    "orphan",
+    "annotation",
+    "media",
+    "metadata",
+    "analytics",
+    "conversationDetail",
+    "conversation",
+    "communication",
+    "call",
+    "quality",
+    "byoc",
+    "consent",
+    "view",
+    "viewSensitiveData",
+    "edit",
+    "delete",
+    "all",
+];
+
+/// Values that a consent field may have anywhere.
+const VALUES: [&str; 8] = ["true", "false", "yes", "no", "1", "0", "on", "off"];
+
+/// Replaces all that names somebody, something or some place by pseudonyms of this key.
+pub fn redact(report: &mut Report, key: &Key) {
+    let mut names = Pseudonyms::new(key);
+    names.call_ids = report.calls.iter().flat_map(|call| &call.legs).map(|leg| leg.call_id.0.clone()).collect();
+    let rule = builtin::rule();
+    names.kept.extend([builtin::TRUNK.to_owned(), rule.header.clone()]);
+    names.kept.extend(rule.granted.into_iter().chain(rule.denied));
+    names.kept.extend(Settings::default().identity_headers);
+    let fields = Fields { names: &names };
+    let Report {
+        schema: _,
+        generator: _,
+        settings,
+        complete: _,
+        notices,
+        evidence,
+        summary: _,
+        calls,
+        trunks,
+        unbound_refusals,
+        diagnosis,
+    } = report;
+    fields.settings(settings);
+    calls.iter_mut().for_each(|call| fields.call(call));
+    trunks.iter_mut().for_each(|trunk| fields.trunk(trunk));
+    for UnboundRefusal { request, reason: _ } in unbound_refusals {
+        fields.request(request);
+    }
+    for Evidence { path, timezone, .. } in evidence.iter_mut() {
+        *path = names.path(path);
+        let Some(Timezone { zone: _, from: _ }) = timezone else { continue };
+    }
+    // Prose comes last: by now every name has its pseudonym.
+    for Hypothesis { trunk, .. } in diagnosis.iter_mut() {
+        fields.trunk_name(trunk);
+    }
+    let known = names.replacements();
+    let sentence = |text: &mut String| *text = prose(&names, &known, text);
+    for row in diagnosis.iter_mut() {
+        let Hypothesis {
+            trunk: _,
+            hypothesis: _,
+            status: _,
+            counts: _,
+            p: _,
+            not_separable_from: _,
+            explanation,
+            sources: _,
+            remedy,
+        } = row;
+        sentence(explanation);
+        if let Some(Remedy { text, basis: _ }) = remedy {
+            sentence(text);
+        }
+    }
+    for row in evidence.iter_mut() {
+        let Evidence {
+            id: _,
+            path: _,
+            kind: _,
+            format: _,
+            compression: _,
+            bytes: _,
+            digest: _,
+            records: _,
+            first: _,
+            last: _,
+            timezone: _,
+            tally: _,
+            anomalies,
+        } = row;
+        for Anomaly { code: _, count: _, first_record: _, detail } in anomalies {
+            sentence(detail);
+        }
+    }
+    for Notice { code: _, text } in notices.iter_mut() {
+        sentence(text);
+    }
+    notices.push(Notice {
+        code: NOTICE,
+        text: "Parties, numbers, addresses, identifiers and names are keyed pseudonyms: the same thing has the same one in \
+               every report made with the same key. Times, counts, record numbers and digests are those of the evidence."
+            .to_owned(),
+    });
+}
+
+/// Replaces names of trunks as [`redact`] does in a report: for what is listed by them.
+pub fn names(trunks: &mut [String], key: &Key) {
+    let names = Pseudonyms::new(key);
+    trunks.iter_mut().for_each(|name| Fields { names: &names }.trunk_name(name));
+}
+
+struct Fields<'n, 'k> {
+    names: &'n Pseudonyms<'k>,
+}
+
+fn set(text: &mut EvidenceText, shown: String) {
+    text.0 = shown.into_bytes();
+}
+
+impl Fields<'_, '_> {
+    fn settings(&self, settings: &mut Settings) {
+        let Settings {
+            trunks,
+            rules,
+            identity_headers,
+            access_logs,
+            clock_skew_ns: _,
+            log_timezone: _,
+            from: _,
+            to: _,
+            hash: _,
+            config_sha256: _,
+        } = settings;
+        for trunk in trunks.iter_mut().filter(|trunk| **trunk != builtin::trunk()) {
+            let settings::Trunk { name, kind: _, id, addresses, platform_addresses, hosts, capabilities } = trunk;
+            self.trunk_name(name);
+            if let Some(id) = id {
+                *id = self.names.identifier(id.as_bytes());
+            }
+            for network in addresses.iter_mut().chain(platform_addresses) {
+                if let Ok(pseudonym) = self.names.network(&network.to_string()).parse() {
+                    *network = pseudonym;
+                }
+            }
+            for host in hosts {
+                *host = self.names.host(host.as_bytes());
+            }
+            for capability in capabilities.iter_mut().flatten() {
+                *capability = self.names.word("capability", capability.as_bytes(), &CAPABILITIES);
+            }
+        }
+        for ConsentRule { header, granted, denied, direction: _ } in rules {
+            *header = self.header(header.as_bytes());
+            for value in granted.iter_mut().chain(denied) {
+                *value = self.value(value.as_bytes());
+            }
+        }
+        for header in identity_headers {
+            *header = self.header(header.as_bytes());
+        }
+        for AccessLog { files, timezone: _, fields, recording_paths } in access_logs {
+            if let Some(glob) = files {
+                *glob = self.names.plain("files", glob.as_bytes());
+            }
+            let LogFields {
+                time,
+                method,
+                target,
+                status,
+                client,
+                error_code,
+                request_id,
+                call_id,
+                conversation_id,
+                correlation_id,
+                user,
+            } = fields;
+            let lists = [time, method, target, status, client, error_code, request_id, call_id, conversation_id];
+            for name in lists.into_iter().chain([correlation_id, user]).flatten() {
+                *name = self.names.plain("field", name.as_bytes());
+            }
+            for path in recording_paths {
+                *path = self.names.plain("path", path.as_bytes());
+            }
+        }
+    }
+
+    fn call(&self, call: &mut Call) {
+        let Call { conversation_ids, legs } = call;
+        for id in conversation_ids.iter_mut() {
+            set(id, self.names.identifier(&id.0));
+        }
+        conversation_ids.sort();
+        legs.iter_mut().for_each(|leg| self.leg(leg));
+    }
+
+    fn leg(&self, leg: &mut Leg) {
+        let Leg {
+            call_id,
+            escaped,
+            trunk,
+            direction: _,
+            from,
+            to,
+            first: _,
+            answered: _,
+            ended: _,
+            final_status: _,
+            consent,
+            streams,
+            requests,
+            verdict: _,
+            grounds,
+            ladder,
+        } = leg;
+        set(call_id, self.names.call_id(&call_id.0));
+        *escaped = false;
+        let TrunkRef { name, kind: _ } = trunk;
+        if let Some(name) = name {
+            self.trunk_name(name);
+        }
+        for uri in from.iter_mut().chain(to) {
+            set(uri, self.names.uri(&uri.0));
+        }
+        let Consent { state: _, observations, timeline: _ } = consent;
+        observations.iter_mut().for_each(|observation| self.observation(observation));
+        streams.iter_mut().for_each(|stream| self.stream(stream));
+        for BoundRequest { request, link, lag_s: _ } in requests {
+            self.request(request);
+            let Link { by, strength: _ } = link;
+            if !["call_id", "Session-ID"].contains(&by.as_str()) {
+                *by = self.header(by.as_bytes());
+            }
+        }
+        for Ground { reason: _, sources: _ } in grounds {}
+        if let Some(Ladder { messages, left_out: _ }) = ladder {
+            messages.iter_mut().for_each(|message| self.message(message));
+        }
+    }
+
+    fn observation(&self, observation: &mut Observation) {
+        let Observation { at: _, method: _, cseq: _, header, value, state: _, source: _ } = observation;
+        if let Some(header) = header {
+            set(header, self.header(&header.0));
+        }
+        if let Some(value) = value {
+            set(value, self.value(&value.0));
+        }
+    }
+
+    fn stream(&self, stream: &mut Stream) {
+        let Stream {
+            index: _,
+            media,
+            codecs,
+            offer,
+            answer,
+            start: _,
+            end: _,
+            end_seen: _,
+            measured_by: _,
+            consented_s: _,
+            unconsented_s: _,
+            unknown_s: _,
+            rtp,
+        } = stream;
+        set(media, self.names.word("media", &media.0, &MEDIA));
+        self.codecs(codecs);
+        for endpoint in offer.iter_mut().chain(answer) {
+            self.endpoint(endpoint);
+        }
+        for Rtp { ssrc, source, destination, packets: _, bytes: _, lost: _, first: _, last: _ } in rtp {
+            *ssrc = self.names.plain("ssrc", ssrc.as_bytes());
+            *source = self.names.endpoint(source);
+            *destination = self.names.endpoint(destination);
+        }
+    }
+
+    fn codecs(&self, codecs: &mut [EvidenceText]) {
+        for codec in codecs {
+            let name = codec.0.split(|byte| *byte == b'/').next().unwrap_or_default();
+            let rate = codec.0.get(name.len()..).unwrap_or_default();
+            let known = CODECS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+            let number = !name.is_empty() && name.len() <= 3 && name.iter().all(u8::is_ascii_digit);
+            if !((known || number) && rate.iter().all(|byte| byte.is_ascii_digit() || *byte == b'/')) {
+                set(codec, self.names.plain("codec", &codec.0));
+            }
+        }
+    }
+
+    fn endpoint(&self, endpoint: &mut Endpoint) {
+        let Endpoint { address, port: _ } = endpoint;
+        set(address, self.names.host(&address.0));
+    }
+
+    fn request(&self, request: &mut Request) {
+        let Request {
+            at: _,
+            method,
+            target,
+            escaped,
+            status: _,
+            client,
+            error_code,
+            error_params,
+            user,
+            correlation_id,
+            answered_by: _,
+            source: _,
+        } = request;
+        *method = self.names.word("method", method.as_bytes(), &METHODS);
+        set(target, self.names.target(&target.0));
+        *escaped = false;
+        for who in client.iter_mut().chain(user) {
+            set(who, self.names.client(&who.0));
+        }
+        if let Some(id) = correlation_id {
+            set(id, self.names.identifier(&id.0));
+        }
+        if let Some(parameters) = error_params {
+            *parameters = std::mem::take(parameters)
+                .into_iter()
+                .map(|(name, value)| {
+                    (self.names.word("name", name.as_bytes(), &ERROR_PARAMETERS), self.permissions(value))
+                })
+                .collect();
+        }
+        if let Some(code) = error_code {
+            set(code, self.names.code(&code.0));
+        }
+    }
+
+    /// Permissions of the platform stay, each word of them being one of its own; anything else is hidden.
+    fn permissions(&self, value: EvidenceText) -> EvidenceText {
+        let marks = |byte: &u8| matches!(byte, b':' | b',' | b' ' | b'[' | b']' | b'*');
+        let mut words = value.0.split(marks).filter(|word| !word.is_empty());
+        match words.all(|word| PERMISSION_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))) {
+            true => value,
+            false => EvidenceText(self.names.plain("value", &value.0).into_bytes()),
+        }
+    }
+
+    fn trunk(&self, trunk: &mut Trunk) {
+        let Trunk { name, kind: _, id, legs: _, verdicts: _, requests: _, registrations: _, unseen: _, refusals } =
+            trunk;
+        if let Some(name) = name {
+            self.trunk_name(name);
+        }
+        if let Some(id) = id {
+            *id = self.names.identifier(id.as_bytes());
+        }
+        for PlainRequest(request) in refusals {
+            self.request(request);
+        }
+    }
+
+    fn message(&self, message: &mut Message) {
+        let Message {
+            at: _,
+            hop: Hop { source, destination },
+            transport: _,
+            method: _,
+            status: _,
+            request_uri,
+            cseq: _,
+            consent: _,
+            media,
+            header_whole: _,
+            body_whole: _,
+            rows,
+            head,
+            source: _,
+            copies: _,
+            copies_count: _,
+        } = message;
+        *source = self.names.endpoint(source);
+        *destination = self.names.endpoint(destination);
+        if let Some(uri) = request_uri {
+            set(uri, self.names.uri(&uri.0));
+        }
+        for MediaDescription { media, endpoint, codecs, direction: _ } in media.iter_mut().flatten() {
+            set(media, self.names.word("media", &media.0, &MEDIA));
+            self.endpoint(endpoint);
+            self.codecs(codecs);
+        }
+        for HeaderField { name, value } in rows {
+            set(name, self.header(&name.0));
+            set(value, self.value(&value.0));
+        }
+        // Whole header sections name everything; the rows above are what was read of them.
+        *head = None;
+    }
+
+    /// The built-in trunk's name is everybody's.
+    fn trunk_name(&self, name: &mut String) {
+        if name != builtin::TRUNK {
+            *name = self.names.plain("trunk", name.as_bytes());
+        }
+    }
+
+    /// A header field's name: those of the built-in rules and of the standards stay.
+    fn header(&self, name: &[u8]) -> String {
+        const STANDARD: [&str; 8] =
+            ["Session-ID", "Replaces", "Refer-To", "Route", "Require", "Contact", "Content-Type", "Call-ID"];
+        let kept: Vec<&str> = self.names.kept.iter().map(String::as_str).chain(STANDARD).collect();
+        match kept.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
+            true => String::from_utf8_lossy(name).into_owned(),
+            false => self.names.plain("header", &name.to_ascii_lowercase()),
+        }
+    }
+
+    /// A header field's value: a common word, or an identifier as such, or hidden.
+    fn value(&self, value: &[u8]) -> String {
+        let words = value
+            .split(|byte| *byte == b',')
+            .all(|word| VALUES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word.trim_ascii())));
+        if words {
+            return String::from_utf8_lossy(value).into_owned();
+        }
+        match self.names.identifier(value.trim_ascii()) {
+            id if id.starts_with("id-") => self.names.plain("value", value),
+            uuid => uuid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::show::Show;
+    use crate::report::{csv, json, ndjson, sample, text};
+
+    fn key() -> Key {
+        Key::new(b"0123456789abcdef".to_vec()).expect("key")
+    }
+
+    fn redacted() -> Report {
+        let mut report = sample::incident();
+        report.notices = vec![Notice {
+            code: "timezone_assumed",
+            text: "Times were taken as UTC in: access.log. Set it.".to_owned(),
+        }];
+        redact(&mut report, &key());
+        report
+    }
+
+    /// The report in every format.
+    fn formats(report: &Report) -> Vec<String> {
+        let all = Show::All.into();
+        let mut out = vec![Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+        let options = |medium| text::Options { medium, listing: &all, verbose: true, closing: None };
+        json::write(report, &all, &mut out[0]).expect("memory");
+        ndjson::write(report, &all, &mut out[1]).expect("memory");
+        csv::write(report, &all, &mut out[2]).expect("memory");
+        text::write(report, &options(text::Medium::Markdown), &mut out[3]).expect("memory");
+        text::write(report, &options(text::Medium::Terminal { width: 100, color: false }), &mut out[4])
+            .expect("memory");
+        out.into_iter().map(|bytes| String::from_utf8(bytes).expect("UTF-8")).collect()
+    }
+
+    #[test]
+    fn no_original_survives_in_any_format() {
+        let originals = [
+            "a84b4c76e66710",
+            "pc33",
+            "carrier.example",
+            "6561234567",
+            "18005550100",
+            "sg1.byoc",
+            "203.0.113.5",
+            "192.0.2.9",
+            "198.51.100.7",
+            "6f1b7a52",
+            "0x1234abcd",
+            "SG1",
+            "sg1",
+            "Office",
+            "office",
+            "pbx.example",
+            "evil",
+            "access.log",
+            "capture.pcap",
+            "notes.txt",
+            "ffff",
+            "/r1",
+        ];
+        for (clear, shown) in formats(&sample::incident()).iter().zip(formats(&redacted())) {
+            for original in originals {
+                assert!(!shown.contains(original), "{original} in\n{shown}");
+            }
+            assert!(clear.contains("203.0.113.5") && shown.contains("2001:db8::"));
+        }
+    }
+
+    #[test]
+    fn the_same_key_gives_the_same_bytes_and_another_one_does_not() {
+        assert_eq!(formats(&redacted()), formats(&redacted()));
+        let mut other = sample::incident();
+        redact(&mut other, &Key::new(b"0123456789abcdeF".to_vec()).expect("key"));
+        let ids = |report: &Report| report.calls.iter().map(|call| call.legs[0].call_id.clone()).collect::<Vec<_>>();
+        assert!(ids(&other).iter().zip(ids(&redacted())).all(|(one, other)| *one != other));
+    }
+
+    #[test]
+    fn what_belongs_together_still_does() {
+        let report = redacted();
+        let (exposed, blocked) = (&report.calls[0], &report.calls[3]);
+        assert_eq!(exposed.conversation_ids, blocked.conversation_ids);
+        let id = String::from_utf8_lossy(&exposed.conversation_ids[0].0).into_owned();
+        let target = String::from_utf8_lossy(&exposed.legs[0].requests[0].request.target.0).into_owned();
+        assert!(target.starts_with(&format!("/api/v2/conversations/{id}/recordings/value-")), "{target}");
+        assert_eq!(exposed.legs[0].from, blocked.legs[0].from);
+        assert_eq!(report.trunks[0].name, exposed.legs[0].trunk.name);
+        let offer =
+            String::from_utf8_lossy(&exposed.legs[0].streams[0].offer.as_ref().expect("offer").address.0).into_owned();
+        assert_eq!(exposed.legs[0].streams[0].rtp[0].source, format!("[{offer}]:4000"));
+        // The words that a verdict rests on stay.
+        let values: Vec<_> = blocked.legs[0].consent.observations.iter().filter_map(|one| one.value.clone()).collect();
+        assert_eq!(values, [sample::text(" True "), sample::text("false")]);
+        assert_eq!(report.summary.verdicts, sample::incident().summary.verdicts);
+        assert_eq!(report.notices.last().map(|notice| notice.code), Some(NOTICE));
+        assert!(report.notices[0].text.starts_with("Times were taken as UTC in: file-"), "{}", report.notices[0].text);
+    }
+
+    #[test]
+    fn a_configuration_of_the_site_is_hidden_and_the_built_in_one_stays() {
+        let mut report = sample::incident();
+        redact(&mut report, &key());
+        assert_eq!(report.settings, Settings::default());
+        report.settings = Settings::from_toml(
+            "[[trunk]]\nname = \"acme\"\nkind = \"byoc\"\nid = \"acme-1\"\naddresses = [\"203.0.113.0/24\"]\n\
+             platform_addresses = [\"192.0.2.9\"]\nhosts = [\"*.acme.example\"]\ncapabilities = [\"acme:x\", \"analytics:byoc\"]\n\
+             [[consent.header]]\nname = \"X-Acme-Consent\"\ngranted = [\"acme-yes\"]\n[identity]\nheaders = [\"X-Acme-Id\"]\n\
+             [[access_log]]\nfiles = \"*acme*\"\nfields = { call_id = [\"acme.id\"] }\nrecording_paths = [\"/acme/*\"]\n",
+            None,
+        )
+        .expect("configuration");
+        redact(&mut report, &key());
+        let shown = serde_json::to_string(&report.settings).expect("JSON");
+        for original in ["acme", "Acme", "203.0.113", "192.0.2.9"] {
+            assert!(!shown.contains(original), "{shown}");
+        }
+        assert!(shown.contains("analytics:byoc") && shown.contains("x-inin-cnv") && shown.contains("/120"), "{shown}");
+    }
+}

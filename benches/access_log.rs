@@ -84,7 +84,11 @@ fn ragged_line(line: &Line) -> String {
 }
 
 fn read(bencher: Bencher<'_, '_>, write: fn(&Line) -> String) {
-    let text = log(write);
+    read_under(bencher, b"", write);
+}
+
+fn read_under(bencher: Bencher<'_, '_>, header: &[u8], write: fn(&Line) -> String) {
+    let text = [header, &log(write)].concat();
     let reader = LogReader::new(SourceId(0), "bench.log", &Settings::default());
     bencher.counter(BytesCount::of_slice(&text)).bench_local(|| reader.read(divan::black_box(&text), Part::WHOLE));
 }
@@ -102,6 +106,63 @@ fn json_ragged(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn combined(bencher: Bencher<'_, '_>) {
     read(bencher, combined_line);
+}
+
+fn haproxy_line(line: &Line) -> String {
+    format!(
+        "Nov 22 07:{:02}:{:02} lb1 haproxy[77]: 10.9.{}.{}:4711 [22/Nov/2026:07:{:02}:{:02}.{:03}] in~ api/srv1 0/0/1/5/6 {} {} - - \
+         ---- 1/1/0/0/0 0/0 {{api.example|}} {{}} \"GET {} HTTP/1.1\"\n",
+        line.second / 60,
+        line.second % 60,
+        line.id % 256,
+        line.id / 7 % 256,
+        line.second / 60,
+        line.second % 60,
+        line.id % 1000,
+        line.status,
+        line.id % 10000,
+        line.path
+    )
+}
+
+fn w3c_line(line: &Line) -> String {
+    let (minute, second) = (line.second / 60, line.second % 60);
+    let (path, query) = line.path.split_once('?').unwrap_or((&line.path, "-"));
+    format!(
+        "2026-11-22 07:{minute:02}:{second:02} 10.0.0.1 GET {path} {query} 443 - 10.9.{}.{} SDK/257 - {} 0 0 {}\n",
+        line.id % 256,
+        line.id / 7 % 256,
+        line.status,
+        line.id % 999
+    )
+}
+
+fn csv_line(line: &Line) -> String {
+    let (minute, second) = (line.second / 60, line.second % 60);
+    format!(
+        "2026-11-22T07:{minute:02}:{second:02}Z,10.9.{}.{},GET,\"{}\",{}\n",
+        line.id % 256,
+        line.id / 7 % 256,
+        line.path,
+        line.status
+    )
+}
+
+#[divan::bench]
+fn haproxy_behind_syslog(bencher: Bencher<'_, '_>) {
+    read(bencher, haproxy_line);
+}
+
+#[divan::bench]
+fn w3c(bencher: Bencher<'_, '_>) {
+    let header = b"#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) \
+                   sc-status sc-substatus sc-win32-status time-taken\n";
+    read_under(bencher, header, w3c_line);
+}
+
+#[divan::bench]
+fn csv(bencher: Bencher<'_, '_>) {
+    read_under(bencher, b"time,client_ip,method,uri,status\n", csv_line);
 }
 
 #[divan::bench]

@@ -36,6 +36,13 @@ pub enum Error {
         /// What is wrong and what would be valid.
         message: String,
     },
+    /// A report to be verified could not be read, or is none.
+    ReadReport {
+        /// The file as named.
+        path: PathBuf,
+        /// What the system or the reader of JSON said.
+        cause: io::Error,
+    },
     /// The key of a redaction could not be read.
     ReadKey {
         /// The file as named.
@@ -83,6 +90,7 @@ impl fmt::Display for Error {
                 }
                 write!(f, ": {message}")
             }
+            Self::ReadReport { path, .. } => write!(f, "cannot read report {}", path.display()),
             Self::ReadKey { path, .. } => write!(f, "cannot read the key {}", path.display()),
             Self::Carve { path, .. } => write!(f, "cannot write carved evidence {}", path.display()),
             Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
@@ -99,6 +107,7 @@ impl std::error::Error for Error {
             | Self::Open { cause, .. }
             | Self::ReadConfig { cause, .. }
             | Self::ReadKey { cause, .. }
+            | Self::ReadReport { cause, .. }
             | Self::Write { cause, .. } => Some(cause),
             Self::Unrecognised { .. } | Self::Config { .. } | Self::Threads { .. } => None,
         }

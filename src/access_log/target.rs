@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memmem};
 
 use crate::facts::{Audience, Name, NameKind, Place};
 use crate::settings::Settings;
@@ -151,6 +151,8 @@ struct Segment<'t> {
 pub(super) struct Targets {
     /// Configured recording paths.
     paths: Vec<String>,
+    /// The longest run of each without `*`: a target that holds none of them, and no escape, is none of these paths.
+    needles: Vec<memmem::Finder<'static>>,
     /// Their segments without `*`, in lower case: they name nothing either.
     words: Vec<Vec<u8>>,
 }
@@ -162,12 +164,14 @@ impl Targets {
         let literal = |segment: &&str| !segment.is_empty() && !segment.contains('*');
         let segments = paths.iter().flat_map(|path| path.split('/').filter(literal));
         let words = segments.map(|segment| segment.to_ascii_lowercase().into_bytes()).collect();
-        Self { paths, words }
+        let longest = |path: &String| path.split('*').max_by_key(|run| run.len()).unwrap_or_default().to_owned();
+        let needles = paths.iter().map(|path| memmem::Finder::new(&longest(path)).into_owned()).collect();
+        Self { paths, needles, words }
     }
 
     /// Whether `target`, which may have more around it, could be about a recording. Tells most that are not at a glance.
     pub(super) fn may_be_recording(&self, target: &[u8]) -> bool {
-        !self.paths.is_empty() || may_name_recordings(target)
+        may_name_recordings(target) || self.needles.iter().any(|needle| needle.find(target).is_some())
     }
 
     /// What `target` is about, and every identifier it names, in the order they stand. `None` where it is about no
@@ -457,6 +461,13 @@ mod tests {
             assert_eq!(audience(target), Some(Audience::Recording), "{target}");
         }
         assert_eq!(audience("/internal/rec"), None);
+        for (path, fitting, other) in
+            [("*", "/a", None), ("/a*bcd*", "/axbcd", Some("/bc")), ("*/x/", "/y/x/", Some("/x"))]
+        {
+            let (targets, table) = self::targets(&[path]);
+            assert!(targets.about(fitting.as_bytes(), &table).is_some(), "{path}");
+            assert!(other.is_none_or(|other| !targets.may_be_recording(other.as_bytes())), "{path}");
+        }
         assert_eq!(audience("/y/recordings/1"), Some(Audience::RecordingMedia));
     }
 

@@ -52,6 +52,15 @@ Examples:
   By the beginning of its Call-ID, in a pager:
       sipconsent show --color always a84b incident/ | less -R";
 
+const VERIFY_EXAMPLES: &str = "\
+Exit status: 0 when every point matches, 1 when one does not, 2 when one cannot be verified.
+
+Examples:
+  An archived report against the archived evidence:
+      sipconsent verify report.json incident/
+  A redacted one, with the key and the configuration it was made with:
+      sipconsent verify --redact-key site.key -c site.toml report.json incident/";
+
 const INIT_EXAMPLES: &str = "\
 Examples:
   What the evidence shows, to look at:
@@ -102,6 +111,10 @@ pub(super) enum Command {
     /// Show one leg: its messages as a ladder, its consent over time, its requests, its verdict and why
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowLeg),
+
+    /// Hold a report against its evidence: digests, settings, verdicts, bytes
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
 
     /// Copy the evidence of some calls into a small folder that gives the same verdicts
     #[command(after_help = carve::EXIT_STATUS, after_long_help = format!("{}\n\n{}", carve::EXAMPLES, carve::EXIT_STATUS))]
@@ -206,6 +219,30 @@ pub(super) struct ShowLeg {
     /// Colour; auto asks the terminal and NO_COLOR
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, help_heading = "Report")]
     pub(super) color: Color,
+}
+
+/// The options of `verify`.
+#[derive(Args, Debug)]
+pub(super) struct Verify {
+    /// The report, as --format json wrote it
+    #[arg(value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub(super) report: PathBuf,
+
+    /// The evidence, named as it was for the report: files, folders, or - for standard input
+    #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
+    pub(super) evidence: Vec<PathBuf>,
+
+    /// The configuration of a redacted report, which itself holds pseudonyms only
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) config: Option<PathBuf>,
+
+    /// The key that a redacted report was made with
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) redact_key: Option<PathBuf>,
+
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) threads: Option<u16>,
 }
 
 /// The options of `init`.
@@ -386,11 +423,7 @@ fn verdict(text: &str) -> Result<&'static str, String> {
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "write a time with its zone, such as 2026-03-02T10:00:00Z or 2026-03-02T18:00:00+08:00".to_owned();
-    let instant: jiff::Timestamp = text.parse().ok().ok_or_else(wrong)?;
-    let ns = i64::try_from(instant.as_nanosecond()).ok().ok_or_else(wrong)?;
-    let digits = text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
-    Ok(Timestamp::new(ns, digits.min(9) as u8))
+    text.parse()
 }
 
 fn timezone(text: &str) -> Result<Timezone, String> {

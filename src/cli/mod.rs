@@ -12,6 +12,7 @@ mod output;
 mod run;
 mod show;
 mod stream;
+mod verify;
 
 pub use outcome::Outcome;
 pub use run::run;

@@ -3,13 +3,13 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 
 use super::args::{self, Audit, Cli, Color, Command};
 use super::output::{Look, Output};
-use super::{Outcome, Stream, carve, init, manual, show};
+use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
@@ -43,6 +43,7 @@ fn run_with<O: Write, E: Write>(
             Command::Audit(args) => audit(&args, out, err, auditor),
             Command::Carve(args) => carve::run(&args, err),
             Command::Show(args) => show::show(&args, out, err),
+            Command::Verify(args) => verify::verify(&args, out, err),
             Command::Init(args) => init::init(&args, out, err),
             Command::Schema => manual::schema(out),
             Command::Completions { shell } => manual::completions(shell, out),
@@ -147,21 +148,26 @@ fn audit<O: Write, E: Write>(
 
 /// The key of `--redact`: that of the file named, else a random one that nobody keeps.
 fn redaction(args: &Audit) -> Result<Option<Key>, Stop> {
-    let bytes = match &args.redact_key {
-        _ if !args.redact => return Ok(None),
-        Some(path) => std::fs::read(path).map_err(|cause| Error::ReadKey { path: path.clone(), cause })?,
+    match &args.redact_key {
+        _ if !args.redact => Ok(None),
+        Some(path) => key_of("audit", path).map(Some),
         None => {
             let mut bytes = vec![0; 32];
             let random = getrandom::fill(&mut bytes);
             random
                 .map_err(|error| Error::ReadKey { path: PathBuf::from("(random)"), cause: io::Error::other(error) })?;
-            bytes
+            Ok(Key::new(bytes))
         }
-    };
+    }
+}
+
+/// The key in a file, for this command.
+pub(super) fn key_of(command: &str, path: &Path) -> Result<Key, Stop> {
+    let bytes = std::fs::read(path).map_err(|cause| Error::ReadKey { path: path.to_owned(), cause })?;
     let found = bytes.len();
-    Key::new(bytes).map(Some).ok_or_else(|| {
+    Key::new(bytes).ok_or_else(|| {
         let few = format!("--redact-key holds {found} bytes; a key has {} or more", Key::FEWEST_BYTES);
-        Stop::Usage(args::usage("audit", few))
+        Stop::Usage(args::usage(command, few))
     })
 }
 
@@ -268,6 +274,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("carving fills a new folder")
         }
         Error::Threads { .. } => Some("try fewer --threads"),
+        Error::ReadReport { .. } => Some("verify takes a report of --format json"),
         Error::Carve { .. }
         | Error::Config { .. }
         | Error::Open { .. }
@@ -291,7 +298,6 @@ fn say<W: Write>(stream: &mut Stream<W>, error: &clap::Error) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
     use crate::report::model::Verdicts;

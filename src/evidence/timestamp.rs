@@ -39,6 +39,20 @@ impl Timestamp {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = String;
+
+    /// RFC 3339 with a zone; as many fractional digits as are written.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "write a time with its zone, such as 2026-03-02T10:00:00Z or 2026-03-02T18:00:00+08:00".to_owned();
+        let instant: jiff::Timestamp = text.parse().ok().ok_or_else(wrong)?;
+        let ns = i64::try_from(instant.as_nanosecond()).ok().ok_or_else(wrong)?;
+        let digits = text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+        Ok(Self::new(ns, digits.min(9) as u8))
+    }
+}
+
 impl Ord for Timestamp {
     fn cmp(&self, other: &Self) -> Ordering {
         self.ns.cmp(&other.ns).then(self.digits.cmp(&other.digits))

@@ -10,6 +10,7 @@ use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task, Utf
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, SignallingBatch};
 use crate::report::build::SourceAccount;
+use crate::report::own;
 use crate::rtp::Flows;
 use crate::settings::Settings;
 use crate::{access_log, capture};
@@ -37,8 +38,15 @@ enum Content<'s> {
     Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
 }
 
-/// A capture format that is known by name only, and the packets that the file says it has.
-type Unread = Option<(&'static str, Option<u64>)>;
+/// What is known of a source that nobody reads.
+enum Unread {
+    /// A capture format that is known by name only, and the packets that the file says it has.
+    Format(&'static str, Option<u64>),
+    /// Nothing.
+    Nothing,
+    /// A report of this program, left there by an earlier run: no evidence, and no mistake either.
+    Report,
+}
 
 /// What one source gave.
 pub(crate) struct Read {
@@ -65,10 +73,15 @@ impl<'s> SourceTask<'s> {
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
+        } else if own::is_own(&content.head) {
+            Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
         } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
             Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
-            let unread = capture::recognise_unread(&content.head);
+            let unread = match capture::recognise_unread(&content.head) {
+                Some((format, packets)) => Unread::Format(format, packets),
+                None => Unread::Nothing,
+            };
             Content::Unrecognised(unread, Mutex::new(Some(content.reader)), Mutex::new(None))
         };
         Ok(Opened { compression, account, content })
@@ -130,14 +143,18 @@ impl<'s> SourceTask<'s> {
                 failure
             }
             Content::Unrecognised(unread, _, failure) => {
-                if let Some((format, packets)) = unread {
-                    account.format = Some(format);
-                    account.anomalies.note("unsupported_format", None, || match packets {
-                        Some(packets) => format!("a capture of a format that is not read, with {packets} packets"),
-                        None => "a capture of a format that is not read".to_owned(),
-                    });
+                match unread {
+                    Unread::Format(format, packets) => {
+                        account.format = Some(format);
+                        account.anomalies.note("unsupported_format", None, || match packets {
+                            Some(packets) => format!("a capture of a format that is not read, with {packets} packets"),
+                            None => "a capture of a format that is not read".to_owned(),
+                        });
+                    }
+                    Unread::Nothing => {}
+                    Unread::Report => account.format = Some(own::FORMAT),
                 }
-                if self.source.named {
+                if self.source.named && !matches!(unread, Unread::Report) {
                     read.failure = Some(Error::Unrecognised { path: name.clone() });
                 }
                 failure.into_inner().unwrap_or_else(PoisonError::into_inner)

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use super::messages::{self, Wanted};
 use super::model::{
     self, Anomaly, AnsweredBy, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
@@ -206,8 +208,9 @@ fn optional_text(bytes: &[u8]) -> Option<EvidenceText> {
 }
 
 fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
-    let mut calls: Vec<Call> = concluded
-        .calls()
+    let calls: Vec<&Vec<usize>> = concluded.calls().collect();
+    let mut calls: Vec<Call> = calls
+        .into_par_iter()
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
             legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),

@@ -12,6 +12,7 @@ pub mod json;
 pub mod messages;
 pub mod model;
 pub mod ndjson;
+pub mod own;
 pub mod proposal;
 pub mod redact;
 #[cfg(test)]

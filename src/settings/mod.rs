@@ -9,6 +9,7 @@ mod config;
 mod effective;
 mod network;
 pub mod pattern;
+mod recorded;
 mod timezone;
 
 use serde::Serialize;

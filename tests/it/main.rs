@@ -29,3 +29,5 @@ mod load;
 mod messages;
 /// The JSON Schema of the report, against the reports.
 mod schema;
+/// Reports held against their evidence, and reports among it.
+mod verify;

@@ -52,6 +52,11 @@ fn shaped(names: &Pseudonyms<'_>, word: &str) -> Option<String> {
     if pseudonym {
         return None;
     }
+    // Keys of the configuration and paths into the platform's answers, as the report's own sentences write them.
+    let notation = word.contains("[]") || word.starts_with("[[");
+    if notation && word.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'[' | b']' | b'.')) {
+        return None;
+    }
     if word.starts_with('/') {
         return Some(names.target(word.as_bytes()));
     }
@@ -88,6 +93,8 @@ mod tests {
             "more than 32; it joins nothing.",
             "The response field ININ-Correlation-Id, which the API sets, would tell (RFC 7866).",
             "9751 packets, 1.986 s",
+            "A site sets its own with [[consent.header]].",
+            "would tell (/api/v2/analytics/conversations/details/query: participants[].sessions[].recording beside it).",
         ] {
             assert_eq!(say(own), own);
         }

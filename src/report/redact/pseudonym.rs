@@ -226,7 +226,10 @@ impl<'k> Pseudonyms<'k> {
     pub(super) fn target(&self, target: &[u8]) -> String {
         let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
         let (path, query) = target.split_at(end);
-        let path = path.split(|byte| *byte == b'/').map(|segment| match is_public_segment(segment) {
+        // Other public endpoints that the report's own sentences name.
+        const PUBLIC: [&[u8]; 3] = [b"analytics", b"details", b"query"];
+        let public = |segment: &[u8]| is_public_segment(segment) || PUBLIC.contains(&segment);
+        let path = path.split(|byte| *byte == b'/').map(|segment| match public(segment) {
             true => String::from_utf8_lossy(segment).into_owned(),
             false => self.value(segment),
         });

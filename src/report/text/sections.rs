@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::super::escape;
 use super::super::model::{Evidence, Outcome, Pointer, Trunk, UnboundRefusal};
+use super::super::own::{self, TITLE};
 use super::layout::{FAINT, GRAVE, Label, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted, leg};
 use crate::settings::{ConsentRule, RuleDirection};
@@ -49,7 +50,7 @@ pub(super) fn opening<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
     if !sheet.report.notices.is_empty() || sheet.listed.is_some() {
         page.blank()?;
     }
-    page.title("Recording consent and recording requests, as the evidence shows them")
+    page.title(TITLE)
 }
 
 /// The figures, and the words needed to read them.
@@ -350,7 +351,9 @@ pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> i
 
 fn file(sheet: &Sheet<'_>, source: &Evidence) -> Phrase {
     let mut text = match (source.kind, source.format) {
-        ("unrecognised", _) => "not recognised, so not read".to_owned(),
+        ("unrecognised", Some(own::FORMAT)) => "a report of sipconsent, set aside".to_owned(),
+        ("unrecognised", Some(format)) => format!("{format}, a format that is not read"),
+        ("unrecognised", None) => "not recognised, so not read".to_owned(),
         (kind, Some(format)) => format!("{}, {format}", kind.replace('_', " ")),
         (kind, None) => kind.replace('_', " "),
     };

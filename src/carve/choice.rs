@@ -52,9 +52,18 @@ pub(super) fn flows(report: &Report, call_ids: &BTreeSet<Vec<u8>>) -> FlowTimes 
         let (Some(source), Some(destination), Some(ssrc)) = (ends(&flow.source), ends(&flow.destination), ssrc) else {
             continue;
         };
-        flows.entry((Hop { source, destination }, ssrc)).or_default().push((flow.first.0.ns, flow.last.0.ns));
+        flows
+            .entry((Hop { source, destination }, ssrc))
+            .or_default()
+            .push((flow.first.0.ns, end_of_second(flow.last.0.ns)));
     }
     flows
+}
+
+/// The end of the second that `ns` is in: packets of a flow are counted by whole seconds.
+fn end_of_second(ns: i64) -> i64 {
+    const SECOND: i64 = 1_000_000_000;
+    ns.div_euclid(SECOND).saturating_mul(SECOND).saturating_add(SECOND - 1)
 }
 
 /// The log records bound to legs with these Call-IDs, by source.

@@ -1,6 +1,7 @@
 //! What every test needs: scenes turned into evidence, the program run, its report held against a truth.
 
 pub(crate) mod encapsulate;
+pub(crate) mod exports;
 pub(crate) mod laws;
 pub(crate) mod packet;
 pub(crate) mod run;

@@ -52,9 +52,17 @@ pub(super) fn flows(report: &Report, call_ids: &BTreeSet<Vec<u8>>) -> FlowTimes 
         let (Some(source), Some(destination), Some(ssrc)) = (ends(&flow.source), ends(&flow.destination), ssrc) else {
             continue;
         };
-        flows.entry((Hop { source, destination }, ssrc)).or_default().push((flow.first.0.ns, flow.last.0.ns));
+        flows
+            .entry((Hop { source, destination }, ssrc))
+            .or_default()
+            .push((flow.first.0.ns, end_of_second(flow.last.0.ns)));
     }
     flows
+}
+
+/// The end of the second: a flow that a dialog's end cut off has the packets of that whole second.
+fn end_of_second(ns: i64) -> i64 {
+    ns.saturating_sub(ns.rem_euclid(1_000_000_000)).saturating_add(999_999_999)
 }
 
 /// The log records bound to legs with these Call-IDs, by source.

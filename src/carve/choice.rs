@@ -60,10 +60,9 @@ pub(super) fn flows(report: &Report, call_ids: &BTreeSet<Vec<u8>>) -> FlowTimes 
     flows
 }
 
-/// The end of the second that `ns` is in: packets of a flow are counted by whole seconds.
+/// The end of the second: a flow that a dialog's end cut off has the packets of that whole second.
 fn end_of_second(ns: i64) -> i64 {
-    const SECOND: i64 = 1_000_000_000;
-    ns.div_euclid(SECOND).saturating_mul(SECOND).saturating_add(SECOND - 1)
+    ns.saturating_sub(ns.rem_euclid(1_000_000_000)).saturating_add(999_999_999)
 }
 
 /// The log records bound to legs with these Call-IDs, by source.

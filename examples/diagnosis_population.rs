@@ -14,6 +14,8 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
+use sipconsent::call::conversations::Known;
+use sipconsent::call::inventory::Inventory;
 use sipconsent::call::legs::At;
 use sipconsent::call::registration::Registration;
 use sipconsent::diagnosis::population::{Answer, Crossing, Standing, Unit};
@@ -45,11 +47,16 @@ const NOISES: [Noise; 5] = [
 ];
 
 /// Hypotheses that compare rates, and so bear calls answered against the plan.
-const STATISTICAL: [Hypothesis; 3] =
-    [Hypothesis::ConsentHeader, Hypothesis::ConsentHeaderFormat, Hypothesis::TrunkCapability];
+const STATISTICAL: [Hypothesis; 5] = [
+    Hypothesis::ConsentHeader,
+    Hypothesis::ConsentHeaderFormat,
+    Hypothesis::TrunkCapability,
+    Hypothesis::FlowNotRecording,
+    Hypothesis::DivisionOrCondition,
+];
 
 /// Those that can be planted; `None` is a world whose refusals have nothing to do with anything seen.
-const PLANTED: [Option<Hypothesis>; 9] = [
+const PLANTED: [Option<Hypothesis>; 11] = [
     None,
     Some(Hypothesis::ConsentHeader),
     Some(Hypothesis::ConsentHeaderFormat),
@@ -57,6 +64,8 @@ const PLANTED: [Option<Hypothesis>; 9] = [
     Some(Hypothesis::TrunkCapability),
     Some(Hypothesis::StalePermissionCache),
     Some(Hypothesis::ClientPermission),
+    Some(Hypothesis::FlowNotRecording),
+    Some(Hypothesis::DivisionOrCondition),
     Some(Hypothesis::WrongEndpoint),
     Some(Hypothesis::GatewayRefusal),
 ];
@@ -91,6 +100,7 @@ struct World {
     plans: Vec<Plan>,
     requests: Vec<ApiRequest>,
     registrations: Vec<Registration>,
+    inventory: Inventory<'static>,
 }
 
 fn second(second: i64) -> Timestamp {
@@ -113,8 +123,14 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
             trunk: SG1,
         })
         .collect();
-    let mut world =
-        World { settings: settings(), calls: Vec::new(), plans: Vec::new(), requests: Vec::new(), registrations };
+    let mut world = World {
+        settings: settings(),
+        calls: Vec::new(),
+        plans: Vec::new(),
+        requests: Vec::new(),
+        registrations,
+        inventory: Inventory::default(),
+    };
     for call in 0..CALLS {
         plan(&mut world, planted, noise, &mut random, call);
     }
@@ -137,6 +153,7 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
                 answered: None,
                 audience: Audience::RecordingList,
                 body_has_media_uri: false,
+                batch_errors: Box::default(),
                 names: Vec::new(),
             });
         }
@@ -166,7 +183,22 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
     let trunk = Some(if control { PBX } else { SG1 });
     let carried_invalid = group == Some(Group::Unconsented { invalid: true });
     let crossing = Crossing { trunk, group, carried_invalid, invites: vec![at(record + 1)], passages };
-    world.calls.push(Standing { crossings: vec![crossing], control });
+    // What the platform's export says of the call has a generator of its own: it moves nothing else.
+    let mut export = Random(call as u64 ^ 0x9e37_79b9_7f4a_7c15);
+    export.below(1);
+    let division = export.below(3);
+    let recorded = !export.thousandths(300);
+    let id = |name: &str, number: u64| [format!("{name}-{number}").into_bytes().into()].into();
+    let known = Known {
+        divisions: id("division", division),
+        queues: id("queue", export.below(12)),
+        agents: id("agent", export.below(400)),
+        recorded: Some(recorded),
+        described: true,
+        sources: [at(record + 2)].into(),
+        ..Known::default()
+    };
+    world.calls.push(Standing { crossings: vec![crossing], control, known: Some(known) });
 
     let client = if random.thousandths(100) { "archiver" } else { "crm-sync" };
     let mut target = "/api/v2/conversations/c0ffee01/recordings";
@@ -182,6 +214,8 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
         Some(Hypothesis::TrunkCapability) => !control,
         Some(Hypothesis::StalePermissionCache) => !control && stale,
         Some(Hypothesis::ClientPermission) => client == "archiver",
+        Some(Hypothesis::FlowNotRecording) => !control && !recorded,
+        Some(Hypothesis::DivisionOrCondition) => division == 2,
         Some(Hypothesis::WrongEndpoint) => {
             let wrong = random.thousandths(300);
             if wrong {
@@ -196,7 +230,6 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
             }
             denied
         }
-        Some(_) => false,
     };
     let cache = planted == Some(Hypothesis::StalePermissionCache);
     let wild = random.thousandths(noise.wild);
@@ -237,6 +270,8 @@ impl World {
             loose: Vec::new(),
             requests: &self.requests,
             registrations: &self.registrations,
+            inventory: &self.inventory,
+            flows: &[],
         }
     }
 }

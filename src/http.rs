@@ -1,4 +1,6 @@
-//! The API side's words (RFC 9110): methods and status codes. Never mixed with SIP's, which look alike.
+//! The API side's words (RFC 9110): methods, status codes, and request targets as they may be shown. Never mixed with SIP's, which look alike.
+
+use std::borrow::Cow;
 
 /// An HTTP request method (RFC 9110 §9), as logged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,5 +29,216 @@ impl StatusCode {
     #[must_use]
     pub const fn is_allowed(self) -> bool {
         self.0 >= 200 && self.0 < 300
+    }
+}
+
+/// What stands for a secret that is not shown.
+const HIDDEN: &[u8] = "…".as_bytes();
+
+/// Names of parameters whose values are secret, in lower case without `-`, `_` and `.`.
+const SECRET: [&[u8]; 18] = [
+    b"auth",
+    b"authorization",
+    b"awsaccesskeyid",
+    b"cookie",
+    b"googleaccessid",
+    b"hmac",
+    b"jwt",
+    b"keypairid",
+    b"pass",
+    b"passphrase",
+    b"passwd",
+    b"policy",
+    b"pwd",
+    b"session",
+    b"sessionid",
+    b"sig",
+    b"ticket",
+    b"accesskey",
+];
+
+/// How the names of other such parameters end.
+const SECRET_ENDS: [&[u8]; 8] =
+    [b"token", b"secret", b"password", b"signature", b"credential", b"credentials", b"apikey", b"accesskeyid"];
+
+/// A request target without what gives access: the values of access tokens, signatures of signed URLs, passwords, user
+/// information before a host, and JSON Web Tokens anywhere are written as `…`. The names stay.
+///
+/// # Incomplete support
+///
+/// A secret that stands in a path and does not look like a token is shown: nothing tells it from an identifier.
+#[must_use]
+pub fn without_secrets(target: &[u8]) -> Cow<'_, [u8]> {
+    // Nothing is hidden in most targets, and they are not copied.
+    if !target.iter().any(|byte| matches!(byte, b'=' | b'@')) && !holds_jwt(target) {
+        return Cow::Borrowed(target);
+    }
+    let mut shown = Vec::with_capacity(target.len());
+    let start = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let (path, parameters) = target.split_at(start);
+    path_without_secrets(path, &mut shown);
+    let mut rest = parameters;
+    while let Some((mark, behind)) = rest.split_first() {
+        shown.push(*mark);
+        let end = behind.iter().position(|byte| matches!(byte, b'&' | b';' | b'?' | b'#')).unwrap_or(behind.len());
+        let (parameter, after) = behind.split_at(end);
+        rest = after;
+        let (name, value) = match parameter.iter().position(|byte| *byte == b'=') {
+            Some(at) => parameter.split_at(at + 1),
+            None => parameter.split_at(0),
+        };
+        shown.extend_from_slice(name);
+        let is_secret = !value.is_empty() && (is_secret_name(name) || holds_secret(value));
+        shown.extend_from_slice(if is_secret { HIDDEN } else { value });
+    }
+    Cow::Owned(shown)
+}
+
+fn path_without_secrets(path: &[u8], shown: &mut Vec<u8>) {
+    let mut authority = path.windows(3).position(|mark| mark == b"://").map(|at| at + 3);
+    let mut at = 0;
+    for segment in path.split_inclusive(|byte| *byte == b'/') {
+        let text = segment.strip_suffix(b"/").unwrap_or(segment);
+        let end = segment.get(text.len()..).unwrap_or_default();
+        match text.iter().rposition(|byte| *byte == b'@') {
+            Some(user) if authority == Some(at) => {
+                shown.extend_from_slice(HIDDEN);
+                shown.extend_from_slice(text.get(user..).unwrap_or_default());
+                authority = None;
+            }
+            _ if holds_jwt(text) => shown.extend_from_slice(HIDDEN),
+            // `;jsessionid=…` (RFC 3986 §3.3)
+            _ => match text.iter().position(|byte| *byte == b'=') {
+                Some(equals) if is_secret_name(text.get(..=equals).unwrap_or_default()) => {
+                    shown.extend_from_slice(text.get(..=equals).unwrap_or_default());
+                    shown.extend_from_slice(HIDDEN);
+                }
+                _ => shown.extend_from_slice(text),
+            },
+        }
+        shown.extend_from_slice(end);
+        at += segment.len();
+    }
+}
+
+fn is_secret_name(name: &[u8]) -> bool {
+    // The last word of `a;jsessionid=`, `filter[token]=`.
+    let name = percent_decode(name);
+    let mut folded: Vec<u8> = name
+        .iter()
+        .filter(|byte| !matches!(byte, b'-' | b'_' | b'.' | b']' | b'=' | b' '))
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    if let Some(at) = folded.iter().rposition(|byte| matches!(byte, b'[' | b';' | b'/')) {
+        folded.drain(..=at);
+    }
+    SECRET.contains(&folded.as_slice())
+        || folded.ends_with(b"sessionid")
+        || SECRET_ENDS.iter().any(|end| folded.ends_with(end))
+}
+
+/// Whether the value of a parameter holds a secret itself: a token, or an address that is signed.
+fn holds_secret(value: &[u8]) -> bool {
+    if holds_jwt(value) {
+        return true;
+    }
+    let decoded = percent_decode(value);
+    let is_bearer = decoded.get(..7).is_some_and(|head| head.eq_ignore_ascii_case(b"bearer "));
+    let mut parameters = decoded.split(|byte| matches!(byte, b'?' | b'&' | b'#' | b';'));
+    let named = |parameter: &[u8]| {
+        parameter
+            .iter()
+            .position(|byte| *byte == b'=')
+            .is_some_and(|at| at + 1 < parameter.len() && is_secret_name(parameter.get(..=at).unwrap_or_default()))
+    };
+    is_bearer || parameters.any(named)
+}
+
+/// Whether `text` holds a JSON Web Token (RFC 7519): an object in Base64, a point, and more.
+fn holds_jwt(text: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.windows(3).enumerate().any(|(at, head)| {
+        head == b"eyJ" && {
+            let rest = text.get(at..).unwrap_or_default();
+            let length = rest.iter().take_while(|byte| is_part(byte)).count();
+            length >= 10 && rest.get(length) == Some(&b'.') && rest.get(length + 1).is_some_and(is_part)
+        }
+    })
+}
+
+/// Percent-decodes `text` once (RFC 3986 §2.1); a `%` without two hexadecimal digits behind it stays.
+#[must_use]
+pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        out.push(match after {
+            [high, low, behind @ ..] if *byte == b'%' => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = behind;
+                    // Two hexadecimal digits.
+                    (high * 16 + low) as u8
+                }
+                _ => b'%',
+            },
+            _ => *byte,
+        });
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(target: &str, expected: &str) {
+        assert_eq!(String::from_utf8_lossy(&without_secrets(target.as_bytes())), expected, "{target}");
+    }
+
+    #[test]
+    fn secrets_of_a_target_are_hidden_and_their_names_stay() {
+        for (target, expected) in [
+            ("/recordings/1?access_token=abc&x=1", "/recordings/1?access_token=…&x=1"),
+            ("/r?Access-Token=a%20b#id_token=c", "/r?Access-Token=…#id_token=…"),
+            ("/r?x=1;apiKey=k", "/r?x=1;apiKey=…"),
+            (
+                "/m.wav?X-Amz-Credential=a%2Fb&X-Amz-Signature=ff&X-Amz-Security-Token=t&X-Amz-Expires=9",
+                "/m.wav?X-Amz-Credential=…&X-Amz-Signature=…&X-Amz-Security-Token=…&X-Amz-Expires=9",
+            ),
+            ("/m?Policy=p&Signature=s&Key-Pair-Id=K", "/m?Policy=…&Signature=…&Key-Pair-Id=…"),
+            ("/m?sv=1&sig=a%2Bb", "/m?sv=1&sig=…"),
+            ("https://ann:pw@h/recordings/a@b", "https://…@h/recordings/a@b"),
+            ("/r/eyJhbGciOiJ9.eyJzdWIi.c2ln/x", "/r/…/x"),
+            ("/r?t=eyJhbGciOiJ9.eyJzdWIi.c2ln", "/r?t=…"),
+            ("/r?url=https%3A%2F%2Fh%2Fm%3FSignature%3Dabc", "/r?url=…"),
+            ("/r?h=Bearer%20abc", "/r?h=…"),
+            ("/r?%61ccess_token=abc", "/r?%61ccess_token=…"),
+            ("/r;jsessionid=abc/x", "/r;jsessionid=…/x"),
+            ("/r?filter[token]=abc", "/r?filter[token]=…"),
+        ] {
+            check(target, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for target in [
+            "/api/v2/conversations/c1/recordings/a%40b?formatId=WAV&callId=a@b;c=d",
+            "/recordings?filter=callId:a@b&trunkId=1",
+            "/recordings/a@b",
+            "/r?access_token=",
+            "/r?access_token",
+            "/r?tokens=3&policyId=7&author=x",
+            "/r?%",
+            "",
+        ] {
+            check(target, target);
+        }
     }
 }

@@ -22,6 +22,8 @@
 //! | 2 | [`net`] | frames | payloads |
 //! | 1 | [`capture`] | bytes of a capture | frames |
 //! | 1–3 | [`access_log`] | bytes of a log | API requests |
+//! | 1–3 | [`platform`] | entries of the platform's exports | conversations, recordings, trunks, traced messages |
+//! | 1 | [`document`] | bytes of a document | entries |
 //! | | [`settings`] | a configuration | validated data |
 //! | 0 | [`evidence`], [`http`] | | the words all stages share |
 //!
@@ -41,12 +43,14 @@ pub mod capture;
 pub mod carve;
 pub mod cli;
 pub mod diagnosis;
+pub mod document;
 pub mod error;
 pub mod evidence;
 pub mod facts;
 pub mod http;
 pub mod net;
 pub mod pipeline;
+pub mod platform;
 pub mod report;
 pub mod rtp;
 mod scan;

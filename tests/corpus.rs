@@ -44,6 +44,15 @@ const NO_LINES: [&str; 11] = [
 
 /// A CloudFront log of streams, whose columns hold no status.
 const NO_STATUS: &str = "log/matomo-log-analytics__amazon_cloudfront_rtmp.log";
+/// Documents whose entries an independent reader counted.
+const DOCUMENTS: [&str; 6] = [
+    "log/PerfCascade__browsertime_sitespeed.io.har",
+    "log/PerfCascade__capture-har_cnn.har",
+    "log/PerfCascade__firefox_www.nghttp2.org.har",
+    "log/haralyzer__humanssuck.net.har",
+    "log/haralyzer__multi_test_1.har",
+    "log/haralyzer__single_entry.har",
+];
 
 /// The corpus, or `None` where it is absent and may be.
 fn corpus() -> Option<PathBuf> {
@@ -308,6 +317,26 @@ fn log_records_and_refusals_agree_with_an_independent_count() {
     }
     assert!(compared > 40, "{compared} logs were compared");
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn entries_of_documents_agree_with_an_independent_count() {
+    let Some(corpus) = corpus() else { return };
+    let counts: BTreeMap<String, BTreeMap<String, String>> =
+        table(&corpus.join("LOGS.tsv")).into_iter().map(|row| (row["path"].clone(), row)).collect();
+    for path in DOCUMENTS {
+        let row = counts.get(path).unwrap_or_else(|| panic!("{path} is not in LOGS.tsv"));
+        let report = audit(&corpus, &["--hash", "none", path]).report();
+        let source = &report["evidence"][0];
+        assert_eq!((&source["kind"], &source["format"]), (&Value::from("access_log"), &Value::from("har")), "{path}");
+        // An entry that was aborted has the status 0 there, and none here.
+        let aborted = source["tally"]["no_status"].as_u64().unwrap_or(0);
+        let total = report["summary"]["requests"]["total"].as_u64().unwrap_or(0);
+        let is = [source["records"].to_string(), (total + aborted).to_string()];
+        assert_eq!(is, [row["records_with_status"].clone(), row["records_with_status"].clone()], "{path}: {source}");
+        assert!(source["anomalies"].as_array().is_some_and(Vec::is_empty), "{path}: {source}");
+        say(&format!("compared {path}: {is:?}"));
+    }
 }
 
 #[test]

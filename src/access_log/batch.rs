@@ -10,16 +10,20 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
-use crate::facts::{ApiRequest, ErrorParam, Place};
-use crate::http::{Method, StatusCode};
+use crate::facts::{Answered, Answerer, ApiRequest, KnownBy, Place};
+use crate::http::{Method, StatusCode, without_secrets};
 use crate::settings::Settings;
 
+use super::body::{Said, error_params};
 use super::columns::{self, Header};
-use super::fields::{Fields, Known, Seen, Table};
+use super::exchange::Exchange;
+use super::fields::{Fields, Known, Role, Seen, Table};
 use super::format::Format;
-use super::json::Scalar;
+use super::json::{self, Scalar};
 use super::line::{self, LINE_BYTES, Part};
+use super::sdk;
 use super::shape::{Shapes, Sketch};
 use super::target::{self, Targets};
 use super::time::{Clock, Instant, Memo, Zone, Zones, joined};
@@ -65,7 +69,7 @@ impl LogSum {
     }
 
     /// Adds the part of the log that follows, in which no row waits for its header.
-    fn append(&mut self, next: Self) {
+    pub fn append(&mut self, next: Self) {
         let offset = self.lines;
         self.requests.extend(next.requests.into_iter().map(|mut request| {
             request.locus.record += offset;
@@ -201,7 +205,7 @@ impl LogReader {
 
     /// Whether the line names the columns of the rows that follow.
     #[must_use]
-    pub(super) fn is_header(&self, line: &[u8]) -> bool {
+    pub fn is_header(&self, line: &[u8]) -> bool {
         Header::parse(line, &self.table).is_some()
     }
 
@@ -264,6 +268,19 @@ impl LogReader {
         part.lines = lines;
         part.requests.sort_by_key(|request| request.locus.record);
     }
+
+    /// Reads entries of a document of this `format`. Records are where the entries say.
+    pub fn read_entries<'a>(&self, format: Format, entries: impl Iterator<Item = Entry<'a>>) -> LogSum {
+        let mut block = Block::new(self, Shapes::new(), None);
+        block.log.format = Some(format);
+        let (mut fates, mut fields) = (Fates::default(), Fields::default());
+        for entry in entries {
+            block.log.lines = entry.record;
+            fates.count(Some(block.entry(entry.bytes, format, &mut fields)));
+        }
+        block.log.lines = 0;
+        fates.sum(block.log)
+    }
 }
 
 /// How many records had which fate.
@@ -321,6 +338,14 @@ struct Block<'r> {
     is_last_try: bool,
 }
 
+/// What a request was taken from, beside its fields.
+#[derive(Clone, Copy)]
+struct Around<'e> {
+    outer: Outer<'e>,
+    format: Format,
+    exchange: &'e Exchange<'e>,
+}
+
 /// What stands around a record.
 #[derive(Clone, Copy, Debug, Default)]
 struct Outer<'a> {
@@ -368,6 +393,49 @@ impl<'r> Block<'r> {
     fn record_of_lines<'a>(&self, text: &'a [u8], fields: &mut Fields<'a>) -> Option<(&'a [u8], &'a [u8], u64)> {
         let found = columns::record_of_lines(text)?;
         self.header.as_ref()?.row(found.0, fields).then_some(found)
+    }
+
+    /// Reads an entry of a document.
+    fn entry<'a>(&mut self, bytes: &'a [u8], format: Format, fields: &mut Fields<'a>) -> Fate {
+        let fate = match format {
+            Format::Har | Format::Newman => match Exchange::of(bytes, &mut self.known.keys) {
+                Some(exchange) => self.heard(&exchange, fields),
+                None => Fate::BadRecord,
+            },
+            Format::SdkText => self.heard(&sdk::parse(bytes), fields),
+            _ => self.json(bytes, fields, Outer::default()),
+        };
+        if fate == Fate::BadRecord {
+            let detail = || format!("{} bytes that are no JSON", bytes.len());
+            self.log.anomalies.note("bad_record", Some(self.log.lines), detail);
+        }
+        fate
+    }
+
+    /// Takes down an exchange of a document.
+    fn heard<'a>(&mut self, exchange: &Exchange<'a>, fields: &mut Fields<'a>) -> Fate {
+        let Some(url) = exchange.url.as_deref() else { return Fate::NotARequest };
+        let table = &self.reader.table;
+        fields.clear();
+        fields.duplicate = exchange.duplicate;
+        for (role, value) in [(Role::Time, exchange.time), (Role::Status, exchange.status)] {
+            if let Some(value) = value {
+                fields.offer((role, 0), value, false);
+            }
+        }
+        if self.reader.targets.may_be_recording(url) {
+            for (headers, part) in exchange.headers.iter().zip([&b"requestheaders."[..], b"responseheaders."]) {
+                for (name, value) in headers {
+                    let path: Vec<u8> = part.iter().copied().chain(json::fold(&name.value())).collect();
+                    if let Some(entry) = table.entry(&path) {
+                        fields.offer(entry, *value, false);
+                    }
+                }
+            }
+        }
+        let method = exchange.method.map(Scalar::value).unwrap_or_default();
+        let around = Around { outer: Outer::default(), format: Format::JsonDocument, exchange };
+        self.request((method, Cow::Borrowed(url)), fields, around)
     }
 
     fn too_long(&mut self) -> Fate {
@@ -476,7 +544,7 @@ impl<'r> Block<'r> {
             locus: self.locus(),
             method: method_name(&method),
             names,
-            target: target.into(),
+            target: without_secrets(&target).into(),
             status: StatusCode(status),
             client: parsed.client().map(without_port),
             user: parsed.user().map(Into::into),
@@ -487,6 +555,7 @@ impl<'r> Block<'r> {
             answered: answer::answered(status, signs),
             audience,
             body_has_media_uri: false,
+            batch_errors: Box::default(),
         };
         self.log.requests.push(request);
         Fate::RecordingRequest
@@ -533,7 +602,15 @@ impl<'r> Block<'r> {
 
     /// Takes down the record in `fields`.
     fn exchange(&mut self, fields: &mut Fields<'_>, outer: Outer<'_>, format: Format) -> Fate {
-        let Some((method, target)) = request_line(fields) else { return self.wrapped(fields, outer) };
+        match request_line(fields) {
+            Some(line) => self.request(line, fields, Around { outer, format, exchange: &Exchange::default() }),
+            None => self.wrapped(fields, outer),
+        }
+    }
+
+    /// Takes down the request that `fields` and, of a document, an exchange hold.
+    fn request(&mut self, line: RequestLine<'_>, fields: &Fields<'_>, around: Around<'_>) -> Fate {
+        let ((method, target), Around { outer, format, exchange }) = (line, around);
         let Some(status) = fields.status() else {
             return if method.is_empty() { Fate::NotARequest } else { Fate::NoStatus };
         };
@@ -557,16 +634,19 @@ impl<'r> Block<'r> {
         let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
         };
+        let body = self.bodies(fields, exchange);
         for (kind, value) in &fields.names {
             target::push(&mut names, *kind, Place::Field, &value.value());
         }
-        let body = self.bodies(fields);
+        names.extend(body.names);
         let signs = fields.signs.iter().map(|(sign, value)| (*sign, value.text));
+        let by_edge = status >= 400 && exchange.is_by_edge();
+        let edge = by_edge.then_some(Answered { by: Answerer::Edge, known_by: KnownBy::ResponseHeaders });
         let request = ApiRequest {
             at,
             locus: self.locus(),
             method: method_name(&method),
-            target: target.into(),
+            target: without_secrets(&target).into(),
             status: StatusCode(status),
             client: fields.client().map(|client| without_port(&client.value())),
             user: fields.user().map(|user| user.value().into()),
@@ -574,29 +654,30 @@ impl<'r> Block<'r> {
             error_params: error_params(fields).chain(body.error_params).collect(),
             request_id: fields.request_id().map(|id| id.value().into()),
             correlation_id: fields.correlation_id().map(|id| id.value().into()).or(body.correlation_id),
-            answered: answer::answered(status, signs),
+            answered: edge.or_else(|| answer::answered(status, signs)),
             audience,
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            batch_errors: body.batch_errors.into(),
             names,
         };
         self.log.requests.push(request);
         Fate::RecordingRequest
     }
 
-    /// What response bodies that were logged as text say. Of a body that was cut only the error code counts.
-    fn bodies(&self, fields: &Fields<'_>) -> Said {
-        let mut said = Said::default();
+    /// What the bodies say that were logged as text, and those of a document.
+    fn bodies(&self, fields: &Fields<'_>, exchange: &Exchange<'_>) -> Said {
+        let (mut said, table) = (Said::default(), &self.reader.table);
+        for body in &fields.request_bodies {
+            said.request(&body.value(), table);
+        }
+        if let Some(body) = &exchange.request_body {
+            said.request(body, table);
+        }
         for body in &fields.bodies {
-            let text = body.value();
-            if !matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) {
-                continue;
-            }
-            let (mut fields, mut seen) = (Fields::default(), Vec::new());
-            let whole = Known::below(b"body").collect(&text, &self.reader.table, &mut fields, &mut seen).is_some();
-            said.has_media_uri |= whole && fields.media_uris > 0;
-            said.error_params.extend(error_params(&fields));
-            said.correlation_id = said.correlation_id.or_else(|| fields.correlation_id().map(|id| id.value().into()));
-            said.error_code = said.error_code.or_else(|| fields.error_code().map(|code| code.value().into()));
+            said.response(&body.value(), table);
+        }
+        if let Some(body) = &exchange.response_body {
+            said.response(body, table);
         }
         said
     }
@@ -671,19 +752,6 @@ fn request_line<'a>(fields: &Fields<'a>) -> Option<RequestLine<'a>> {
 /// A method, empty where none is logged, and a target.
 type RequestLine<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
-/// What a response body says.
-#[derive(Default)]
-struct Said {
-    error_code: Option<Box<[u8]>>,
-    correlation_id: Option<Box<[u8]>>,
-    error_params: Vec<ErrorParam>,
-    has_media_uri: bool,
-}
-
-fn error_params<'f>(fields: &'f Fields<'_>) -> impl Iterator<Item = ErrorParam> + use<'f> {
-    fields.params.iter().map(|(name, value)| ErrorParam { name: name.clone(), value: value.value().into() })
-}
-
 /// Methods are case-sensitive and upper-case; some logs write them otherwise.
 fn method_name(method: &[u8]) -> Method {
     let mut name = String::from_utf8_lossy(method).into_owned();
@@ -712,7 +780,7 @@ mod tests {
     use super::super::line::Walk;
     use super::super::noise::Noise;
     use super::*;
-    use crate::facts::{Audience, NameKind};
+    use crate::facts::{Audience, ErrorParam, NameKind};
 
     fn reader() -> LogReader {
         LogReader::new(SourceId(3), "a.log", &Settings::default())

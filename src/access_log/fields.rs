@@ -15,9 +15,9 @@ use crate::settings::pattern;
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A response body, as text.
     /// An address, of the client.
     Address,
+    /// A response body, as text.
     Body,
     /// An OAuth client.
     Client,
@@ -35,6 +35,8 @@ pub(super) enum Role {
     Query,
     /// A request line, or a target.
     Request,
+    /// A request body, as text.
+    RequestBody,
     RequestId,
     /// Something that says who answered.
     Sign(Sign),
@@ -378,6 +380,10 @@ const NAMES: &[(Role, &[&str])] = &[
             "res.body",
         ],
     ),
+    (
+        Role::RequestBody,
+        &["request_body", "req_body", "request.body", "req.body", "request.postData.text", "http.request.body.content"],
+    ),
 ];
 
 /// Names that mean the same wherever they stand, with the rank of the first: as the last key of any path, also as a
@@ -584,6 +590,8 @@ pub(super) struct Fields<'a> {
     pub(super) bodies: Vec<Scalar<'a>>,
     /// What says who answered.
     pub(super) signs: Vec<(Sign, Scalar<'a>)>,
+    /// Request bodies that are text.
+    pub(super) request_bodies: Vec<Scalar<'a>>,
     /// Parameters of the error message, with their names.
     pub(super) params: Vec<(Box<[u8]>, Scalar<'a>)>,
     /// Media URIs of call audio.
@@ -607,6 +615,7 @@ impl<'a> Fields<'a> {
         self.single = [None; SINGLES];
         self.names.clear();
         self.bodies.clear();
+        self.request_bodies.clear();
         self.params.clear();
         self.signs.clear();
         self.media_uris = 0;
@@ -627,6 +636,7 @@ impl<'a> Fields<'a> {
         let place = match role {
             Role::Name(kind) => return self.names.push((kind, value)),
             Role::Body => return self.bodies.push(value),
+            Role::RequestBody => return self.request_bodies.push(value),
             // What they mean depends on more than the value.
             Role::ErrorParam | Role::Media | Role::MediaUri | Role::Sign(_) => return,
             Role::Time => return self.offer_time(rank, value, alone),

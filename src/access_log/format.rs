@@ -33,6 +33,14 @@ pub enum Format {
     Logfmt,
     /// W3C extended log file format, also of IIS.
     W3c,
+    /// JSON objects in an array, or over several lines.
+    JsonDocument,
+    /// The HTTP archive of a browser, HAR 1.2.
+    Har,
+    /// What Newman or Postman writes of a run.
+    Newman,
+    /// The text log of the platform's SDKs.
+    SdkText,
 }
 
 impl Format {
@@ -52,6 +60,10 @@ impl Format {
             Self::Common => "common",
             Self::Combined => "combined",
             Self::JsonLines => "json_lines",
+            Self::JsonDocument => "json_document",
+            Self::Har => "har",
+            Self::Newman => "newman",
+            Self::SdkText => "sdk_text",
         }
     }
 }
@@ -63,7 +75,8 @@ impl Format {
     }
 
     /// Whether its records hang on a header line.
-    pub(super) const fn has_header(self) -> bool {
+    #[must_use]
+    pub const fn has_header(self) -> bool {
         matches!(self, Self::CloudFront | Self::Csv | Self::W3c)
     }
 }

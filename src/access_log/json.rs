@@ -19,7 +19,7 @@ use hashbrown::HashTable;
 
 use super::combined;
 use super::scan::string_end;
-use super::target::percent_decode;
+use crate::http::percent_decode;
 
 /// Objects and arrays that may lie in one another. Deeper text is no record.
 const DEPTH: usize = 128;

@@ -16,16 +16,15 @@
 //! was, and that its path has none of the segments in question: searching for words first would save little, for JSON
 //! records are not parsed one by one but fitted to the shape of the ones before ([`shape`]). So no line is set aside
 //! unread, and the counts are those of a full parse.
-//!
-//! # Incomplete support
-//!
-//! Documents (JSON arrays, HAR) are not read.
 
 mod answer;
 mod balancer;
 mod batch;
+mod body;
 mod columns;
 mod combined;
+mod document;
+mod exchange;
 mod fields;
 mod format;
 mod json;
@@ -35,11 +34,13 @@ mod logfmt;
 mod noise;
 mod prefix;
 mod scan;
+mod sdk;
 mod shape;
 mod target;
 mod time;
 
 pub use batch::{LogReader, LogSum};
+pub use document::{recognise as recognise_document, recognise_text};
 pub use format::{Format, recognise};
 pub use line::{LINE_BYTES, Part, Walk};
 pub use time::{Zone, ZoneFrom};

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memmem};
 
 use crate::facts::{Audience, Name, NameKind, Place};
+use crate::http::percent_decode;
 use crate::settings::Settings;
 
 use super::fields::{Table, configured};
@@ -335,31 +336,6 @@ pub(super) fn push(names: &mut Vec<Name>, kind: NameKind, place: Place, value: &
     if !matches!(value, b"" | b"-") && !names.iter().any(known) {
         names.push(Name { kind, place, value: value.into() });
     }
-}
-
-/// Percent-decodes `text` once (RFC 3986 §2.1); a `%` without two hexadecimal digits behind it stays.
-pub(super) fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'%', text).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        out.push(match after {
-            [high, low, behind @ ..] if *byte == b'%' => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = behind;
-                    // Two hexadecimal digits.
-                    (high * 16 + low) as u8
-                }
-                _ => b'%',
-            },
-            _ => *byte,
-        });
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -294,6 +294,7 @@ fn parse(text: &[u8]) -> Option<Written> {
         b'[' | b' ' | b'"' => parse(text.get(1..)?.trim_ascii_end().trim_suffix_byte(b']').trim_suffix_byte(b'"')),
         b'0'..=b'9' => match (text.get(2), text.get(4)) {
             (_, Some(b'-' | b'/')) => date_time(text),
+            (Some(b'-'), _) => month_first(text),
             (Some(b'/'), _) => clf(text),
             _ => epoch(text),
         },
@@ -351,6 +352,23 @@ fn clf(text: &[u8]) -> Option<Written> {
     }
     let mut bad = false;
     let date = (number([y1, y2, y3, y4], &mut bad), month([m1, m2, m3])?, number([d1, d2], &mut bad));
+    let time = (number([h1, h2], &mut bad), number([n1, n2], &mut bad), number([e1, e2], &mut bad));
+    if bad {
+        return None;
+    }
+    let (fraction, rest) = fraction(rest);
+    wall_clock(date, time, fraction, offset(rest)?)
+}
+
+/// `11-22-2026, 10:00:00`, as the platform's SDKs write it in JSON.
+fn month_first(text: &[u8]) -> Option<Written> {
+    let (head, rest) = text.split_first_chunk::<20>()?;
+    let &[m1, m2, s1, d1, d2, s2, y1, y2, y3, y4, comma, blank, h1, h2, c1, n1, n2, c2, e1, e2] = head;
+    if [s1, s2, comma, blank, c1, c2] != *b"--, ::" {
+        return None;
+    }
+    let mut bad = false;
+    let date = (number([y1, y2, y3, y4], &mut bad), number([m1, m2], &mut bad), number([d1, d2], &mut bad));
     let time = (number([h1, h2], &mut bad), number([n1, n2], &mut bad), number([e1, e2], &mut bad));
     if bad {
         return None;
@@ -567,6 +585,14 @@ mod tests {
         check("[10/OCT/2000:13:55:36.25 +0000]", Some("2000-10-10T13:55:36.25Z"));
         check("10/Oct/2000:13:55:36", Some("2000-10-10T13:55:36Z"));
         check("Sun, 06 Nov 1994 08:49:37 GMT", Some("1994-11-06T08:49:37Z"));
+    }
+
+    #[test]
+    fn the_month_may_stand_first() {
+        check("11-22-2026, 10:00:00", Some("2026-11-22T10:00:00Z"));
+        check("11-22-2026, 10:00:00.5", Some("2026-11-22T10:00:00.5Z"));
+        check("22-11-2026, 10:00:00", None);
+        check("11-22-2026 10:00:00", None);
     }
 
     #[test]

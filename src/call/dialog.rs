@@ -633,7 +633,8 @@ fn identifiers<'a>(
             if let Some((_, by_platform)) = known.and_then(|known| found.get_mut(known)) {
                 *by_platform |= platform;
             } else if found.len() < MOST_IDENTIFIERS {
-                found.push((Identifier { subject: row.subject, value: row.value, locus: message.locus }, platform));
+                let (subject, value, locus) = (row.subject, row.value, message.locus);
+                found.push((Identifier { subject, value, locus, by_platform: platform }, platform));
             }
         }
     }
@@ -643,5 +644,5 @@ fn identifiers<'a>(
         .map(|(known, _)| known.subject)
         .collect();
     found.retain(|(known, platform)| *platform || !named_by_platform.contains(&known.subject));
-    found.into_iter().map(|(known, _)| known).collect()
+    found.into_iter().map(|(known, by_platform)| Identifier { by_platform, ..known }).collect()
 }

@@ -1,16 +1,19 @@
 //! Which identifiers name which legs, which legs are one call, and what binds an API request to them.
 //!
 //! Every link says by what and how strongly it holds (contract §3): `exact` by the Call-ID itself, `bridged` by an
-//! identifier that some message of the dialog carries, `weak` by a Call-ID equal but for its host. Time alone never
-//! binds. An identifier that too many legs share joins nothing and is reported.
+//! identifier that some message of the dialog carries or that an export of the platform ties to its Call-ID, `weak` by a
+//! Call-ID equal but for its host. Time alone never binds. An identifier that too many legs share joins nothing and is reported.
 
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use super::exported::{self, Ties};
+use super::identifier::{halves, normal, user, written};
+use super::inventory::Inventory;
 use super::legs::Leg;
-use crate::evidence::Timestamp;
-use crate::facts::{ApiRequest, NameKind, Place, Subject};
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::{ApiRequest, Exports, NameKind, Place, Subject};
 use crate::settings::{Settings, TrunkKind};
 
 /// Legs that may share an identifier before it joins nothing.
@@ -28,9 +31,42 @@ pub struct Identity<'a> {
     call_of: Vec<usize>,
     by_call_id: HashMap<&'a [u8], Vec<usize>, Seed>,
     by_user: HashMap<&'a [u8], Vec<usize>, Seed>,
-    by_identifier: HashMap<Box<[u8]>, Vec<(usize, Subject)>, Seed>,
-    /// For each leg the conversations that its messages name.
+    by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed>,
+    /// Links of exports that join nothing, by the conversation they name.
+    loose: HashMap<Box<[u8]>, Vec<Link>, Seed>,
+    /// Entries of exports that contradict a leg's signalling, or each other, on its conversation.
+    pub disagreeing: Vec<Locus>,
+    /// For each leg the conversations that its messages or an export name.
     conversations: Vec<Vec<Box<[u8]>>>,
+}
+
+/// What a link goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The Call-ID itself.
+    CallId,
+    /// A field that some message of the dialog carries.
+    Field(Subject),
+    /// Analytics conversation details, which name the Call-ID.
+    ProtocolCallId,
+    /// A SIP trace record, which names the Call-ID.
+    SipTrace,
+}
+
+impl By {
+    /// The word the report uses: the field's own name, where it is one.
+    #[must_use]
+    pub fn name(self, settings: &Settings) -> &str {
+        match self {
+            Self::CallId => "call_id",
+            Self::Field(Subject::Conversation(header)) => {
+                settings.identity_headers.get(usize::from(header)).map_or("", String::as_str)
+            }
+            Self::Field(_) => "Session-ID",
+            Self::ProtocolCallId => "protocolCallId",
+            Self::SipTrace => "sip_trace",
+        }
+    }
 }
 
 /// How strong a link is: as strong as its weakest step.
@@ -38,7 +74,7 @@ pub struct Identity<'a> {
 pub enum Strength {
     /// By the Call-ID itself.
     Exact,
-    /// By an identifier that the dialog carries.
+    /// By an identifier that the dialog carries, or that an export ties to its Call-ID.
     Bridged,
     /// By a Call-ID equal but for its host.
     Weak,
@@ -61,8 +97,8 @@ impl Strength {
 pub struct Link {
     /// The leg.
     pub leg: usize,
-    /// The bridging field; `None` for the Call-ID itself.
-    pub by: Option<Subject>,
+    /// What it goes by.
+    pub by: By,
     /// How strong it is.
     pub strength: Strength,
     /// Whether the link may support an exposure, time apart.
@@ -119,29 +155,49 @@ pub enum Binding {
 }
 
 impl<'a> Identity<'a> {
-    /// Reads the identifiers of `legs`, which are sorted by first message.
+    /// Reads the identifiers of `legs`, which are sorted by first message, and what `exports` tie to their Call-IDs.
     #[must_use]
-    pub fn of(legs: &[Leg<'a>]) -> Self {
+    pub fn of(legs: &[Leg<'a>], exports: &Exports, settings: &Settings) -> Self {
         let mut by_call_id: HashMap<&'a [u8], Vec<usize>, Seed> = HashMap::default();
         let mut by_user: HashMap<&'a [u8], Vec<usize>, Seed> = HashMap::default();
-        let mut sharing: BTreeMap<Box<[u8]>, Vec<(usize, Subject)>> = BTreeMap::new();
-        let mut conversations = Vec::with_capacity(legs.len());
         for (place, leg) in legs.iter().enumerate() {
             by_call_id.entry(leg.call_id).or_default().push(place);
             by_user.entry(user(leg.call_id)).or_default().push(place);
+        }
+        let legs_of = |known: &'_ HashMap<&'a [u8], Vec<usize>, Seed>, name: &[u8]| -> Vec<usize> {
+            known.get(name).cloned().unwrap_or_default()
+        };
+        let ties =
+            exported::ties(exports, legs, |id| legs_of(&by_call_id, id), |name| legs_of(&by_user, name), settings);
+        let Ties { firm, loose, overruled, disagreeing } = ties;
+        let mut firm = firm.into_iter().peekable();
+        let mut sharing: BTreeMap<Box<[u8]>, Vec<(usize, By)>> = BTreeMap::new();
+        let mut share = |place: usize, identifier: &[u8], by: By| {
+            let sharers = sharing.entry(normal(identifier)).or_default();
+            // Legs come in order, so one that is known stands last.
+            if sharers.last().is_none_or(|(known, _)| *known != place) {
+                sharers.push((place, by));
+            }
+        };
+        let mut conversations = Vec::with_capacity(legs.len());
+        for (place, leg) in legs.iter().enumerate() {
             let mut own = Vec::new();
+            let is_overruled = overruled.binary_search(&place).is_ok();
             for identifier in &leg.identifiers {
+                let names_conversation = matches!(identifier.subject, Subject::Conversation(_));
+                if names_conversation && is_overruled {
+                    continue;
+                }
                 for half in halves(identifier.subject, identifier.value) {
-                    let key = normal(half);
-                    let legs = sharing.entry(key.clone()).or_default();
-                    // Legs come in order, so one that is known stands last.
-                    if legs.last().is_none_or(|(known, _)| *known != place) {
-                        legs.push((place, identifier.subject));
-                    }
-                    if matches!(identifier.subject, Subject::Conversation(_)) {
+                    share(place, half, By::Field(identifier.subject));
+                    if names_conversation {
                         own.push(written(half));
                     }
                 }
+            }
+            while let Some((_, conversation, by)) = firm.next_if(|(leg, ..)| *leg == place) {
+                share(place, &conversation, by);
+                own.push(written(&conversation));
             }
             own.sort_unstable();
             own.dedup();
@@ -149,7 +205,7 @@ impl<'a> Identity<'a> {
         }
         let mut union = Union::new(legs.len());
         let mut too_common = BTreeMap::new();
-        let mut by_identifier: HashMap<Box<[u8]>, Vec<(usize, Subject)>, Seed> = HashMap::default();
+        let mut by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed> = HashMap::default();
         for (key, sharers) in sharing {
             if sharers.len() > MOST_LEGS_OF_AN_IDENTIFIER {
                 too_common.insert(key, sharers.len());
@@ -166,7 +222,7 @@ impl<'a> Identity<'a> {
             own.retain(|conversation| !too_common.contains_key(&normal(conversation)));
         }
         let (calls, call_of) = union.sets();
-        Self { calls, too_common, call_of, by_call_id, by_user, by_identifier, conversations }
+        Self { calls, too_common, call_of, by_call_id, by_user, by_identifier, loose, disagreeing, conversations }
     }
 
     /// The conversation ids that the legs of a call name, sorted.
@@ -186,18 +242,20 @@ impl<'a> Identity<'a> {
 
     /// Binds a recording request by what it names and when it came.
     #[must_use]
-    pub fn bind(&self, request: &ApiRequest, legs: &[Leg<'_>], settings: &Settings) -> Binding {
+    pub fn bind(
+        &self,
+        request: &ApiRequest,
+        legs: &[Leg<'_>],
+        inventory: &Inventory<'_>,
+        settings: &Settings,
+    ) -> Binding {
         let Some(at) = request.at else { return Binding::Nothing(Unbound::NoTime) };
         let mut found = Found::default();
         for name in &request.names {
             match (name.kind, name.place) {
                 (NameKind::Trunk, _) => {
                     found.trunk_named = true;
-                    found.trunk = found.trunk.or_else(|| {
-                        settings.trunks.iter().position(|trunk| {
-                            trunk.id.as_ref().is_some_and(|id| normal(id.as_bytes()) == normal(&name.value))
-                        })
-                    });
+                    found.trunk = found.trunk.or_else(|| inventory.named(&name.value));
                 }
                 (NameKind::CallId, place) => {
                     found.named = true;
@@ -222,7 +280,7 @@ impl<'a> Identity<'a> {
     fn exact(&self, value: &[u8], found: &mut Found) -> bool {
         let bearing = self.bearing(value);
         for leg in bearing {
-            found.add(Link { leg: *leg, by: None, strength: Strength::Exact, exposes: bearing.len() == 1 });
+            found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Exact, exposes: bearing.len() == 1 });
         }
         !bearing.is_empty()
     }
@@ -230,20 +288,23 @@ impl<'a> Identity<'a> {
     fn bridged(&self, value: &[u8], legs: &[Leg<'_>], settings: &Settings, found: &mut Found) {
         let key = normal(value);
         found.too_common |= self.too_common.contains_key(&key);
+        for link in self.loose.get(&key).into_iter().flatten() {
+            found.add(*link);
+        }
         let Some(sharers) = self.by_identifier.get(&key) else { return };
         let Some((first, bridge)) = sharers.first() else { return };
         let Some(call) = self.call_of.get(*first).and_then(|call| self.calls.get(*call)) else { return };
         let byoc = call.iter().filter(|leg| legs.get(**leg).is_some_and(|leg| kind(leg, settings) == TrunkKind::Byoc));
         let single = byoc.count() == 1;
         for leg in call {
-            let by = sharers.iter().find(|(sharer, _)| sharer == leg).map_or(*bridge, |(_, subject)| *subject);
-            found.add(Link { leg: *leg, by: Some(by), strength: Strength::Bridged, exposes: single });
+            let by = sharers.iter().find(|(sharer, _)| sharer == leg).map_or(*bridge, |(_, by)| *by);
+            found.add(Link { leg: *leg, by, strength: Strength::Bridged, exposes: single });
         }
     }
 
     fn weak(&self, value: &[u8], found: &mut Found) {
         match self.by_user.get(user(value)).map(Vec::as_slice) {
-            Some([leg]) => found.add(Link { leg: *leg, by: None, strength: Strength::Weak, exposes: false }),
+            Some([leg]) => found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Weak, exposes: false }),
             Some([_, ..]) => found.ambiguous = true,
             Some([]) | None => {}
         }
@@ -312,56 +373,6 @@ impl Found {
     }
 }
 
-/// The part of a Call-ID before its `@host`.
-fn user(call_id: &[u8]) -> &[u8] {
-    memchr::memchr(b'@', call_id).map_or(call_id, |at| call_id.get(..at).unwrap_or_default())
-}
-
-/// The identifiers that a field's value holds: both halves of a Session-ID (RFC 7989 §6), never the nil one; else the
-/// value itself.
-fn halves(subject: Subject, value: &[u8]) -> Vec<&[u8]> {
-    let nil = |half: &[u8]| half.iter().all(|byte| matches!(byte, b'0' | b'-'));
-    if subject != Subject::SessionId {
-        return vec![value].into_iter().filter(|value| !nil(value)).collect();
-    }
-    let mut parts = value.split(|byte| *byte == b';');
-    let local = parts.next().map(<[u8]>::trim_ascii);
-    let remote = parts.filter_map(|part| {
-        let part = part.trim_ascii();
-        let (name, value) = part.split_at_checked(7)?;
-        name.eq_ignore_ascii_case(b"remote=").then_some(value)
-    });
-    local.into_iter().chain(remote).filter(|half| !nil(half)).collect()
-}
-
-/// The hex digits of a UUID, with or without its hyphens; `None` for anything else.
-fn uuid(value: &[u8]) -> Option<[u8; 32]> {
-    let mut digits = [0; 32];
-    let mut count = 0;
-    for byte in value {
-        match byte {
-            b'-' => {}
-            byte if byte.is_ascii_hexdigit() => {
-                *digits.get_mut(count)? = byte.to_ascii_lowercase();
-                count += 1;
-            }
-            _ => return None,
-        }
-    }
-    (count == 32).then_some(digits)
-}
-
-/// An identifier as it is compared: a UUID without regard to case and hyphens, anything else byte by byte.
-fn normal(value: &[u8]) -> Box<[u8]> {
-    let value = value.trim_ascii();
-    uuid(value).map_or_else(|| value.into(), |digits| Box::new(digits) as Box<[u8]>)
-}
-
-/// A conversation id as the report shows it: a UUID in lower case, anything else as written.
-fn written(value: &[u8]) -> Box<[u8]> {
-    if uuid(value).is_some() { value.to_ascii_lowercase().into() } else { value.into() }
-}
-
 /// Sets of legs that grow together.
 struct Union {
     parent: Vec<usize>,
@@ -419,21 +430,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uuid_is_the_same_in_any_case_with_or_without_hyphens() {
-        let one = normal(b"0F1E2D3C-4b5a-6978-8796-a5b4c3d2e1f0");
-        assert_eq!(one, normal(b"0f1e2d3c4b5a69788796a5b4c3d2e1f0"));
-        assert_ne!(normal(b"Abc"), normal(b"abc"));
-    }
-
-    #[test]
-    fn a_session_id_has_two_halves_and_the_nil_one_is_none() {
-        let value = b"ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000";
-        assert_eq!(halves(Subject::SessionId, value), [b"ab30317f1a784dc48ff824d0d3715d86"]);
-        let value = b"ab30317f1a784dc48ff824d0d3715d86; remote=47755a9de7794ba387653f2099600ef2";
-        assert_eq!(halves(Subject::SessionId, value).len(), 2);
-    }
-
-    #[test]
     fn sets_are_known_by_their_first_member() {
         let mut union = Union::new(5);
         union.join(3, 1);
@@ -441,11 +437,5 @@ mod tests {
         let (sets, of) = union.sets();
         assert_eq!(sets, [vec![0], vec![1, 3, 4], vec![2]]);
         assert_eq!(of, [0, 1, 2, 1, 1]);
-    }
-
-    #[test]
-    fn the_user_part_ends_at_the_first_at_sign() {
-        assert_eq!(user(b"abc@192.0.2.1"), b"abc");
-        assert_eq!(user(b"abc"), b"abc");
     }
 }

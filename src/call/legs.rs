@@ -74,6 +74,8 @@ pub struct Identifier<'a> {
     pub value: &'a [u8],
     /// The message.
     pub locus: Locus,
+    /// Whether the platform's side sent it.
+    pub by_platform: bool,
 }
 
 /// Groups messages into legs, ordered by first message.

@@ -4,14 +4,19 @@
 //! identity evidence binds together. [`legs`](legs::correlate) groups the signalling by Call-ID and reads each group
 //! as RFC 3261 transactions and dialogs; [`media`](media::tie) ties RTP to the streams that offer and answer
 //! negotiated (RFC 3264); [`identity`](identity::Identity) knows which identifiers name which legs and binds requests
-//! to them, saying by what and how strongly. Concludes nothing about consent: that is the next stage's.
+//! to them, saying by what and how strongly; [`conversations`] and
+//! [`inventory`] know what the platform's exports state of calls and trunks. Concludes nothing about consent: that is the next stage's.
 //!
 //! Keeps: nothing depends on the order in which facts arrived.
 
+pub mod conversations;
 mod copies;
 mod dialog;
+mod exported;
 mod hops;
+mod identifier;
 pub mod identity;
+pub mod inventory;
 pub mod ladder;
 mod ledger;
 pub mod legs;

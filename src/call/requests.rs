@@ -73,6 +73,9 @@ fn merge(known: &mut ApiRequest, copy: ApiRequest) {
         known.error_params = copy.error_params;
     }
     known.body_has_media_uri |= copy.body_has_media_uri;
+    if known.batch_errors.is_empty() {
+        known.batch_errors = copy.batch_errors;
+    }
 }
 
 /// Who answered, by two logs. A proxy that answered itself asked nobody behind it; one that passed an answer on does not
@@ -107,6 +110,7 @@ mod tests {
             answered: None,
             audience: Audience::RecordingMedia,
             body_has_media_uri: false,
+            batch_errors: Box::default(),
             names: Vec::new(),
         }
     }

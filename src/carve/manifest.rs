@@ -72,13 +72,13 @@ impl Manifest {
         }
     }
 
-    /// Notes that the log at `path` holds these lines of `source`.
-    pub(super) fn lines(&mut self, path: &str, source: &str, lines: &BTreeSet<u64>) {
-        self.records.extend((1..).zip(lines).map(|(record, line)| Record {
+    /// Notes that the file at `path` holds records of `source`: the number of each here and there.
+    pub(super) fn lines(&mut self, path: &str, source: &str, places: &[(u64, u64)]) {
+        self.records.extend(places.iter().map(|(record, source_record)| Record {
             path: path.to_owned(),
-            record,
+            record: *record,
             source: source.to_owned(),
-            source_record: *line,
+            source_record: *source_record,
         }));
     }
 

@@ -1,8 +1,8 @@
 //! Copies the evidence of some calls out of a large folder into a small one that gives the same verdicts.
 //!
 //! [`carve`] audits the evidence, chooses calls by the report, and goes through the sources a second time: packets of
-//! the calls' signalling and media into one pcapng ([`packets`], [`pcapng`]), the log records bound to them into files
-//! of the names they had ([`lines`]), and what came from where into `manifest.json` ([`manifest`]). Then the folder is
+//! the calls' signalling and media into one pcapng ([`packets`], [`pcapng`]), the log records bound to them and the
+//! entries of documents that speak of them into files of the names they had ([`lines`], [`entries`]), and what came from where into `manifest.json` ([`manifest`]). Then the folder is
 //! audited itself, and the verdicts are compared: what cannot be shown to say the same is told. Called by
 //! [`crate::cli`]; the only module beside it that audits.
 //!
@@ -17,6 +17,7 @@
 //! - Packets are ordered by time, then source, then record.
 
 mod choice;
+mod entries;
 mod folder;
 mod lines;
 mod manifest;
@@ -31,6 +32,7 @@ pub use choice::Wanted;
 pub use manifest::LegVerdict;
 pub use packets::Media;
 
+use crate::capture;
 use crate::error::Error;
 use crate::evidence::{self, HashKind, SourceId};
 use crate::pipeline::{self, Audit, Choice, Trace, Trail};
@@ -145,13 +147,23 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
         let wanted = trail.packets.get(&id).unwrap_or(&none);
         let from_log = records.get(&id).unwrap_or(&none);
         let content = source.open(HashKind::None)?;
-        if crate::capture::recognise(&content.head).is_some() {
+        if capture::recognise(&content.head).is_some() {
             packets::pick(&pool, id, content, (wanted, &flows), order.media, &mut spool)
                 .map_err(|cause| Error::Open { path: source.name(), cause })?;
-        } else if !from_log.is_empty() {
+            manifest.sources.push(shown);
+            continue;
+        }
+        let wanted: BTreeSet<u64> = wanted.union(from_log).copied().collect();
+        if !wanted.is_empty() {
+            // UTF-16 becomes UTF-8, as it is for everyone else who reads it.
+            let (head, reader) = evidence::utf8(content.head, content.reader);
             let name = folder::free_name(&shown, &mut names);
-            lines::copy(content, from_log, &place.path().join(&name)).map_err(written)?;
-            manifest.lines(&name, &shown, from_log);
+            let path = place.path().join(&name);
+            let places = match pipeline::documents::recognise(&head, &shown, order.settings) {
+                Some((_, plan)) => entries::copy(reader, &plan, &wanted, &path),
+                None => lines::copy((&head, reader), (&shown, order.settings), &wanted, &path),
+            };
+            manifest.lines(&name, &shown, &places.map_err(written)?);
         }
         manifest.sources.push(shown);
     }

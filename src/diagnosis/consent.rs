@@ -8,10 +8,12 @@ use super::hypothesis::{Shown, Status, Weighing};
 use super::platform;
 use super::population::{Crossing, Group, Outcome, Population, Unit};
 use super::text::{calls, probability, refused_of, several, were};
-use crate::evidence::Locus;
+use crate::call::legs::At;
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::{InventoryKind, TrunkSettings};
 
 /// What holds of two groups when no rule of the table does.
-const fn neither(compared: Compared) -> Status {
+pub(super) const fn neither(compared: Compared) -> Status {
     match compared {
         Compared::Empty => Status::Untested,
         Compared::Alike | Compared::Less | Compared::More | Compared::TooFew | Compared::Unclear => {
@@ -226,8 +228,53 @@ pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing 
         text.push_str(&format!(" The capabilities configured for the trunk {verb} {}.", platform::CAPABILITY));
     }
     let (shown, refusals) = evidence(population, trunk, is_consented);
-    let counts = counts(CONSENTED, STANDARD, &comparison);
-    Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others], refusals }
+    let mut counts = counts(CONSENTED, STANDARD, &comparison);
+    let listed = inventory(population, trunk, &mut text, &mut counts);
+    Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others, listed], refusals }
+}
+
+/// What an inventory among the evidence says of the trunk's recording: a ground, never a verdict. Where it names the trunk
+/// by neither id nor name, what it says of all BYOC trunks alike.
+fn inventory(
+    population: &Population<'_>,
+    trunk: usize,
+    text: &mut String,
+    counts: &mut Vec<(&'static str, u64)>,
+) -> Shown {
+    let mut listed: Vec<&TrunkSettings> = population.inventory.of_trunk(trunk).collect();
+    let named = !listed.is_empty();
+    if !named {
+        let byoc = population.inventory.external().filter(|listed| listed.kind == InventoryKind::Byoc && listed.active);
+        listed.extend(byoc);
+    }
+    let subject = if named {
+        "The platform's inventory shows for this trunk"
+    } else {
+        "The platform's inventory names no trunk as this one, and shows for every BYOC trunk in it"
+    };
+    // Instances do not say; where base settings say different things, nothing is said.
+    let said = |of: fn(&TrunkSettings) -> Option<bool>| {
+        let mut said = listed.iter().filter_map(|listed| of(listed));
+        let first = said.next()?;
+        said.all(|other| other == first).then_some(first)
+    };
+    let recording = said(|listed| listed.recording);
+    let required = said(|listed| listed.consent_required);
+    let on = |on: bool| if on { "on" } else { "off" };
+    let mut parts = Vec::new();
+    if let Some(recording) = recording {
+        parts.push(format!("line recording switched {} (trunk_recording_enabled)", on(recording)));
+        counts.push(("inventory_recording_off", u64::from(!recording)));
+    }
+    if let Some(required) = required {
+        parts.push(format!("required consent switched {} (trunk_recording_consent_required)", on(required)));
+    }
+    if parts.is_empty() {
+        return Shown::default();
+    }
+    text.push_str(&format!(" {subject} {}.", parts.join(" and ")));
+    let says = |listed: &&&TrunkSettings| listed.recording.is_some() || listed.consent_required.is_some();
+    listed.iter().filter(says).map(|listed| At { at: Timestamp::new(0, 0), locus: listed.locus }).collect()
 }
 
 #[cfg(test)]

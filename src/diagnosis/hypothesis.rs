@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::population::Population;
-use super::{access, consent, platform, target, text, unread};
+use super::{access, consent, exported, platform, target, text};
 use crate::call::legs::At;
 use crate::evidence::Locus;
 use crate::settings::TrunkKind;
@@ -237,8 +237,8 @@ fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: u
                 Hypothesis::TrunkCapability => consent::capability(population, trunk),
                 Hypothesis::StalePermissionCache => access::cache(population, trunk),
                 Hypothesis::ClientPermission => access::permission(population, clients, trunk),
-                Hypothesis::FlowNotRecording => unread::flow(),
-                Hypothesis::DivisionOrCondition => unread::division(),
+                Hypothesis::FlowNotRecording => exported::flow(population, trunk),
+                Hypothesis::DivisionOrCondition => exported::division(population, trunk),
                 Hypothesis::WrongEndpoint => target::endpoint(population, trunk),
                 Hypothesis::GatewayRefusal => target::gateway(population, trunk),
             };
@@ -275,7 +275,7 @@ fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: u
             not_separable_from,
             explanation,
             sources,
-            remedy: remedy.flatten(),
+            remedy,
         }
     });
     rows.collect()

@@ -2,8 +2,8 @@
 //!
 //! [`population`] counts calls (one call for one client is the unit of contract §5), [`contingency`] compares two groups
 //! of them, [`hypothesis`] weighs the ten hypotheses for each BYOC trunk, a file for each family: [`consent`] asks what
-//! the signalling carried, [`access`] who asked and when, [`target`] what was asked for and who answered, [`unread`]
-//! names the evidence that this version does not read. All that is specific to the platform stands in [`platform`].
+//! the signalling carried, [`access`] who asked and when, [`target`] what was asked for and who answered, [`exported`]
+//! what the platform's own exports say of the calls. All that is specific to the platform stands in [`platform`].
 //!
 //! Says what was seen together, never that one thing brought the other about. What was not seen or not logged is
 //! untested, never a contradiction.
@@ -13,6 +13,7 @@
 mod access;
 mod consent;
 pub mod contingency;
+mod exported;
 pub mod hypothesis;
 mod passage;
 mod platform;
@@ -21,7 +22,6 @@ pub mod population;
 mod sample;
 mod target;
 mod text;
-mod unread;
 
 pub use contingency::Counts;
 pub use hypothesis::{Basis, Hypothesis, Remedy, Status, Weighed, diagnose};

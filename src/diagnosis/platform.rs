@@ -234,7 +234,7 @@ fn is_permission(word: &str) -> bool {
 }
 
 /// What to do where `hypothesis` is supported.
-pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Option<Remedy> {
+pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Remedy {
     let fields = rules.iter().map(|rule| rule.header.as_str()).collect::<Vec<_>>().join(" or ");
     let values = rules.iter().flat_map(|rule| &rule.granted).map(|value| format!("\"{value}\"")).collect::<Vec<_>>();
     let (basis, text) = match hypothesis {
@@ -296,9 +296,22 @@ pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Option<Re
                  field {CORRELATION_FIELD}: the API sets it on its own answers, 403 too."
             ),
         ),
-        Hypothesis::FlowNotRecording | Hypothesis::DivisionOrCondition => return None,
+        Hypothesis::FlowNotRecording => (
+            Basis::Verified,
+            "Have these calls recorded: line recording on the external trunk (trunk_recording_enabled), a flow that does not \
+             suppress recording (suppressRecording in its speech recognition settings), a queue that does not \
+             (suppressInQueueCallRecording), and, where the trunk requires consent, Enable Participant Recording in the \
+             flow after the caller agreed."
+                .to_owned(),
+        ),
+        Hypothesis::DivisionOrCondition => (
+            Basis::Verified,
+            "Give the role of the refused client the divisions of these calls, and check conditions (queue, user, work \
+             team) on its recording permissions; a client of client credentials has no user of its own."
+                .to_owned(),
+        ),
     };
-    Some(Remedy { text, basis })
+    Remedy { text, basis }
 }
 
 #[cfg(test)]

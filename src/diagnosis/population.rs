@@ -14,11 +14,13 @@ use rayon::prelude::*;
 use super::contingency::Counts;
 use super::passage::{self, Passage};
 use super::platform;
-use crate::call::identity::{self, Binding, Link};
+use crate::call::conversations::{Conversations, Known};
+use crate::call::identity::{self, Binding, Identity, Link};
+use crate::call::inventory::Inventory;
 use crate::call::legs::At;
 use crate::call::registration::Registration;
 use crate::call::{Leg, SetUp};
-use crate::facts::{Answerer, ApiRequest, SignallingBatch};
+use crate::facts::{Answerer, ApiRequest, CallFlow, SignallingBatch};
 use crate::settings::{Settings, TrunkKind};
 use crate::verdict::{Consent, Measured, State};
 
@@ -46,6 +48,14 @@ pub struct Material<'m, 'a> {
     pub bound: &'m [Vec<(usize, Link)>],
     /// The trunks' registrations, by time.
     pub registrations: &'m [Registration],
+    /// Which conversations the calls belong to.
+    pub identity: &'m Identity<'a>,
+    /// What the platform's exports state of conversations.
+    pub conversations: &'m Conversations,
+    /// What they state of trunks.
+    pub inventory: &'m Inventory<'m>,
+    /// The flows that they hold.
+    pub flows: &'m [CallFlow],
 }
 
 /// What is concluded of one leg, as far as the diagnosis asks.
@@ -71,6 +81,10 @@ pub struct Population<'m> {
     pub requests: &'m [ApiRequest],
     /// The trunks' registrations, by time.
     pub registrations: &'m [Registration],
+    /// What the platform's exports state of trunks.
+    pub inventory: &'m Inventory<'m>,
+    /// The flows that they hold.
+    pub flows: &'m [CallFlow],
 }
 
 /// Where one call stands.
@@ -80,6 +94,8 @@ pub struct Standing {
     pub crossings: Vec<Crossing>,
     /// Whether it is in the control group: all its legs are on standard trunks.
     pub control: bool,
+    /// What the platform's exports state of it; `None` where they do not describe it.
+    pub known: Option<Known>,
 }
 
 /// What a call's legs on one trunk show.
@@ -310,6 +326,8 @@ impl<'m> Population<'m> {
             loose: loose.collect(),
             requests: material.requests,
             registrations: material.registrations,
+            inventory: material.inventory,
+            flows: material.flows,
         }
     }
 
@@ -366,7 +384,9 @@ fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usi
     }
     let crossings =
         crossings.into_values().map(|(crossing, agreement)| Crossing { group: agreement.group(), ..crossing });
-    Standing { crossings: crossings.collect(), control: control.unwrap_or(false) }
+    let known = || material.conversations.known(&material.identity.conversation_ids(call));
+    let known = (!material.conversations.is_empty()).then(known).flatten();
+    Standing { crossings: crossings.collect(), control: control.unwrap_or(false), known }
 }
 
 /// What the legs of a call agree on so far.

@@ -4,12 +4,14 @@ use super::contingency::Counts;
 use super::hypothesis::{Hypothesis, Weighed, diagnose};
 use super::passage::Passage;
 use super::population::{Answer, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
+use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{Binding, Identity, Link};
+use crate::call::inventory::Inventory;
 use crate::call::legs::{self, At};
 use crate::call::registration::{Registration, registrations};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
-use crate::facts::{Answerer, ApiRequest, Audience, Hop, Name, NameKind, Place, SignallingBatch, Transport};
+use crate::facts::{Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Transport};
 use crate::http::{Method, StatusCode};
 use crate::settings::{Settings, Trunk, TrunkKind};
 use crate::verdict::{Consent, Measured, measure};
@@ -66,6 +68,7 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
         answered: None,
         audience: Audience::RecordingList,
         body_has_media_uri: false,
+        batch_errors: Box::default(),
         names: Vec::new(),
     }
 }
@@ -80,6 +83,8 @@ pub(super) struct Sample {
     units: Vec<Asked>,
     loose: Vec<(ApiRequest, Option<Answerer>, Option<usize>)>,
     registrations: Vec<Registration>,
+    /// Flows and trunks that an export lists.
+    pub(super) exports: Exports,
     record: u64,
 }
 
@@ -91,6 +96,7 @@ impl Sample {
             units: Vec::new(),
             loose: Vec::new(),
             registrations: Vec::new(),
+            exports: Exports::default(),
             record: 0,
         }
     }
@@ -106,7 +112,7 @@ impl Sample {
         let invites = vec![At { at: second(record as i64), locus: locus(record) }];
         let carried_invalid = group == INVALID;
         let crossing = Crossing { trunk: Some(trunk), group, carried_invalid, invites, passages: Vec::new() };
-        self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX });
+        self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX, known: None });
         self.calls.len() - 1
     }
 
@@ -114,6 +120,14 @@ impl Sample {
     pub(super) fn asked(&mut self, call: usize, client: Option<&'static str>, answers: &[(i64, u16)]) -> &mut Self {
         let answers = answers.iter().map(|(at, status)| (request(self.next(), *at, *status, client), None)).collect();
         self.units.push((call, client, answers));
+        self
+    }
+
+    /// What an export says of the last call.
+    pub(super) fn known(&mut self, known: impl FnOnce(&mut Known)) -> &mut Self {
+        let own = self.calls.last_mut().expect("a call").known.get_or_insert_default();
+        own.described = true;
+        known(own);
         self
     }
 
@@ -178,6 +192,11 @@ impl Sample {
             loose,
             requests,
             registrations: self.registrations.clone().leak(),
+            inventory: Box::leak(Box::new(Inventory::of(
+                Box::leak(Box::new(self.exports.clone())),
+                Box::leak(Box::new(self.settings.clone())),
+            ))),
+            flows: self.exports.flows.clone().leak(),
         }
     }
 
@@ -239,9 +258,11 @@ impl Capture {
         let measured: Vec<Measured> = legs.iter().zip(&consents).map(|(leg, own)| measure(leg, own)).collect();
         let judged: Vec<Judged<'_>> =
             consents.iter().zip(&measured).map(|(consent, measured)| Judged { consent, measured }).collect();
-        let identity = Identity::of(&legs);
+        let exports = Exports::default();
+        let inventory = Inventory::of(&exports, settings);
+        let identity = Identity::of(&legs, &exports, settings);
         let bindings: Vec<Binding> =
-            self.requests.iter().map(|request| identity.bind(request, &legs, settings)).collect();
+            self.requests.iter().map(|request| identity.bind(request, &legs, &inventory, settings)).collect();
         let mut bound: Vec<Vec<(usize, Link)>> = vec![Vec::new(); legs.len()];
         for (place, binding) in bindings.iter().enumerate() {
             if let Binding::Legs(links) = binding {
@@ -260,6 +281,10 @@ impl Capture {
             requests_in_range: &vec![true; self.requests.len()],
             bound: &bound,
             registrations: &registrations,
+            identity: &identity,
+            conversations: &Conversations::default(),
+            inventory: &inventory,
+            flows: &[],
         }))
     }
 }

@@ -20,4 +20,4 @@ pub use locus::{Locus, SourceId};
 pub use source::{Source, collect};
 pub use tally::Tally;
 pub use timestamp::Timestamp;
-pub use utf16::{Utf16, Utf16Reader};
+pub use utf16::{Utf16, Utf16Reader, utf8};

@@ -88,6 +88,15 @@ fn push_code(out: &mut Vec<u8>, code: u32) {
     }
 }
 
+/// The head and the reader of a text in UTF-8, where it is in UTF-16; else those given.
+#[must_use]
+pub fn utf8(head: Vec<u8>, reader: Box<dyn Read + Send>) -> (Vec<u8>, Box<dyn Read + Send>) {
+    match Utf16::recognise(&head) {
+        Some(order) => (order.text(&head), Box::new(Utf16Reader::new(reader, order))),
+        None => (head, reader),
+    }
+}
+
 /// Reads text in UTF-16 as UTF-8.
 pub struct Utf16Reader<R> {
     inner: R,

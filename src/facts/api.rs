@@ -35,6 +35,8 @@ pub struct ApiRequest {
     pub audience: Audience,
     /// A logged response body that carries a media URI.
     pub body_has_media_uri: bool,
+    /// What the logged body of a batch says went wrong, whatever the status was.
+    pub batch_errors: Box<[BatchError]>,
     /// Every identifier the record names, in the order path, query, fields.
     pub names: Vec<Name>,
 }
@@ -46,6 +48,17 @@ pub struct ErrorParam {
     pub name: Box<[u8]>,
     /// Its value.
     pub value: Box<[u8]>,
+}
+
+/// A recording that a batch could not hand out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchError {
+    /// The conversation, as the answer names it.
+    pub conversation: Box<[u8]>,
+    /// The recording, where it is named.
+    pub recording: Option<Box<[u8]>>,
+    /// What the answer says.
+    pub message: Box<[u8]>,
 }
 
 /// Who answered a request, and what of the record says so.
@@ -177,6 +190,7 @@ pub enum Place {
     Path,
     Query,
     Field,
+    Body,
 }
 
 impl ApiRequest {

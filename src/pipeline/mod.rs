@@ -5,23 +5,27 @@
 //! step depends on which worker did what, so the same evidence gives the same report for any number of threads.
 
 pub mod captures;
+pub mod documents;
 pub mod gather;
 pub mod join;
 pub mod logs;
 mod source;
+mod traces;
 mod trail;
 
 use std::path::PathBuf;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
+use crate::call::conversations::Conversations;
 use crate::call::identity::{Binding, Identity, Unbound};
+use crate::call::inventory::Inventory;
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Locus, Source, SourceId, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, Method, SignallingBatch};
+use crate::facts::{ApiRequest, Exports, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
@@ -162,11 +166,13 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     let mut failures = Vec::new();
     let mut total_requests = 0;
     let mut gathered = Vec::new();
+    let mut exports = Exports::default();
     for (source, rank) in read.into_iter().zip(0..) {
         gathered.push((SourceId(rank), source.gathered));
         batches.extend(source.batches);
         flows.merge(source.flows);
         requests.extend(source.requests);
+        exports.append(source.exports);
         total_requests += source.total_requests;
         failures.extend(source.failure);
         accounts.push(source.account);
@@ -202,12 +208,15 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         }
     }
     let registrations = call::registration::registrations(&batches, settings);
-    let (requests, copies) = call::requests::distinct(requests);
-    let identity = Identity::of(&legs);
+    let (mut requests, copies) = call::requests::distinct(requests);
+    let inventory = Inventory::of(&exports, settings);
+    let conversations = Conversations::of(&exports);
+    conversations.correct(&mut requests);
+    let identity = Identity::of(&legs, &exports, settings);
     let hidden = Hidden::of(&joined.tls, settings);
     let bindings: Vec<Binding> = requests
         .par_iter()
-        .map(|request| match identity.bind(request, &legs, settings) {
+        .map(|request| match identity.bind(request, &legs, &inventory, settings) {
             Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request.at, settings) => {
                 Binding::Nothing(Unbound::SignallingNotCaptured)
             }
@@ -238,6 +247,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
                         request,
                         strength: link.strength,
                         exposes: link.exposes,
+                        recorded: conversations.recorded(request),
                     })
                 })
                 .collect();
@@ -261,6 +271,10 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         requests_in_range: &range.requests,
         bound: &bound,
         registrations: &registrations,
+        identity: &identity,
+        conversations: &conversations,
+        inventory: &inventory,
+        flows: &exports.flows,
     });
     let report = build::build(&Concluded {
         settings,
@@ -280,10 +294,12 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         registrations: &registrations,
         rules_seen: &rules_seen(&legs, settings),
         population: &population,
+        conversations: &conversations,
+        inventory: &inventory,
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
     });
-    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, &identity, &joined.made_of));
+    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, (&identity, &exports), &joined.made_of));
     // Giving back what a large capture left is worth sharing, too.
     let trail = trail.unwrap_or_default();
     drop(population);

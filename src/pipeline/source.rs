@@ -4,16 +4,17 @@ use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::gather::{Gathered, Limits};
-use super::{captures, logs};
+use super::{captures, documents, logs};
+use crate::access_log::LogSum;
 use crate::error::Error;
-use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task, Utf16, Utf16Reader};
+use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, SignallingBatch};
+use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::SourceAccount;
 use crate::report::own;
 use crate::rtp::Flows;
 use crate::settings::Settings;
-use crate::{access_log, capture};
+use crate::{access_log, capture, evidence};
 
 /// A source to be read.
 pub(crate) struct SourceTask<'s> {
@@ -33,6 +34,7 @@ struct Opened<'s> {
 
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
+    Document(documents::Content, Reading<documents::DocumentStage<'s>>),
     Log(Reading<logs::LogStage>),
     /// Nobody reads it; it is only digested. What is known of its format, and how many packets it says it has.
     Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
@@ -56,7 +58,25 @@ pub(crate) struct Read {
     pub(crate) gathered: Gathered,
     pub(crate) requests: Vec<ApiRequest>,
     pub(crate) total_requests: u64,
+    pub(crate) exports: Exports,
     pub(crate) failure: Option<Error>,
+}
+
+impl Read {
+    /// Takes over what a log gave.
+    fn log(&mut self, sum: LogSum) {
+        let account = &mut self.account;
+        account.kind = "access_log";
+        account.format = sum.format.map(access_log::Format::name);
+        account.records = sum.records;
+        account.first = sum.first;
+        account.last = sum.last;
+        account.timezone = sum.zone().map(|zone| (zone.name, zone.from.name()));
+        account.tally = sum.tally;
+        account.anomalies = sum.anomalies;
+        self.requests = sum.requests;
+        self.total_requests = sum.total;
+    }
 }
 
 impl<'s> SourceTask<'s> {
@@ -65,26 +85,35 @@ impl<'s> SourceTask<'s> {
     }
 
     fn open(&self) -> Result<Opened<'s>, Error> {
-        let mut content = self.source.open(self.settings.hash)?;
-        if let Some(order) = Utf16::recognise(&content.head).filter(|_| capture::recognise(&content.head).is_none()) {
-            content.head = order.text(&content.head);
-            content.reader = Box::new(Utf16Reader::new(content.reader, order));
-        }
+        let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
             Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
         } else if own::is_own(&content.head) {
             Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
-        } else if let Some(format) = access_log::recognise(&content.head, &self.source.shown, self.settings) {
-            Content::Log(logs::reading(self.id, &self.source.shown, content.reader, format, self.settings))
         } else {
-            let unread = match capture::recognise_unread(&content.head) {
+            self.open_text(evidence::utf8(content.head, content.reader))
+        };
+        Ok(Opened { compression, account, content })
+    }
+
+    /// Opens what is no capture by its head and its reader.
+    fn open_text(&self, (head, reader): (Vec<u8>, Box<dyn io::Read + Send>)) -> Content<'s> {
+        let shown = &self.source.shown;
+        if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
+            Content::Document(
+                what,
+                documents::reading(self.id, shown, reader, (what, &plan), (self.settings, self.keep)),
+            )
+        } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
+            Content::Log(logs::reading(self.id, shown, reader, format, self.settings))
+        } else {
+            let unread = match capture::recognise_unread(&head) {
                 Some((format, packets)) => Unread::Format(format, packets),
                 None => Unread::Nothing,
             };
-            Content::Unrecognised(unread, Mutex::new(Some(content.reader)), Mutex::new(None))
-        };
-        Ok(Opened { compression, account, content })
+            Content::Unrecognised(unread, Mutex::new(Some(reader)), Mutex::new(None))
+        }
     }
 
     /// What the source gave, once no worker takes steps any more.
@@ -97,6 +126,7 @@ impl<'s> SourceTask<'s> {
             gathered: Gathered::default(),
             requests: Vec::new(),
             total_requests: 0,
+            exports: Exports::default(),
             failure: None,
         };
         let opened = match self.opened.into_inner() {
@@ -128,18 +158,29 @@ impl<'s> SourceTask<'s> {
                 read.gathered = sum.gathered;
                 failure
             }
+            Content::Document(what, reading) => {
+                let (sum, _, failure) = reading.finish();
+                match what {
+                    documents::Content::Requests(_) => read.log(sum.requests),
+                    documents::Content::Export(kind) => {
+                        account.kind = "genesys_export";
+                        account.format = Some(kind.name());
+                        account.records = sum.export.tally.total();
+                        account.first = sum.export.first;
+                        account.last = sum.export.last;
+                        account.tally = sum.export.tally;
+                        account.anomalies = sum.export.anomalies;
+                        // The platform writes its times in UTC.
+                        account.timezone = sum.export.first.map(|_| ("UTC".to_owned(), "written"));
+                        read.exports = sum.export.exports;
+                        read.batches = sum.batches;
+                    }
+                }
+                failure
+            }
             Content::Log(reading) => {
                 let (sum, _, failure) = reading.finish();
-                account.kind = "access_log";
-                account.format = sum.format.map(access_log::Format::name);
-                account.records = sum.records;
-                account.first = sum.first;
-                account.last = sum.last;
-                account.timezone = sum.zone().map(|zone| (zone.name, zone.from.name()));
-                account.tally = sum.tally;
-                account.anomalies = sum.anomalies;
-                read.requests = sum.requests;
-                read.total_requests = sum.total;
+                read.log(sum);
                 failure
             }
             Content::Unrecognised(unread, _, failure) => {
@@ -161,6 +202,7 @@ impl<'s> SourceTask<'s> {
             }
         };
         let digest = opened.account.finish();
+        let account = &mut read.account;
         account.bytes = digest.bytes;
         account.digest = digest.digest;
         if let Some(damage) = digest.stream_damage {
@@ -183,6 +225,7 @@ impl Task for SourceTask<'_> {
             Err(_) => false,
             Ok(opened) => match &opened.content {
                 Content::Capture(_, reading) => reading.step(buffer),
+                Content::Document(_, reading) => reading.step(buffer),
                 Content::Log(reading) => reading.step(buffer),
                 Content::Unrecognised(_, reader, failure) => {
                     let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();

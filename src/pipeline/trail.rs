@@ -6,7 +6,7 @@ use super::join::{MadeOf, Trace};
 use crate::call::Leg;
 use crate::call::identity::Identity;
 use crate::evidence::{Locus, SourceId};
-use crate::facts::SignallingBatch;
+use crate::facts::{Exports, SignallingBatch};
 use crate::report::model::Report;
 
 /// Which calls are asked for, and how closely.
@@ -22,7 +22,8 @@ pub struct Choice<'c> {
 pub struct Trail {
     /// The Call-IDs of all legs of those calls, and of the legs that they replace.
     pub call_ids: BTreeSet<Vec<u8>>,
-    /// By source, the records that hold their messages: every copy, and every fragment and segment of each.
+    /// By source, the records that hold their messages: every copy, and every fragment and segment of each; of exports the
+    /// entries that speak of them.
     pub packets: BTreeMap<SourceId, BTreeSet<u64>>,
 }
 
@@ -32,7 +33,7 @@ impl Choice<'_> {
         report: &Report,
         batches: &[SignallingBatch],
         legs: &[Leg<'_>],
-        identity: &Identity<'_>,
+        (identity, exports): (&Identity<'_>, &Exports),
         made_of: &MadeOf,
     ) -> Trail {
         let call_ids = whole_calls((self.choose)(report), legs, identity);
@@ -45,8 +46,43 @@ impl Choice<'_> {
                 open.extend(made_of.get(&locus).into_iter().flatten());
             }
         }
+        for locus in entries(&call_ids, exports, identity, legs) {
+            packets.entry(locus.source).or_default().insert(locus.record);
+        }
         Trail { call_ids, packets }
     }
+}
+
+/// The entries of exports that speak of the calls: by a Call-ID, whole or but for its host, or by their conversation.
+fn entries(
+    call_ids: &BTreeSet<Vec<u8>>,
+    exports: &Exports,
+    identity: &Identity<'_>,
+    legs: &[Leg<'_>],
+) -> BTreeSet<Locus> {
+    let user = |call_id: &[u8]| call_id.split(|byte| *byte == b'@').next().unwrap_or_default().to_vec();
+    let users: BTreeSet<Vec<u8>> = call_ids.iter().map(|call_id| user(call_id)).collect();
+    let own: Vec<usize> =
+        (0..legs.len()).filter(|leg| legs.get(*leg).is_some_and(|leg| call_ids.contains(leg.call_id))).collect();
+    let mut conversations: BTreeSet<Vec<u8>> =
+        identity.conversation_ids(&own).iter().map(|id| id.to_ascii_lowercase()).collect();
+    let mut found = BTreeSet::new();
+    for conversation in &exports.conversations {
+        let named = conversation.call_ids.iter().any(|call_id| users.contains(&user(call_id)));
+        if named || conversations.contains(&conversation.id.to_ascii_lowercase()) {
+            found.insert(conversation.locus);
+            conversations.insert(conversation.id.to_ascii_lowercase());
+        }
+    }
+    for traced in exports.traced.iter().filter(|traced| users.contains(&user(&traced.call_id))) {
+        found.insert(traced.locus);
+        conversations.insert(traced.conversation.to_ascii_lowercase());
+    }
+    let recordings = exports.recordings.iter();
+    found.extend(
+        recordings.filter(|one| conversations.contains(&one.conversation.to_ascii_lowercase())).map(|one| one.locus),
+    );
+    found
 }
 
 /// Adds what the conclusions about the `chosen` legs rest on: the other legs of their calls, and the legs they replace.

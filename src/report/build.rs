@@ -9,16 +9,18 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::messages::{self, Wanted};
 use super::model::{
-    self, Anomaly, AnsweredBy, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
-    Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report,
-    Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal,
-    Unseen, Verdicts,
+    self, Anomaly, AnsweredBy, BatchError, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator,
+    Ground, Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration,
+    Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef,
+    UnboundRefusal, Unseen, Verdicts,
 };
+use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity};
+use crate::call::inventory::Inventory;
 use crate::call::{self, Leg};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
-use crate::facts::{ApiRequest, MediaFlow, SignallingBatch, Subject};
+use crate::facts::{ApiRequest, InventoryKind, MediaFlow, SignallingBatch, TrunkSettings};
 use crate::settings::{self, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Verdict};
 
@@ -102,6 +104,10 @@ pub struct Concluded<'a> {
     pub judged: &'a [JudgedLeg],
     /// Which legs are one call.
     pub identity: &'a Identity<'a>,
+    /// What the platform's exports state of conversations.
+    pub conversations: &'a Conversations,
+    /// What they state of trunks.
+    pub inventory: &'a Inventory<'a>,
     /// The recording requests, by time.
     pub requests: &'a [ApiRequest],
     /// What each is bound to.
@@ -214,6 +220,7 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
             legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),
+            export: concluded.conversations.known(&concluded.identity.conversation_ids(call)).map(exported),
         })
         .collect();
     if let Some(wanted) = concluded.wanted {
@@ -224,6 +231,24 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
     calls
 }
 
+/// What the platform's exports state of a call.
+fn exported(known: Known) -> model::CallExport {
+    let texts = |ids: &std::collections::BTreeSet<Box<[u8]>>| ids.iter().map(|id| text(id)).collect();
+    model::CallExport {
+        divisions: texts(&known.divisions),
+        queues: texts(&known.queues),
+        agents: texts(&known.agents),
+        flows: known
+            .flows
+            .iter()
+            .filter_map(|flow| flow.name.as_ref().or(flow.id.as_ref()))
+            .map(|name| text(name))
+            .collect(),
+        recorded: known.recorded,
+        sources: known.sources.iter().map(|at| pointer(at.locus)).collect(),
+    }
+}
+
 fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let settings = concluded.settings;
     let leg = concluded.legs.get(place)?;
@@ -231,17 +256,10 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let call_id = text(leg.call_id);
     let requests = concluded.bound.get(place)?.iter().filter_map(|(request, link)| {
         let request = concluded.requests.get(*request)?;
-        let by = match link.by {
-            None => "call_id".to_owned(),
-            Some(Subject::Conversation(header)) => {
-                settings.identity_headers.get(usize::from(header)).cloned().unwrap_or_default()
-            }
-            Some(_) => "Session-ID".to_owned(),
-        };
         let lag = i128::from(request.at?.ns) - i128::from(leg.first.at.ns);
         Some(BoundRequest {
             request: self::request(request),
-            link: Link { by, strength: link.strength.name() },
+            link: Link { by: link.by.name(settings).to_owned(), strength: link.strength.name() },
             lag_s: Seconds(lag),
         })
     });
@@ -380,6 +398,15 @@ fn request(request: &ApiRequest) -> Request {
         answered_by: request
             .answered_by()
             .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),
+        batch_errors: request
+            .batch_errors
+            .iter()
+            .map(|error| BatchError {
+                conversation_id: text(&error.conversation),
+                recording_id: error.recording.as_deref().map(text),
+                message: text(&error.message),
+            })
+            .collect(),
         source: pointer(request.locus),
     }
 }
@@ -498,7 +525,27 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
             })
             .collect(),
         unseen: place.and_then(|place| concluded.unseen.get(place)).copied().unwrap_or_default(),
+        inventory: place.into_iter().flat_map(|place| concluded.inventory.of_trunk(place)).map(listed).collect(),
         refusals: refusals.collect(),
+    }
+}
+
+/// What an inventory lists of a trunk.
+fn listed(listed: &TrunkSettings) -> model::ListedTrunk {
+    model::ListedTrunk {
+        id: listed.id.as_deref().map(text),
+        kind: match listed.kind {
+            InventoryKind::Byoc => Some("byoc"),
+            InventoryKind::External => Some("external"),
+            InventoryKind::Internal => Some("internal"),
+            InventoryKind::Unsaid => None,
+        },
+        active: listed.active,
+        recording: listed.recording,
+        consent_required: listed.consent_required,
+        registered: listed.registered,
+        options_answered: listed.options_answered,
+        source: pointer(listed.locus),
     }
 }
 
@@ -539,6 +586,11 @@ fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
             })
             .collect(),
     }
+}
+
+/// A record as a sentence names it.
+fn place_of(locus: Locus) -> String {
+    format!("{} entry {}", EvidenceId(locus.source.0), locus.record)
 }
 
 /// What a reader must know before anything else, gravest first.
@@ -596,6 +648,30 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             ),
         });
     }
+    notices.extend(batch_errors(concluded));
+    for (place, listed) in concluded.inventory.disagreeing(settings) {
+        let name = settings.trunks.get(place).map_or("", |trunk| trunk.name.as_str());
+        notices.push(Notice {
+            code: "trunk_kind_disagrees",
+            text: format!(
+                "The configuration calls the trunk {name} standard; the platform's inventory lists it as a BYOC trunk ({}). The                  configuration holds. If it is wrong, calls were left unjudged and the control group is mixed.",
+                place_of(listed.locus)
+            ),
+        });
+    }
+    if let [first, ..] = concluded.identity.disagreeing.as_slice() {
+        let count = concluded.identity.disagreeing.len();
+        let entries =
+            if count == 1 { "entry of an export names".to_owned() } else { "entries of exports name".to_owned() };
+        notices.push(Notice {
+            code: "conversation_disagrees",
+            text: format!(
+                "{count} {entries} another conversation for a Call-ID than its signalling or another entry does (first: \
+                 {}). What only they tie joins no call and exposes none.",
+                place_of(*first)
+            ),
+        });
+    }
     for (identifier, legs) in &concluded.identity.too_common {
         notices.push(Notice {
             code: "identifier_too_common",
@@ -607,6 +683,24 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         });
     }
     notices
+}
+
+/// Says that recordings were denied inside answers that look well.
+fn batch_errors(concluded: &Concluded<'_>) -> Option<Notice> {
+    let told: Vec<&ApiRequest> =
+        concluded.requests().map(|(request, _)| request).filter(|request| !request.batch_errors.is_empty()).collect();
+    let first = told.first()?;
+    let errors: usize = told.iter().map(|request| request.batch_errors.len()).sum();
+    let shown = concluded.accounts.get(first.locus.source.0 as usize).map_or("", |account| account.shown.as_str());
+    Some(Notice {
+        code: "batch_errors",
+        text: format!(
+            "{errors} recordings were not handed out by batch jobs that say so inside {} answers; the first is record {} of {shown}. \
+             By their status these answers count as any others: see batch_errors of the requests.",
+            told.len(),
+            first.locus.record,
+        ),
+    })
 }
 
 #[cfg(test)]

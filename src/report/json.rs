@@ -14,7 +14,8 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::escape;
 use super::model::{
-    Call, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk, UnboundRefusal,
+    Call, CallExport, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk,
+    UnboundRefusal,
 };
 use super::show::{Listed, Listing};
 use crate::settings::Settings;
@@ -138,10 +139,10 @@ pub(super) struct Calls<'a> {
 impl Serialize for Calls<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut calls = serializer.serialize_seq(None)?;
-        for Call { conversation_ids, legs } in self.calls {
+        for Call { conversation_ids, legs, export } in self.calls {
             if legs.iter().any(|leg| self.listing.lists(leg)) {
-                calls
-                    .serialize_element(&ListedCall { conversation_ids, legs: Legs { legs, listing: self.listing } })?;
+                let legs = Legs { legs, listing: self.listing };
+                calls.serialize_element(&ListedCall { conversation_ids, legs, export: export.as_ref() })?;
             }
         }
         calls.end()
@@ -152,6 +153,8 @@ impl Serialize for Calls<'_> {
 struct ListedCall<'a> {
     conversation_ids: &'a [EvidenceText],
     legs: Legs<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<&'a CallExport>,
 }
 
 struct Legs<'a> {

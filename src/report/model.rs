@@ -176,6 +176,27 @@ pub struct Call {
     pub conversation_ids: Vec<EvidenceText>,
     /// The legs by first message.
     pub legs: Vec<Leg>,
+    /// What the platform's own exports state of the call; left out where they do not describe it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<CallExport>,
+}
+
+/// What the platform's own exports state of a call. Lists are sorted; an empty one says that no export names any.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallExport {
+    /// The ids of its divisions.
+    pub divisions: Vec<EvidenceText>,
+    /// The ids of its queues.
+    pub queues: Vec<EvidenceText>,
+    /// The ids of the users that took part.
+    pub agents: Vec<EvidenceText>,
+    /// The names of the flows it entered, the id where there is none.
+    pub flows: Vec<EvidenceText>,
+    /// Whether its audio was recorded; null where the exports do not say.
+    pub recorded: Option<bool>,
+    /// The entries.
+    pub sources: Vec<Pointer>,
 }
 
 /// One leg.
@@ -427,7 +448,7 @@ pub struct Request {
     pub at: Option<Instant>,
     /// The method.
     pub method: String,
-    /// The request target as logged.
+    /// The request target as logged, with `…` for what would give access: tokens, signatures, passwords.
     pub target: EvidenceText,
     /// Present and true when `target` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -446,9 +467,25 @@ pub struct Request {
     pub correlation_id: Option<EvidenceText>,
     /// Who answered; null where the record does not tell.
     pub answered_by: Option<AnsweredBy>,
+    /// The recordings that a batch could not hand out, as its logged body says whatever the status was. Only present
+    /// where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batch_errors: Vec<BatchError>,
     /// The log line. Written last.
     #[serde(skip)]
     pub source: Pointer,
+}
+
+/// A recording that a batch could not hand out.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Serialize)]
+pub struct BatchError {
+    /// The conversation.
+    pub conversation_id: EvidenceText,
+    /// The recording; null where it is not named.
+    pub recording_id: Option<EvidenceText>,
+    /// What the answer says.
+    pub message: EvidenceText,
 }
 
 /// Who answered a request.
@@ -525,6 +562,31 @@ pub struct Trunk {
     pub unseen: Unseen,
     /// Refused queries by trunk.
     pub refusals: Vec<PlainRequest>,
+    /// What inventories among the evidence list of it; left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<ListedTrunk>,
+}
+
+/// What an inventory of the platform lists of a trunk: its base settings, or an instance of it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedTrunk {
+    /// Its id; null where the export names none.
+    pub id: Option<EvidenceText>,
+    /// `byoc`, `external` or `internal`; null where the export does not say.
+    pub kind: Option<&'static str>,
+    /// Whether it is in use.
+    pub active: bool,
+    /// `trunk_recording_enabled`; null where it does not say, as the following.
+    pub recording: Option<bool>,
+    /// `trunk_recording_consent_required`.
+    pub consent_required: Option<bool>,
+    /// Whether all its registrations succeeded (`registersStatus`).
+    pub registered: Option<bool>,
+    /// Whether all its OPTIONS were answered (`optionsStatus`).
+    pub options_answered: Option<bool>,
+    /// The entry.
+    pub source: Pointer,
 }
 
 /// Calls by consent and outcome.
@@ -711,7 +773,11 @@ impl Request {
         map.serialize_entry("error_params", &self.error_params)?;
         map.serialize_entry("user", &self.user)?;
         map.serialize_entry("correlation_id", &self.correlation_id)?;
-        map.serialize_entry("answered_by", &self.answered_by)
+        map.serialize_entry("answered_by", &self.answered_by)?;
+        if !self.batch_errors.is_empty() {
+            map.serialize_entry("batch_errors", &self.batch_errors)?;
+        }
+        Ok(())
     }
 }
 

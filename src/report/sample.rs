@@ -80,6 +80,7 @@ pub(crate) fn bound(ms: i64, status: u16, target: &str) -> BoundRequest {
             user: None,
             correlation_id: None,
             answered_by: None,
+            batch_errors: Vec::new(),
             source: line(ms.unsigned_abs() / 1000),
         },
         link: Link { by: "x-inin-cnv".to_owned(), strength: "bridged" },
@@ -114,7 +115,7 @@ pub(crate) fn leg(call_id: &str, verdict: &'static str, state: &'static str) -> 
 }
 
 fn call(conversation: Option<&str>, leg: Leg) -> Call {
-    Call { conversation_ids: conversation.map(text).into_iter().collect(), legs: vec![leg] }
+    Call { conversation_ids: conversation.map(text).into_iter().collect(), legs: vec![leg], export: None }
 }
 
 /// A report of a small incident: four findings, one undecided leg, others, two unbound refusals.
@@ -301,6 +302,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         registrations: vec![Registration { at: at(500), status: Some(200), source: packet(3) }],
         unseen: Unseen { tls_connections: 1, tls_packets: 42 },
         refusals: vec![PlainRequest(bound(95_000, 403, "/api/v2/recordings?trunkId=sg1").request)],
+        inventory: Vec::new(),
     };
     let office = Trunk {
         name: Some("Office".to_owned()),
@@ -312,6 +314,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         registrations: Vec::new(),
         unseen: Unseen::default(),
         refusals: Vec::new(),
+        inventory: Vec::new(),
     };
     vec![sg1, office]
 }

@@ -1,7 +1,7 @@
 //! The verdict of a leg: the first row of contract §4 that fits, and its grounds.
 
 use crate::call::{Leg, identity::Strength};
-use crate::evidence::Locus;
+use crate::evidence::{Locus, Timestamp};
 use crate::facts::ApiRequest;
 use crate::settings::{Settings, TrunkKind};
 
@@ -59,6 +59,8 @@ pub struct BoundRequest<'a> {
     pub strength: Strength,
     /// Whether the link may support an exposure, time apart.
     pub exposes: bool,
+    /// When the recording that it names began and ended, where that is logged.
+    pub recorded: Option<(Timestamp, Timestamp)>,
 }
 
 /// Judges a leg of a trunk of `kind` by its consent, its measured streams and the requests bound to it.
@@ -70,7 +72,7 @@ pub fn judge(
     requests: &[BoundRequest<'_>],
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
-    let (verdict, own) = row(leg, measured, requests, settings);
+    let (verdict, own) = row(leg, (consent, measured), requests, settings);
     let mut grounds = own;
     if !matches!(verdict, Verdict::NotByoc | Verdict::Unclassified | Verdict::RecordingSession) {
         grounds.extend(consent.grounds.iter().cloned());
@@ -81,7 +83,7 @@ pub fn judge(
 
 fn row(
     leg: &Leg<'_>,
-    measured: &Measured,
+    (consent, measured): (&Consent, &Measured),
     requests: &[BoundRequest<'_>],
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
@@ -107,9 +109,12 @@ fn row(
     let (granted, unconsented, unknown) =
         (measured.of(State::Granted), measured.unconsented_ns(), measured.of(State::Unknown));
     if unconsented > 0 {
-        let served =
-            requests.iter().filter(|bound| supports_exposure(leg, bound, settings)).map(|bound| bound.request.locus);
-        let served = Ground::several("served", served).filter(|_| granted == 0);
+        let served = requests
+            .iter()
+            .filter(|bound| supports_exposure(leg, bound, settings))
+            .filter(|bound| granted == 0 || records_unconsented(bound, consent, measured, settings))
+            .map(|bound| bound.request.locus);
+        let served = Ground::several("served", served);
         return match (served, refused) {
             (Some(served), refused) => (Verdict::ExposedUnconsented, std::iter::once(served).chain(refused).collect()),
             (None, Some(refused)) => (Verdict::BlockedUnconsented, vec![refused]),
@@ -170,6 +175,15 @@ fn supports_exposure(leg: &Leg<'_>, bound: &BoundRequest<'_>, settings: &Setting
         .at
         .is_some_and(|at| at.ns > leg.first.at.ns && at.ns.saturating_sub(leg.first.at.ns) >= settings.clock_skew_ns);
     bound.request.is_served() && bound.exposes && bound.strength != Strength::Weak && later
+}
+
+/// Whether the recording that a request names is seen to hold unconsented media: its logged times overlap it by more than
+/// the clocks can tell.
+fn records_unconsented(bound: &BoundRequest<'_>, consent: &Consent, measured: &Measured, settings: &Settings) -> bool {
+    let skew = settings.clock_skew_ns;
+    bound.recorded.is_some_and(|(from, until)| {
+        measured.unconsented_between(consent, from.ns.saturating_add(skew), until.ns.saturating_sub(skew))
+    })
 }
 
 /// What shows that media flowed, and how long.

@@ -36,6 +36,8 @@ pub struct StreamTime {
     pub end: Option<Timestamp>,
     /// What the interval comes from.
     pub source: Source,
+    /// Its open parts, first and last instant of each.
+    pub open: Vec<(Timestamp, Timestamp)>,
     /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between.
     pub by_state: BTreeMap<State, i128>,
 }
@@ -80,6 +82,18 @@ impl Measured {
     #[must_use]
     pub fn unconsented_ns(&self) -> i128 {
         self.by_state.iter().filter(|(state, _)| state.is_unconsented()).map(|(_, ns)| *ns).sum()
+    }
+
+    /// Whether media flowed under denied, invalid or missing consent at any time from `from` to `until`, in nanoseconds.
+    #[must_use]
+    pub fn unconsented_between(&self, consent: &Consent, from: i64, until: i64) -> bool {
+        self.streams.iter().any(|stream| {
+            let mut by_state = BTreeMap::new();
+            for (start, end) in &stream.open {
+                split(consent, start.ns.max(from), end.ns.min(until), &mut by_state);
+            }
+            by_state.keys().any(|state| state.is_unconsented())
+        })
     }
 
     /// Nanoseconds of media at all.
@@ -127,6 +141,7 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
         start: intervals.first().map(|(from, _)| *from),
         end: intervals.last().map(|(_, until)| *until),
         source: if runs().next().is_some() { Source::Rtp } else { Source::Signalling },
+        open: intervals,
         by_state,
     }
 }

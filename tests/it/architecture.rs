@@ -18,7 +18,7 @@ const STAGES: [&[&str]; 13] = [
     &["call"],
     &["facts"],
     // The branches; what they may name of each other stands in `BRANCHES`.
-    &["sip", "sdp", "rtp", "net", "capture", "access_log", "platform"],
+    &["sip", "sdp", "rtp", "net", "capture", "access_log", "platform", "document"],
     &["settings"],
     &["evidence"],
     // Words and searches that know nothing of the program.
@@ -26,8 +26,14 @@ const STAGES: [&[&str]; 13] = [
 ];
 
 /// What a branch may name of its own branch.
-const BRANCHES: [(&str, &[&str]); 4] =
-    [("net", &["capture"]), ("sip", &["net", "capture"]), ("sdp", &[]), ("rtp", &["net", "capture"])];
+const BRANCHES: [(&str, &[&str]); 6] = [
+    ("net", &["capture"]),
+    ("sip", &["net", "capture"]),
+    ("sdp", &[]),
+    ("rtp", &["net", "capture"]),
+    ("access_log", &["document"]),
+    ("platform", &["document"]),
+];
 
 /// `error` is for those who open, read settings, run or write; decoders never see it.
 const ERROR_READERS: [&str; 8] =
@@ -281,6 +287,15 @@ fn a_blanket_import_is_noticed() {
     assert_eq!(blanket_imports("fn f() {\n    use crate::facts::*;\n}\n"), [2]);
     assert_eq!(blanket_imports("use rayon::prelude::*;\n"), [0_usize; 0]);
     assert_eq!(blanket_imports("use super::Leg;\n\n#[cfg(test)]\nmod tests {\n    use super::*;\n}\n"), [0_usize; 0]);
+}
+
+#[test]
+fn the_readme_names_every_reason_of_a_tally() {
+    let readme = read(&here("README.md"));
+    let reasons = sipconsent::platform::REASONS.iter().chain(&sipconsent::pipeline::captures::REASONS);
+    let missing: Vec<&str> =
+        reasons.map(|(reason, _)| *reason).filter(|reason| !readme.contains(&format!("`{reason}`"))).collect();
+    assert!(missing.is_empty(), "README.md does not name {missing:?}");
 }
 
 /// The long options that a help text lists.

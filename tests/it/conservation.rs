@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::calls::{self, Case};
+use crate::support::exports;
 use crate::support::laws::broken;
 use crate::support::truth::list;
 
@@ -17,6 +18,8 @@ fn records(bytes: &[u8], path: &str) -> u64 {
             packets += 1;
         }
         packets
+    } else if [".json", ".jsonx", ".yaml", ".tf"].iter().any(|ending| path.ends_with(ending)) {
+        return exports::records(bytes);
     } else {
         bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).count()
     };

@@ -7,9 +7,9 @@ use super::prose::prose;
 use super::pseudonym::Pseudonyms;
 use super::{Key, NOTICE};
 use crate::report::model::{
-    Anomaly, BoundRequest, Call, Consent, Endpoint, Evidence, EvidenceText, Ground, HeaderField, Hop, Hypothesis,
-    Ladder, Leg, Link, MediaDescription, Message, Notice, Observation, PlainRequest, Remedy, Report, Request, Rtp,
-    Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
+    Anomaly, BatchError, BoundRequest, Call, CallExport, Consent, Endpoint, Evidence, EvidenceText, Ground,
+    HeaderField, Hop, Hypothesis, Ladder, Leg, Link, ListedTrunk, MediaDescription, Message, Notice, Observation,
+    PlainRequest, Remedy, Report, Request, Rtp, Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
 };
 use crate::settings::{self, AccessLog, ConsentRule, LogFields, Settings, builtin};
 
@@ -247,12 +247,20 @@ impl Fields<'_, '_> {
     }
 
     fn call(&self, call: &mut Call) {
-        let Call { conversation_ids, legs } = call;
+        let Call { conversation_ids, legs, export } = call;
         for id in conversation_ids.iter_mut() {
             set(id, self.names.identifier(&id.0));
         }
         conversation_ids.sort();
         legs.iter_mut().for_each(|leg| self.leg(leg));
+        if let Some(CallExport { divisions, queues, agents, flows, recorded: _, sources: _ }) = export {
+            for ids in [divisions, queues, agents] {
+                ids.iter_mut().for_each(|id| set(id, self.names.identifier(&id.0)));
+                ids.sort();
+            }
+            flows.iter_mut().for_each(|flow| set(flow, self.names.plain("flow", &flow.0)));
+            flows.sort();
+        }
     }
 
     fn leg(&self, leg: &mut Leg) {
@@ -367,8 +375,15 @@ impl Fields<'_, '_> {
             user,
             correlation_id,
             answered_by: _,
+            batch_errors,
             source: _,
         } = request;
+        for BatchError { conversation_id, recording_id, message } in batch_errors {
+            for id in recording_id.iter_mut().chain([conversation_id]) {
+                set(id, self.names.identifier(&id.0));
+            }
+            set(message, self.names.plain("message", &message.0));
+        }
         *method = self.names.word("method", method.as_bytes(), &METHODS);
         set(target, self.names.target(&target.0));
         *escaped = false;
@@ -402,8 +417,33 @@ impl Fields<'_, '_> {
     }
 
     fn trunk(&self, trunk: &mut Trunk) {
-        let Trunk { name, kind: _, id, legs: _, verdicts: _, requests: _, registrations: _, unseen: _, refusals } =
-            trunk;
+        let Trunk {
+            name,
+            kind: _,
+            id,
+            legs: _,
+            verdicts: _,
+            requests: _,
+            registrations: _,
+            unseen: _,
+            refusals,
+            inventory,
+        } = trunk;
+        for listed in inventory {
+            let ListedTrunk {
+                id,
+                kind: _,
+                active: _,
+                recording: _,
+                consent_required: _,
+                registered: _,
+                options_answered: _,
+                source: _,
+            } = listed;
+            if let Some(id) = id {
+                set(id, self.names.identifier(&id.0));
+            }
+        }
         if let Some(name) = name {
             self.trunk_name(name);
         }

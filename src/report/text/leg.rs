@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::super::escape;
-use super::super::model::{BoundRequest, Call, EvidenceText, Leg, Observation, Pointer, Request, Stream};
+use super::super::model::{BoundRequest, Call, CallExport, EvidenceText, Leg, Observation, Pointer, Request, Stream};
 use super::layout::{FAINT, GOOD, GRAVE, Label, ODD, PLAIN, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted};
 
@@ -43,6 +43,9 @@ pub(super) fn full<W: Write>(
     row("Call-ID", Phrase::default().and_whole_styled(STRONG, shown(&leg.call_id)))?;
     if !call.conversation_ids.is_empty() {
         row("Conversation", separated(call.conversation_ids.iter().map(shown)))?;
+    }
+    if let Some(export) = &call.export {
+        row("Export", exported(sheet, export))?;
     }
     row("Parties", parties(leg))?;
     row("Trunk", trunk(leg))?;
@@ -98,6 +101,30 @@ pub(super) fn shown(text: &EvidenceText) -> String {
 /// Evidence between quotation marks, so that blanks at its ends can be seen.
 pub(super) fn quoted(text: &EvidenceText) -> String {
     format!("\"{}\"", shown(text).replace('"', "\\\""))
+}
+
+/// What the platform's own exports state of the call.
+fn exported(sheet: &Sheet<'_>, export: &CallExport) -> Phrase {
+    let recorded = match export.recorded {
+        Some(true) => "recorded",
+        Some(false) => "not recorded",
+        None => "recording not stated",
+    };
+    let mut phrase = Phrase::words(recorded);
+    let lists = [
+        ("division", &export.divisions),
+        ("queue", &export.queues),
+        ("agent", &export.agents),
+        ("flow", &export.flows),
+    ];
+    for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
+        let most = sheet.at_most(POINTERS);
+        phrase = phrase.and_glued(";").and(name).and_phrase(separated(values.iter().take(most).map(shown)));
+        if values.len() > most {
+            phrase = phrase.and(&format!("and {} more", values.len() - most));
+        }
+    }
+    phrase.and_phrase(sheet.names.list(&export.sources, sheet.at_most(POINTERS)))
 }
 
 fn separated(items: impl Iterator<Item = String>) -> Phrase {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::super::escape;
-use super::super::model::{Evidence, Outcome, Pointer, Trunk, UnboundRefusal};
+use super::super::model::{Evidence, ListedTrunk, Outcome, Pointer, Trunk, UnboundRefusal};
 use super::super::own::{self, TITLE};
 use super::layout::{FAINT, GRAVE, Label, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted, leg};
@@ -258,6 +258,7 @@ pub(super) fn trunks<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io:
                 counted(trunk.unseen.tls_connections, "connection"),
             ));
         }
+        seen.extend(trunk.inventory.iter().filter_map(inventory));
         if !trunk.refusals.is_empty() {
             seen.push(format!("{} (403) of queries by trunk", counted(trunk.refusals.len() as u64, "refusal")));
         }
@@ -275,6 +276,22 @@ pub(super) fn trunks<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io:
         }
     }
     Ok(())
+}
+
+/// What an inventory lists of a trunk, where it lists more than that there is one.
+fn inventory(listed: &ListedTrunk) -> Option<String> {
+    let settings = [
+        ("line recording on", "line recording off", listed.recording),
+        ("consent required", "no consent required", listed.consent_required),
+        ("registered", "not registered", listed.registered),
+        ("OPTIONS answered", "OPTIONS unanswered", listed.options_answered),
+    ];
+    let mut said: Vec<&str> =
+        settings.into_iter().filter_map(|(yes, no, is)| Some(if is? { yes } else { no })).collect();
+    if !listed.active {
+        said.push("not in use");
+    }
+    (!said.is_empty()).then(|| format!("by the inventory {}", said.join(", ")))
 }
 
 fn name(trunk: &Trunk) -> String {

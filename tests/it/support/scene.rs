@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::exports::ExportShape;
 use super::packet::{Packet, pcap};
 
 /// The first moment of every scene: 2026-03-02T10:00:00Z, in microseconds since the epoch.
@@ -50,6 +51,12 @@ pub(crate) struct Scene {
     /// Lines of access logs.
     #[serde(default)]
     log: Vec<LogShape>,
+    /// The platform's own exports.
+    #[serde(default)]
+    exports: Vec<ExportShape>,
+    /// Call-IDs whose messages were not captured; `*` for all that is sent.
+    #[serde(default)]
+    not_captured: Vec<String>,
     /// A second capture of every packet, this many seconds late.
     second_tap: Option<f64>,
 }
@@ -208,6 +215,9 @@ struct LogShape {
     zone: Option<String>,
     /// The whole line as it is to stand.
     raw: Option<String>,
+    /// So many lines, a minute apart, `{n}` in `target` telling them apart.
+    #[serde(default = "one_call")]
+    count: u32,
 }
 
 fn one() -> f64 {
@@ -307,7 +317,15 @@ impl Scene {
     /// The evidence.
     pub(crate) fn evidence(&self) -> Evidence {
         let mut files = BTreeMap::new();
-        let packets = self.packets();
+        let mut packets = self.packets();
+        for export in &self.exports {
+            files.insert(export.file.clone(), export.bytes(&packets));
+        }
+        for call_id in &self.not_captured {
+            let row = format!("Call-ID: {call_id}\r\n");
+            let is_own = |packet: &Packet| packet.payload.windows(row.len()).any(|window| window == row.as_bytes());
+            packets.retain(|packet| call_id != "*" && !is_own(packet));
+        }
         if !packets.is_empty() {
             files.insert(CAPTURE.to_owned(), pcap(&packets));
         }
@@ -316,7 +334,7 @@ impl Scene {
                 packets.into_iter().map(|packet| Packet { at_us: packet.at_us + micros(late), ..packet }).collect();
             files.insert(TAP.to_owned(), pcap(&late));
         }
-        for line in &self.log {
+        for line in self.log.iter().flat_map(LogShape::repeated) {
             let file = files.entry(line.file.clone()).or_default();
             file.extend(line.text().into_bytes());
             file.push(b'\n');
@@ -847,6 +865,14 @@ fn description(media: &[String], hosts: &Hosts) -> String {
 }
 
 impl LogShape {
+    fn repeated(&self) -> impl Iterator<Item = Self> {
+        (0..self.count).map(|number| Self {
+            at: self.at.map(|at| at + 60.0 * f64::from(number)),
+            target: self.target.replace("{n}", &number.to_string()),
+            ..self.clone()
+        })
+    }
+
     fn text(&self) -> String {
         if let Some(raw) = &self.raw {
             return raw.clone();

@@ -39,6 +39,26 @@ pub(crate) struct Truth {
     evidence: Vec<Source>,
     #[serde(default)]
     registrations: Vec<Registration>,
+    #[serde(default)]
+    diagnosis: Vec<Diagnosis>,
+    /// Texts that must stand nowhere in the report.
+    #[serde(default)]
+    nowhere: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Diagnosis {
+    #[serde(default = "sg1")]
+    trunk: String,
+    hypothesis: String,
+    status: String,
+    #[serde(default)]
+    counts: BTreeMap<String, u64>,
+    explanation_contains: Option<String>,
+    /// Sources that it points to, among others.
+    #[serde(default)]
+    points_to: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -71,6 +91,9 @@ struct Leg {
     /// Call-IDs of the other legs of its call, all of them.
     call_with: Option<Vec<String>>,
     conversations: Option<Vec<String>>,
+    /// Whether the platform's exports say that its call was recorded.
+    recorded: Option<bool>,
+    divisions: Option<Vec<String>>,
     from: Option<String>,
 }
 
@@ -146,6 +169,9 @@ struct Registration {
     status: Option<u16>,
 }
 
+fn sg1() -> String {
+    "SG1".to_owned()
+}
 fn yes() -> bool {
     true
 }
@@ -178,6 +204,10 @@ impl Truth {
         self.legs(&report, &mut found);
         self.unbound(&report, &mut found);
         self.trunks(&report, &mut found);
+        self.diagnosis(&report, &mut found);
+        for text in self.nowhere.iter().filter(|text| run.text().contains(text.as_str())) {
+            found.say(format!("`{text}` stands in the report"));
+        }
         found.0
     }
 
@@ -303,6 +333,34 @@ impl Truth {
         }
     }
 
+    fn diagnosis(&self, report: &Value, found: &mut Mismatches) {
+        for wanted in &self.diagnosis {
+            let name = format!("diagnosis {} {}", wanted.trunk, wanted.hypothesis);
+            let row = list(&report["diagnosis"])
+                .iter()
+                .find(|row| row["trunk"] == wanted.trunk.as_str() && row["hypothesis"] == wanted.hypothesis.as_str());
+            let Some(row) = row else {
+                found.say(format!("no {name}"));
+                continue;
+            };
+            if row["status"] != wanted.status.as_str() {
+                found.say(format!("{name} is {}, wanted {}: {}", row["status"], wanted.status, row["explanation"]));
+            }
+            for (word, count) in &wanted.counts {
+                found.differ(&format!("{name}: {word}"), &row["counts"][word.as_str()], &Value::from(*count));
+            }
+            if let Some(text) = &wanted.explanation_contains
+                && !contains(&row["explanation"], text)
+            {
+                found.say(format!("{name} does not say `{text}`: {}", row["explanation"]));
+            }
+            let sources: Vec<String> = list(&row["sources"]).iter().map(|source| pointer(report, source)).collect();
+            for wanted in wanted.points_to.iter().filter(|wanted| !sources.contains(wanted)) {
+                found.say(format!("{name} does not point to {wanted}; it points to {sources:?}"));
+            }
+        }
+    }
+
     fn trunks(&self, report: &Value, found: &mut Mismatches) {
         let mut left: Vec<(&Value, &Value)> = Vec::new();
         let mut registrations: Vec<(&Value, &Value)> = Vec::new();
@@ -388,6 +446,13 @@ impl Leg {
             let mut wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
             wanted.sort_unstable();
             found.differ(&format!("leg {name}: other legs of its call"), &others, &wanted);
+        }
+        if let Some(wanted) = self.recorded {
+            found.differ(&format!("leg {name}: recorded"), &call["export"]["recorded"], &Value::from(wanted));
+        }
+        if let Some(wanted) = &self.divisions {
+            let ids: Vec<&str> = list(&call["export"]["divisions"]).iter().filter_map(Value::as_str).collect();
+            found.differ(&format!("leg {name}: divisions"), &ids, &wanted.iter().map(String::as_str).collect());
         }
         if let Some(wanted) = &self.conversations {
             let ids: Vec<&str> = list(&call["conversation_ids"]).iter().filter_map(Value::as_str).collect();

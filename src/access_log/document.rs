@@ -1,0 +1,74 @@
+//! Documents that hold API requests: which values of a JSON document are records, and how they are written.
+
+use crate::document::{Candidate, Entry, Marker, Pattern, Plan, Sample, Sight};
+use crate::evidence::SourceId;
+use crate::settings::Settings;
+
+use super::batch::LogReader;
+use super::format::Format;
+use super::sdk;
+
+/// The format of the document shown as `shown` that begins as `sight` says, and where its records stand; `None` where
+/// it holds no API requests, or one on each line.
+#[must_use]
+pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<(Format, Plan)> {
+    let at = |format: Format, pattern: &Pattern| Some((format, Plan::Json(vec![pattern.clone()])));
+    for candidate in &sight.candidates {
+        if let Some(format) = candidate.samples.iter().find_map(exchange) {
+            return at(format, &candidate.pattern);
+        }
+    }
+    // What stands before the entries may be longer than the head.
+    let named = |pattern: &str| sight.at(pattern).is_some();
+    let begins = |words: [&[u8]; 2]| {
+        let top = sight.top().map_or(&b""[..], |top| top.bytes);
+        words.iter().all(|word| memchr::memmem::find(top, word).is_some())
+    };
+    let top_has = |key: &str| sight.top().is_some_and(|top| top.has(&[key]));
+    if named("log.entries[]") && begins([b"\"version\"", b"\"creator\""])
+        || top_has("log") && begins([b"\"creator\"", b"\"pages\""])
+    {
+        return at(Format::Har, &Pattern::new("log.entries[]"));
+    }
+    if named("run.executions[]") || top_has("collection") && begins([b"\"_postman_id\"", b"\"info\""]) {
+        return at(Format::Newman, &Pattern::new("run.executions[]"));
+    }
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    let records = sight.candidates.iter().find(|candidate| holds_requests(candidate, &reader))?;
+    // Without an array around them, records that keep to their lines are read as lines, each by itself.
+    if records.pattern.is_top() && !sight.spans_lines {
+        return None;
+    }
+    at(Format::JsonDocument, &records.pattern)
+}
+
+/// The format of an entry that is an exchange.
+fn exchange(sample: &Sample<'_>) -> Option<Format> {
+    if sample.has(&["startedDateTime", "request"]) {
+        Some(Format::Har)
+    } else if sample.has(&["request", "response", "item"])
+        || sample.has(&["request", "response", "cursor"])
+        || sample.has(&["url", "responseCode"])
+    {
+        Some(Format::Newman)
+    } else {
+        None
+    }
+}
+
+/// Whether one sample in sixteen is a request.
+fn holds_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
+    let whole = candidate.samples.iter().filter(|sample| sample.is_whole);
+    let entries = whole.map(|sample| Entry { bytes: sample.bytes, record: 1, path: b"" });
+    let log = reader.read_entries(Format::JsonDocument, entries);
+    log.total > 0 && log.total * 16 >= log.records
+}
+
+/// The format of the text that begins with `head`, and how it is cut, where a record goes over several lines.
+#[must_use]
+pub fn recognise_text(head: &[u8]) -> Option<(Format, Plan)> {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.find(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) == sdk::REQUEST)?;
+    lines.next()?.starts_with(b"URL:").then_some(())?;
+    Some((Format::SdkText, Plan::Text(Marker { line: sdk::REQUEST, is_head: sdk::is_head })))
+}

@@ -1,0 +1,408 @@
+//! The walk along a JSON document: where its values begin and end, and which of them are entries.
+//!
+//! Follows RFC 8259 in what brackets, commas, colons and strings may follow one another; what a number or a word is, and
+//! which escapes there are, the reader of an entry decides. Several documents may stand behind one another, with blanks,
+//! commas or record separators (RFC 7464) between them. Where the text breaks these rules the entry that was begun is
+//! damaged, and [`super::resume`] looks for the next one.
+
+use std::sync::Arc;
+
+use super::pattern::{Pattern, Step};
+use super::resume::Resume;
+use super::walk::{ENTRY_BYTES, Pieces, Span};
+
+/// Objects and arrays that may lie in one another. The readers of entries give up long before.
+const DEPTH: usize = 512;
+
+/// Bytes of the longest key that a pattern may name.
+const KEY_BYTES: usize = 4 << 10;
+
+/// Bytes before the place that is looked at next that are kept in sight: what an entry stands behind.
+pub(super) const LOOKBACK: usize = 256;
+
+/// The walk along one JSON document.
+#[derive(Clone, Debug)]
+pub struct JsonWalk {
+    patterns: Vec<Pattern>,
+    /// The open objects and arrays, outermost first.
+    open: Vec<Open>,
+    state: State,
+    /// The byte that is looked at next, and the places below, count from the last cut.
+    at: usize,
+    entry: Option<Begun>,
+    /// Where the key that is being read begins, outside entries.
+    key: Option<usize>,
+    /// Entries met so far.
+    records: u64,
+    /// Of the document that is being read: whether it had an entry yet.
+    has_entry: bool,
+    resume: Resume,
+    /// Bytes cut before.
+    offset: u64,
+    /// Bytes looked at again after damage.
+    again: u64,
+}
+
+/// An open object or array.
+#[derive(Clone, Debug)]
+struct Open {
+    is_array: bool,
+    /// Outside entries the key that was read last.
+    key: Option<Box<[u8]>>,
+}
+
+/// An entry that has begun.
+#[derive(Clone, Debug)]
+struct Begun {
+    start: usize,
+    /// How many objects and arrays were open before it.
+    depth: usize,
+    path: Arc<[u8]>,
+    /// It is too long: its bytes are let go.
+    is_skipped: bool,
+    /// Where its first key begins.
+    first_key: Option<usize>,
+}
+
+/// What may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A document.
+    Document,
+    /// A value, `]` too at the beginning of an array.
+    Value {
+        or_end: bool,
+    },
+    /// A key, `}` too at the beginning of an object.
+    Key {
+        or_end: bool,
+    },
+    Colon,
+    /// A comma or a closing bracket.
+    Next,
+    /// The rest of a string.
+    Text {
+        is_key: bool,
+    },
+    /// What a backslash escapes.
+    Escape {
+        is_key: bool,
+    },
+    /// The rest of a number or a word.
+    Scalar,
+    /// Anything, until an entry begins: the text is damaged.
+    Search,
+}
+
+impl JsonWalk {
+    pub(super) fn new(patterns: Vec<Pattern>) -> Self {
+        Self {
+            resume: Resume::new(&patterns),
+            patterns,
+            open: Vec::new(),
+            state: State::Document,
+            at: 0,
+            entry: None,
+            key: None,
+            records: 0,
+            has_entry: false,
+            offset: 0,
+            again: 0,
+        }
+    }
+
+    pub(super) fn cut(&mut self, bytes: &[u8], end: bool) -> (usize, Pieces) {
+        let mut pieces = Pieces::default();
+        self.run(bytes, end, &mut pieces);
+        if let Some(entry) = &mut self.entry
+            && !entry.is_skipped
+            && self.at - entry.start > ENTRY_BYTES
+        {
+            entry.is_skipped = true;
+            pieces.too_long(self.records + 1);
+        }
+        if end {
+            self.finish(bytes, &mut pieces);
+            return (bytes.len(), pieces);
+        }
+        let mut taken = self.at.saturating_sub(LOOKBACK);
+        if let Some(entry) = self.entry.as_ref().filter(|entry| !entry.is_skipped) {
+            taken = taken.min(entry.start.saturating_sub(LOOKBACK));
+        }
+        if let Some(key) = self.key {
+            taken = taken.min(key);
+        }
+        taken = taken.max(pieces.spans.last().map_or(0, |span| span.end));
+        self.shift(taken);
+        (taken, pieces)
+    }
+
+    /// Counts places from `taken` on.
+    fn shift(&mut self, taken: usize) {
+        self.at -= taken;
+        self.offset += taken as u64;
+        if let Some(entry) = &mut self.entry {
+            entry.start = entry.start.saturating_sub(taken);
+            entry.first_key = entry.first_key.and_then(|key| key.checked_sub(taken));
+        }
+        self.key = self.key.map(|key| key.saturating_sub(taken));
+        self.resume.shift(taken);
+    }
+
+    /// Looks at `bytes` as far as they go.
+    fn run(&mut self, bytes: &[u8], end: bool, pieces: &mut Pieces) {
+        while let Some(byte) = bytes.get(self.at).copied() {
+            match self.state {
+                State::Search => match self.resume.find(bytes, self.at, end) {
+                    Some(at) if self.resume.is_entry(bytes, at, end) == Some(true) => {
+                        self.at = at;
+                        self.begin(bytes, self.resume.path());
+                        self.value(bytes, pieces);
+                    }
+                    Some(at) if self.resume.is_entry(bytes, at, end) == Some(false) => self.at = at + 1,
+                    Some(at) => {
+                        self.at = at;
+                        return;
+                    }
+                    None => self.at = bytes.len(),
+                },
+                State::Text { is_key } => self.text(bytes, is_key, pieces),
+                State::Escape { is_key } => {
+                    self.at += usize::from(byte != b'\n');
+                    self.state = State::Text { is_key };
+                }
+                State::Scalar => {
+                    let rest = bytes.get(self.at..).unwrap_or_default();
+                    let token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_');
+                    match rest.iter().position(|byte| !token(byte)) {
+                        Some(length) => {
+                            self.at += length;
+                            self.value_ends(pieces);
+                        }
+                        None => self.at = bytes.len(),
+                    }
+                }
+                _ if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') => self.at += 1,
+                State::Document => match byte {
+                    // Also the byte order mark that each of several files brought along.
+                    b',' | 0x1e | 0xef | 0xbb | 0xbf => self.at += 1,
+                    b'{' | b'[' => {
+                        self.has_entry = false;
+                        self.value(bytes, pieces);
+                    }
+                    _ => self.damage(bytes, pieces),
+                },
+                State::Value { or_end: true } if byte == b']' => self.close(bytes, pieces),
+                State::Value { .. } => self.value(bytes, pieces),
+                State::Key { or_end: true } if byte == b'}' => self.close(bytes, pieces),
+                State::Key { .. } if byte == b'"' => {
+                    match &mut self.entry {
+                        Some(entry) if entry.first_key.is_none() && self.open.len() == entry.depth + 1 => {
+                            entry.first_key = Some(self.at);
+                        }
+                        Some(_) => {}
+                        None => self.key = Some(self.at),
+                    }
+                    self.at += 1;
+                    self.state = State::Text { is_key: true };
+                }
+                State::Colon if byte == b':' => {
+                    self.at += 1;
+                    self.state = State::Value { or_end: false };
+                }
+                State::Next => match (byte, self.open.last().is_some_and(|open| open.is_array)) {
+                    (b',', true) => {
+                        self.at += 1;
+                        self.state = State::Value { or_end: false };
+                    }
+                    (b',', false) => {
+                        self.at += 1;
+                        self.state = State::Key { or_end: false };
+                    }
+                    (b']', true) | (b'}', false) => self.close(bytes, pieces),
+                    _ => self.damage(bytes, pieces),
+                },
+                State::Key { .. } | State::Colon => self.damage(bytes, pieces),
+            }
+        }
+    }
+
+    /// Goes on in a string.
+    fn text(&mut self, bytes: &[u8], is_key: bool, pieces: &mut Pieces) {
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        let Some(length) = memchr::memchr3(b'"', b'\\', b'\n', rest) else {
+            self.at = bytes.len();
+            if self.key.is_some_and(|key| self.at - key > KEY_BYTES) {
+                self.key = None;
+            }
+            return;
+        };
+        self.at += length;
+        match bytes.get(self.at) {
+            Some(b'\\') => {
+                self.at += 1;
+                self.state = State::Escape { is_key };
+            }
+            Some(b'"') => {
+                self.at += 1;
+                if !is_key {
+                    self.value_ends(pieces);
+                    return;
+                }
+                match &self.entry {
+                    Some(entry) => {
+                        if self.open.len() == entry.depth + 1
+                            && let Some(key) = entry.first_key.and_then(|key| bytes.get(key..self.at))
+                        {
+                            self.resume.learn_key(key);
+                        }
+                    }
+                    None => {
+                        let key = self.key.take().and_then(|key| bytes.get(key + 1..self.at - 1));
+                        if let Some(open) = self.open.last_mut() {
+                            open.key = key.filter(|key| key.len() <= KEY_BYTES).map(Into::into);
+                        }
+                    }
+                }
+                self.state = State::Colon;
+            }
+            // A line that breaks off inside a string.
+            _ => self.damage(bytes, pieces),
+        }
+    }
+
+    /// Begins the value that the next byte begins.
+    fn value(&mut self, bytes: &[u8], pieces: &mut Pieces) {
+        if self.entry.is_none()
+            && let Some(path) = self.entry_path()
+        {
+            self.begin(bytes, path);
+        }
+        let is_array = match bytes.get(self.at) {
+            Some(b'[') => true,
+            Some(b'{') => false,
+            Some(b'"') => {
+                self.at += 1;
+                self.state = State::Text { is_key: false };
+                return;
+            }
+            // A number or a word, `NaN` and `Infinity` among them.
+            Some(b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') => {
+                self.at += 1;
+                self.state = State::Scalar;
+                return;
+            }
+            _ => return self.damage(bytes, pieces),
+        };
+        if self.open.len() == DEPTH {
+            pieces.anomalies.note("limit_nesting", Some(self.records + 1), || {
+                format!("more than {DEPTH} objects and arrays in one another")
+            });
+            return self.damage(bytes, pieces);
+        }
+        self.at += 1;
+        self.open.push(Open { is_array, key: None });
+        self.state = if is_array { State::Value { or_end: true } } else { State::Key { or_end: true } };
+    }
+
+    /// Closes the innermost object or array.
+    fn close(&mut self, bytes: &[u8], pieces: &mut Pieces) {
+        debug_assert!(matches!(bytes.get(self.at), Some(b']' | b'}')));
+        self.at += 1;
+        self.open.pop();
+        self.value_ends(pieces);
+    }
+
+    /// Goes on behind a value, which ends at the byte that is looked at next.
+    fn value_ends(&mut self, pieces: &mut Pieces) {
+        self.state = if self.open.is_empty() { State::Document } else { State::Next };
+        let Some(entry) = self.entry.take_if(|entry| self.open.len() == entry.depth) else {
+            if self.open.is_empty() && !self.has_entry && !self.resume.is_loose {
+                pieces.tally.add("no_entries", 1);
+                self.records += 1;
+            }
+            return;
+        };
+        self.records += 1;
+        if !entry.is_skipped {
+            if self.at - entry.start > ENTRY_BYTES {
+                pieces.too_long(self.records);
+            } else {
+                pieces.spans.push(Span { start: entry.start, end: self.at, record: self.records, path: entry.path });
+            }
+        }
+        self.resume.last_end = Some(self.at);
+        if self.resume.is_loose {
+            self.state = State::Search;
+        }
+    }
+
+    fn begin(&mut self, bytes: &[u8], path: Arc<[u8]>) {
+        self.resume.learn_place(bytes, self.at, &path);
+        self.has_entry = true;
+        let (start, depth) = (self.at, self.open.len());
+        self.entry = Some(Begun { start, depth, path, is_skipped: false, first_key: None });
+    }
+
+    /// The path of the value that begins now, if it is an entry.
+    fn entry_path(&self) -> Option<Arc<[u8]>> {
+        let fits = |pattern: &&Pattern| {
+            pattern.0.len() == self.open.len()
+                && pattern.0.iter().zip(&self.open).all(|(step, open)| match step {
+                    Step::Key(key) => !open.is_array && open.key.as_ref() == Some(key),
+                    Step::AnyKey => !open.is_array,
+                    Step::Element => open.is_array,
+                })
+        };
+        self.patterns.iter().find(fits)?;
+        let keys: Vec<&[u8]> = self.open.iter().filter_map(|open| open.key.as_deref()).collect();
+        let path = keys.join(&b'.');
+        Some(self.resume.same_path(&path).unwrap_or_else(|| path.into()))
+    }
+
+    /// The byte that is looked at breaks the rules: what was begun is damaged, and the next entry is looked for.
+    fn damage(&mut self, bytes: &[u8], pieces: &mut Pieces) {
+        let place = self.offset + self.at as u64 + 1;
+        let entry = self.entry.take();
+        match &entry {
+            Some(entry) => {
+                self.records += 1;
+                if !entry.is_skipped {
+                    pieces.damaged(self.records, || format!("no JSON from byte {place} of the document on"));
+                }
+                // What looked like the inside of this entry may be others, behind one that was cut short. Text that is
+                // damaged again and again is looked at only so often.
+                let length = (self.at - entry.start) as u64;
+                if !entry.is_skipped && self.again < (1 << 20) + 4 * (self.offset + bytes.len() as u64) {
+                    self.again += length;
+                    self.at = entry.start + 1;
+                }
+            }
+            None => pieces
+                .anomalies
+                .note("damaged_document", Some(self.records + 1), || format!("no JSON from byte {place} on")),
+        }
+        self.open.clear();
+        self.key = None;
+        self.resume.is_loose = true;
+        self.state = State::Search;
+    }
+
+    /// Says what the end of the document cuts off.
+    fn finish(&mut self, bytes: &[u8], pieces: &mut Pieces) {
+        if self.state == State::Scalar {
+            self.value_ends(pieces);
+        }
+        let ends =
+            |what: &str| format!("the document ends inside {what}, after {} bytes", self.offset + bytes.len() as u64);
+        if let Some(entry) = &self.entry {
+            let record = self.records + 1;
+            pieces.anomalies.note("truncated_file", Some(record), || ends("an entry"));
+            if !entry.is_skipped {
+                pieces.tally.add("bad_record", 1);
+            }
+        } else if !matches!(self.state, State::Document | State::Search) {
+            pieces.anomalies.note("truncated_file", Some(self.records + 1), || ends("an object or array"));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What the first bytes of a JSON document hold, so that others can say what it is.
+//!
+//! Every value that may be an entry is shown with samples: the document itself, the elements of every array that is
+//! reached through objects and first elements. A value that the head cuts off is shown as far as it goes.
+
+use super::pattern::{Pattern, Step};
+
+/// Objects and arrays above a candidate.
+const LEVELS: usize = 6;
+
+/// Objects and arrays in one another that are looked into.
+const DEPTH: usize = 64;
+
+/// Candidates that are shown.
+const CANDIDATES: usize = 128;
+
+/// Samples of one candidate.
+const SAMPLES: usize = 32;
+
+/// Keys of one sample.
+const KEYS: usize = 64;
+
+/// What the head of a document holds.
+#[derive(Clone, Debug)]
+pub struct Sight<'a> {
+    /// The values that may be entries, outer ones and earlier ones first.
+    pub candidates: Vec<Candidate<'a>>,
+    /// Whether a value at the top goes over several lines.
+    pub spans_lines: bool,
+}
+
+/// Values that stand at the same place.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+    /// Where they stand.
+    pub pattern: Pattern,
+    /// The first of them. An array that is empty, or only begins, has none.
+    pub samples: Vec<Sample<'a>>,
+}
+
+/// One value.
+#[derive(Clone, Debug)]
+pub struct Sample<'a> {
+    /// Its bytes, as far as they go.
+    pub bytes: &'a [u8],
+    /// Whether it ends within the head.
+    pub is_whole: bool,
+    /// Of an object the keys, as written, as far as they go.
+    pub keys: Vec<&'a [u8]>,
+}
+
+impl Sample<'_> {
+    /// Whether it is an object with all of `keys`.
+    #[must_use]
+    pub fn has(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.keys.contains(&key.as_bytes()))
+    }
+}
+
+impl<'a> Sight<'a> {
+    /// The candidate at `pattern`, written as [`Pattern::new`] reads it.
+    #[must_use]
+    pub fn at(&self, pattern: &str) -> Option<&Candidate<'a>> {
+        let pattern = Pattern::new(pattern);
+        self.candidates.iter().find(|candidate| candidate.pattern == pattern)
+    }
+
+    /// The first sample of the document itself.
+    #[must_use]
+    pub fn top(&self) -> Option<&Sample<'a>> {
+        self.at("")?.samples.first()
+    }
+}
+
+/// What `head` holds; `None` where it does not begin like a JSON object or array.
+#[must_use]
+pub fn sight(head: &[u8]) -> Option<Sight<'_>> {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let mut viewer = Viewer { text, sight: Sight { candidates: Vec::new(), spans_lines: false } };
+    let mut at = viewer.blanks(0);
+    while matches!(text.get(at), Some(b'{' | b'[')) {
+        let (end, is_whole) = viewer.value(at, &[], 0);
+        let value = text.get(at..end).unwrap_or_default();
+        // A value that breaks off in its line says nothing of how the others stand.
+        viewer.sight.spans_lines |= is_whole && memchr::memchr(b'\n', value).is_some();
+        if !is_whole {
+            break;
+        }
+        at = viewer.blanks(end);
+        while matches!(text.get(at), Some(b',' | 0x1e)) {
+            at = viewer.blanks(at + 1);
+        }
+    }
+    (!viewer.sight.candidates.is_empty()).then_some(viewer.sight)
+}
+
+struct Viewer<'a> {
+    text: &'a [u8],
+    sight: Sight<'a>,
+}
+
+impl<'a> Viewer<'a> {
+    fn blanks(&self, at: usize) -> usize {
+        let rest = self.text.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count()
+    }
+
+    /// The place of the candidate at `path`, made where it is new.
+    fn candidate(&mut self, path: &[Step]) -> Option<&mut Candidate<'a>> {
+        if path.len() > LEVELS {
+            return None;
+        }
+        let known = self.sight.candidates.iter().position(|candidate| candidate.pattern.0 == path);
+        if known.is_none() && self.sight.candidates.len() == CANDIDATES {
+            return None;
+        }
+        let place = known.unwrap_or_else(|| {
+            self.sight.candidates.push(Candidate { pattern: Pattern(path.to_vec()), samples: Vec::new() });
+            self.sight.candidates.len() - 1
+        });
+        self.sight.candidates.get_mut(place)
+    }
+
+    /// Takes down a sample of the candidate at `path` and gives its place.
+    fn sample(&mut self, path: &[Step]) -> Option<usize> {
+        let samples = &mut self.candidate(path)?.samples;
+        (samples.len() < SAMPLES).then(|| samples.push(Sample { bytes: b"", is_whole: false, keys: Vec::new() }))?;
+        Some(samples.len() - 1)
+    }
+
+    /// Views the value at `at`, which stands at `path`: where it ends, or the head does, and whether it is whole.
+    fn value(&mut self, at: usize, path: &[Step], depth: usize) -> (usize, bool) {
+        let is_candidate = path.last().is_none_or(|step| *step == Step::Element);
+        let opener = self.text.get(at).copied();
+        // An array at the top is never an entry itself.
+        let is_sample = is_candidate && !(path.is_empty() && opener == Some(b'['));
+        let sample = is_sample.then(|| self.sample(path)).flatten();
+        let (end, is_whole) = match opener {
+            Some(b'{' | b'[') if depth == DEPTH => (at, false),
+            Some(b'{') => self.object(at, path, depth, sample),
+            Some(b'[') => self.array(at, path, depth),
+            Some(b'"') => self.string(at),
+            Some(_) => {
+                let rest = self.text.get(at..).unwrap_or_default();
+                let token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+                let length = rest.iter().take_while(|byte| token(byte)).count();
+                (at + length, length > 0 && length < rest.len())
+            }
+            None => (at, false),
+        };
+        let text = self.text;
+        if let Some(sample) = sample
+            && let Some(sample) = self.candidate(path).and_then(|candidate| candidate.samples.get_mut(sample))
+        {
+            sample.bytes = text.get(at..end).unwrap_or_default();
+            sample.is_whole = is_whole;
+        }
+        (end, is_whole)
+    }
+
+    fn string(&self, at: usize) -> (usize, bool) {
+        let mut end = at + 1;
+        while let Some(length) = memchr::memchr2(b'"', b'\\', self.text.get(end..).unwrap_or_default()) {
+            end += length;
+            if self.text.get(end) == Some(&b'"') {
+                return (end + 1, true);
+            }
+            end += 2;
+        }
+        (self.text.len(), false)
+    }
+
+    fn object(&mut self, at: usize, path: &[Step], depth: usize, sample: Option<usize>) -> (usize, bool) {
+        let mut at = self.blanks(at + 1);
+        if self.text.get(at) == Some(&b'}') {
+            return (at + 1, true);
+        }
+        while self.text.get(at) == Some(&b'"') {
+            let (end, is_whole) = self.string(at);
+            let text = self.text;
+            let key = text.get(at + 1..end.saturating_sub(1)).unwrap_or_default();
+            at = self.blanks(end);
+            if !is_whole || self.text.get(at) != Some(&b':') {
+                return (at, false);
+            }
+            if let Some(sample) = sample
+                && let Some(sample) = self.candidate(path).and_then(|candidate| candidate.samples.get_mut(sample))
+                && sample.keys.len() < KEYS
+            {
+                sample.keys.push(key);
+            }
+            at = self.blanks(at + 1);
+            let path = [path, &[Step::Key(key.into())]].concat();
+            let (end, is_whole) = self.value(at, &path, depth + 1);
+            at = self.blanks(end);
+            match self.text.get(at) {
+                Some(b',') if is_whole => at = self.blanks(at + 1),
+                Some(b'}') if is_whole => return (at + 1, true),
+                _ => return (at, false),
+            }
+        }
+        (at, false)
+    }
+
+    fn array(&mut self, at: usize, path: &[Step], depth: usize) -> (usize, bool) {
+        let mut at = self.blanks(at + 1);
+        let path = [path, &[Step::Element]].concat();
+        self.candidate(&path);
+        if self.text.get(at) == Some(&b']') {
+            return (at + 1, true);
+        }
+        loop {
+            let (end, is_whole) = self.value(at, &path, depth + 1);
+            at = self.blanks(end);
+            match self.text.get(at) {
+                Some(b',') if is_whole => at = self.blanks(at + 1),
+                Some(b']') if is_whole => return (at + 1, true),
+                _ => return (at, false),
+            }
+        }
+    }
+}

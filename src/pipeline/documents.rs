@@ -1,0 +1,111 @@
+//! Documents through the block engine: entries are cut under the source's lock, read outside it, added up in order.
+
+use std::io::Read;
+
+use super::traces;
+use crate::access_log::{self, Format, LogReader, LogSum};
+use crate::document::{self, Pieces, Plan, Walk};
+use crate::evidence::{Block, Reading, SourceId, Stage};
+use crate::facts::SignallingBatch;
+use crate::facts::extract::Keep;
+use crate::platform::{self, ExportReader, ExportSum, Kind};
+use crate::settings::Settings;
+
+/// What a document was recognised as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// API requests, written so.
+    Requests(Format),
+    /// An export of the platform.
+    Export(Kind),
+}
+
+/// What the document shown as `shown` that begins with `head` is, and how it is cut; `None` where it is none, or a log
+/// of lines.
+///
+/// A document of the platform may look like a list of requests, never the other way round: it is asked first.
+#[must_use]
+pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Content, Plan)> {
+    let export = |(kind, plan)| (Content::Export(kind), plan);
+    let requests = |(format, plan)| (Content::Requests(format), plan);
+    match document::sight(head) {
+        Some(sight) => platform::recognise(&sight)
+            .map(export)
+            .or_else(|| access_log::recognise_document(&sight, shown, settings).map(requests)),
+        None => platform::recognise_text(head).map(export).or_else(|| access_log::recognise_text(head).map(requests)),
+    }
+}
+
+/// How the entries of one document become facts.
+pub enum DocumentStage<'s> {
+    /// API requests.
+    Requests(LogReader, Format),
+    /// What the platform states, and what is kept of the messages of its traces.
+    Export(ExportReader, &'s Keep),
+}
+
+/// What a document, or a part of it, adds up to; one of the two stays empty.
+#[derive(Debug, Default)]
+pub struct DocumentSum {
+    /// Of API requests, the damage to the document too.
+    pub requests: LogSum,
+    /// Of an export, the damage to the document too.
+    pub export: ExportSum,
+    /// The SIP messages of its trace records.
+    pub batches: Vec<SignallingBatch>,
+}
+
+/// Begins to read the document `source`, shown as `shown`, recognised as `content` and cut as `plan` says.
+#[must_use]
+pub fn reading<'s>(
+    source: SourceId,
+    shown: &str,
+    reader: Box<dyn Read + Send>,
+    (content, plan): (Content, &Plan),
+    (settings, keep): (&Settings, &'s Keep),
+) -> Reading<DocumentStage<'s>> {
+    let stage = match content {
+        Content::Requests(format) => DocumentStage::Requests(LogReader::new(source, shown, settings), format),
+        Content::Export(kind) => DocumentStage::Export(ExportReader { source, kind }, keep),
+    };
+    Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)
+}
+
+impl Stage for DocumentStage<'_> {
+    type Walk = Walk;
+    type Head = Pieces;
+    type Part = DocumentSum;
+    type Sum = DocumentSum;
+
+    fn cut(&self, walk: &mut Walk, bytes: &[u8], end: bool) -> (usize, Pieces) {
+        walk.cut(bytes, end)
+    }
+
+    fn decode(&self, block: Block<'_, Pieces>) -> DocumentSum {
+        let mut sum = DocumentSum::default();
+        let entries = block.head.entries(block.bytes);
+        let (tally, anomalies) = match self {
+            Self::Requests(reader, format) => {
+                sum.requests = reader.read_entries(*format, entries);
+                sum.requests.records += block.head.tally.total();
+                (&mut sum.requests.tally, &mut sum.requests.anomalies)
+            }
+            Self::Export(reader, keep) => {
+                sum.export = reader.read(entries);
+                let ExportSum { messages, tally, anomalies, .. } = &mut sum.export;
+                let batch = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
+                sum.batches.extend((!batch.is_empty()).then_some(batch));
+                (&mut sum.export.tally, &mut sum.export.anomalies)
+            }
+        };
+        tally.merge(&block.head.tally);
+        anomalies.absorb(block.head.anomalies, 0);
+        sum
+    }
+
+    fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {
+        sum.requests.append(part.requests);
+        sum.export.append(part.export);
+        sum.batches.extend(part.batches);
+    }
+}

@@ -1,0 +1,25 @@
+//! The messages of SIP trace records into signalling facts, as packets' payloads become them.
+
+use crate::evidence::{Anomalies, Tally};
+use crate::facts::extract::{self, Extracted, Keep, Seen};
+use crate::facts::{SignallingBatch, TracedMessage};
+
+/// Reads `messages`. A record whose message is none is counted as `trace_not_sip`.
+pub(super) fn signalling(
+    messages: &[TracedMessage],
+    keep: &Keep,
+    tally: &mut Tally,
+    anomalies: &mut Anomalies,
+) -> SignallingBatch {
+    let mut batch = SignallingBatch::default();
+    for message in messages {
+        let TracedMessage { at, locus, hop, transport, truncated, bytes } = message;
+        let seen = Seen { at: *at, locus: *locus, hop: *hop, transport: *transport, truncated: *truncated };
+        match extract::signalling(bytes, seen, keep, &mut batch, anomalies) {
+            Extracted::Message => {}
+            Extracted::NoCallId | Extracted::NotSip => tally.shift("sip_trace", "trace_not_sip", 1),
+        }
+    }
+    batch.shrink();
+    batch
+}

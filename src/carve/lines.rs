@@ -27,7 +27,7 @@ pub(super) fn copy(
     let reader = LogReader::new(SourceId(0), shown, settings);
     let is_header = |line: &[u8]| reader.is_header(line);
     let shape = Shape {
-        is_header: format.filter(|format| format.has_header()).map(|_| &is_header as &dyn Fn(&[u8]) -> bool),
+        is_header: format.filter(|format| format.has_header()).map(|_| &is_header as &IsHeader<'_>),
         is_quoted: format == Some(Format::Csv),
     };
     let mut out = BufWriter::new(File::create_new(path)?);
@@ -36,10 +36,13 @@ pub(super) fn copy(
     Ok(places)
 }
 
+/// Tells whether a line names columns.
+type IsHeader<'s> = dyn Fn(&[u8]) -> bool + 's;
+
 /// What holds lines together.
 struct Shape<'s> {
     /// Tells the lines that name columns, where there are such.
-    is_header: Option<&'s dyn Fn(&[u8]) -> bool>,
+    is_header: Option<&'s IsHeader<'s>>,
     /// A line end between quotes ends no record.
     is_quoted: bool,
 }

@@ -39,7 +39,7 @@ pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Conte
 /// How the entries of one document become facts.
 pub enum DocumentStage<'s> {
     /// API requests.
-    Requests(LogReader, Format),
+    Requests(Box<LogReader>, Format),
     /// What the platform states, and what is kept of the messages of its traces.
     Export(ExportReader, &'s Keep),
 }
@@ -65,7 +65,7 @@ pub fn reading<'s>(
     (settings, keep): (&Settings, &'s Keep),
 ) -> Reading<DocumentStage<'s>> {
     let stage = match content {
-        Content::Requests(format) => DocumentStage::Requests(LogReader::new(source, shown, settings), format),
+        Content::Requests(format) => DocumentStage::Requests(Box::new(LogReader::new(source, shown, settings)), format),
         Content::Export(kind) => DocumentStage::Export(ExportReader { source, kind }, keep),
     };
     Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)

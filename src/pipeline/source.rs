@@ -34,7 +34,7 @@ struct Opened<'s> {
 
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
-    Document(documents::Content, Reading<documents::DocumentStage<'s>>),
+    Document(documents::Content, Box<Reading<documents::DocumentStage<'s>>>),
     Log(Reading<logs::LogStage>),
     /// Nobody reads it; it is only digested. What is known of its format, and how many packets it says it has.
     Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
@@ -103,7 +103,7 @@ impl<'s> SourceTask<'s> {
         if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
             Content::Document(
                 what,
-                documents::reading(self.id, shown, reader, (what, &plan), (self.settings, self.keep)),
+                Box::new(documents::reading(self.id, shown, reader, (what, &plan), (self.settings, self.keep))),
             )
         } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
             Content::Log(logs::reading(self.id, shown, reader, format, self.settings))

@@ -99,7 +99,7 @@ fn object(headers: &[(String, String)]) -> Value {
 /// As a browser writes it; every other body in Base64.
 fn har_entry(one: &Logged, number: usize) -> Value {
     let [request, answer] = one.headers();
-    let content = if number % 2 == 0 {
+    let content = if number.is_multiple_of(2) {
         json!({"size": 1, "mimeType": "application/json", "text": one.answer()})
     } else {
         json!({"size": 1, "mimeType": "application/json", "text": base64(one.answer().as_bytes()), "encoding": "base64"})

@@ -163,8 +163,11 @@ fn difference(wanted: &Value, is: &Value) -> Option<String> {
     }
 }
 
+/// One way of capturing the incident: its name, and its files by name.
+type Variant = (String, Vec<(&'static str, Vec<u8>)>);
+
 /// Holds each variant of the captures against the incident as it was recorded.
-fn hold(variants: Vec<(String, Vec<(&'static str, Vec<u8>)>)>) {
+fn hold(variants: Vec<Variant>) {
     let (packets, logs) = incident();
     let wanted = conclusions("as recorded", &logs, &[("a.pcap", &ethernet_pcap(&packets))]);
     for (name, files) in variants {

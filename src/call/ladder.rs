@@ -86,12 +86,12 @@ fn rungs<'a>(captured: &[Signalling<'a>]) -> Vec<Rung<'a>> {
         Some(known) => known.push(locus),
         None => loci.push(vec![locus]),
     });
-    let rungs = messages.into_iter().zip(loci).map(|(message, mut copies)| {
+    let rungs = messages.iter().zip(loci).map(|(message, mut copies)| {
         // One packet may hold two copies: only the message's own mention goes.
         if let Some(own) = copies.iter().position(|locus| *locus == message.locus) {
             copies.remove(own);
         }
-        Rung { message, copies }
+        Rung { message: *message, copies }
     });
     rungs.collect()
 }

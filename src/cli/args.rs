@@ -281,7 +281,7 @@ pub(super) struct Audit {
 
     /// Write the report there, whole or not at all; may be repeated [default: standard output]
     ///
-    /// The ending of the name says the format (.txt, .json, .ndjson, .csv, .md) unless --format does. - is standard
+    /// The ending of the name says the format (.html, .txt, .json, .ndjson, .csv, .md) unless --format does. - is standard
     /// output.
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Report")]
@@ -342,6 +342,8 @@ pub(super) enum Format {
     /// For tickets and wikis
     #[value(alias = "md")]
     Markdown,
+    /// For people, in a browser: one file with tables, ladder diagrams and the evidence behind each claim
+    Html,
 }
 
 /// `--show`.
@@ -510,7 +512,7 @@ mod tests {
         for (args, expected) in [
             ("", "<EVIDENCE>..."),
             ("-j 0 x", "0 is not in 1..=65535"),
-            ("-f pdf x", "[possible values: text, json, ndjson, csv, markdown]"),
+            ("-f pdf x", "[possible values: text, json, ndjson, csv, markdown, html]"),
             ("--only exposed x", "the verdicts are not_byoc, unclassified,"),
             ("--show none x", "[possible values: findings, byoc, all]"),
             ("--clock-skew 2 x", "write a duration with its unit, such as 2s"),

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Audit, Format};
-use crate::report::model::Report;
+use crate::report::model::{Leg, Report};
 use crate::report::show::{Listing, Show};
-use crate::report::{csv, json, ndjson, text};
+use crate::report::{csv, html, json, ndjson, text};
 
 /// One report to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,10 +57,20 @@ impl Output {
             // Who asks for verdicts wants the legs that have them.
             (None, _) if !audit.only.is_empty() => Show::All,
             (None, Format::Csv | Format::Json | Format::Ndjson) => Show::All,
-            (None, Format::Markdown | Format::Text) => Show::Findings,
+            (None, Format::Html | Format::Markdown | Format::Text) => Show::Findings,
         };
         let listing = Listing { show, only: audit.only.clone(), trunks: audit.trunk.clone() };
         Ok(Self { path: path.map(Path::to_owned), format, listing })
+    }
+
+    /// Whether it shows SIP messages one by one.
+    pub(super) fn needs_messages(&self) -> bool {
+        self.format == Format::Html
+    }
+
+    /// Whether it shows those of `leg`.
+    pub(super) fn shows_messages(&self, leg: &Leg) -> bool {
+        self.needs_messages() && self.listing.lists(leg)
     }
 
     /// Renders `report` as this output wants it.
@@ -68,6 +78,7 @@ impl Output {
         let Look { width, color, verbose, closing } = look;
         let medium = match self.format {
             Format::Csv => return csv::write(report, &self.listing, &mut out),
+            Format::Html => return html::write(report, &self.listing, Some(closing), &mut out),
             Format::Json => return json::write(report, &self.listing, &mut out),
             Format::Ndjson => return ndjson::write(report, &self.listing, &mut out),
             Format::Markdown => text::Medium::Markdown,
@@ -82,12 +93,13 @@ fn by_ending(path: &Path) -> Result<Format, String> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
         "csv" => Ok(Format::Csv),
+        "htm" | "html" => Ok(Format::Html),
         "json" => Ok(Format::Json),
         "jsonl" | "ndjson" => Ok(Format::Ndjson),
         "markdown" | "md" => Ok(Format::Markdown),
         "text" | "txt" => Ok(Format::Text),
         _ => Err(format!(
-            "--output {}: the name's ending says no format; end it in .txt, .json, .ndjson, .csv or .md, or add --format",
+            "--output {}: the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format",
             path.display()
         )),
     }
@@ -133,6 +145,8 @@ mod tests {
             ("-f markdown", Show::Findings),
             ("-o a.md", Show::Findings),
             ("-o a.csv", Show::All),
+            ("-o a.html", Show::Findings),
+            ("-f html --show all", Show::All),
             ("-o a.ndjson", Show::All),
             ("-f csv --show findings", Show::Findings),
             ("--only clear", Show::All),
@@ -145,7 +159,8 @@ mod tests {
 
     #[test]
     fn an_ending_that_says_nothing_is_refused() {
-        let wrong = "the name's ending says no format; end it in .txt, .json, .ndjson, .csv or .md, or add --format";
+        let wrong =
+            "the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format";
         for name in ["report", "report.pdf", "report.", ".json"] {
             assert_eq!(outputs(&format!("-o {name}")), Err(format!("--output {name}: {wrong}")));
         }

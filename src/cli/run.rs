@@ -13,7 +13,8 @@ use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
 use crate::pipeline;
 use crate::report::escape;
-use crate::report::model::Report;
+use crate::report::messages::Wanted;
+use crate::report::model::{Leg, Report};
 use crate::report::redact::{self, Key};
 use crate::report::write::Destination;
 use crate::settings::Settings;
@@ -26,10 +27,10 @@ pub fn run<O: Write, E: Write>(
     out: &mut Stream<O>,
     err: &mut Stream<E>,
 ) -> Outcome {
-    run_with(args, out, err, pipeline::audit)
+    run_with(args, out, err, pipeline::audit_with_messages)
 }
 
-type Auditor = fn(&[PathBuf], &Settings, Option<usize>) -> Result<pipeline::Audit, Error>;
+type Auditor = fn(&[PathBuf], &Settings, Option<usize>, Option<Wanted<'_>>) -> Result<pipeline::Audit, Error>;
 
 fn run_with<O: Write, E: Write>(
     args: impl IntoIterator<Item = OsString>,
@@ -96,7 +97,11 @@ fn audit<O: Write, E: Write>(
     let key = redaction(args)?;
     let mut outputs = destinations(args, outputs)?;
 
-    let pipeline::Audit { mut report, failures } = auditor(&args.reading.evidence, &settings, args.reading.threads())?;
+    let shows_messages = |leg: &Leg| outputs.iter().any(|(output, _)| output.shows_messages(leg));
+    let wanted: Option<Wanted<'_>> =
+        outputs.iter().any(|(output, _)| output.needs_messages()).then_some(&shows_messages);
+    let pipeline::Audit { mut report, failures } =
+        auditor(&args.reading.evidence, &settings, args.reading.threads(), wanted)?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -299,15 +304,25 @@ mod tests {
     use crate::report::sample;
 
     /// An auditor that finds what the sample holds.
-    fn incident(_: &[PathBuf], settings: &Settings, _: Option<usize>) -> Result<pipeline::Audit, Error> {
+    fn incident(
+        _: &[PathBuf],
+        settings: &Settings,
+        _: Option<usize>,
+        _: Option<Wanted<'_>>,
+    ) -> Result<pipeline::Audit, Error> {
         let mut report = sample::incident();
         report.settings = settings.clone();
         Ok(pipeline::Audit { report, failures: Vec::new() })
     }
 
     /// One that finds nothing, in evidence without anomalies.
-    fn clear(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<pipeline::Audit, Error> {
-        let mut audit = incident(evidence, settings, threads)?;
+    fn clear(
+        evidence: &[PathBuf],
+        settings: &Settings,
+        threads: Option<usize>,
+        wanted: Option<Wanted<'_>>,
+    ) -> Result<pipeline::Audit, Error> {
+        let mut audit = incident(evidence, settings, threads, wanted)?;
         audit.report.summary.verdicts = Verdicts { clear: 7, ..Verdicts::default() };
         audit.report.summary.requests.unbound_refusals = 0;
         audit.report.evidence.iter_mut().for_each(|source| source.anomalies.clear());
@@ -315,8 +330,13 @@ mod tests {
     }
 
     /// One whose second source could not be read.
-    fn failing(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<pipeline::Audit, Error> {
-        let mut audit = incident(evidence, settings, threads)?;
+    fn failing(
+        evidence: &[PathBuf],
+        settings: &Settings,
+        threads: Option<usize>,
+        wanted: Option<Wanted<'_>>,
+    ) -> Result<pipeline::Audit, Error> {
+        let mut audit = incident(evidence, settings, threads, wanted)?;
         audit.report.complete = false;
         let cause = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
         audit.failures.push(Error::Open { path: PathBuf::from("b.pcap"), cause });
@@ -325,13 +345,13 @@ mod tests {
     }
 
     /// One that finds no evidence where it was named.
-    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>) -> Result<pipeline::Audit, Error> {
+    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Option<Wanted<'_>>) -> Result<pipeline::Audit, Error> {
         let cause = io::Error::new(io::ErrorKind::NotFound, "no such file");
         Err(Error::Open { path: PathBuf::from("none.pcap"), cause })
     }
 
     /// One that must not be asked.
-    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>) -> Result<pipeline::Audit, Error> {
+    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Option<Wanted<'_>>) -> Result<pipeline::Audit, Error> {
         panic!("evidence is read though the run cannot succeed")
     }
 
@@ -428,7 +448,7 @@ mod tests {
             (vec![same.as_str()], "is evidence itself; name another file"),
             (
                 vec!["report.pdf"],
-                "the name's ending says no format; end it in .txt, .json, .ndjson, .csv or .md, or add --format",
+                "the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format",
             ),
             (vec![one.as_str(), other.as_str()], "is given twice; name another file"),
         ] {

@@ -247,7 +247,7 @@ pub fn signalling(
     facts.fingerprint = fingerprint(payload);
     if keep.heads && matches!(start, StartLine::Request { method: Method::Invite | Method::Update, .. }) {
         let head = message.head(&header);
-        facts.head = head.get(..MAX_HEAD_BYTES).unwrap_or(head);
+        draft.row(Row { subject: Subject::Head, name: b"", value: head.get(..MAX_HEAD_BYTES).unwrap_or(head) });
     }
 
     if let Some(value) = &values.cseq {

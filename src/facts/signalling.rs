@@ -134,6 +134,8 @@ pub enum Subject {
     Consent(u16),
     /// The identity header of that index in the settings: its value names the conversation.
     Conversation(u16),
+    /// No row: the start line and header section as captured, where [`Keep`](super::extract::Keep) asks for them.
+    Head,
     /// Refer-To (RFC 3515), which may carry Replaces.
     ReferTo,
     /// Replaces (RFC 3891).
@@ -220,8 +222,6 @@ pub struct Signalling<'a> {
     pub branch: Option<&'a [u8]>,
     /// A digest of the message's bytes as captured: equal for a copy, other for another message.
     pub fingerprint: u64,
-    /// The start line and header section as captured; empty unless [`Keep`](super::extract::Keep) asks for it.
-    pub head: &'a [u8],
     rows: &'a [RawRow],
     media: Option<&'a [RawMedia]>,
     text: &'a [u8],
@@ -236,6 +236,12 @@ impl<'a> Signalling<'a> {
             name: row.name.of(text),
             value: row.value.of(text),
         })
+    }
+
+    /// The start line and header section as captured; `None` unless they were asked for.
+    #[must_use]
+    pub fn head(&self) -> Option<&'a [u8]> {
+        self.rows().find(|row| row.subject == Subject::Head).map(|row| row.value)
     }
 
     /// The media descriptions of the session description, in order; `None` when the message carries no description.
@@ -369,7 +375,6 @@ struct RawMessage {
     call_id: Text,
     /// By [`Said`]; `u32::MAX` for a field without a value.
     said: [u32; 4],
-    head: Text,
     rows: (u32, u32),
     media: Option<(u32, u32)>,
     cseq: Option<CSeq>,
@@ -509,7 +514,6 @@ impl SignallingBatch {
             via_host: via.first.of(text),
             branch: via.second.optional(text),
             fingerprint: raw.fingerprint,
-            head: raw.head.of(text),
             rows: self.rows.get(range(raw.rows)).unwrap_or_default(),
             media: raw.media.map(|media| self.media.get(range(media)).unwrap_or_default()),
             text,
@@ -688,7 +692,6 @@ impl Draft<'_> {
             start,
             call_id,
             said,
-            head: batch.keep(message.head),
             rows: (self.rows as u32, batch.rows.len() as u32),
             media: self.described.then_some((self.media as u32, batch.media.len() as u32)),
             cseq: message.cseq,
@@ -757,7 +760,6 @@ impl<'a> Signalling<'a> {
             via_host: b"",
             branch: None,
             fingerprint: 0,
-            head: b"",
             rows: &[],
             media: None,
             text: &[],

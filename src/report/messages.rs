@@ -9,7 +9,7 @@ use super::build::{pointer, text};
 use super::model::{self, Endpoint, HeaderField, Hop, Instant, Ladder, MediaDescription, Message, Pointer};
 use crate::call::Leg;
 use crate::call::ladder::{self, Rung};
-use crate::facts::{Body, Signalling, SignallingBatch, StartLine};
+use crate::facts::{Body, Signalling, SignallingBatch, StartLine, Subject};
 
 /// Which legs a report shows message by message, judged by their row.
 pub type Wanted<'a> = &'a (dyn Fn(&model::Leg) -> bool + Sync);
@@ -72,8 +72,12 @@ fn message(leg: &model::Leg, rung: &Rung<'_>) -> Message {
         media: media(message),
         header_whole: message.header_whole,
         body_whole: message.body != Body::Cut,
-        rows: message.rows().map(|row| HeaderField { name: text(row.name), value: text(row.value) }).collect(),
-        head: (!message.head.is_empty()).then(|| text(message.head)),
+        rows: message
+            .rows()
+            .filter(|row| row.subject != Subject::Head)
+            .map(|row| HeaderField { name: text(row.name), value: text(row.value) })
+            .collect(),
+        head: message.head().map(text),
         source,
         copies: copies.iter().take(Ladder::MOST_COPIES).copied().map(pointer).collect(),
         copies_count: copies.len() as u64,

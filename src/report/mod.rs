@@ -1,12 +1,13 @@
 //! STAGE 8: what was concluded, as bytes for people and programs.
 //!
-//! [`model`] is the report, ready to write; [`json`], [`ndjson`], [`csv`] and [`text`] (which is Markdown too) render it. Renderers are pure: they take a report
+//! [`model`] is the report, ready to write; [`html`], [`json`], [`ndjson`], [`csv`] and [`text`] (which is Markdown too) render it. Renderers are pure: they take a report
 //! and options and give bytes. Only [`mod@write`] touches the disk. Text from evidence reaches a reader only through
 //! [`escape`].
 
 pub mod build;
 pub mod csv;
 pub mod escape;
+pub mod html;
 pub mod json;
 pub mod messages;
 pub mod model;
@@ -19,4 +20,5 @@ pub(crate) mod sample;
 pub mod schema;
 pub mod show;
 pub mod text;
+mod words;
 pub mod write;

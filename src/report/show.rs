@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::escape;
 use super::model::{Leg, Report, Verdicts};
 
 /// The verdicts that are findings (contract §2), gravest first.
@@ -79,6 +80,14 @@ impl Listing {
     #[must_use]
     pub const fn is_filtered(&self) -> bool {
         !self.only.is_empty() || !self.trunks.is_empty()
+    }
+
+    /// The options that list these legs, such as `--show all --only clear`, made inert.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let only = self.only.iter().map(|verdict| format!(" --only {verdict}"));
+        let trunks = self.trunks.iter().map(|name| format!(" --trunk {}", escape::text(name)));
+        format!("--show {}{}", self.show.name(), only.chain(trunks).collect::<String>())
     }
 
     /// What the filters leave out of `report`; `None` without a filter.

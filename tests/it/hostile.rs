@@ -436,7 +436,7 @@ fn obeyed(character: char) -> bool {
 }
 
 /// The evidence of the hostile texts in a folder, two letters of it made bytes that are no UTF-8.
-fn hostile_texts() -> (TempDir, Scene) {
+pub(crate) fn hostile_texts() -> (TempDir, Scene) {
     let scene = Scene::parse(&read(&here("fixtures/hostile/text/scene.toml"))).expect("the scene");
     let folder = TempDir::new().expect("a folder");
     for (name, mut bytes) in scene.evidence().0 {

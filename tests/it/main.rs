@@ -19,6 +19,8 @@ mod encapsulated;
 mod formats;
 /// Cuts, flipped bits, lying lengths, hostile text.
 mod hostile;
+/// The HTML report in a real browser.
+mod html;
 /// The recorded incident, whole.
 mod incident;
 /// Generated loads, whose truth their generator knows.

@@ -1,5 +1,6 @@
 //! What every test needs: scenes turned into evidence, the program run, its report held against a truth.
 
+pub(crate) mod browser;
 pub(crate) mod encapsulate;
 pub(crate) mod exports;
 pub(crate) mod laws;

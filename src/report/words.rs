@@ -1,0 +1,236 @@
+//! The sentences and words that every format for people uses, once for all of them.
+
+use std::collections::BTreeMap;
+
+use super::escape;
+use super::model::{Evidence, Message, Summary};
+use crate::settings::{ConsentRule, RuleDirection};
+
+/// The title of a report.
+pub(super) const TITLE: &str = "Recording consent and recording requests, as the evidence shows them";
+
+/// Every verdict in the order people need them, with what it means.
+pub(super) const VERDICTS: [(&str, &str); 10] = [
+    ("exposed_unconsented", "media without a consent signal, and call audio was served"),
+    ("blocked_unconsented", "media without a consent signal, and the recording API answered 403"),
+    ("unconsented", "media without a consent signal, neither exposed nor blocked as far as the logs show"),
+    ("blocked_consented", "consent throughout, and the recording API answered 403"),
+    ("indeterminate", "the evidence does not decide"),
+    ("clear", "consent throughout, and no 403"),
+    ("no_media", "no media flowed"),
+    ("recording_session", "SIPREC recording sessions, no caller's media"),
+    ("not_byoc", "on standard trunks: the control"),
+    ("unclassified", "on no configured trunk"),
+];
+
+/// `1 leg`, `2 legs`.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// The result in one line.
+pub(super) fn result(summary: &Summary) -> String {
+    if summary.byoc_legs == 0 {
+        return "no leg on a BYOC trunk in the evidence".to_owned();
+    }
+    let legs = counted(summary.byoc_legs, "leg");
+    let mut text = match summary.verdicts.findings() {
+        0 => format!("no finding among {legs} on BYOC trunks"),
+        findings => format!("{} among {legs} on BYOC trunks", counted(findings, "finding")),
+    };
+    if summary.verdicts.indeterminate > 0 {
+        text.push_str(&format!(", {} undecided", summary.verdicts.indeterminate));
+    }
+    text
+}
+
+/// Kinds of source with what people call one, and one of its records.
+const KINDS: [(&str, &str, &str); 4] = [
+    ("capture", "capture", "packet"),
+    ("access_log", "access log", "line"),
+    ("genesys_export", "Genesys export", "record"),
+    ("unrecognised", "file", "record"),
+];
+
+/// What a record of a source of that kind is called.
+pub(super) fn record(kind: &str) -> &'static str {
+    KINDS.iter().find(|(known, ..)| *known == kind).map_or("record", |(.., record)| *record)
+}
+
+/// What was read, and from when to when.
+pub(super) fn read(evidence: &[Evidence]) -> String {
+    let (mut sources, mut records) = (BTreeMap::new(), BTreeMap::new());
+    for source in evidence {
+        *sources.entry(source.kind).or_insert(0) += 1;
+        *records.entry(source.kind).or_insert(0) += source.records;
+    }
+    let of = |counts: &BTreeMap<&str, u64>, kind| counts.get(kind).copied().unwrap_or(0);
+    let mut parts = Vec::new();
+    for (kind, source, record) in KINDS {
+        let count = of(&sources, kind);
+        if count > 0 && kind == "unrecognised" {
+            parts.push(format!("{} not recognised", counted(count, source)));
+        } else if count > 0 {
+            parts.push(format!("{} ({})", counted(count, source), counted(of(&records, kind), record)));
+        }
+    }
+    let mut text = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+    let first = evidence.iter().filter_map(|source| source.first).min();
+    let last = evidence.iter().filter_map(|source| source.last).max();
+    if let (Some(first), Some(last)) = (first, last) {
+        text.push_str(&format!("; {} to {}", first.0.rfc3339(), last.0.rfc3339()));
+    }
+    text
+}
+
+/// The calls in one line.
+pub(super) fn calls(summary: &Summary) -> String {
+    let (calls, legs) = (counted(summary.calls, "call"), counted(summary.legs, "leg"));
+    format!("{calls} with {legs}, {} of them on BYOC trunks", summary.byoc_legs)
+}
+
+/// The unconsented media in one line.
+pub(super) fn media(summary: &Summary) -> String {
+    if summary.unconsented_streams == 0 {
+        return "none seen without a consent signal on BYOC trunks".to_owned();
+    }
+    format!(
+        "{:.3} s without a consent signal, in {} on BYOC trunks",
+        summary.unconsented_media_s.rounded(),
+        counted(summary.unconsented_streams, "media stream"),
+    )
+}
+
+/// The requests in one line.
+pub(super) fn requests(summary: &Summary) -> String {
+    let requests = &summary.requests;
+    format!(
+        "{}, {} of them for recordings: {} refused (403), {} allowed (2xx), {} served call audio; {} bound to nothing",
+        counted(requests.total, "API request"),
+        requests.recording,
+        requests.refused,
+        requests.allowed,
+        requests.served,
+        counted(requests.unbound_refusals, "refusal"),
+    )
+}
+
+/// The rule in words: what "unconsented" means in this report. Escaped already.
+pub(super) fn rule(rule: &ConsentRule) -> String {
+    let values = |values: &[String]| {
+        let quoted: Vec<_> = values.iter().map(|value| format!("\"{}\"", escape::text(value))).collect();
+        quoted.join(" or ")
+    };
+    let mut text = format!(
+        "\"Unconsented\" means: no consent signal by the rule {} = {}",
+        escape::text(&rule.header),
+        values(&rule.granted)
+    );
+    if !rule.denied.is_empty() {
+        text.push_str(&format!(" (denied by {})", values(&rule.denied)));
+    }
+    text.push_str(match rule.direction {
+        RuleDirection::Any => ", for calls of either direction.",
+        RuleDirection::Inbound => ", for inbound calls.",
+        RuleDirection::Outbound => ", for outbound calls.",
+    });
+    text
+}
+
+/// A SIP message in a word or two: `INVITE`, `180 Ringing`, `200 OK (BYE)`.
+pub(super) fn message(message: &Message) -> String {
+    match (message.status, message.method) {
+        (None, method) => method.unwrap_or("request").to_owned(),
+        (Some(status), None | Some("INVITE")) => self::status(status),
+        (Some(status), Some(method)) => format!("{} ({method})", self::status(status)),
+    }
+}
+
+/// A SIP status code with its reason phrase, where RFC 3261 §21 names one.
+pub(super) fn status(status: u16) -> String {
+    let phrase = match status {
+        100 => "Trying",
+        180 => "Ringing",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
+        183 => "Session Progress",
+        200 => "OK",
+        202 => "Accepted",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Moved Temporarily",
+        305 => "Use Proxy",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        415 => "Unsupported Media Type",
+        420 => "Bad Extension",
+        422 => "Session Interval Too Small",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        483 => "Too Many Hops",
+        484 => "Address Incomplete",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Server Time-out",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        604 => "Does Not Exist Anywhere",
+        606 => "Not Acceptable",
+        _ => return status.to_string(),
+    };
+    format!("{status} {phrase}")
+}
+
+/// What a ground's word means.
+pub(super) fn ground(reason: &str) -> &'static str {
+    match reason {
+        "consent_granted" => "the INVITE that counts carries consent",
+        "consent_denied" => "the INVITE that counts denies consent",
+        "consent_invalid" => "the INVITE that counts carries a value that neither grants nor denies, or several",
+        "consent_missing" => "the INVITE that counts was captured whole and carries no field that a rule reads",
+        "consent_granted_later" => "a re-INVITE or UPDATE granted consent",
+        "consent_denied_later" => "a re-INVITE or UPDATE denied consent",
+        "consent_invalid_later" => "a re-INVITE or UPDATE carried a value that neither grants nor denies",
+        "header_cut" => "the header of the INVITE that counts was cut",
+        "invite_not_captured" => "the INVITE that counts was not captured",
+        "hops_disagree" => "hops that cannot be told apart carry INVITEs that disagree",
+        "no_rule_for_direction" => "no rule speaks of calls in this direction",
+        "direction_unknown" => "the direction is unknown, so the field's absence says nothing",
+        "replaces_granted_leg" => "the leg replaces one that was granted",
+        "replaces_unknown_leg" => "the leg replaces one whose consent is unknown",
+        "replaced_leg_not_captured" => "the leg replaces one that was not captured",
+        "later_request_cut" => "a re-INVITE or UPDATE was cut",
+        "request_not_captured" => "a re-INVITE or UPDATE was not captured",
+        "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
+        "limit_dialogs" => "the leg has more dialogs than are told apart",
+        "media_by_rtp" => "media by its RTP",
+        "media_by_signalling" => "media by the signalling: answered, and descriptions accepted",
+        "media_behind_nat" => "the RTP came from another address than was negotiated",
+        "media_rejected" => "every media description was rejected",
+        "no_duration" => "no media stream has a duration",
+        "no_media_measured" => "no media could be measured",
+        "no_media_description" => "no media description was captured",
+        "answer_not_seen" => "no answer was seen",
+        "end_not_seen" => "the end of the dialog was not seen",
+        "final_refusal" => "a final refusal was seen",
+        "cancelled" => "the INVITE was cancelled",
+        "refused" => "a recording request was answered 403",
+        "served" => "call audio was served",
+        "standard_trunk" => "the leg crossed a standard trunk",
+        "no_trunk_fits" => "no configured trunk fits the leg",
+        "siprec" => "a sign of a SIPREC recording session",
+        _ => "",
+    }
+}

@@ -12,6 +12,7 @@ use rayon::slice::ParallelSliceMut;
 use super::dialog;
 use super::ledger::{Entry, Gap, SetUp};
 use super::offer_answer::Stream;
+use super::recorded::{Awareness, NamedSession};
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Method, Signalling, SignallingBatch, StartLine, Subject};
@@ -44,7 +45,7 @@ pub struct Leg<'a> {
     pub cancelled: Option<Locus>,
     /// The request that set it up.
     pub set_up: SetUp,
-    /// Every INVITE, re-INVITE and UPDATE, by time.
+    /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads, by time.
     pub ledger: Vec<Entry<'a>>,
     /// Requests that were not captured, by time.
     pub gaps: Vec<Gap>,
@@ -58,6 +59,10 @@ pub struct Leg<'a> {
     pub replaces: Option<(&'a [u8], Locus)>,
     /// The identifiers that its messages carry, other than the Call-ID.
     pub identifiers: Vec<Identifier<'a>>,
+    /// The identifiers of communication sessions that its recording metadata carries.
+    pub recorded: Vec<NamedSession<'a>>,
+    /// What its messages say of recording by RFC 7866.
+    pub awareness: Vec<Awareness<'a>>,
 }
 
 /// An instant and the record that shows it.

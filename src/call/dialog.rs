@@ -12,7 +12,7 @@ use super::hops::{Hops, is_answer};
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
-use super::recorded;
+use super::recorded::OfRecording;
 use super::trunk::{self, Direction};
 use crate::evidence::Locus;
 use crate::facts::{CSeq, Method, Signalling, StartLine, Subject};
@@ -168,7 +168,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             header_whole: message.header_whole,
             body: message.body,
             described: message.media().is_some(),
-            sections: if reads.attributes { field::open_sections(message) } else { Vec::new() },
+            sections: if reads.attributes { field::open_sections(message) } else { Box::default() },
             outcome: Some(message)
                 .filter(|_| counts)
                 .and_then(|message| match status {
@@ -248,8 +248,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             })
         }),
         identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
-        recorded: recorded::identifiers(messages),
-        awareness: recorded::awareness(&on_dialog),
+        of_recording: OfRecording::read(messages, &on_dialog),
     })
 }
 

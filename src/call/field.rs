@@ -187,7 +187,7 @@ fn open_attributes<'a>(message: &Signalling<'a>, rule: &ConsentRule) -> Vec<(u16
 }
 
 /// The numbers, from 1, of the media descriptions that are not rejected.
-pub(super) fn open_sections(message: &Signalling<'_>) -> Vec<u16> {
+pub(super) fn open_sections(message: &Signalling<'_>) -> Box<[u16]> {
     let numbered = message.media().into_iter().flatten().zip(1..);
     numbered.filter(|(media, _)| media.port != Some(0)).map(|(_, section)| section).collect()
 }

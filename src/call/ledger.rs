@@ -36,7 +36,7 @@ pub struct Entry<'a> {
     /// Whether it carries a session description.
     pub described: bool,
     /// The media descriptions that are not rejected, from 1; empty where no rule reads them.
-    pub sections: Vec<u16>,
+    pub sections: Box<[u16]>,
     /// What became of it, or of the request that it answers.
     pub outcome: Outcome,
     /// What consent rules read in it.

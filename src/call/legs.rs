@@ -12,7 +12,7 @@ use rayon::slice::ParallelSliceMut;
 use super::dialog;
 use super::ledger::{Entry, Gap, SetUp};
 use super::offer_answer::Stream;
-use super::recorded::{Awareness, NamedSession};
+use super::recorded::OfRecording;
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Method, Signalling, SignallingBatch, StartLine, Subject};
@@ -59,10 +59,8 @@ pub struct Leg<'a> {
     pub replaces: Option<(&'a [u8], Locus)>,
     /// The identifiers that its messages carry, other than the Call-ID.
     pub identifiers: Vec<Identifier<'a>>,
-    /// The identifiers of communication sessions that its recording metadata carries.
-    pub recorded: Vec<NamedSession<'a>>,
-    /// What its messages say of recording by RFC 7866.
-    pub awareness: Vec<Awareness<'a>>,
+    /// What its messages say of recording; `None` where they say nothing.
+    pub of_recording: Option<Box<OfRecording<'a>>>,
 }
 
 /// An instant and the record that shows it.

@@ -22,6 +22,23 @@ type Seed = foldhash::fast::RandomState;
 /// Identifiers of one leg's metadata that are kept, and states of awareness.
 const MOST_KEPT: usize = 64;
 
+/// What the messages of a leg say of recording. Most legs' say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OfRecording<'a> {
+    /// The identifiers of communication sessions that its recording metadata carries.
+    pub sessions: Vec<NamedSession<'a>>,
+    /// What is said of being recorded by RFC 7866.
+    pub awareness: Vec<Awareness<'a>>,
+}
+
+impl<'a> OfRecording<'a> {
+    /// Reads all messages of a leg for metadata, those on its hop for what they say; `None` where there is neither.
+    pub(super) fn read(messages: &[Signalling<'a>], on_dialog: &[&Signalling<'a>]) -> Option<Box<Self>> {
+        let own = Self { sessions: identifiers(messages), awareness: awareness(on_dialog) };
+        (own != Self::default()).then(|| Box::new(own))
+    }
+}
+
 /// An identifier of a communication session in the metadata of a recording session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedSession<'a> {
@@ -62,7 +79,7 @@ pub struct Tie {
 }
 
 /// The identifiers that the metadata in `messages` carries, each once.
-pub(super) fn identifiers<'a>(messages: &[Signalling<'a>]) -> Vec<NamedSession<'a>> {
+fn identifiers<'a>(messages: &[Signalling<'a>]) -> Vec<NamedSession<'a>> {
     let mut found: Vec<NamedSession<'a>> = Vec::new();
     for message in messages {
         for row in message.rows().filter(|row| row.subject == Subject::Recorded) {
@@ -77,7 +94,7 @@ pub(super) fn identifiers<'a>(messages: &[Signalling<'a>]) -> Vec<NamedSession<'
 }
 
 /// What `messages`, sorted by time, say of recording, and where that changes.
-pub(super) fn awareness<'a>(messages: &[&Signalling<'a>]) -> Vec<Awareness<'a>> {
+fn awareness<'a>(messages: &[&Signalling<'a>]) -> Vec<Awareness<'a>> {
     let mut said: Vec<(Option<&'a [u8]>, Awareness<'a>)> = Vec::new();
     for message in messages {
         for row in message.rows() {
@@ -121,55 +138,67 @@ fn sender<'a>(message: &Signalling<'a>) -> Option<&'a [u8]> {
 /// For each leg the communication sessions that its metadata names; empty where no leg has any.
 #[must_use]
 pub fn ties(legs: &[Leg<'_>]) -> Vec<Vec<Tie>> {
-    let is_recording = |leg: &Leg<'_>| leg.recording_session.is_some();
-    if !legs.iter().any(|leg| is_recording(leg) && !leg.recorded.is_empty()) {
+    if legs.iter().all(|leg| sessions(leg).is_empty()) {
         return Vec::new();
     }
-    let mut by_call_id: HashMap<&[u8], Vec<usize>, Seed> = HashMap::default();
-    let mut by_session: HashMap<Box<[u8]>, Vec<usize>, Seed> = HashMap::default();
-    for (place, leg) in legs.iter().enumerate().filter(|(_, leg)| !is_recording(leg)) {
-        by_call_id.entry(leg.call_id).or_default().push(place);
-        for identifier in leg.identifiers.iter().filter(|identifier| identifier.subject == Subject::SessionId) {
-            for half in halves(identifier.subject, identifier.value) {
-                let sharers = by_session.entry(normal(half)).or_default();
-                if sharers.last() != Some(&place) {
-                    sharers.push(place);
+    let known = Known::of(legs);
+    let tie = |own: &Leg<'_>| {
+        let mut ties: Vec<Tie> = Vec::new();
+        for session in sessions(own) {
+            for leg in known.named(session) {
+                let overlaps = |leg: &Leg<'_>| leg.first.at.ns <= own.last.at.ns && own.first.at.ns <= leg.last.at.ns;
+                if legs.get(leg).is_some_and(overlaps) && !ties.iter().any(|known| known.leg == leg) {
+                    ties.push(Tie { leg, place: session.place, locus: session.locus });
                 }
             }
         }
-    }
-    let nobody = Vec::new();
-    let named = |session: &NamedSession<'_>| -> Vec<usize> {
-        let by_call_id = by_call_id.get(session.value).unwrap_or(&nobody);
-        if !by_call_id.is_empty() || session.place != Place::SipSessionId {
-            return by_call_id.clone();
-        }
-        let mut halves = halves(Subject::SessionId, session.value)
-            .into_iter()
-            .map(|half| by_session.get(&normal(half)).unwrap_or(&nobody));
-        let Some(first) = halves.next() else { return Vec::new() };
-        let others: Vec<&Vec<usize>> = halves.collect();
-        first.iter().copied().filter(|leg| others.iter().all(|other| other.contains(leg))).collect()
+        ties.sort_by_key(|tie| tie.leg);
+        ties
     };
-    legs.iter()
-        .map(|own| {
-            let mut ties: Vec<Tie> = Vec::new();
-            for session in own.recorded.iter().filter(|_| is_recording(own)) {
-                let legs_named = named(session);
-                if legs_named.len() > MOST_LEGS_OF_AN_IDENTIFIER {
-                    continue;
-                }
-                for leg in legs_named {
-                    let overlaps = legs
-                        .get(leg)
-                        .is_some_and(|leg| leg.first.at.ns <= own.last.at.ns && own.first.at.ns <= leg.last.at.ns);
-                    if overlaps && !ties.iter().any(|known| known.leg == leg) {
-                        ties.push(Tie { leg, place: session.place, locus: session.locus });
+    legs.iter().map(tie).collect()
+}
+
+/// The sessions that the metadata of a recording session names.
+fn sessions<'l, 'a>(leg: &'l Leg<'a>) -> &'l [NamedSession<'a>] {
+    let own = leg.of_recording.as_ref().filter(|_| leg.recording_session.is_some());
+    own.map_or(&[], |own| own.sessions.as_slice())
+}
+
+/// The communication sessions of the evidence by what names them.
+struct Known<'a> {
+    by_call_id: HashMap<&'a [u8], Vec<usize>, Seed>,
+    by_half: HashMap<Box<[u8]>, Vec<usize>, Seed>,
+}
+
+impl<'a> Known<'a> {
+    fn of(legs: &[Leg<'a>]) -> Self {
+        let mut known = Self { by_call_id: HashMap::default(), by_half: HashMap::default() };
+        for (place, leg) in legs.iter().enumerate().filter(|(_, leg)| leg.recording_session.is_none()) {
+            known.by_call_id.entry(leg.call_id).or_default().push(place);
+            for identifier in leg.identifiers.iter().filter(|identifier| identifier.subject == Subject::SessionId) {
+                for half in halves(identifier.subject, identifier.value) {
+                    let sharers = known.by_half.entry(normal(half)).or_default();
+                    if sharers.last() != Some(&place) {
+                        sharers.push(place);
                     }
                 }
             }
-            ties.sort_by_key(|tie| tie.leg);
-            ties
-        })
-        .collect()
+        }
+        known
+    }
+
+    /// The legs that an identifier names. One that too many share names none.
+    fn named(&self, session: &NamedSession<'_>) -> Vec<usize> {
+        let few = |legs: &&Vec<usize>| legs.len() <= MOST_LEGS_OF_AN_IDENTIFIER;
+        if let Some(legs) = self.by_call_id.get(session.value) {
+            return Some(legs).filter(few).cloned().unwrap_or_default();
+        }
+        if session.place != Place::SipSessionId {
+            return Vec::new();
+        }
+        let halves = halves(Subject::SessionId, session.value).into_iter();
+        let legs: Option<Vec<&Vec<usize>>> = halves.map(|half| self.by_half.get(&normal(half)).filter(few)).collect();
+        let Some([first, others @ ..]) = legs.as_deref() else { return Vec::new() };
+        first.iter().copied().filter(|leg| others.iter().all(|other| other.contains(leg))).collect()
+    }
 }

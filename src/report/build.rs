@@ -330,7 +330,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
             })
             .collect(),
         records: concluded.ties.get(place).map_or(&[][..], Vec::as_slice).iter().filter_map(recorded).collect(),
-        recording_awareness: leg.awareness.iter().map(awareness).collect(),
+        recording_awareness: leg.of_recording.iter().flat_map(|own| &own.awareness).map(awareness).collect(),
         ladder: None,
     })
 }

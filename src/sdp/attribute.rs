@@ -8,7 +8,7 @@
 use super::media::{MAX_SECTIONS, next_line};
 
 /// Attributes of one session description that are shown. More are an attack.
-pub const MAX_ATTRIBUTES: usize = 1024;
+pub const MAX_ATTRIBUTES: usize = 512;
 
 /// One attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

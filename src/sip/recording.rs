@@ -204,6 +204,31 @@ mod tests {
     }
 
     #[test]
+    fn no_damage_panics_or_gives_more_than_is_there() {
+        let whole = format!("{SESSION}<x:callid><![CDATA[c]]>&amp;</x:callid><!-- --><?pi?></recording>").into_bytes();
+        let mut seed = 0x5243_5345_5353_494f_u64;
+        let mut below = |limit: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed >> 16) as usize % limit.max(1)
+        };
+        let splices: [&[u8]; 8] = [b"<", b">", b"&", b"\"", b"<callid>", b"</", b"\xff", b"\0"];
+        for _ in 0..5_000 {
+            let mut document = whole.clone();
+            for _ in 0..=below(4) {
+                let at = below(document.len());
+                match below(3) {
+                    0 => document.truncate(at),
+                    1 => drop(document.splice(at..at, splices[below(splices.len())].iter().copied())),
+                    _ => drop(document.drain(at..(at + below(9)).min(document.len()))),
+                }
+            }
+            identifiers(&document, |_, value| assert!(!value.is_empty() && value.len() <= document.len()));
+        }
+    }
+
+    #[test]
     fn depth_size_and_number_are_bounded() {
         assert!(!check(&("<a>".repeat(MAX_DEPTH) + "<callid>c</callid>"), &[]));
         assert!(!check(&format!("<a>{}</a><callid>c</callid>", " ".repeat(MAX_BYTES)), &[]));

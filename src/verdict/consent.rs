@@ -350,10 +350,11 @@ impl Reader<'_> {
             return [State::Denied, State::Invalid, State::Granted].into_iter().find(|state| said.contains(state));
         };
         // What a media description says goes before what the session says.
-        let is_said_by_section =
-            |rule: u16| entry.fields.iter().any(|field| field.rule == rule && field.section == own);
+        let mut said_by_section: Vec<u16> =
+            entry.fields.iter().filter(|field| field.section == own).map(|field| field.rule).collect();
+        said_by_section.dedup();
         self.combined(&entry.fields, |field| match field.section {
-            0 => !is_said_by_section(field.rule),
+            0 => !said_by_section.contains(&field.rule),
             section => section == own,
         })
     }

@@ -222,7 +222,8 @@ fn fields(sheet: &Sheet<'_>) -> Phrase {
             names.push(name);
         }
     }
-    Phrase::default().and_whole(escape::text(&names.join(" or "))).and("field")
+    let phrase = Phrase::default().and_whole(escape::text(&names.join(" or ")));
+    if sheet.report.settings.rules.iter().all(ConsentRule::is_plain) { phrase.and("field") } else { phrase }
 }
 
 fn media<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, leg: &Leg) -> io::Result<()> {

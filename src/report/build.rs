@@ -48,6 +48,8 @@ pub struct SourceAccount {
     pub last: Option<Timestamp>,
     /// The zone's name and where it comes from.
     pub timezone: Option<(String, &'static str)>,
+    /// Of a log, the fewest digits of the second that a time has.
+    pub log_digits: Option<u8>,
     /// What became of the records.
     pub tally: Tally,
     /// What could not be read.
@@ -67,6 +69,7 @@ impl Default for SourceAccount {
             first: None,
             last: None,
             timezone: None,
+            log_digits: None,
             tally: Tally::default(),
             anomalies: Anomalies::default(),
         }
@@ -626,6 +629,7 @@ fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
         first: account.first.map(Instant),
         last: account.last.map(Instant),
         timezone: account.timezone.as_ref().map(|(zone, from)| Timezone { zone: zone.clone(), from }),
+        resolution_s: account.log_digits.map(|digits| 10_f64.powi(-i32::from(digits))),
         tally: account.tally.iter().collect(),
         anomalies: account
             .anomalies

@@ -95,6 +95,10 @@ pub struct Evidence {
     pub tally: BTreeMap<&'static str, u64>,
     /// What could not be read, by code.
     pub anomalies: Vec<Anomaly>,
+    /// Of a log, the coarsest of its times: 1 where one is in whole seconds, 0.001 where all have milliseconds. A time stands for
+    /// all of its step. Left out where no time was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution_s: Option<f64>,
 }
 
 /// Where the zone of a source's times comes from.

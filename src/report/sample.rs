@@ -250,6 +250,7 @@ fn evidence() -> Vec<Evidence> {
         first: Some(at(60_000)),
         last: Some(at(110_000)),
         timezone: Some(Timezone { zone: "UTC".to_owned(), from: "assumed" }),
+        resolution_s: Some(0.001),
         tally: BTreeMap::from([("api_request", 19), ("bad_record", 1)]),
         anomalies: vec![Anomaly {
             code: "bad_record",
@@ -270,6 +271,7 @@ fn evidence() -> Vec<Evidence> {
         first: Some(at(0)),
         last: Some(at(14_000)),
         timezone: Some(Timezone { zone: "UTC".to_owned(), from: "written" }),
+        resolution_s: None,
         tally: BTreeMap::from([("rtp", 600), ("sip", 100)]),
         anomalies: Vec::new(),
     };
@@ -285,6 +287,7 @@ fn evidence() -> Vec<Evidence> {
         first: None,
         last: None,
         timezone: None,
+        resolution_s: None,
         tally: BTreeMap::new(),
         anomalies: Vec::new(),
     };

@@ -149,6 +149,7 @@ pub fn redact(report: &mut Report, key: &Key) {
             timezone: _,
             tally: _,
             anomalies,
+            resolution_s: _,
         } = row;
         for Anomaly { code: _, count: _, first_record: _, detail } in anomalies {
             sentence(detail);

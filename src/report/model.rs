@@ -209,7 +209,7 @@ pub struct CallExport {
 pub struct Leg {
     /// Call-ID, byte by byte.
     pub call_id: EvidenceText,
-    /// Present and true when `call_id` is escaped.
+    /// Present and true when `call_id`, `from` or `to` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub escaped: bool,
     /// The trunk it crossed.
@@ -411,6 +411,9 @@ pub struct Observation {
     pub header: Option<EvidenceText>,
     /// Its value as written; null without the field.
     pub value: Option<EvidenceText>,
+    /// Present and true when `header` or `value` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
     /// What the message says, or the state in force where it says nothing.
     pub state: &'static str,
     /// The packet.
@@ -494,7 +497,7 @@ pub struct Request {
     pub method: String,
     /// The request target as logged, with `…` for what would give access: tokens, signatures, passwords.
     pub target: EvidenceText,
-    /// Present and true when `target` is escaped.
+    /// Present and true when `target`, `client`, `user`, `error_code` or `correlation_id` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub escaped: bool,
     /// The status code.

@@ -41,6 +41,7 @@ pub(crate) fn invite(ms: i64, field: Option<(&str, &[u8])>, state: &'static str)
         cseq: Some(1),
         header: field.map(|(name, _)| text(name)),
         value: field.map(|(_, value)| EvidenceText(value.to_vec())),
+        escaped: false,
         state,
         source: packet(1 + ms.unsigned_abs() / 10),
     }

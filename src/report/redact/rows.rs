@@ -324,7 +324,8 @@ impl Fields<'_, '_> {
     }
 
     fn observation(&self, observation: &mut Observation) {
-        let Observation { at: _, method: _, cseq: _, header, value, state: _, source: _ } = observation;
+        let Observation { at: _, method: _, cseq: _, header, value, escaped, state: _, source: _ } = observation;
+        *escaped = false;
         if let Some(header) = header {
             set(header, self.header(&header.0));
         }

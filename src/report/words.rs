@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::escape;
-use super::model::{Evidence, Message, Summary};
+use super::model::{Evidence, Hypothesis, Message, Summary};
 use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 
 /// The title of a report.
@@ -22,6 +22,9 @@ pub(super) const VERDICTS: [(&str, &str); 10] = [
     ("not_byoc", "on standard trunks: the control"),
     ("unclassified", "on no configured trunk"),
 ];
+
+/// Trunks whose diagnosis the summary tells.
+const TRUNKS: usize = 4;
 
 /// `1 leg`, `2 legs`.
 pub(super) fn counted(count: u64, thing: &str) -> String {
@@ -195,6 +198,67 @@ pub(super) fn status(status: u16) -> String {
         _ => return status.to_string(),
     };
     format!("{status} {phrase}")
+}
+
+/// What became of the hypotheses in a line for each trunk: names of those that the evidence decides, counts of the rest.
+/// Escaped already.
+pub(super) fn weighed(diagnosis: &[Hypothesis]) -> Vec<String> {
+    let trunks = diagnosis.chunk_by(|one, other| one.trunk == other.trunk);
+    let mut lines: Vec<String> = trunks
+        .clone()
+        .take(TRUNKS)
+        .map(|rows| {
+            let of = |status: &str| rows.iter().filter(|row| row.status == status).map(|row| row.hypothesis).collect();
+            let named = ["supported", "contradicted"].map(|status| {
+                let names: Vec<&str> = of(status);
+                (!names.is_empty()).then(|| format!("{status} {}", names.join(", ")))
+            });
+            let counted = ["inconclusive", "untested"].map(|status| {
+                let names: Vec<&str> = of(status);
+                (!names.is_empty()).then(|| format!("{} {status}", names.len()))
+            });
+            let said: Vec<String> = named.into_iter().chain(counted).flatten().collect();
+            let trunk = rows.first().map(|row| escape::text(&row.trunk)).unwrap_or_default();
+            format!("{trunk}: {}", said.join("; "))
+        })
+        .collect();
+    let more = trunks.count().saturating_sub(TRUNKS);
+    if more > 0 {
+        lines.push(format!("and {}", counted(more as u64, "more trunk")));
+    }
+    lines
+}
+
+/// What a hypothesis says, in words: what would be so if it held.
+pub(super) fn hypothesis(name: &str) -> &'static str {
+    match name {
+        "consent_header" => "calls without a consent signal are the ones refused",
+        "consent_header_format" => "values that neither grant nor deny are refused",
+        "header_stripped" => "consent was sent and lost on its way to the trunk",
+        "trunk_capability" => "the trunk lacks a capability",
+        "stale_permission_cache" => "permissions were stale until the trunk registered anew",
+        "client_permission" => "the client lacks a permission",
+        "flow_not_recording" => "the refused calls were never recorded",
+        "division_or_condition" => "division, queue or agent make the difference",
+        "wrong_endpoint" => "targets are asked for that the API does not have",
+        "gateway_refusal" => "a proxy refused, not the API",
+        _ => "",
+    }
+}
+
+/// Why a refusal is bound to nothing, in words.
+pub(super) fn unbound(reason: &str) -> &'static str {
+    match reason {
+        "no_identifier" => "the request names no call, conversation or trunk",
+        "no_such_call" => "no leg of the evidence bears the identifier",
+        "before_call" => "the request came before the call it names",
+        "ambiguous" => "more than one leg fits",
+        "unknown_trunk" => "the query names a trunk that is not configured",
+        "identifier_too_common" => "the identifier is shared by too many legs",
+        "signalling_not_captured" => "the call may hide in encrypted signalling",
+        "no_time" => "the record has no readable time",
+        _ => "",
+    }
 }
 
 /// What a ground's word means.

@@ -125,6 +125,7 @@ fn attempt(order: &Order<'_>, folder: &Path, trace: Trace) -> Result<(Carved, Op
     let mut manifest = copy(order, &carved.audit, &trail, &place, folder)?;
     carved.packets = manifest.packets;
     carved.records = manifest.records.len() as u64;
+    let beside = Beside { progress: Some(order.progress), ..Beside::default() };
     let again = pipeline::audit_beside(&[place.path().to_owned()], order.settings, order.threads, beside)?;
     carved.legs = manifest::compare(&carved.audit.report, &again.report, &trail.call_ids);
     manifest.legs.clone_from(&carved.legs);

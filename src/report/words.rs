@@ -267,12 +267,16 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "consent_granted" => "the INVITE that counts carries consent",
         "consent_denied" => "the INVITE that counts denies consent",
         "consent_invalid" => "the INVITE that counts carries a value that neither grants nor denies, or several",
-        "consent_missing" => "the INVITE that counts was captured whole and carries no field that a rule reads",
-        "consent_granted_later" => "a re-INVITE or UPDATE granted consent",
-        "consent_denied_later" => "a re-INVITE or UPDATE denied consent",
-        "consent_invalid_later" => "a re-INVITE or UPDATE carried a value that neither grants nor denies",
+        "consent_missing" => "the INVITE that counts was captured whole and carries nothing that a rule reads",
+        "consent_granted_later" => "a later message granted consent",
+        "consent_denied_later" => "a later message denied consent",
+        "consent_invalid_later" => "a later message carried a value that neither grants nor denies",
         "header_cut" => "the header of the INVITE that counts was cut",
         "invite_not_captured" => "the INVITE that counts was not captured",
+        "body_cut" => "the body in which a rule reads was cut",
+        "response_cut" => "a response in which a rule reads was cut",
+        "response_not_captured" => "a response in which a rule reads was not captured",
+        "consent_not_due" => "nothing that was captured had to carry the signal",
         "hops_disagree" => "hops that cannot be told apart carry INVITEs that disagree",
         "no_rule_for_direction" => "no rule speaks of calls in this direction",
         "direction_unknown" => "the direction is unknown, so the field's absence says nothing",
@@ -300,5 +304,32 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "no_trunk_fits" => "no configured trunk fits the leg",
         "siprec" => "a sign of a SIPREC recording session",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Hypothesis;
+
+    /// The words between backticks in the README's list item that begins so.
+    fn listed(item: &str) -> Vec<&'static str> {
+        let readme = include_str!("../../README.md");
+        let rest = readme.split(&format!("- **{item}**")).nth(1).unwrap_or_else(|| panic!("no item {item}"));
+        let text = rest.split("\n- ").next().unwrap_or_default();
+        text.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('_')).collect()
+    }
+
+    #[test]
+    fn every_word_that_the_readme_lists_has_a_meaning() {
+        let (grounds, reasons) = (listed("Grounds"), listed("Unbound reasons"));
+        assert!(grounds.len() > 30 && reasons.len() > 7, "{grounds:?} {reasons:?}");
+        let without = |words: &[&'static str], meaning: fn(&str) -> &'static str| {
+            words.iter().copied().filter(|word| meaning(word).is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(without(&grounds, ground), [""; 0]);
+        assert_eq!(without(&reasons, unbound), [""; 0]);
+        assert_eq!(without(&Hypothesis::ALL.map(Hypothesis::name), hypothesis), [""; 0]);
+        assert_eq!(without(&["no_such_word"], ground), ["no_such_word"], "a word without a meaning is noticed");
     }
 }

@@ -74,7 +74,7 @@ FINDINGS: 4 legs, gravest first
                     /api/v2/conversations/6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f/recordings/r1
                     client 198.51.100.7, bound by x-inin-cnv (bridged), 75.000 s after the first
                     message [access.log:75]
-    Grounds       consent_missing: the INVITE that counts was captured whole and carries no field
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
                   that a rule reads [capture.pcap #1]
                   audio_served [access.log:75, capture.pcap #7, #9]
 
@@ -98,7 +98,7 @@ FINDINGS: 4 legs, gravest first
                     /api/v2/conversations/6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f/recordings/r1
                     error not.authorized, client 198.51.100.7, bound by x-inin-cnv (bridged), 80.000
                     s after the first message [access.log:80]
-    Grounds       consent_missing: the INVITE that counts was captured whole and carries no field
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
                   that a rule reads [capture.pcap #1]
 
 3.  unconsented
@@ -113,7 +113,7 @@ FINDINGS: 4 legs, gravest first
     Media         audio (PCMU, telephone-event): 12.000 s unconsented, 2026-01-02T03:04:07.000Z to
                   2026-01-02T03:04:19.000Z, by signalling
     Requests      none for this leg in the logs
-    Grounds       consent_missing: the INVITE that counts was captured whole and carries no field
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
                   that a rule reads [capture.pcap #1]
 
 4.  blocked_consented
@@ -131,7 +131,7 @@ FINDINGS: 4 legs, gravest first
                     /api/v2/recordings?callId=consented
                     error not.authorized, client 198.51.100.7, bound by call_id (weak), 90.000 s
                     after the first message [access.log:90]
-    Grounds       consent_missing: the INVITE that counts was captured whole and carries no field
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
                   that a rule reads [capture.pcap #1]
 
 UNDECIDED: 1 leg that the evidence does not decide
@@ -252,7 +252,7 @@ fn verbose_lists_flows_digests_and_every_pointer() {
     assert!(brief.contains("that a rule reads [capture.pcap #1, #2, #3, #4 and 5 more]\n"));
     assert!(!brief.contains("0x1234abcd"));
     let verbose = rendered(&report, &Options { verbose: true, medium: columns(160), ..OPTIONS });
-    assert!(flat(&verbose).contains(" field that a rule reads [capture.pcap #1, #2, #3, #4, #5, #6, #7, #8, #9]"));
+    assert!(flat(&verbose).contains("nothing that a rule reads [capture.pcap #1, #2, #3, #4, #5, #6, #7, #8, #9]"));
     assert!(verbose.contains("RTP 0x1234abcd 203.0.113.5:4000 → 192.0.2.9:16384: 600 packets, 96000 bytes, 3 lost"));
     assert!(verbose.contains(&"0123456789abcdef".repeat(4)));
 }
@@ -303,7 +303,7 @@ fn the_same_report_as_markdown() {
         "\n## Findings: 4 legs, gravest first\n\n### 1. `exposed_unconsented`\n\n- **Call-ID**: `a84b4c76e66710@pc33.carrier.example`\n",
         "\n- **Consent**: `missing`\n  - `2026-01-02T03:04:05.000Z` `INVITE` (CSeq 1): no `X-Genesys-Recording-Consent` field → missing \\[`capture.pcap #1`\\]\n",
         "\n- **Requests**:\n  - 202 `GET` `2026-01-02T03:05:05.000Z` to `2026-01-02T03:05:15.000Z`, **3 times**\n    - `/api/v2/",
-        "\n- **Grounds**:\n  - `consent_missing`: the INVITE that counts was captured whole and carries no field that a rule reads \\[`capture.pcap #1`\\]\n  - `audio_served` \\[`access.log:75`, `capture.pcap #7`, `#9`\\]\n\n### 2. ",
+        "\n- **Grounds**:\n  - `consent_missing`: the INVITE that counts was captured whole and carries nothing that a rule reads \\[`capture.pcap #1`\\]\n  - `audio_served` \\[`access.log:75`, `capture.pcap #7`, `#9`\\]\n\n### 2. ",
         "\n| Trunk | Kind | Legs | Consent | Refused | Allowed | Mixed |\n| --- | --- | ---: | --- | ---: | ---: | ---: |\n| SG1 | byoc | 7 | with | 1 | 0 | 0 |\n",
         "\n## Evidence\n\n- **E1**: `access.log`\n  - access log, `json_lines`, gzip,",
     ] {

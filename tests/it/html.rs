@@ -255,7 +255,7 @@ fn on_paper_everything_is_open_and_fits() {
          const wide = [...document.querySelectorAll('td, th, p, pre, svg, dd, summary')].filter((one) => one.getClientRects().length && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.tagName + ' ' + one.textContent.slice(0, 40));
          const lines = (one) => { const range = document.createRange(); range.selectNodeContents(one); return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size; };
          const broken = [...document.querySelectorAll('td.time, #timeline tbody th, .verdicts .chip')].filter((one) => one.children.length === 0 && lines(one) > 1).map((one) => one.textContent);
-         const thin = [...document.querySelectorAll('#table tbody th')].filter((one) => one.getBoundingClientRect().width < 100).length;
+         const thin = [...document.querySelectorAll('#table tr[data-n] > th')].filter((one) => one.getBoundingClientRect().width < 100).length;
          const controls = [...document.querySelectorAll('input, select, button, header nav')].filter((one) => one.getClientRects().length && !one.closest('th')).length;
          dispatchEvent(new Event('afterprint'));
          const again = document.querySelectorAll('details:not([open])').length;

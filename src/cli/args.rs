@@ -149,10 +149,11 @@ pub(super) enum Command {
 /// What every command that reads evidence takes.
 #[derive(Args, Debug)]
 pub(super) struct Reading {
-    /// Captures and access logs: files, folders, or - for standard input
+    /// Captures, access logs and exports of the platform: files, folders, or - for standard input
     ///
-    /// Captures are pcap or pcapng, access logs JSON lines or common/combined format, each plain or compressed (gzip,
-    /// zstd). What a file is, is decided by its content, never by its name. Folders are walked whole.
+    /// Captures are pcap, pcapng or snoop; access logs those of most servers, proxies and gateways, HAR and other JSON
+    /// documents too; each plain or compressed (gzip, zstd, bzip2, xz, LZ4). What a file is, is decided by its content,
+    /// never by its name. Folders are walked whole.
     #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
     pub(super) evidence: Vec<PathBuf>,
 
@@ -267,7 +268,7 @@ pub(super) struct Verify {
 /// The options of `init`.
 #[derive(Args, Debug)]
 pub(super) struct Init {
-    /// Captures and access logs: files, folders, or - for standard input
+    /// Captures, access logs and exports of the platform: files, folders, or - for standard input
     #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
     pub(super) evidence: Vec<PathBuf>,
 

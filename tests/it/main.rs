@@ -29,6 +29,8 @@ mod incident;
 mod inert;
 /// Generated loads, whose truth their generator knows.
 mod load;
+/// Completion scripts, manual pages, a proposed configuration.
+mod manual;
 /// The messages of legs, as reports show them one by one.
 mod messages;
 /// The recorded incident, captured otherwise.

@@ -44,7 +44,7 @@ impl Source {
     /// Bytes of the file; `None` where only reading it tells, as of a pipe.
     fn size(&self) -> Option<u64> {
         let metadata = fs::metadata(self.path.as_ref()?).ok()?;
-        metadata.is_file().then(|| metadata.len())
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// The name for messages: the path as given.

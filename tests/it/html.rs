@@ -261,7 +261,10 @@ fn on_paper_everything_is_open_and_fits() {
          const again = document.querySelectorAll('details:not([open])').length;
          return {closed, legs, wide, broken, thin, controls, again: again > 10}",
     );
-    assert_eq!(seen, json!({"closed": 0, "legs": 54, "wide": [], "broken": [], "thin": 0, "controls": 0, "again": true}));
+    assert_eq!(
+        seen,
+        json!({"closed": 0, "legs": 54, "wide": [], "broken": [], "thin": 0, "controls": 0, "again": true})
+    );
     kept_to_itself(&browser, &page);
 }
 

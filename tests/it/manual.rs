@@ -75,7 +75,11 @@ fn a_configuration_is_proposed_and_can_be_audited_with() {
     let init = |more: &[&str]| -> Run { program(folder.path(), [&["init"], more, &[&*evidence]].concat()) };
     let shown = init(&[]);
     assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""), "{}", shown.ending());
-    assert!(shown.text().contains("[[trunk]]") && shown.text().contains("sg1.byoc.mypurecloud.com"), "{}", shown.text());
+    assert!(
+        shown.text().contains("[[trunk]]") && shown.text().contains("sg1.byoc.mypurecloud.com"),
+        "{}",
+        shown.text()
+    );
     let written = init(&["-o", "site.toml"]);
     assert_eq!((written.code, written.text().as_str()), (Some(0), ""), "{}", written.ending());
     assert!(written.stderr.contains("sipconsent audit -c site.toml"), "the next step: {}", written.stderr);

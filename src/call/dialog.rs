@@ -401,7 +401,7 @@ impl<'a> SettingUp<'a> {
             }
         } else if let Some((entry, invite)) = last {
             // A response or an ACK of a later attempt shows that the last one was not captured.
-            let later = messages.iter().copied().find(|message| {
+            let later = messages.iter().copied().rev().find(|message| {
                 let Some(cseq) = message.cseq else { return false };
                 let of_invite = matches!(cseq.method, Method::Invite | Method::Ack);
                 let key = (message.from_tag, CSeq { method: Method::Invite, ..cseq });
@@ -415,7 +415,8 @@ impl<'a> SettingUp<'a> {
                 invite.cseq.and_then(|cseq| goes_on_after_refusal(messages, transactions, (invite.from_tag, cseq)));
             match later {
                 Some(message) => {
-                    counting = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
+                    let key = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
+                    counting = key.filter(|key| goes_on_after_refusal(messages, transactions, *key).is_none());
                     SetUp::NotCaptured(message.locus)
                 }
                 None => match goes_on {

@@ -228,6 +228,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     });
     let described = exchanges.iter().find_map(Exchange::locus);
     let trunk_settings = trunk.and_then(|trunk| settings.trunks.get(trunk));
+    let recording_session = find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus);
     Some(Leg {
         call_id: parties.call_id,
         trunk,
@@ -255,7 +256,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             any_initial.is_some(),
         ),
         described,
-        recording_session: find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus),
+        recording_session,
         replaces: invite.and_then(|invite| {
             invite.rows().find(|row| row.subject == Subject::Replaces).map(|row| {
                 let call_id = row.value.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -263,7 +264,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             })
         }),
         identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
-        of_recording: OfRecording::read(messages, &on_dialog),
+        of_recording: OfRecording::read(messages, &on_dialog, recording_session),
     })
 }
 

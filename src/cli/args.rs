@@ -206,6 +206,11 @@ impl Running {
         self.threads.map(usize::from)
     }
 
+    /// The bytes that may be kept of the evidence; `None` for any number.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.memory_limit
+    }
+
     /// Whether progress may be shown; a command that was asked to be `quiet` shows none.
     pub(super) fn shows_progress(&self, quiet: bool) -> bool {
         !self.no_progress && !quiet
@@ -223,7 +228,7 @@ impl Reading {
         settings.from = self.from;
         settings.to = self.to;
         settings.log_timezone = self.log_timezone.clone();
-        settings.memory_limit = self.running.memory_limit;
+        settings.memory_limit = self.running.memory_limit();
         Ok(settings)
     }
 }

@@ -72,7 +72,9 @@ impl Load {
         let audit = audit(&self.paths(), &settings(), Some(1)).expect("an audit");
         let (summary, truth) = (&audit.report.summary, &self.truth);
         assert_eq!((summary.verdicts.clear, summary.verdicts.unconsented), (truth.clear, truth.unconsented));
-        assert_eq!(summary.unconsented_media_s.0, i128::from(truth.unconsented_ms) * 1_000_000);
+        // What happens in one slot of a busy load stands there some microseconds apart: less than a millisecond for a call.
+        let off = summary.unconsented_media_s.0 - i128::from(truth.unconsented_ms) * 1_000_000;
+        assert!(off.abs() <= 1_000_000 * i128::from(truth.unconsented), "{off} ns off");
         let requests = &summary.requests;
         assert_eq!(
             (requests.recording, requests.refused, requests.allowed),

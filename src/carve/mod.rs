@@ -149,6 +149,13 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
         let none = BTreeSet::new();
         let wanted = trail.packets.get(&id).unwrap_or(&none);
         let from_log = records.get(&id).unwrap_or(&none);
+        let account = audit.report.evidence.get(rank as usize);
+        let was_not_read =
+            account.is_some_and(|account| account.anomalies.iter().any(|anomaly| anomaly.code == "not_opened"));
+        if source.passed_over.is_some() || was_not_read {
+            manifest.sources.push(shown);
+            continue;
+        }
         let content = source.open(HashKind::None)?;
         if capture::recognise(&content.head).is_some() {
             packets::pick(&pool, id, content, (wanted, &flows), order.media, &mut spool)

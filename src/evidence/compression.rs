@@ -182,6 +182,12 @@ fn lenient<D: Read + Send + 'static>(
 }
 
 impl Account {
+    /// Of what is not read: no bytes, no digest.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self(Arc::new(Mutex::new(Tap::new(HashKind::None))))
+    }
+
     /// Size and digest of what was read so far.
     #[must_use]
     pub fn finish(&self) -> Digest {

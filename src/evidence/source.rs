@@ -20,11 +20,13 @@ pub struct Source {
     pub named: bool,
     /// Told of every piece that is read of it.
     pub progress: Progress,
+    /// Why it is passed over though it lies in a folder that was named; `None` where it is read.
+    pub passed_over: Option<&'static str>,
 }
 
 impl Source {
     fn new(shown: String, path: Option<PathBuf>, named: bool) -> Self {
-        Self { shown, path, named, progress: Progress::default() }
+        Self { shown, path, named, progress: Progress::default(), passed_over: None }
     }
 
     /// Opens the source and reads its head.
@@ -56,12 +58,14 @@ impl Source {
 
 /// Walks what was named into sources, in the order the report lists them: by the path shown, then by content.
 ///
-/// Folders are walked in name order and whole; links to files are followed, links to folders inside a folder are not.
-/// `progress` is told that a pass over them begins, in this phase, and then how far it comes.
+/// Folders are walked in name order and whole. Links to files are followed, links to folders inside a folder are not:
+/// they are listed as passed over, and so is what is neither a file nor a folder. What cannot be opened, a folder too, is
+/// told when it is its turn to be read. `progress` is told that a pass over them begins, in this phase, and then how far
+/// it comes.
 ///
 /// # Errors
 ///
-/// When a named input does not exist or cannot be opened, or a folder cannot be listed: before anything is read.
+/// When a named input does not exist or cannot be opened: before anything is read.
 pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     for path in named {
@@ -79,7 +83,7 @@ pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Resu
             sources.push(Source::new(shown(Path::new(name)), Some(path.clone()), true));
         }
     }
-    rank(&mut sources)?;
+    rank(&mut sources);
     progress.begin(phase, sources.iter().map(Source::size).sum());
     sources.iter_mut().for_each(|source| source.progress = progress.clone());
     Ok(sources)
@@ -87,17 +91,29 @@ pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Resu
 
 fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<(), Error> {
     let folder = root.join(below);
-    let cause = |cause| Error::Open { path: folder.clone(), cause };
-    let mut entries = fs::read_dir(&folder).map_err(cause)?.collect::<io::Result<Vec<_>>>().map_err(cause)?;
+    let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(cause) if below.as_os_str().is_empty() => return Err(Error::Open { path: folder, cause }),
+        Err(_) => {
+            sources.push(Source::new(shown(below), Some(folder), false));
+            return Ok(());
+        }
+    };
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let relative = below.join(entry.file_name());
-        let kind = entry.file_type().map_err(cause)?;
-        if kind.is_dir() {
-            walk(root, &relative, sources)?;
-        } else if kind.is_file() || (kind.is_symlink() && entry.path().is_file()) {
-            sources.push(Source::new(shown(&relative), Some(entry.path()), false));
-        }
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        let passed_over = match fs::metadata(entry.path()) {
+            Ok(kind) if kind.is_dir() && !is_link => {
+                walk(root, &relative, sources)?;
+                continue;
+            }
+            Ok(kind) if kind.is_dir() => Some("a link to a folder, which is not followed"),
+            Ok(kind) if !kind.is_file() => Some("neither a file nor a folder"),
+            Ok(_) | Err(_) => None,
+        };
+        sources.push(Source { passed_over, ..Source::new(shown(&relative), Some(entry.path()), false) });
     }
     Ok(())
 }
@@ -116,7 +132,10 @@ fn distinct(sources: &mut Vec<Source>) {
         // A file that cannot be resolved is told when it is opened.
         let place = source.path.as_ref().map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.clone()));
         match known.get(&place).and_then(|place| kept.get_mut(*place)) {
-            Some(first) => first.named |= source.named,
+            Some(first) => {
+                first.named |= source.named;
+                first.passed_over = first.passed_over.and(source.passed_over);
+            }
             None => {
                 known.insert(place, kept.len());
                 kept.push(source);
@@ -127,7 +146,7 @@ fn distinct(sources: &mut Vec<Source>) {
 }
 
 /// Sorts by the path shown; files shown alike are told apart by what they hold, never by the order of the arguments.
-fn rank(sources: &mut Vec<Source>) -> Result<(), Error> {
+fn rank(sources: &mut Vec<Source>) {
     sources.sort_by(|one, other| one.shown.cmp(&other.shown));
     distinct(sources);
     for alike in sources.chunk_by_mut(|one, other| one.shown == other.shown) {
@@ -137,8 +156,8 @@ fn rank(sources: &mut Vec<Source>) -> Result<(), Error> {
         let mut keyed = Vec::new();
         for source in alike.iter() {
             let key = match &source.path {
-                None => String::new(),
-                Some(path) => file_digest(path)?,
+                Some(path) if source.passed_over.is_none() => file_digest(path).unwrap_or_default(),
+                Some(_) | None => String::new(),
             };
             keyed.push((key, !source.named, source.clone()));
         }
@@ -147,13 +166,11 @@ fn rank(sources: &mut Vec<Source>) -> Result<(), Error> {
             *place = source;
         }
     }
-    Ok(())
 }
 
-fn file_digest(path: &Path) -> Result<String, Error> {
-    let cause = |cause| Error::Open { path: path.to_owned(), cause };
-    let mut file = File::open(path).map_err(cause)?;
+fn file_digest(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
     let mut hasher = blake3::Hasher::new();
-    io::copy(&mut file, &mut hasher).map_err(cause)?;
+    io::copy(&mut file, &mut hasher)?;
     Ok(hasher.finalize().to_hex().to_string())
 }

@@ -48,6 +48,8 @@ enum Unread {
     Format(&'static str, Option<u64>),
     /// Nothing.
     Nothing,
+    /// What lies in a folder and is not opened, and why.
+    PassedOver(&'static str),
     /// A report of this program, left there by an earlier run: no evidence, and no mistake either.
     Report,
 }
@@ -104,6 +106,11 @@ impl<'s> SourceTask<'s> {
     }
 
     fn open(&self) -> Result<Opened<'s>, Error> {
+        if let Some(reason) = self.source.passed_over {
+            let account = Account::of_nothing();
+            let content = Content::Unrecognised(Unread::PassedOver(reason), Mutex::new(None), Mutex::new(None));
+            return Ok(Opened { compression: None, account, content });
+        }
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
@@ -216,6 +223,9 @@ impl<'s> SourceTask<'s> {
                         });
                     }
                     Unread::Nothing => {}
+                    Unread::PassedOver(reason) => {
+                        account.anomalies.note("passed_over", None, || reason.to_owned());
+                    }
                     Unread::Report => account.format = Some(own::FORMAT),
                 }
                 if self.source.named && !matches!(unread, Unread::Report) {

@@ -2,7 +2,7 @@
 
 use crate::document::{Candidate, Pattern, Plan, Sample, Sight};
 
-use super::{flow, terraform};
+use super::{flow, terraform, trace};
 
 /// What an export holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,10 @@ fn of(sample: &Sample<'_>) -> Option<Kind> {
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     if has("conversationid") && has("participants") {
         Some(Kind::ConversationDetails)
-    } else if (has("callid") || has("sid")) && any(&["msg", "sourceip"]) || has("msg") && has("sourceip") {
+    } else if (has("callid") || has("sid")) && any(&["msg", "sourceip"])
+        || has("msg") && has("sourceip")
+        || has("callid") && has("conversationid") && any(&trace::MARKS)
+    {
         Some(Kind::SipTraces)
     } else if any(&["trunkmetabase", "trunkmetabaseid", "trunkbase", "trunktype", "edgeautoupdateconfig", "mediamodel"])
     {

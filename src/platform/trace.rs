@@ -27,12 +27,19 @@ pub(super) struct Trace {
     pub(super) message: Result<TracedMessage, &'static str>,
 }
 
+/// Names that only a trace gives to a field; one of them tells a record whose message and addresses are missing.
+pub(super) const MARKS: [&str; 8] =
+    ["callidaleg", "cseq", "fromtag", "fromuser", "ruri", "ruriuser", "totag", "touser"];
+
 /// Whether an object looks like one.
 pub(super) fn is_one(value: &Value) -> bool {
+    let marked = || MARKS.iter().any(|mark| field(value, mark).is_some());
     let message = field(value, "msg").is_some_and(Value::is_string);
     let addressed = field(value, "sourceip").is_some() || field(value, "destinationip").is_some();
     let named = field(value, "callid").is_some();
-    (message && (addressed || named)) || (addressed && named)
+    (message && (addressed || named))
+        || (addressed && named)
+        || (named && field(value, "conversationid").is_some() && marked())
 }
 
 /// Reads one.
@@ -197,6 +204,15 @@ mod tests {
         let message = message.expect("a message");
         assert_eq!((message.at.ns, message.transport), (1_772_445_600_250_125_000, Transport::Udp));
         assert_eq!(traced.map(|traced| traced.call_id), Some(b"a@b"[..].into()));
+    }
+
+    #[test]
+    fn a_record_without_message_and_addresses_ties_its_call_id() {
+        let value = json!({"callid": "a@b", "conversationId": "c", "fromUser": "+12025550123"});
+        assert!(is_one(&value));
+        let Trace { traced, message } = read(&value, LOCUS);
+        assert_eq!((traced.is_some(), message), (true, Err("trace_no_message")));
+        assert!(!is_one(&json!({"callId": "a@b", "conversationId": "c", "status": 403})), "a log record");
     }
 
     #[test]

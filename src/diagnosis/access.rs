@@ -36,25 +36,23 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     let (mut shown_cleared, mut shown_still) = (Shown::default(), Shown::default());
     let mut clients = BTreeSet::new();
     for (unit, _) in consented().filter(|(unit, _)| unit.outcome() != Outcome::Allowed) {
-        let around = Around::of(unit);
-        let Some((first_refused, last_refused)) = around.refused else { continue };
-        let allowed = around.allowed.map(|(first, _)| first);
-        let flushed = allowed.and_then(|first| Some((registers.between(last_refused, first)?, first)));
-        let kept = registers.between(first_refused, last_refused);
+        let history = History::of(unit);
+        let flushed = history.flushed(&registers);
+        let kept = history.still_refused(&registers);
         let Some(client) = unit.client else {
             unnamed += u64::from(flushed.is_some() || kept.is_some());
             continue;
         };
-        if let Some((register, first_allowed)) = flushed {
+        if let Some(shown) = flushed {
             cleared += 1;
             clients.insert(client);
-            shown_cleared.extend([first_refused, register, first_allowed]);
-        } else if allowed.is_some_and(|first| last_refused < first && !registers.near(last_refused, first)) {
+            shown_cleared.extend(shown);
+        } else if history.changed_without(&registers) {
             without += 1;
         }
-        if let Some(register) = kept {
+        if let Some(shown) = kept {
             still += 1;
-            shown_still.extend([first_refused, register, last_refused]);
+            shown_still.extend(shown);
         }
     }
     let counts = vec![
@@ -66,8 +64,8 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     ];
     if cleared == 0 && still == 0 {
         let mut text = format!(
-            "{} of this trunk {} captured, but no call with consent was refused to one client before it and asked for \
-             again after it, more than the clock skew apart.",
+            "{} of this trunk {} captured, but no call with consent that one client was refused last before it was asked \
+             for again after it, more than the clock skew apart.",
             several(registers.at.len() as u64, "successful REGISTER"),
             were(registers.at.len() as u64)
         );
@@ -142,21 +140,47 @@ fn at(request: &ApiRequest) -> Option<At> {
     Some(At { at: request.at?, locus: request.locus })
 }
 
-/// The first and last time that a unit was refused, and allowed.
-struct Around {
-    refused: Option<(At, At)>,
-    allowed: Option<(At, At)>,
-}
+/// What a unit was answered, by time: the instant, and whether it was a refusal.
+struct History(Vec<(At, bool)>);
 
-impl Around {
+impl History {
     fn of(unit: &Unit<'_>) -> Self {
-        let mut around = Self { refused: None, allowed: None };
-        for request in unit.answers().iter().map(|answer| answer.request) {
-            let Some(at) = at(request) else { continue };
-            let ends = if request.is_refused() { &mut around.refused } else { &mut around.allowed };
-            *ends = Some(ends.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        let requests = unit.answers().iter().map(|answer| answer.request);
+        let mut answers: Vec<_> = requests.filter_map(|request| Some((at(request)?, request.is_refused()))).collect();
+        answers.sort_unstable();
+        Self(answers)
+    }
+
+    /// A registration before which the unit was last refused, and after which it was allowed: with the two answers.
+    fn flushed(&self, registers: &Registers) -> Option<[At; 3]> {
+        let Self(answers) = self;
+        let mut from = 0;
+        loop {
+            let (refused, _) = answers.get(from..)?.iter().find(|(_, refused)| *refused)?;
+            let register = registers.after(*refused)?;
+            let before = answers.partition_point(|(at, _)| at.at.ns.saturating_add(registers.apart) <= register.at.ns);
+            let (last, true) = answers.get(before.checked_sub(1)?)? else {
+                from = before;
+                continue;
+            };
+            let after = |at: &At| at.at.ns >= register.at.ns.saturating_add(registers.apart);
+            let (allowed, _) = answers.iter().find(|(at, refused)| !refused && after(at))?;
+            return Some([*last, register, *allowed]);
         }
-        around
+    }
+
+    /// The first and the last refusal, where a registration lies between.
+    fn still_refused(&self, registers: &Registers) -> Option<[At; 3]> {
+        let mut refusals = self.0.iter().filter(|(_, refused)| *refused).map(|(at, _)| *at);
+        let first = refusals.next()?;
+        let last = refusals.next_back()?;
+        Some([first, registers.between(first, last)?, last])
+    }
+
+    /// Whether the unit went from refused to allowed where no registration can have been between.
+    fn changed_without(&self, registers: &Registers) -> bool {
+        let mut pairs = self.0.iter().zip(self.0.iter().skip(1));
+        pairs.any(|((one, was), (other, is))| *was && !is && !registers.near(*one, *other))
     }
 }
 
@@ -326,10 +350,18 @@ mod tests {
         cached(&[&[(50, 403), (150, 200)]], &once, Status::Supported);
         cached(&[&[(50, 403), (60, 403), (150, 206), (160, 200)]], &once, Status::Supported);
         cached(&[&[(50, 403), (150, 403)]], &once, Status::Contradicted);
-        cached(&[&[(50, 403), (150, 403), (160, 200)]], &once, Status::Contradicted);
+        // Both columns hold, each by its own answers.
+        cached(&[&[(50, 403), (150, 403), (160, 200)]], &once, Status::Inconclusive);
+        cached(&[&[(50, 403), (150, 200), (160, 403)]], &once, Status::Inconclusive);
         cached(&[&[(50, 403), (150, 200)], &[(50, 403), (150, 403)]], &once, Status::Inconclusive);
         cached(&[&[(50, 200), (150, 403)]], &once, Status::Untested);
-        cached(&[&[(50, 200), (60, 403), (150, 200)]], &once, Status::Untested);
+        // What was allowed earlier, and then refused, was refused before it.
+        cached(&[&[(50, 200), (60, 403), (150, 200)]], &once, Status::Supported);
+        // Allowed before it already.
+        cached(&[&[(50, 403), (60, 200), (150, 200)]], &once, Status::Untested);
+        let twice = [(SG1, 100, Some(200)), (SG1, 200, Some(200))];
+        cached(&[&[(50, 403), (60, 200), (150, 403), (250, 200)]], &twice, Status::Inconclusive);
+        cached(&[&[(150, 403), (250, 200)]], &twice, Status::Supported);
         cached(&[&[(50, 403), (60, 200)]], &once, Status::Untested);
         // Two calls are not one: each differs in more than its time.
         cached(&[&[(50, 403)], &[(150, 200)]], &once, Status::Untested);

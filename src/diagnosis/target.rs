@@ -16,6 +16,7 @@ use super::platform::{self, Endpoint};
 use super::population::{Answer, Outcome, Population, Unit};
 use super::text::{list, several, were};
 use crate::call::legs::At;
+use crate::evidence::Timestamp;
 use crate::facts::{Answerer, ApiRequest};
 
 /// The refusals that concern `trunk`, and how many of them are tied to no call and no trunk.
@@ -37,8 +38,9 @@ fn refused_units<'p, 'm>(population: &'p Population<'m>, trunk: usize) -> impl I
     population.on(trunk).map(|(unit, _)| unit).filter(|unit| unit.outcome() != Outcome::Allowed)
 }
 
-fn at(request: &ApiRequest) -> Option<At> {
-    Some(At { at: request.at?, locus: request.locus })
+/// When a request was answered, and its record; what has no time stands last.
+fn at(request: &ApiRequest) -> At {
+    At { at: request.at.unwrap_or(Timestamp::new(i64::MAX, 0)), locus: request.locus }
 }
 
 /// ` (3 of them tied to no call)`.
@@ -69,7 +71,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
             if let Endpoint::Nonexistent(kind) = platform::endpoint(&request.target)
                 && nonexistent.contains_key(&kind)
             {
-                allowed_at.extend(at(request));
+                allowed_at.add(at(request));
                 allowed_kinds.insert(kind);
             }
         }
@@ -130,9 +132,9 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
         text.push_str(&format!(", {own} for paths of the site's own"));
     }
     text.push('.');
-    let mut shown: Vec<Shown> = vec![never.iter().filter_map(|request| at(request)).collect()];
+    let mut shown: Vec<Shown> = vec![never.iter().map(|request| at(request)).collect()];
     if never.is_empty() {
-        shown.push(exist.iter().filter_map(|request| at(request)).collect());
+        shown.push(exist.iter().map(|request| at(request)).collect());
     }
     if elsewhere > 0 {
         shown.push(allowed_at);
@@ -195,7 +197,7 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
         apart(unbound),
         were(proxy)
     );
-    let shown = [PROXIES, &[Answerer::Api]].map(|who| by(who).filter_map(|answer| at(answer.request)).collect());
+    let shown = [PROXIES, &[Answerer::Api]].map(|who| by(who).map(|answer| at(answer.request)).collect());
     let refusals = by(PROXIES).map(|answer| answer.request.locus).collect();
     Weighing {
         status: Status::of(proxy > 0, api > 0, Status::Untested),

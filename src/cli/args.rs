@@ -231,6 +231,16 @@ impl Reading {
         settings.memory_limit = self.running.memory_limit();
         Ok(settings)
     }
+
+    /// Whether the time range can hold a call; or what is wrong with it.
+    pub(super) fn range(&self) -> Result<(), String> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from.ns > to.ns => {
+                Err("--from is later than --to: no call can have begun in that range".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The options of `show`.
@@ -310,8 +320,8 @@ pub(super) struct Audit {
 
     /// Write the report there, whole or not at all; may be repeated [default: standard output]
     ///
-    /// The ending of the name says the format (.html, .txt, .json, .ndjson, .csv, .md) unless --format does. - is standard
-    /// output.
+    /// The ending of the name says the format (.html, .json, .ndjson, .csv, .md; any other is text) unless --format does.
+    /// - is standard output.
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Report")]
     pub(super) output: Vec<PathBuf>,

@@ -82,6 +82,7 @@ impl From<Media> for carve::Media {
 
 pub(super) fn run<E: Write>(args: &Carve, err: &mut Stream<E>) -> Result<Outcome, Stop> {
     let usage = |message: String| Stop::Usage(args::usage("carve", message));
+    args.reading.range().map_err(usage)?;
     if args.reading.evidence.iter().any(|path| path.as_os_str() == "-") {
         return Err(usage("carving reads the evidence twice; name a file instead of standard input (-)".to_owned()));
     }

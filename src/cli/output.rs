@@ -38,19 +38,19 @@ impl Output {
                 let name = path.map_or_else(|| "-".into(), Path::to_string_lossy);
                 return Err(format!("--output {name} is given twice"));
             }
-            outputs.push(Self::new(audit, path)?);
+            outputs.push(Self::new(audit, path));
         }
         if outputs.is_empty() {
-            outputs.push(Self::new(audit, None)?);
+            outputs.push(Self::new(audit, None));
         }
         Ok(outputs)
     }
 
-    fn new(audit: &Audit, path: Option<&Path>) -> Result<Self, String> {
+    fn new(audit: &Audit, path: Option<&Path>) -> Self {
         let format = match (audit.format, path) {
             (Some(format), _) => format,
             (None, None) => Format::Text,
-            (None, Some(path)) => by_ending(path)?,
+            (None, Some(path)) => by_ending(path),
         };
         let show = match (audit.show, format) {
             (Some(show), _) => show.into(),
@@ -60,7 +60,7 @@ impl Output {
             (None, Format::Html | Format::Markdown | Format::Text) => Show::Findings,
         };
         let listing = Listing { show, only: audit.only.clone(), trunks: audit.trunk.clone() };
-        Ok(Self { path: path.map(Path::to_owned), format, listing })
+        Self { path: path.map(Path::to_owned), format, listing }
     }
 
     /// Whether it shows SIP messages one by one.
@@ -94,19 +94,16 @@ impl Output {
     }
 }
 
-fn by_ending(path: &Path) -> Result<Format, String> {
+/// The format that a name's ending says; text where it says none.
+fn by_ending(path: &Path) -> Format {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
-        "csv" => Ok(Format::Csv),
-        "htm" | "html" => Ok(Format::Html),
-        "json" => Ok(Format::Json),
-        "jsonl" | "ndjson" => Ok(Format::Ndjson),
-        "markdown" | "md" => Ok(Format::Markdown),
-        "text" | "txt" => Ok(Format::Text),
-        _ => Err(format!(
-            "--output {}: the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format",
-            path.display()
-        )),
+        "csv" => Format::Csv,
+        "htm" | "html" => Format::Html,
+        "json" => Format::Json,
+        "jsonl" | "ndjson" => Format::Ndjson,
+        "markdown" | "md" => Format::Markdown,
+        _ => Format::Text,
     }
 }
 
@@ -163,13 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_that_says_nothing_is_refused() {
-        let wrong =
-            "the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format";
-        for name in ["report", "report.pdf", "report.", ".json"] {
-            assert_eq!(outputs(&format!("-o {name}")), Err(format!("--output {name}: {wrong}")));
+    fn an_ending_that_says_nothing_is_text() {
+        for name in ["report", "report.log", "report.", ".json"] {
+            assert_eq!(outputs(&format!("-o {name}")), Ok(vec![(Some(name.to_owned()), Format::Text, Show::Findings)]));
         }
-        assert!(outputs("-o report -f text").is_ok());
+        assert_eq!(outputs("-o report -f json").map(|outputs| outputs[0].1), Ok(Format::Json));
     }
 
     #[test]

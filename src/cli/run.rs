@@ -2,7 +2,8 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
@@ -12,10 +13,12 @@ use super::output::{Look, Output};
 use super::progress::watch;
 use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
+use crate::evidence;
 use crate::pipeline::{self, Beside};
 use crate::report::escape;
 use crate::report::messages::Wanted;
 use crate::report::model::{Leg, Report};
+use crate::report::own;
 use crate::report::redact::{self, Key};
 use crate::report::rejects;
 use crate::report::show::Mark;
@@ -92,6 +95,7 @@ fn audit<O: Write, E: Write>(
 ) -> Result<Outcome, Stop> {
     let usage = |message: String| Stop::Usage(args::usage("audit", message));
     let outputs = Output::all(args).map_err(usage)?;
+    args.reading.range().map_err(usage)?;
     if args.reading.evidence.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(usage("standard input (-) is named twice".to_owned()));
     }
@@ -243,6 +247,9 @@ fn destination(
     if args.reading.evidence.iter().any(|evidence| destination.replaces(evidence)) {
         return refuse("is evidence itself");
     }
+    if is_among_evidence(&destination, path, &args.reading.evidence) {
+        return refuse("lies among the evidence and is no report of sipconsent");
+    }
     if args.reading.config.iter().any(|config| destination.replaces(config)) {
         return refuse("is the configuration");
     }
@@ -250,6 +257,22 @@ fn destination(
         return refuse("is given twice");
     }
     Ok(destination)
+}
+
+/// Whether a report would replace a file of a folder of evidence that is none of this program's own reports. What cannot
+/// be listed or opened is told when it is read.
+fn is_among_evidence(destination: &Destination, path: &Path, evidence: &[PathBuf]) -> bool {
+    if !path.metadata().is_ok_and(|found| found.is_file()) {
+        return false;
+    }
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(own::OPENING as u64).read_to_end(&mut head));
+    if read.is_err() || head.is_empty() || own::is_own(&head) {
+        return false;
+    }
+    let whole = (&evidence::Progress::default(), evidence::Phase::Reading);
+    let sources = evidence::collect(evidence, whole).unwrap_or_default();
+    sources.iter().filter_map(|source| source.path.as_deref()).any(|source| destination.replaces(source))
 }
 
 /// Whether to use colour, given what the stream's reader wants.
@@ -489,10 +512,6 @@ mod tests {
         for (output, expected) in [
             (vec![missing.as_str()], "its folder does not exist; create it first"),
             (vec![same.as_str()], "is evidence itself; name another file"),
-            (
-                vec!["report.pdf"],
-                "the name's ending says no format; end it in .html, .txt, .json, .ndjson, .csv or .md, or add --format",
-            ),
             (vec![one.as_str(), other.as_str()], "is given twice; name another file"),
         ] {
             let mut args = vec!["audit", &evidence];
@@ -537,7 +556,9 @@ mod tests {
         let (status, out, err) = run(&["audit", "--help"], unasked);
         assert_eq!((status, err.as_str()), (0, ""));
         assert!(out.contains("Examples:") && out.contains("Exit status:") && out.contains("--no-progress"));
-        for args in [&[][..], &["audit"], &["audti", "x"], &["audit", "-", "-"], &["audit", "--bogus", "x"]] {
+        let backwards = ["audit", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-01T00:00:00Z", "x"];
+        for args in [&[][..], &["audit"], &["audti", "x"], &["audit", "-", "-"], &["audit", "--bogus", "x"], &backwards]
+        {
             let (status, out, err) = run(args, unasked);
             assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
             assert!(err.contains("Usage: sipconsent"), "{err}");

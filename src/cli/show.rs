@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::args::ShowLeg;
+use super::args::{ShowLeg, usage};
 use super::progress::watch;
 use super::run::{Stop, colored, complain, line, to_stdout};
 use super::{Outcome, Stream};
@@ -23,6 +23,7 @@ pub(super) fn show<O: Write, E: Write>(
     out: &mut Stream<O>,
     err: &mut Stream<E>,
 ) -> Result<Outcome, Stop> {
+    args.reading.range().map_err(|message| Stop::Usage(usage("show", message)))?;
     let settings = Settings { hash: HashKind::None, ..args.reading.settings()? };
     // Which leg is meant is known only when all are: a Call-ID may be named by its beginning.
     let begins = |leg: &Leg| text::may_be(leg, &args.call_id);

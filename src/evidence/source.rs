@@ -43,10 +43,14 @@ impl Source {
         decompress(Box::new(self.progress.watch(raw)), hash).map_err(cause)
     }
 
-    /// Bytes of the file; `None` where only reading it tells, as of a pipe.
+    /// Bytes of the file; `None` where only reading it tells, as of a pipe; none where nothing is read.
     fn size(&self) -> Option<u64> {
-        let metadata = fs::metadata(self.path.as_ref()?).ok()?;
-        metadata.is_file().then_some(metadata.len())
+        let path = self.path.as_ref()?;
+        match fs::metadata(path) {
+            _ if self.passed_over.is_some() => Some(0),
+            Ok(metadata) => metadata.is_file().then_some(metadata.len()),
+            Err(_) => Some(0),
+        }
     }
 
     /// The name for messages: the path as given.

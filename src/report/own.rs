@@ -14,7 +14,7 @@ pub const FORMAT: &str = "sipconsent_report";
 const SCHEMA: &str = "\"sipconsent.";
 
 /// Bytes of a report in which its title must stand: notices come before it.
-const OPENING: usize = 16 << 10;
+pub const OPENING: usize = 16 << 10;
 
 /// Whether a file that begins so is a report of this program.
 #[must_use]

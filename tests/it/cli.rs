@@ -160,6 +160,54 @@ fn an_unrecognised_file_in_a_folder_is_listed_and_the_rest_is_read() {
     }
 }
 
+// Nothing is dropped in silence: what is not opened is listed, what cannot be opened leaves the audit incomplete.
+#[cfg(unix)]
+#[test]
+fn links_of_a_folder_that_lead_nowhere_or_to_folders_are_told() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+    let case = case("verdict-clear");
+    let folder = case.folder.path().join("evidence");
+    symlink("..", folder.join("above")).unwrap();
+    let _listener = UnixListener::bind(folder.join("socket")).unwrap();
+    let run = case.run(&[], &["evidence"]);
+    assert_eq!(run.code, Some(0), "{}", run.ending());
+    let report = run.report();
+    assert_eq!(report["complete"], true);
+    for (name, why) in
+        [("above", "a link to a folder, which is not followed"), ("socket", "neither a file nor a folder")]
+    {
+        let source = evidence(&report, name);
+        let expected = serde_json::json!([{"code": "passed_over", "count": 1, "first_record": null, "detail": why}]);
+        assert_eq!((&source["kind"], &source["anomalies"]), (&"unrecognised".into(), &expected), "{name}");
+        assert_eq!((&source["bytes"], &source["digest"]), (&0.into(), &Value::Null), "{name}");
+    }
+    assert_eq!(case.run(&["--strict"], &["evidence"]).code, Some(2));
+
+    symlink("no-such.pcap", folder.join("gone.pcap")).unwrap();
+    let run = case.run(&[], &["evidence"]);
+    assert_eq!(run.code, Some(2), "{}", run.ending());
+    assert!(run.stderr.contains("gone.pcap"), "{}", run.stderr);
+    let report = run.report();
+    assert_eq!((&report["complete"], &report["summary"]["verdicts"]["clear"]), (&false.into(), &1.into()));
+    assert_eq!(evidence(&report, "gone.pcap")["anomalies"][0]["code"], "not_opened");
+}
+
+// A slip of the hand must not cost evidence.
+#[test]
+fn a_report_replaces_no_file_of_a_folder_of_evidence() {
+    let case = case("verdict-clear");
+    let folder = case.folder.path();
+    let capture = std::fs::read(folder.join("evidence/capture.pcap")).unwrap();
+    let run = program(folder, ["audit", "-c", "sipconsent.toml", "-o", "evidence/capture.pcap", "evidence"]);
+    refused(&run, &["evidence/capture.pcap", "lies among the evidence"]);
+    assert_eq!(std::fs::read(folder.join("evidence/capture.pcap")).unwrap(), capture);
+    // A new file there, and the report of an earlier run.
+    for _ in 0..2 {
+        let run = program(folder, ["audit", "-c", "sipconsent.toml", "-o", "evidence/report.txt", "evidence"]);
+        assert_eq!(run.code, Some(0), "{}", run.ending());
+    }
+}
+
 #[test]
 fn an_empty_folder_decides_nothing() {
     let folder = TempDir::new().unwrap();

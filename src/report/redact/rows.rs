@@ -115,6 +115,16 @@ pub fn redact(report: &mut Report, key: &Key) {
     for Hypothesis { trunk, .. } in diagnosis.iter_mut() {
         fields.trunk_name(trunk);
     }
+    for Notice { code, text } in notices.iter_mut().filter(|notice| notice.code == "identifier_too_common") {
+        // The identifier stands nowhere else: what it names joins nothing.
+        let found = text.strip_prefix("The identifier ").and_then(|rest| rest.rsplit_once(" is shared by "));
+        match found {
+            Some((identifier, rest)) => {
+                *text = format!("The identifier {} is shared by {rest}", names.identifier(identifier.as_bytes()));
+            }
+            None => *text = (*code).to_owned(),
+        }
+    }
     let known = names.replacements();
     let sentence = |text: &mut String| *text = prose(&names, &known, text);
     for row in diagnosis.iter_mut() {
@@ -573,10 +583,14 @@ mod tests {
 
     fn redacted() -> Report {
         let mut report = sample::incident();
-        report.notices = vec![Notice {
-            code: "timezone_assumed",
-            text: "Times were taken as UTC in: access.log. Set it.".to_owned(),
-        }];
+        let notice = |code, text: &str| Notice { code, text: text.to_owned() };
+        report.notices = vec![
+            notice("timezone_assumed", "Times were taken as UTC in: access.log. Set it."),
+            notice(
+                "identifier_too_common",
+                "The identifier room of acme is shared by 33 legs, more than 32; it joins nothing.",
+            ),
+        ];
         redact(&mut report, &key());
         report
     }
@@ -620,6 +634,8 @@ mod tests {
             "notes.txt",
             "ffff",
             "/r1",
+            "acme",
+            "room",
         ];
         for (clear, shown) in formats(&sample::incident()).iter().zip(formats(&redacted())) {
             for original in originals {

@@ -153,6 +153,8 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
                 answered: None,
                 audience: Audience::RecordingList,
                 body_has_media_uri: false,
+                body_is_no_audio: false,
+                recorded: Box::default(),
                 batch_errors: Box::default(),
                 names: Vec::new(),
             });

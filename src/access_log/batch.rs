@@ -12,11 +12,11 @@ use memchr::memmem;
 
 use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
-use crate::facts::{Answered, Answerer, ApiRequest, KnownBy, Place};
+use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, Place};
 use crate::http::{Method, StatusCode, without_secrets};
 use crate::settings::Settings;
 
-use super::body::{Said, error_params};
+use super::body::{Said, error_params, recorded};
 use super::columns::{self, Header};
 use super::exchange::Exchange;
 use super::fields::{Fields, Known, Role, Seen, Table};
@@ -587,10 +587,13 @@ impl<'r> Block<'r> {
         let time = (!parsed.time.is_empty()).then(|| Scalar::plain(parsed.time));
         let at = self.time([time, None], outer.time, Format::Combined);
         let (method, target) = parsed.request();
-        let Some((audience, names)) = self.reader.targets.about(&target, &self.reader.table) else {
+        let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
             return Fate::OtherRequest;
         };
         let behind = parsed.behind(&self.reader.table);
+        for (kind, value) in &behind.names {
+            target::push(&mut names, *kind, Place::Field, &combined::unescape(value));
+        }
         let signs = behind.signs.iter().map(|(sign, value)| (*sign, *value));
         let request = ApiRequest {
             at,
@@ -599,15 +602,17 @@ impl<'r> Block<'r> {
             names,
             target: without_secrets(&target).into(),
             status: StatusCode(status),
-            client: parsed.client().map(without_port),
+            client: behind.client.map(Into::into).or_else(|| parsed.client().map(without_port)),
             user: parsed.user().map(Into::into),
-            error_code: None,
+            error_code: behind.error_code.map(Into::into),
             error_params: Box::default(),
             request_id: behind.request_id.map(Into::into),
-            correlation_id: None,
+            correlation_id: behind.correlation_id.map(Into::into),
             answered: answer::answered(status, signs),
             audience,
             body_has_media_uri: false,
+            body_is_no_audio: false,
+            recorded: Box::default(),
             batch_errors: Box::default(),
         };
         self.log.requests.push(request);
@@ -713,6 +718,13 @@ impl<'r> Block<'r> {
             answered: edge.or_else(|| answer::answered(status, signs)),
             audience,
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            body_is_no_audio: fields.no_audio || body.no_audio,
+            // Of a list, what it hands out.
+            recorded: recorded(fields)
+                .chain(body.recorded)
+                .filter(|(.., has_media_uri)| *has_media_uri || audience == Audience::RecordingMedia)
+                .map(|(from, until, _)| (from, until))
+                .collect(),
             batch_errors: body.batch_errors.into(),
             names,
         };
@@ -846,7 +858,7 @@ mod tests {
     use super::super::line::Walk;
     use super::super::noise::Noise;
     use super::*;
-    use crate::facts::{Audience, ErrorParam, NameKind};
+    use crate::facts::{ErrorParam, NameKind};
 
     fn reader() -> LogReader {
         LogReader::new(SourceId(3), "a.log", &Settings::default())

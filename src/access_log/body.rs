@@ -4,6 +4,7 @@
 //! conversations in the body of its request, and a batch job that is done may hide errors in an answer of status 200
 //! (`results[].errorMsg`).
 
+use crate::evidence::Timestamp;
 use crate::facts::{BatchError, ErrorParam, Name, NameKind, Place};
 
 use super::fields::{Fields, Known, Table};
@@ -23,6 +24,11 @@ pub(super) struct Said {
     pub(super) correlation_id: Option<Box<[u8]>>,
     pub(super) error_params: Vec<ErrorParam>,
     pub(super) has_media_uri: bool,
+    /// Whether an answer says that what it hands out is no call audio, also one that was cut.
+    pub(super) no_audio: bool,
+    /// When the recordings of call audio that an answer describes began and ended, and whether it hands out where their
+    /// media are.
+    pub(super) recorded: Vec<(Timestamp, Timestamp, bool)>,
     /// The identifiers that they name.
     pub(super) names: Vec<Name>,
     /// What a batch says went wrong.
@@ -38,6 +44,8 @@ impl Said {
         let (mut fields, mut seen) = (Fields::default(), Vec::new());
         let whole = Known::below(b"body").collect(text, table, &mut fields, &mut seen).is_some();
         self.has_media_uri |= whole && fields.media_uris > 0;
+        self.no_audio |= fields.no_audio;
+        self.recorded.extend(recorded(&fields));
         self.error_params.extend(error_params(&fields));
         self.correlation_id = self.correlation_id.take().or_else(|| fields.correlation_id().map(owned));
         self.error_code = self.error_code.take().or_else(|| fields.error_code().map(owned));
@@ -87,6 +95,18 @@ fn owned(value: Scalar<'_>) -> Box<[u8]> {
 
 pub(super) fn error_params<'f>(fields: &'f Fields<'_>) -> impl Iterator<Item = ErrorParam> + use<'f> {
     fields.params.iter().map(|(name, value)| ErrorParam { name: name.clone(), value: owned(*value) })
+}
+
+/// When the recordings that an answer describes began and ended; what is no time, or no span, is left out.
+pub(super) fn recorded(fields: &Fields<'_>) -> impl Iterator<Item = (Timestamp, Timestamp, bool)> {
+    let instant = |value: Scalar<'_>| {
+        let at: jiff::Timestamp = std::str::from_utf8(&value.value()).ok()?.trim().parse().ok()?;
+        Some(Timestamp::new(i64::try_from(at.as_nanosecond()).ok()?, 9))
+    };
+    fields.recorded.iter().filter_map(move |recorded| {
+        let (from, until) = (instant(recorded.from)?, instant(recorded.until)?);
+        (from.ns <= until.ns).then_some((from, until, recorded.has_media_uri))
+    })
 }
 
 /// Reads the results of a batch: every object with a conversation and a result or an error.

@@ -16,6 +16,7 @@ use super::json::fold;
 use super::prefix;
 use super::scan::find;
 use super::target::halves;
+use crate::facts::NameKind;
 
 /// The parts of a line, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub(super) struct Line<'a> {
 pub(super) struct Behind<'a> {
     /// What says who answered.
     pub(super) signs: Vec<(Sign, &'a [u8])>,
+    /// Identifiers.
+    pub(super) names: Vec<(NameKind, &'a [u8])>,
+    /// An OAuth client.
+    pub(super) client: Option<&'a [u8]>,
+    pub(super) correlation_id: Option<&'a [u8]>,
+    pub(super) error_code: Option<&'a [u8]>,
     pub(super) request_id: Option<&'a [u8]>,
 }
 
@@ -113,7 +120,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What fields behind the referrer and the agent say of who answered, and a request id among them.
+    /// What fields behind the referrer and the agent say.
     ///
     /// Such fields carry no names, so only those are read that can be nothing else: `name=value` with a known name,
     /// Traefik's four, ingress-nginx's, and nginx's request id, which is 32 hexadecimal digits.
@@ -122,35 +129,45 @@ impl<'a> Line<'a> {
         // The bytes sent, the referrer, the agent.
         let (_bytes, referrer, agent) = (tokens.next(), tokens.next(), tokens.next());
         let is_combined = [referrer, agent].iter().all(|token| token.is_some_and(|token| token.quoted));
-        let rest: Vec<Token<'a>> = if is_combined { tokens.take(32).collect() } else { Vec::new() };
-        let Behind { mut signs, request_id: mut id } = Behind::default();
+        // Without the two, fields of the site's own stand in their place.
+        let own = [referrer, agent].into_iter().flatten().filter(|token| !is_combined && !token.quoted);
+        let rest: Vec<Token<'a>> = own.chain(tokens.take(32)).collect();
+        let mut behind = Behind::default();
         for token in &rest {
             if let Some((name, value)) = halves(token.text, b'=') {
                 let name: Vec<u8> = fold(name).collect();
                 let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+                let said = said(value);
                 match table.entry(&name) {
-                    Some((Role::Sign(sign), _)) => signs.push((sign, value)),
-                    Some((Role::RequestId, _)) => id = id.or(Some(value)),
+                    Some((Role::Sign(sign), _)) => behind.signs.push((sign, value)),
+                    Some((Role::Name(kind), _)) => behind.names.extend(said.map(|value| (kind, value))),
+                    Some((Role::Client, _)) => behind.client = behind.client.or(said),
+                    Some((Role::CorrelationId, _)) => behind.correlation_id = behind.correlation_id.or(said),
+                    Some((Role::ErrorCode, _)) => behind.error_code = behind.error_code.or(said),
+                    Some((Role::RequestId, _)) => behind.request_id = behind.request_id.or(said),
                     _ => {}
                 }
-            } else if token.text.len() == 32 && token.text.iter().all(u8::is_ascii_hexdigit) {
-                id = id.or(Some(token.text));
+            } else if is_combined && token.text.len() == 32 && token.text.iter().all(u8::is_ascii_hexdigit) {
+                behind.request_id = behind.request_id.or(Some(token.text));
             }
+        }
+        if !is_combined {
+            return behind;
         }
         match rest.as_slice() {
             [_number, router, server, time, ..]
                 if router.quoted && server.quoted && time.text.ends_with(b"ms") && !time.quoted =>
             {
-                signs.extend([(Sign::Flags, &b"-"[..]), (Sign::Host, server.text)]);
+                behind.signs.extend([(Sign::Flags, &b"-"[..]), (Sign::Host, server.text)]);
             }
             [_length, _time, name, other, _address, _bytes, _seconds, status, ..]
                 if name.bracketed && other.bracketed && !status.quoted =>
             {
-                signs.push((Sign::Status, status.text));
+                behind.signs.push((Sign::Status, status.text));
             }
             _ => {}
         }
-        Behind { signs, request_id: id }
+        behind
     }
 
     /// Who asked: the user, else the host.
@@ -339,6 +356,22 @@ mod tests {
             behind("\"-\" \"a\" rt=0.1 upstream_status=\"-\" request_id=r-1"),
             (status("-"), Some("r-1".to_owned()))
         );
+        let named = |text: &str| {
+            let line = format!("192.0.2.1 - - [02/Mar/2026:10:00:00 +0000] \"GET /r HTTP/1.1\" 403 5 {text}");
+            let behind = parse(line.as_bytes()).expect("line").behind(&table);
+            let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+            let names: Vec<_> = behind.names.iter().map(|(kind, value)| (*kind, text(value))).collect();
+            (names, behind.client.map(text), behind.correlation_id.map(text), behind.error_code.map(text))
+        };
+        let call = || vec![(NameKind::CallId, "a@b".to_owned())];
+        assert_eq!(named("\"-\" \"a\" 0.1 call_id=\"a@b\""), (call(), None, None, None));
+        assert_eq!(named("\"-\" \"a\" \"X-Call-ID=a@b\" client_id=crm"), (call(), Some("crm".to_owned()), None, None));
+        assert_eq!(named("callId=a@b client_id=-"), (call(), None, None, None));
+        assert_eq!(
+            named("\"-\" \"a\" inin_correlation_id=k error_code=not.authorized"),
+            (vec![], None, Some("k".to_owned()), Some("not.authorized".to_owned()))
+        );
+        assert_eq!(named("\"-\" \"a call_id=x\"").0, []);
         assert_eq!(behind("\"-\" \"a\" 240 \"r@docker\" \"-\" 0ms"), (host("-"), None));
         assert_eq!(behind("\"-\" \"a\" 240 \"r@docker\" \"http://h\" 1ms"), (host("http://h"), None));
         assert_eq!(

@@ -33,6 +33,10 @@ pub(super) enum Role {
     Name(NameKind),
     /// The part of the target behind `?`.
     Query,
+    /// When a recording that an answer describes began.
+    RecordedFrom,
+    /// When it ended.
+    RecordedUntil,
     /// A request line, or a target.
     Request,
     /// A request body, as text.
@@ -411,7 +415,7 @@ const ANYWHERE: &[(Role, u16, &[&str])] = &[
     (Role::RequestId, BUILT_IN, &["correlation_id", "x_correlation_id"]),
     (Role::RequestId, 2 * BUILT_IN, &["x_request_id"]),
     (Role::MediaUri, BUILT_IN, &["media_uri"]),
-    (Role::Media, BUILT_IN, &["media"]),
+    (Role::Media, BUILT_IN, &["media", "media_subtype"]),
 ];
 
 /// What loggers put before a header field's name: nginx's `$http_x_call_id`, `$sent_http_…`, `$arg_…` and the like.
@@ -533,6 +537,11 @@ impl Table {
         if last_key(above) == b"messageparams" {
             return Some((Role::ErrorParam, BUILT_IN));
         }
+        match last {
+            b"starttime" if is_answered(above) => return Some((Role::RecordedFrom, BUILT_IN)),
+            b"endtime" if is_answered(above) => return Some((Role::RecordedUntil, BUILT_IN)),
+            _ => {}
+        }
         let found = PREFIXES
             .iter()
             .filter_map(|prefix| last.strip_prefix(*prefix))
@@ -562,6 +571,13 @@ impl Table {
 /// The entry of a field that holds `role` by its place alone.
 pub(super) const fn fixed(role: Role) -> Entry {
     (role, BUILT_IN)
+}
+
+/// Whether what stands at `path` is of the answer's body.
+fn is_answered(path: &[u8]) -> bool {
+    let mut parts = path.split(|byte| *byte == b'.');
+    parts.clone().any(|part| matches!(part, b"body" | b"respbody" | b"responsebody"))
+        && !parts.any(|part| part.starts_with(b"req"))
 }
 
 /// Whether the field at `path` is one of the request's header fields.
@@ -608,11 +624,29 @@ pub(super) struct Fields<'a> {
     pub(super) params: Vec<(Box<[u8]>, Scalar<'a>)>,
     /// Media URIs of call audio.
     pub(super) media_uris: u32,
+    /// Whether an answer says that what it hands out is no call audio.
+    pub(super) no_audio: bool,
+    /// Recordings of call audio that an answer describes.
+    pub(super) recorded: Vec<Recorded<'a>>,
     /// Whether the place of a status says that there is none.
     pub(super) status_is_unsaid: bool,
     /// Whether the same field stood twice with different values; the first counts.
     pub(super) duplicate: bool,
 }
+
+/// When a recording began and ended, and whether the answer hands out where its media are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Recorded<'a> {
+    pub(super) from: Scalar<'a>,
+    pub(super) until: Scalar<'a>,
+    pub(super) has_media_uri: bool,
+}
+
+/// Recordings of one answer whose times are kept.
+const RECORDED: usize = 64;
+
+/// The media of recordings that are no call audio, as the platform names them.
+const OTHER_MEDIA: [&str; 6] = ["chat", "email", "message", "messages", "messaging", "screen"];
 
 /// Parameters of one error message that are kept.
 const PARAMS: usize = 16;
@@ -631,6 +665,8 @@ impl<'a> Fields<'a> {
         self.params.clear();
         self.signs.clear();
         self.media_uris = 0;
+        self.no_audio = false;
+        self.recorded.clear();
         self.duplicate = false;
         self.status_is_unsaid = false;
     }
@@ -650,7 +686,12 @@ impl<'a> Fields<'a> {
             Role::Body => return self.bodies.push(value),
             Role::RequestBody => return self.request_bodies.push(value),
             // What they mean depends on more than the value.
-            Role::ErrorParam | Role::Media | Role::MediaUri | Role::Sign(_) => return,
+            Role::ErrorParam
+            | Role::Media
+            | Role::MediaUri
+            | Role::RecordedFrom
+            | Role::RecordedUntil
+            | Role::Sign(_) => return,
             Role::Time => return self.offer_time(rank, value, alone),
             Role::Status if status(value.text).is_none() => return,
             Role::Status => 0,
@@ -850,8 +891,18 @@ struct Collector<'a, 'f> {
     /// Every value met, in the order of the record.
     seen: &'f mut Vec<Seen>,
     odd: bool,
-    /// For each open object: the media URIs counted before it, and whether it says that its media is no call audio.
-    open: Vec<(u32, bool)>,
+    open: Vec<Open<'a>>,
+}
+
+/// An object that has begun and not ended.
+#[derive(Default)]
+struct Open<'a> {
+    /// The media URIs counted before it.
+    media_uris: u32,
+    /// Whether it says that its media is no call audio.
+    no_audio: bool,
+    from: Option<Scalar<'a>>,
+    until: Option<Scalar<'a>>,
 }
 
 impl Collector<'_, '_> {
@@ -866,18 +917,26 @@ impl Collector<'_, '_> {
 
 impl<'a> Sink<'a> for Collector<'a, '_> {
     fn enter(&mut self) {
-        self.open.push((self.fields.media_uris, false));
+        self.open.push(Open { media_uris: self.fields.media_uris, ..Open::default() });
     }
 
     fn leave(&mut self) {
-        if let Some((before, true)) = self.open.pop() {
-            self.fields.media_uris = before;
+        let Some(object) = self.open.pop() else { return };
+        if object.no_audio {
+            self.fields.media_uris = object.media_uris;
+        } else if let (Some(from), Some(until)) = (object.from, object.until)
+            && self.fields.recorded.len() < RECORDED
+        {
+            let has_media_uri = self.fields.media_uris > object.media_uris;
+            self.fields.recorded.push(Recorded { from, until, has_media_uri });
         }
     }
 
     fn scalar(&mut self, keys: &Keys, place: json::Place, value: Scalar<'a>, at: usize) {
         let mut entry = self.entry(keys, place.key);
-        if let Some((Role::ErrorParam | Role::Media | Role::MediaUri, _)) = entry {
+        if let Some((Role::ErrorParam | Role::Media | Role::MediaUri | Role::RecordedFrom | Role::RecordedUntil, _)) =
+            entry
+        {
             self.odd = true;
         }
         match entry {
@@ -888,9 +947,20 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
             Some((Role::MediaUri, _)) if !value.text.is_empty() && !keys.path(place.key).starts_with(b"request") => {
                 self.fields.media_uris += 1;
             }
-            Some((Role::Media, _)) if !value.text.eq_ignore_ascii_case(b"audio") => {
+            Some((Role::Media, _)) => {
+                let path = keys.path(place.key);
+                let is = |word: &str| value.text.eq_ignore_ascii_case(word.as_bytes());
+                let is_subtype = last_key(path) == b"mediasubtype";
+                let is_other = if is_subtype { is("screen") } else { OTHER_MEDIA.into_iter().any(is) };
+                self.fields.no_audio |= is_other && !path.starts_with(b"request");
                 if let Some(object) = self.open.last_mut() {
-                    object.1 = true;
+                    object.no_audio |= is_other || !(is_subtype || is("audio"));
+                }
+            }
+            Some((role @ (Role::RecordedFrom | Role::RecordedUntil), _)) => {
+                if let Some(object) = self.open.last_mut() {
+                    let edge = if role == Role::RecordedFrom { &mut object.from } else { &mut object.until };
+                    *edge = edge.or(Some(value));
                 }
             }
             // Of a list the first counts, such as the values of one header field; identifiers all do.
@@ -997,10 +1067,45 @@ mod tests {
             (format!(r#"{{"body":[{{{uri}}}]}}"#), 1),
             (format!(r#"{{"body":[{{{uri},"media":"screen"}},{{"media":"chat",{uri}}}]}}"#), 0),
             (format!(r#"{{"body":[{{{uri},"media":"screen"}},{{"media":"audio",{uri}}}]}}"#), 1),
+            (format!(r#"{{"body":[{{"media":"audio","mediaSubtype":"Screen",{uri}}}]}}"#), 0),
+            (format!(r#"{{"body":[{{"media":"audio","mediaSubtype":"Trunk",{uri}}}]}}"#), 1),
             (r#"{"body":[{"mediaUris":{}},{"mediaUri":""},{"mediaUri":null}]}"#.to_owned(), 0),
             (format!(r#"{{"requestBody":{{{uri}}}}}"#), 0),
         ] {
             assert_eq!(collect(&text).media_uris, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_times_of_a_recording_are_those_of_its_own_object() {
+        let times = r#""startTime":"a","endTime":"b""#;
+        let uri = r#""mediaUris":{"0":{"mediaUri":"https://m"}}"#;
+        let of = |text: &str| -> Vec<(String, bool)> {
+            let show = |recorded: &Recorded<'_>| {
+                let text = [recorded.from.text, recorded.until.text].concat();
+                (String::from_utf8(text).expect("UTF-8"), recorded.has_media_uri)
+            };
+            collect(text).recorded.iter().map(show).collect()
+        };
+        assert_eq!(of(&format!(r#"{{"response_body":{{{times}}}}}"#)), [("ab".to_owned(), false)]);
+        assert_eq!(of(&format!(r#"{{"response":{{"body":[{{{uri},{times}}}]}}}}"#)), [("ab".to_owned(), true)]);
+        assert_eq!(of(&format!(r#"{{"body":[{{{uri},{times}}},{{"media":"screen",{times}}}]}}"#)).len(), 1);
+        // The request's own times, one without the other, and what the client sent.
+        assert_eq!(of(&format!(r#"{{{times},"response_body":{{"startTime":"a"}}}}"#)), []);
+        assert_eq!(of(&format!(r#"{{"request":{{"body":{{{times}}}}}}}"#)), []);
+    }
+
+    #[test]
+    fn an_answer_may_say_that_it_is_no_call_audio() {
+        for (text, expected) in [
+            (r#"{"body":{"id":"r","media":"screen"}}"#, true),
+            (r#"{"response":{"body":{"media":"Email"}}}"#, true),
+            (r#"{"body":{"media":"audio","mediaSubtype":"Screen"}}"#, true),
+            (r#"{"body":{"media":"audio","mediaSubtype":"Snippet"}}"#, false),
+            (r#"{"media":"web"}"#, false),
+            (r#"{"request":{"body":{"media":"screen"}}}"#, false),
+        ] {
+            assert_eq!(collect(text).no_audio, expected, "{text}");
         }
     }
 

@@ -41,10 +41,17 @@ enum Word {
     RecordingMetadata,
     Recordings,
     ScreenSessions,
+    /// A collection whose members are neither calls nor conversations: jobs, policies, reports.
+    Things,
     UserRecordings,
 }
 
 impl Word {
+    /// Whether what stands behind it is by the API's own grammar no call and no conversation.
+    const fn holds_other_things(self) -> bool {
+        matches!(self, Self::OrphanRecordings | Self::ScreenSessions | Self::Things | Self::UserRecordings)
+    }
+
     /// Whether it makes a recording request.
     const fn is_recording(self) -> bool {
         use Word::{OrphanRecordings, Recording, RecordingMetadata, Recordings, ScreenSessions, UserRecordings};
@@ -79,60 +86,14 @@ fn word(segment: &[u8]) -> Option<Word> {
         b"recordings" => Word::Recordings,
         b"screensessions" => Word::ScreenSessions,
         b"userrecordings" => Word::UserRecordings,
-        b"api"
-        | b"apis"
-        | b"audio"
-        | b"audits"
-        | b"batch"
-        | b"batchrequests"
-        | b"bulk"
-        | b"cobrowse"
-        | b"communications"
-        | b"crossplatform"
-        | b"download"
-        | b"downloads"
-        | b"edges"
-        | b"evaluations"
-        | b"export"
-        | b"failedrecordings"
-        | b"file"
-        | b"files"
-        | b"gateway"
-        | b"genesys"
-        | b"internal"
-        | b"jobs"
-        | b"keyconfigurations"
-        | b"list"
-        | b"localkeys"
-        | b"me"
-        | b"mediaretentionpolicies"
-        | b"participants"
-        | b"pcap"
-        | b"platform"
-        | b"play"
-        | b"providers"
-        | b"proxy"
-        | b"public"
-        | b"quality"
-        | b"rec"
-        | b"record"
-        | b"recordingkeys"
-        | b"recordingstate"
-        | b"reports"
-        | b"rest"
-        | b"rotationschedule"
-        | b"screen"
-        | b"screenrecording"
-        | b"screenrecordings"
-        | b"siptraces"
-        | b"snippet"
-        | b"stream"
-        | b"telephony"
-        | b"token"
-        | b"transcoding"
-        | b"trunks"
-        | b"uploads"
-        | b"users" => Word::Plain,
+        b"batchrequests" | b"jobs" | b"keyconfigurations" | b"mediaretentionpolicies" | b"reports" => Word::Things,
+        b"api" | b"apis" | b"audio" | b"audits" | b"batch" | b"bulk" | b"cobrowse" | b"communications"
+        | b"crossplatform" | b"download" | b"downloads" | b"edges" | b"evaluations" | b"export"
+        | b"failedrecordings" | b"file" | b"files" | b"gateway" | b"genesys" | b"internal" | b"list" | b"localkeys"
+        | b"me" | b"participants" | b"pcap" | b"platform" | b"play" | b"providers" | b"proxy" | b"public"
+        | b"quality" | b"rec" | b"record" | b"recordingkeys" | b"recordingstate" | b"rest" | b"rotationschedule"
+        | b"screen" | b"screenrecording" | b"screenrecordings" | b"siptraces" | b"snippet" | b"stream"
+        | b"telephony" | b"token" | b"transcoding" | b"trunks" | b"uploads" | b"users" => Word::Plain,
         [b'v', digits @ ..] if digits.len() < 4 && digits.iter().all(u8::is_ascii_digit) => Word::Plain,
         _ => return None,
     })
@@ -238,7 +199,9 @@ fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
         (None, Some(below)) => {
             let no_audio =
                 |segment: &Segment<'_>| segment.word.is_some_and(|word| word == Word::NoAudio || word.is_recording());
-            if below.iter().any(no_audio) { Audience::Recording } else { Audience::RecordingMedia }
+            // Words alone (`…/recordings/jobs`) name no recording.
+            let names_one = below.iter().any(|segment| segment.word.is_none());
+            if names_one && !below.iter().any(no_audio) { Audience::RecordingMedia } else { Audience::Recording }
         }
     })
 }
@@ -252,12 +215,17 @@ fn is_template(segment: &[u8]) -> bool {
 /// Every identifier of a path and a query.
 fn names(segments: &[Segment<'_>], query: &[u8], table: &Table) -> Vec<Name> {
     let mut names = Vec::new();
-    let (mut conversation, mut analytics) = (false, false);
+    let (mut conversation, mut other, mut analytics) = (false, false, false);
     for Segment { text, word } in segments {
         if word.is_none() && !is_template(text) {
-            let kind = if conversation { NameKind::Conversation } else { NameKind::Segment };
+            let kind = match (conversation, other) {
+                (true, _) => NameKind::Conversation,
+                (false, true) => NameKind::Other,
+                (false, false) => NameKind::Segment,
+            };
             push(&mut names, kind, Place::Path, text);
         }
+        other = word.is_some_and(Word::holds_other_things);
         conversation = *word == Some(Word::Conversations) || (conversation && *word == Some(Word::Kind));
         analytics |= *word == Some(Word::Analytics);
     }
@@ -397,6 +365,8 @@ mod tests {
             "/api/v2/recordings/screensessions/s1",
             "/api/v2/recordings/retention/query",
             "/api/v2/recordings/deletionprotection",
+            "/gw/v1/recordings/jobs",
+            "/recordings/export/",
             "/api/v2/recording/jobs/j1",
             "/api/v2/recording/batchrequests/b1",
             "/api/v2/recording/settings",

@@ -4,6 +4,7 @@
 //! identifier that some message of the dialog carries or that an export of the platform ties to its Call-ID, `weak` by a
 //! Call-ID equal but for its host. Time alone never binds. An identifier that too many legs share joins nothing and is reported.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
@@ -14,6 +15,7 @@ use super::inventory::Inventory;
 use super::legs::Leg;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{ApiRequest, Exports, NameKind, Place, Subject};
+use crate::http::percent_decode;
 use crate::settings::{Settings, TrunkKind};
 
 /// Legs that may share an identifier before it joins nothing.
@@ -21,13 +23,22 @@ pub const MOST_LEGS_OF_AN_IDENTIFIER: usize = 32;
 
 type Seed = foldhash::fast::RandomState;
 
+/// An identifier that more than [`MOST_LEGS_OF_AN_IDENTIFIER`] legs share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooCommon {
+    /// As the report shows it.
+    pub shown: Box<[u8]>,
+    /// How many legs.
+    pub legs: usize,
+}
+
 /// What the identifiers of all legs say.
 #[derive(Debug)]
 pub struct Identity<'a> {
     /// The calls: legs by index, each call sorted, the calls by their first leg.
     pub calls: Vec<Vec<usize>>,
-    /// Identifiers that too many legs share, with their number of legs.
-    pub too_common: BTreeMap<Box<[u8]>, usize>,
+    /// Identifiers that too many legs share.
+    pub too_common: BTreeMap<Box<[u8]>, TooCommon>,
     call_of: Vec<usize>,
     by_call_id: HashMap<&'a [u8], Bearers, Seed>,
     by_user: HashMap<&'a [u8], Bearers, Seed>,
@@ -235,7 +246,10 @@ impl<'a> Identity<'a> {
         let mut by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed> = HashMap::default();
         for (key, sharers) in sharing {
             if sharers.len() > MOST_LEGS_OF_AN_IDENTIFIER {
-                too_common.insert(key, sharers.len());
+                let own = sharers.first().and_then(|(leg, _)| conversations.get(*leg));
+                let written = own.and_then(|own| own.iter().find(|own| normal(own) == key));
+                let shown = written.unwrap_or(&key).clone();
+                too_common.insert(key, TooCommon { shown, legs: sharers.len() });
                 continue;
             }
             for pair in sharers.windows(2) {
@@ -286,14 +300,22 @@ impl<'a> Identity<'a> {
                 }
                 (NameKind::CallId, place) => {
                     found.named = true;
-                    let exact = self.exact(&name.value, &mut found);
-                    self.bridged(&name.value, legs, settings, &mut found);
+                    // A field may hold the Call-ID as it is, or encoded as in a target.
+                    let mut readings = vec![Cow::Borrowed(&*name.value)];
+                    if matches!(place, Place::Body | Place::Field) {
+                        readings.extend(Some(percent_decode(&name.value)).filter(|decoded| **decoded != *name.value));
+                    }
+                    let mut exact = false;
+                    for value in &readings {
+                        exact = exact || self.exact(value, &mut found);
+                        self.bridged(value, legs, settings, &mut found);
+                    }
                     if !exact && place != Place::Path {
-                        self.weak(&name.value, &mut found);
+                        readings.iter().for_each(|value| self.weak(value, &mut found));
                     }
                 }
-                (NameKind::Conversation | NameKind::Segment, place) => {
-                    found.named = true;
+                (kind @ (NameKind::Conversation | NameKind::Other | NameKind::Segment), place) => {
+                    found.named |= kind != NameKind::Other;
                     if place == Place::Path {
                         self.exact(&name.value, &mut found);
                     }

@@ -77,6 +77,12 @@ fn merge(known: &mut ApiRequest, copy: ApiRequest) {
         known.error_params = copy.error_params;
     }
     known.body_has_media_uri |= copy.body_has_media_uri;
+    known.body_is_no_audio |= copy.body_is_no_audio;
+    if known.recorded.is_empty() {
+        known.recorded = copy.recorded;
+    }
+    // A gateway's own path does not say what the API's path behind it does.
+    known.audience = known.audience.max(copy.audience);
     if known.batch_errors.is_empty() {
         known.batch_errors = copy.batch_errors;
     }
@@ -114,6 +120,8 @@ mod tests {
             answered: None,
             audience: Audience::RecordingMedia,
             body_has_media_uri: false,
+            body_is_no_audio: false,
+            recorded: Box::default(),
             batch_errors: Box::default(),
             names: Vec::new(),
         }
@@ -156,6 +164,17 @@ mod tests {
         assert_eq!((&kept[0].user, &kept[0].request_id), (&id("ann"), &id("r")));
         assert_eq!(kept[0].answered_by().map(|answered| answered.by), Some(Answerer::Api), "its own word counts most");
         assert_eq!(kept[0].answered, answered(Answerer::Edge));
+    }
+
+    #[test]
+    fn what_either_log_shows_of_the_target_holds() {
+        let gateway = ApiRequest { audience: Audience::Recording, ..request(0, 1, Some("r")) };
+        let api = request(1, 1, Some("r"));
+        let (kept, _) = distinct(vec![gateway.clone(), api.clone()]);
+        assert_eq!(kept[0].audience, Audience::RecordingMedia);
+        let screen = ApiRequest { body_is_no_audio: true, ..request(2, 1, Some("r")) };
+        let (kept, _) = distinct(vec![gateway, api, screen]);
+        assert!(kept[0].body_is_no_audio);
     }
 
     #[test]

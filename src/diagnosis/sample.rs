@@ -69,6 +69,8 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
         answered: None,
         audience: Audience::RecordingList,
         body_has_media_uri: false,
+        body_is_no_audio: false,
+        recorded: Box::default(),
         batch_errors: Box::default(),
         names: Vec::new(),
     }

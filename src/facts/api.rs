@@ -35,6 +35,10 @@ pub struct ApiRequest {
     pub audience: Audience,
     /// A logged response body that carries a media URI.
     pub body_has_media_uri: bool,
+    /// Whether the logged body says that the recording is no call audio (a screen's, a chat's, an e-mail's).
+    pub body_is_no_audio: bool,
+    /// When the recordings of call audio that the logged body hands out began and ended.
+    pub recorded: Box<[(Timestamp, Timestamp)]>,
     /// What the logged body of a batch says went wrong, whatever the status was.
     pub batch_errors: Box<[BatchError]>,
     /// Every identifier the record names, in the order path, query, fields.
@@ -137,8 +141,8 @@ impl KnownBy {
     }
 }
 
-/// What a request target is about, as far as refusals and exposures ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a request target is about, as far as refusals and exposures ask. The further down the more it hands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
     /// Not a recording request.
     Other,
@@ -166,7 +170,7 @@ pub struct Name {
     pub kind: NameKind,
     /// Where it stands.
     pub place: Place,
-    /// The value, percent-decoded once.
+    /// The value; percent-decoded once where it stands in a target, else as it is.
     pub value: Box<[u8]>,
 }
 
@@ -177,6 +181,9 @@ pub enum NameKind {
     CallId,
     /// A conversation, by its parameter or field, or by its place in the path.
     Conversation,
+    /// A path segment that by the API's own grammar names something else: a job, an orphaned recording. It is looked up
+    /// all the same.
+    Other,
     /// A trunk (`trunkId`).
     Trunk,
     /// A path segment that may name anything: a Call-ID, a conversation.
@@ -227,7 +234,7 @@ impl ApiRequest {
     pub fn is_served(&self) -> bool {
         let whole = matches!(self.status.0, 200 | 206) && self.method.is_get();
         match self.audience {
-            Audience::RecordingMedia => whole,
+            Audience::RecordingMedia => whole && !self.body_is_no_audio,
             Audience::RecordingList => self.status.0 == 200 && self.body_has_media_uri,
             Audience::Other | Audience::Recording => false,
         }

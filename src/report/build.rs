@@ -660,6 +660,12 @@ fn place_of(locus: Locus) -> String {
 fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     let settings = concluded.settings;
     let mut notices = Vec::new();
+    let advice = if concluded.legs.iter().all(|leg| leg.ledger.is_empty()) {
+        "It holds no INVITE at all."
+    } else {
+        "That says nothing about any single call: check that the rule names the field your carrier sends before reading \
+         \"missing\" as a lack of consent."
+    };
     for (rule, seen) in settings.rules.iter().zip(concluded.rules_seen) {
         if !seen {
             let (what, place) = match rule.is_plain() {
@@ -668,10 +674,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             };
             notices.push(Notice {
                 code: "rule_never_seen",
-                text: format!(
-                    "The {what} occurs on no {place} of this evidence. That nobody sends it says nothing about any single \
-                     call: check that the rule names the field your carrier sends before reading \"missing\" as a lack of consent."
-                ),
+                text: format!("The {what} occurs on no {place} of this evidence. {advice}"),
             });
         }
     }
@@ -739,12 +742,12 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             ),
         });
     }
-    for (identifier, legs) in &concluded.identity.too_common {
+    for identity::TooCommon { shown, legs } in concluded.identity.too_common.values() {
         notices.push(Notice {
             code: "identifier_too_common",
             text: format!(
                 "The identifier {} is shared by {legs} legs, more than {}; it joins nothing.",
-                text(identifier).lossless().0,
+                text(shown).lossless().0,
                 identity::MOST_LEGS_OF_AN_IDENTIFIER
             ),
         });

@@ -59,7 +59,7 @@ pub struct BoundRequest<'a> {
     pub strength: Strength,
     /// Whether the link may support an exposure, time apart.
     pub exposes: bool,
-    /// When the recording that it names began and ended, where that is logged.
+    /// When the recording that it names began and ended, where an export lists it.
     pub recorded: Option<(Timestamp, Timestamp)>,
 }
 
@@ -184,9 +184,13 @@ fn supports_exposure(leg: &Leg<'_>, bound: &BoundRequest<'_>, settings: &Setting
 /// the clocks can tell.
 fn records_unconsented(bound: &BoundRequest<'_>, consent: &Consent, measured: &Measured, settings: &Settings) -> bool {
     let skew = settings.clock_skew_ns;
-    bound.recorded.is_some_and(|(from, until)| {
+    let overlaps = |(from, until): &(Timestamp, Timestamp)| {
         measured.unconsented_between(consent, from.ns.saturating_add(skew), until.ns.saturating_sub(skew))
-    })
+    };
+    match &bound.recorded {
+        Some(listed) => overlaps(listed),
+        None => bound.request.recorded.iter().any(overlaps),
+    }
 }
 
 /// What shows that media flowed, and how long.

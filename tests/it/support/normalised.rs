@@ -133,7 +133,7 @@ fn kind(kind: NameKind) -> &'static str {
         NameKind::CallId => "call_id",
         NameKind::Conversation => "conversation",
         NameKind::Trunk => "trunk",
-        NameKind::Segment => "segment",
+        NameKind::Other | NameKind::Segment => "segment",
     }
 }
 

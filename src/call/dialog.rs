@@ -11,6 +11,7 @@ use super::hops::{Hops, is_answer};
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
+use super::references;
 use super::trunk::{self, Direction};
 use crate::evidence::Locus;
 use crate::facts::{CSeq, Method, Signalling, StartLine, Subject};
@@ -203,6 +204,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
                     .and_then(|key| transactions.get(&(key, None)))
                     .is_some_and(|seen| seen.request && !seen.in_dialog),
             sets_up: setting_up.counting.is_none() || setting_up.counting == own,
+            own: setting_up.is_own(message),
         }
     });
     let described = exchanges.iter().find_map(Exchange::locus);
@@ -230,17 +232,32 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         described,
         recording_session: find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus),
         replaces: invite.and_then(|invite| {
-            invite.rows().find(|row| row.subject == Subject::Replaces).map(|row| {
-                let call_id = row.value.split(|byte| *byte == b';').next().unwrap_or_default();
-                (call_id.trim_ascii(), invite.locus)
-            })
+            let replaces = invite.rows().find(|row| row.subject == Subject::Replaces);
+            replaces.map(|row| (references::call_id(row.value), invite.locus))
         }),
+        refers: refers(messages),
         identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
     })
 }
 
 fn at(message: &Signalling<'_>) -> At {
     At { at: message.at, locus: message.locus }
+}
+
+/// The Call-IDs that REFERs name, each once.
+fn refers(messages: &[Signalling<'_>]) -> Vec<(Box<[u8]>, At)> {
+    let mut found: Vec<(Box<[u8]>, At)> = Vec::new();
+    let is_refer =
+        |message: &&Signalling<'_>| matches!(message.start, StartLine::Request { method: Method::Refer, .. });
+    for message in messages.iter().filter(is_refer) {
+        for row in message.rows().filter(|row| row.subject == Subject::ReferTo) {
+            let Some(call_id) = references::referred(row.value) else { continue };
+            if found.len() < MOST_IDENTIFIERS && !found.iter().any(|(known, _)| *known == call_id) {
+                found.push((call_id, at(message)));
+            }
+        }
+    }
+    found
 }
 
 fn find_row<'a>(messages: &[Signalling<'a>], subject: Subject) -> Option<(&'a [u8], Locus)> {

@@ -3,9 +3,11 @@
 //! A stream is one media description that offer and answer accepted; where only one of the two was captured it stands
 //! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by.
 //!
-//! # Incomplete support
+//! # Design
 //!
-//! An answer to an offer in a reliable provisional response is looked for in the ACK, not in the PRACK.
+//! - A PRACK that describes media answers the offer of a reliable provisional response in its dialog, where that is still
+//!   unanswered (RFC 3262 §5); else it makes an offer. RAck is not compared.
+//! - What an early dialog negotiated that no 2xx confirmed says where its early media goes, and opens or ends no stream.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,6 +50,15 @@ impl Stream<'_> {
         self.offer.is_some() && self.answer.is_some() && self.endpoints.len() > 1
     }
 
+    /// Adds where a description wants to receive.
+    fn goes_to(&mut self, negotiated: &MediaDescription<'_>, since: Timestamp) {
+        if let Some(socket) = socket(negotiated)
+            && !self.endpoints.iter().any(|(known, _)| *known == socket)
+        {
+            self.endpoints.push((socket, since));
+        }
+    }
+
     /// Whether some description of the stream names this address.
     #[must_use]
     pub fn names(&self, address: IpAddr) -> bool {
@@ -73,6 +84,8 @@ pub(crate) struct Transaction {
     pub(crate) request_captured: bool,
     /// Whether it is the one that set up the leg.
     pub(crate) sets_up: bool,
+    /// Whether it belongs to a dialog of the leg: one that a 2xx confirmed or, before any 2xx, an early one.
+    pub(crate) own: bool,
 }
 
 /// One offer with its answer.
@@ -87,9 +100,19 @@ pub(crate) struct Exchange<'a> {
     initial: bool,
     /// Whether it is a re-INVITE's: its 2xx shows a confirmed dialog.
     confirms: bool,
+    /// Whether it was made in an early dialog that came to nothing.
+    aside: bool,
 }
 
 impl Exchange<'_> {
+    /// Whether a reliable provisional response made an offer in the dialog of `prack` that nothing answers yet.
+    fn awaits_a_prack(&self, prack: &Signalling<'_>) -> bool {
+        let offered = |offer: &Signalling<'_>| {
+            matches!(offer.start, StartLine::Response(101..=199)) && offer.to_tag == prack.to_tag
+        };
+        self.answers.is_empty() && self.offer.as_ref().is_some_and(offered)
+    }
+
     /// The message that carries its description.
     pub(crate) fn locus(&self) -> Option<Locus> {
         self.offer.iter().chain(&self.answers).map(|message| message.locus).next()
@@ -121,6 +144,13 @@ pub(crate) fn exchanges<'a>(
                 if attempt || refused && !initial || exchanges.len() >= MOST_EXCHANGES {
                     continue;
                 }
+                let answered = described && message.method() == Some(Method::Prack);
+                if let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, exchange)| {
+                    answered && begun.from_tag == message.from_tag && exchange.awaits_a_prack(message)
+                }) {
+                    exchange.answers.push(**message);
+                    continue;
+                }
                 let offer = described.then_some(**message);
                 exchanges.push((
                     **message,
@@ -130,6 +160,7 @@ pub(crate) fn exchanges<'a>(
                         agreed: None,
                         initial,
                         confirms: !initial && message.method() == Some(Method::Invite),
+                        aside: !initial && !transaction(message).own,
                     },
                 ));
             }
@@ -151,8 +182,9 @@ pub(crate) fn exchanges<'a>(
                     None if described && exchanges.len() < MOST_EXCHANGES && !transaction(message).request_captured => {
                         let initial = transaction(message).sets_up;
                         let confirms = !initial && cseq.method == Method::Invite;
-                        let exchange = Exchange { offer: None, answers: Vec::new(), agreed: None, initial, confirms };
-                        exchanges.push((**message, exchange));
+                        let aside = !initial && !transaction(message).own;
+                        let (offer, answers, agreed) = (None, Vec::new(), None);
+                        exchanges.push((**message, Exchange { offer, answers, agreed, initial, confirms, aside }));
                         exchanges.len() - 1
                     }
                     None => continue,
@@ -249,6 +281,12 @@ pub(crate) fn streams<'a>(
                 streams.push(None);
             }
             let Some(place) = streams.get_mut(index) else { continue };
+            if exchange.aside {
+                if let (true, Some(stream), Some(since)) = (accepted, place.as_mut(), since) {
+                    offer.into_iter().chain(answer).for_each(|negotiated| stream.goes_to(negotiated, since));
+                }
+                continue;
+            }
             if !accepted {
                 if let (Some(stream), Some(at)) = (place.as_mut(), opens.or(since))
                     && let Some((_, end @ None)) = stream.windows.last_mut()
@@ -277,11 +315,7 @@ pub(crate) fn streams<'a>(
             let Some(since) = since else { continue };
             let forks = exchange.answers.iter().skip(1).filter_map(|answer| answer.media()?.nth(index));
             for negotiated in offer.copied().into_iter().chain(answer.copied()).chain(forks) {
-                if let Some(socket) = socket(&negotiated)
-                    && !stream.endpoints.iter().any(|(known, _)| *known == socket)
-                {
-                    stream.endpoints.push((socket, since));
-                }
+                stream.goes_to(&negotiated, since);
             }
         }
     }

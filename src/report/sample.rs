@@ -115,7 +115,12 @@ pub(crate) fn leg(call_id: &str, verdict: &'static str, state: &'static str) -> 
 }
 
 fn call(conversation: Option<&str>, leg: Leg) -> Call {
-    Call { conversation_ids: conversation.map(text).into_iter().collect(), legs: vec![leg], export: None }
+    Call {
+        conversation_ids: conversation.map(text).into_iter().collect(),
+        legs: vec![leg],
+        export: None,
+        links: Vec::new(),
+    }
 }
 
 /// A report of a small incident: four findings, one undecided leg, others, two unbound refusals.
@@ -303,6 +308,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         unseen: Unseen { tls_connections: 1, tls_packets: 42 },
         refusals: vec![PlainRequest(bound(95_000, 403, "/api/v2/recordings?trunkId=sg1").request)],
         inventory: Vec::new(),
+        options: None,
     };
     let office = Trunk {
         name: Some("Office".to_owned()),
@@ -315,6 +321,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         unseen: Unseen::default(),
         refusals: Vec::new(),
         inventory: Vec::new(),
+        options: None,
     };
     vec![sg1, office]
 }

@@ -31,6 +31,8 @@ mod load;
 mod messages;
 /// The recorded incident, captured otherwise.
 mod metamorphic;
+/// Laws of the verdicts over generated scenes.
+mod properties;
 /// The JSON Schema of the report, against the reports.
 mod schema;
 /// Reports held against their evidence, and reports among it.

@@ -7,9 +7,9 @@ use super::prose::prose;
 use super::pseudonym::Pseudonyms;
 use super::{Key, NOTICE};
 use crate::report::model::{
-    Anomaly, BatchError, BoundRequest, Call, CallExport, Consent, Endpoint, Evidence, EvidenceText, Ground,
+    Anomaly, BatchError, BoundRequest, Call, CallExport, CallLink, Consent, Endpoint, Evidence, EvidenceText, Ground,
     HeaderField, Hop, Hypothesis, Ladder, Leg, Link, ListedTrunk, MediaDescription, Message, Notice, Observation,
-    PlainRequest, Remedy, Report, Request, Rtp, Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
+    OptionsHealth, PlainRequest, Remedy, Report, Request, Rtp, Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
 };
 use crate::settings::{self, AccessLog, ConsentRule, LogFields, Settings, builtin};
 
@@ -247,7 +247,17 @@ impl Fields<'_, '_> {
     }
 
     fn call(&self, call: &mut Call) {
-        let Call { conversation_ids, legs, export } = call;
+        let Call { conversation_ids, legs, export, links } = call;
+        for CallLink { legs, by, strength: _, identifier, sources: _ } in links {
+            let names_a_leg = legs.contains(identifier);
+            for leg in legs {
+                set(leg, self.names.call_id(&leg.0));
+            }
+            let pseudonym =
+                if names_a_leg { self.names.call_id(&identifier.0) } else { self.names.identifier(&identifier.0) };
+            set(identifier, pseudonym);
+            by.iter_mut().for_each(|by| self.bridge(by));
+        }
         for id in conversation_ids.iter_mut() {
             set(id, self.names.identifier(&id.0));
         }
@@ -297,13 +307,18 @@ impl Fields<'_, '_> {
         for BoundRequest { request, link, lag_s: _ } in requests {
             self.request(request);
             let Link { by, strength: _ } = link;
-            if !["call_id", "Session-ID"].contains(&by.as_str()) {
-                *by = self.header(by.as_bytes());
-            }
+            self.bridge(by);
         }
         for Ground { reason: _, sources: _ } in grounds {}
         if let Some(Ladder { messages, left_out: _ }) = ladder {
             messages.iter_mut().for_each(|message| self.message(message));
+        }
+    }
+
+    /// What ties a request or a leg: the name of a field, unless it is a word of the report.
+    fn bridge(&self, by: &mut String) {
+        if !["call_id", "Session-ID", "protocolCallId", "sip_trace", "Replaces", "Refer-To"].contains(&by.as_str()) {
+            *by = self.header(by.as_bytes());
         }
     }
 
@@ -428,7 +443,19 @@ impl Fields<'_, '_> {
             unseen: _,
             refusals,
             inventory,
+            options,
         } = trunk;
+        if let Some(OptionsHealth {
+            sent: _,
+            answered: _,
+            refused: _,
+            unanswered: _,
+            first: _,
+            last: _,
+            last_answered: _,
+            last_failed: _,
+        }) = options
+        {}
         for listed in inventory {
             let ListedTrunk {
                 id,

@@ -135,7 +135,8 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let transactions = transactions(&on_dialog);
 
     let answered_first = messages.iter().position(is_answer).unwrap_or(usize::MAX);
-    let mut ledger = Vec::new();
+    // Most legs have one INVITE.
+    let mut ledger = Vec::with_capacity(1);
     let mut requests: Vec<&Signalling<'a>> = Vec::new();
     let mut initial: Vec<(usize, &Signalling<'a>)> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
@@ -563,7 +564,18 @@ fn gaps<'a>(
     let mut senders: Vec<Sender<'_>> = Vec::new();
     for message in messages {
         let sender = (message.from_tag, message.to_tag);
-        if message.to_tag.is_some() && message.cseq.is_some() && setting_up.is_own(message) && known.insert(sender) {
+        if message.to_tag.is_none() || message.cseq.is_none() || !setting_up.is_own(message) {
+            continue;
+        }
+        // Most dialogs have two; the set is for those that have many.
+        let is_new = match senders.len() {
+            0..=SHORT => !senders.contains(&sender),
+            _ => {
+                known.extend(senders.get(known.len()..).unwrap_or_default());
+                known.insert(sender)
+            }
+        };
+        if is_new {
             senders.push(sender);
         }
     }

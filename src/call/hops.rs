@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
-use super::dialog::{MOST_DIALOGS, Seed, TransactionKey};
+use super::dialog::{MOST_DIALOGS, Seed};
 use super::trunk;
 use crate::facts::{Hop, Method, Signalling, StartLine};
-use crate::settings::Settings;
+use crate::settings::{Settings, Trunk};
 
 /// The hops of a leg: the pairs of addresses its messages went between.
 pub(super) struct Hops {
@@ -23,7 +23,7 @@ pub(super) struct Hops {
 /// What went over one hop.
 #[derive(Default)]
 struct OneHop {
-    /// Its messages.
+    /// Its messages, once there is another hop beside it; else it has all.
     messages: Vec<usize>,
     /// An initial INVITE was seen on it.
     initial: bool,
@@ -46,47 +46,57 @@ impl Hops {
                     && other.from_tag == message.from_tag
             })
         });
-        let attempts: Vec<TransactionKey<'_>> =
-            invites.iter().filter_map(|invite| Some((invite.from_tag, invite.cseq?))).collect();
-        let mut known: HashMap<(SocketAddr, SocketAddr), usize, Seed> = HashMap::default();
-        let mut last: Option<((SocketAddr, SocketAddr), usize)> = None;
+        let of_attempt = |message: &Signalling<'_>| {
+            let of = |invite: &&Signalling<'_>| invite.cseq == message.cseq && invite.from_tag == message.from_tag;
+            message.cseq.is_some() && invites.iter().any(of)
+        };
+        let mut known: Known = Known::default();
+        let mut last: Option<(Hop, usize)> = None;
         let mut of = Vec::with_capacity(messages.len());
         let mut hops: Vec<OneHop> = Vec::new();
         for (index, message) in messages.iter().enumerate() {
-            let pair = socket_pair(message.hop);
-            let (one, other) = address_pair(message.hop);
-            let key = if by_port {
-                (pair.source, pair.destination)
-            } else {
-                (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
-            };
             // Most legs have one hop: the table is asked where the hop changes.
-            let place = last.filter(|(pair, _)| *pair == key).map_or_else(
-                || {
-                    *known.entry(key).or_insert_with(|| {
-                        let room = if hops.is_empty() { messages.len() } else { 0 };
-                        hops.push(OneHop { messages: Vec::with_capacity(room), ..OneHop::default() });
-                        hops.len() - 1
+            let place = match last {
+                Some((hop, place)) if hop == message.hop || hop == turned(message.hop) => place,
+                _ => {
+                    let pair = socket_pair(message.hop);
+                    let (one, other) = address_pair(message.hop);
+                    known.place(if by_port {
+                        (pair.source, pair.destination)
+                    } else {
+                        (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
                     })
-                },
-                |(_, place)| place,
-            );
-            last = Some((key, place));
+                }
+            };
+            last = Some((message.hop, place));
             of.push(place);
+            if place == hops.len() {
+                if let [only] = hops.as_mut_slice() {
+                    only.messages.extend(0..index);
+                }
+                hops.push(OneHop::default());
+            }
+            let alone = hops.len() == 1;
             let Some(hop) = hops.get_mut(place) else { continue };
-            hop.messages.push(index);
-            hop.initial |= is_initial_invite(message);
+            if !alone {
+                hop.messages.push(index);
+            }
+            let initial = is_initial_invite(message);
+            hop.initial |= initial;
             hop.answered |= is_answer(message);
             // The transaction of a forwarded INVITE has the same tag and number on every hop.
-            hop.sets_up |= is_initial_invite(message)
-                || (matches!(message.start, StartLine::Response(_))
-                    && message.cseq.is_some_and(|cseq| attempts.contains(&(message.from_tag, cseq))));
+            hop.sets_up |= initial || (matches!(message.start, StartLine::Response(_)) && of_attempt(message));
         }
         Self { of, hops }
     }
 
     /// The trunk of the leg and the hop that counts (contract §3).
     pub(super) fn choose(&self, messages: &[Signalling<'_>], settings: &Settings) -> (Option<usize>, usize) {
+        if let [hop] = self.hops.as_slice() {
+            let judged = || messages.iter().filter(|message| !hop.initial || is_initial_invite(message));
+            let fits = |trunk: &Trunk| trunk::fit(trunk, judged()).is_some();
+            return (settings.trunks.iter().position(fits), 0);
+        }
         let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
         let candidates: Vec<(usize, &OneHop)> =
             self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
@@ -142,6 +152,32 @@ impl Hops {
             .filter(move |(index, _)| self.is_dialog(*index, counting))
             .map(|(_, message)| message)
     }
+}
+
+/// The hops that were met, by the pair of addresses in order. A short list is searched, a long one through a table.
+#[derive(Default)]
+struct Known {
+    few: Vec<(SocketAddr, SocketAddr)>,
+    many: HashMap<(SocketAddr, SocketAddr), usize, Seed>,
+}
+
+impl Known {
+    /// The place of a pair, which is the next one if it was not met.
+    fn place(&mut self, pair: (SocketAddr, SocketAddr)) -> usize {
+        if let Some(place) = self.few.iter().position(|known| *known == pair) {
+            return place;
+        }
+        if self.few.len() < 8 {
+            self.few.push(pair);
+            return self.few.len() - 1;
+        }
+        let next = self.few.len() + self.many.len();
+        *self.many.entry(pair).or_insert(next)
+    }
+}
+
+fn turned(hop: Hop) -> Hop {
+    Hop { source: hop.destination, destination: hop.source }
 }
 
 pub(super) fn is_initial_invite(message: &Signalling<'_>) -> bool {

@@ -32,8 +32,8 @@ pub struct Identity<'a> {
     /// Identifiers that too many legs share, with their number of legs.
     pub too_common: BTreeMap<Box<[u8]>, usize>,
     call_of: Vec<usize>,
-    by_call_id: HashMap<&'a [u8], Vec<usize>, Seed>,
-    by_user: HashMap<&'a [u8], Vec<usize>, Seed>,
+    by_call_id: HashMap<&'a [u8], Bearers, Seed>,
+    by_user: HashMap<&'a [u8], Bearers, Seed>,
     by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed>,
     /// Links of exports that join nothing, by the conversation they name.
     loose: HashMap<Box<[u8]>, Vec<Link>, Seed>,
@@ -47,6 +47,29 @@ pub struct Identity<'a> {
     pub(super) overruled: Vec<usize>,
     /// Legs that name another, sorted.
     pub(super) references: Vec<Reference>,
+}
+
+/// The legs of one name, in order. Of most names there is one, which needs no list of its own.
+#[derive(Debug)]
+enum Bearers {
+    One([usize; 1]),
+    Several(Vec<usize>),
+}
+
+impl Bearers {
+    fn add(&mut self, leg: usize) {
+        match self {
+            Self::One([first]) => *self = Self::Several(vec![*first, leg]),
+            Self::Several(legs) => legs.push(leg),
+        }
+    }
+
+    fn as_slice(&self) -> &[usize] {
+        match self {
+            Self::One(leg) => leg,
+            Self::Several(legs) => legs,
+        }
+    }
 }
 
 /// What a link goes by.
@@ -173,14 +196,16 @@ impl<'a> Identity<'a> {
     /// Reads the identifiers of `legs`, which are sorted by first message, and what `exports` tie to their Call-IDs.
     #[must_use]
     pub fn of(legs: &[Leg<'a>], exports: &Exports, settings: &Settings) -> Self {
-        let mut by_call_id: HashMap<&'a [u8], Vec<usize>, Seed> = HashMap::default();
-        let mut by_user: HashMap<&'a [u8], Vec<usize>, Seed> = HashMap::default();
+        let named = || HashMap::with_capacity_and_hasher(legs.len(), Seed::default());
+        let mut by_call_id: HashMap<&'a [u8], Bearers, Seed> = named();
+        let mut by_user: HashMap<&'a [u8], Bearers, Seed> = named();
         for (place, leg) in legs.iter().enumerate() {
-            by_call_id.entry(leg.call_id).or_default().push(place);
-            by_user.entry(user(leg.call_id)).or_default().push(place);
+            for (known, name) in [(&mut by_call_id, leg.call_id), (&mut by_user, user(leg.call_id))] {
+                known.entry(name).and_modify(|bearers| bearers.add(place)).or_insert(Bearers::One([place]));
+            }
         }
-        let legs_of = |known: &'_ HashMap<&'a [u8], Vec<usize>, Seed>, name: &[u8]| -> Vec<usize> {
-            known.get(name).cloned().unwrap_or_default()
+        let legs_of = |known: &'_ HashMap<&'a [u8], Bearers, Seed>, name: &[u8]| -> Vec<usize> {
+            known.get(name).map(|bearers| bearers.as_slice().to_vec()).unwrap_or_default()
         };
         let ties =
             exported::ties(exports, legs, |id| legs_of(&by_call_id, id), |name| legs_of(&by_user, name), settings);
@@ -270,7 +295,7 @@ impl<'a> Identity<'a> {
     /// The legs that bear a Call-ID, by index.
     #[must_use]
     pub fn bearing(&self, call_id: &[u8]) -> &[usize] {
-        self.by_call_id.get(call_id).map_or(&[], Vec::as_slice)
+        self.by_call_id.get(call_id).map_or(&[], Bearers::as_slice)
     }
 
     /// Binds a recording request by what it names and when it came.
@@ -336,7 +361,7 @@ impl<'a> Identity<'a> {
     }
 
     fn weak(&self, value: &[u8], found: &mut Found) {
-        match self.by_user.get(user(value)).map(Vec::as_slice) {
+        match self.by_user.get(user(value)).map(Bearers::as_slice) {
             Some([leg]) => found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Weak, exposes: false }),
             Some([_, ..]) => found.ambiguous = true,
             Some([]) | None => {}

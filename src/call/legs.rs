@@ -3,7 +3,10 @@
 //! A Call-ID whose INVITE, or whose INVITE dialog, was seen is a leg. Used anew after its dialog ended, by an initial
 //! INVITE with another From tag, it starts another leg (contract §3).
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use std::sync::{Mutex, PoisonError};
+
+use hashbrown::hash_table::{self, HashTable};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::dialog;
@@ -83,31 +86,55 @@ pub struct Identifier<'a> {
 /// Groups messages into legs, ordered by first message.
 #[must_use]
 pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec<Leg<'a>> {
-    let mut legs: Vec<Leg<'a>> = buckets(batches)
-        .into_par_iter()
-        .flat_map_iter(|mut bucket| {
-            bucket.sort_unstable();
-            let mut legs = Vec::with_capacity(bucket.len() / 4);
-            let mut messages: Vec<Signalling<'a>> = Vec::new();
-            for group in bucket.chunk_by(|one, other| one.0 == other.0) {
-                messages.clear();
-                messages.extend(
-                    group.iter().filter_map(|(_, batch, index)| batches.get(*batch as usize)?.get(*index as usize)),
-                );
-                // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
-                let order = |message: &Signalling<'a>| (message.call_id, message.at, message.locus);
-                if !messages.is_sorted_by_key(order) {
-                    messages.sort_by_key(order);
-                }
-                for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
-                    each_use(alike, |messages| legs.extend(dialog::leg(messages, settings)));
-                }
+    let groups = Groups::of(batches);
+    // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
+    let others: Mutex<Vec<Leg<'a>>> = Mutex::default();
+    let legs: Vec<Option<Leg<'a>>> = groups
+        .first
+        .par_iter()
+        .with_min_len(GROUPS_AT_ONCE)
+        .map_init(Vec::new, |messages, first| {
+            messages.clear();
+            messages.extend(groups.of_one(*first).filter_map(|place| batches.get(place.batch())?.get(place.index())));
+            // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
+            let order = |message: &Signalling<'a>| (message.call_id, message.at, message.locus);
+            if !messages.is_sorted_by_key(order) {
+                messages.sort_by_key(order);
             }
-            legs
+            let mut leg = None;
+            for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
+                each_use(alike, |messages| match dialog::leg(messages, settings) {
+                    Some(next) if leg.is_some() => others.lock().unwrap_or_else(PoisonError::into_inner).push(next),
+                    Some(first) => leg = Some(first),
+                    None => {}
+                });
+            }
+            leg
         })
         .collect();
-    legs.par_sort_unstable_by(|one, other| (one.first, one.call_id).cmp(&(other.first, other.call_id)));
+    let mut legs: Vec<Leg<'a>> = legs.into_iter().flatten().collect();
+    legs.extend(others.into_inner().unwrap_or_else(PoisonError::into_inner));
+    sort(&mut legs);
     legs
+}
+
+/// Puts legs in the order of their first messages. Groups come so, but where several captures overlap.
+fn sort(legs: &mut Vec<Leg<'_>>) {
+    let compare = |one: &Leg<'_>, other: &Leg<'_>| {
+        (one.first, one.call_id, one.last).cmp(&(other.first, other.call_id, other.last))
+    };
+    if legs.is_sorted_by(|one, other| compare(one, other).is_le()) {
+        return;
+    }
+    // A leg is large: each is moved once.
+    let mut order: Vec<usize> = (0..legs.len()).collect();
+    order.par_sort_unstable_by(|one, other| match (legs.get(*one), legs.get(*other)) {
+        (Some(one), Some(other)) => compare(one, other),
+        // Unreachable: every place is that of a leg.
+        _ => one.cmp(other),
+    });
+    let mut places: Vec<Option<Leg<'_>>> = std::mem::take(legs).into_iter().map(Some).collect();
+    legs.extend(order.into_iter().filter_map(|place| places.get_mut(place)?.take()));
 }
 
 /// Shows the messages of each use of one Call-ID, which come sorted by time.
@@ -118,23 +145,77 @@ pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Sign
     }
 }
 
-/// The messages by the hash of their Call-ID, as batch and place in it, in buckets that share no Call-ID.
-fn buckets(batches: &[SignallingBatch]) -> Vec<Vec<(u64, u32, u32)>> {
-    let messages: usize = batches.iter().map(SignallingBatch::len).sum();
-    let room = messages / BUCKETS + messages / (4 * BUCKETS);
-    let mut buckets: Vec<_> = (0..BUCKETS).map(|_| Vec::with_capacity(room)).collect();
-    for (batch, index) in batches.iter().zip(0..) {
-        for (hash, place) in batch.call_hashes().zip(0..) {
-            if let Some(bucket) = buckets.get_mut(hash as usize % BUCKETS) {
-                bucket.push((hash, index, place));
-            }
-        }
-    }
-    buckets
+/// Groups that a worker reads at least at once.
+const GROUPS_AT_ONCE: usize = 128;
+
+/// The messages by the hash of their Call-ID: chains in the order of the evidence, so that what is read together lies
+/// near to each other, and what is read next near to that.
+struct Groups {
+    /// The first message of each group.
+    first: Vec<Place>,
+    /// For each message the next one of its group.
+    next: Vec<Place>,
+    /// How many messages stand before each batch.
+    before: Vec<usize>,
 }
 
-/// Parts into which the messages are dealt out by Call-ID: small enough to be sorted within the cache.
-const BUCKETS: usize = 512;
+/// Where a message lies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    batch: u32,
+    index: u32,
+}
+
+impl Place {
+    const NONE: Self = Self { batch: u32::MAX, index: u32::MAX };
+
+    fn batch(self) -> usize {
+        self.batch as usize
+    }
+
+    fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+impl Groups {
+    fn of(batches: &[SignallingBatch]) -> Self {
+        let messages = batches.iter().map(SignallingBatch::len).sum();
+        let mut groups = Self { first: Vec::new(), next: vec![Place::NONE; messages], before: Vec::new() };
+        // A group by its hash, and its last message so far.
+        let mut known: HashTable<(u64, usize)> = HashTable::new();
+        let mut number = 0;
+        for (batch, messages) in (0..).zip(batches) {
+            groups.before.push(number);
+            for (index, hash) in (0..).zip(messages.call_hashes()) {
+                let place = Place { batch, index };
+                match known.entry(hash, |(known, _)| *known == hash, |(known, _)| *known) {
+                    hash_table::Entry::Occupied(mut group) => {
+                        let (_, last) = group.get_mut();
+                        if let Some(next) = groups.next.get_mut(*last) {
+                            *next = place;
+                        }
+                        *last = number;
+                    }
+                    hash_table::Entry::Vacant(group) => {
+                        group.insert((hash, number));
+                        groups.first.push(place);
+                    }
+                }
+                number += 1;
+            }
+        }
+        groups
+    }
+
+    /// The messages of the group that begins with `first`.
+    fn of_one(&self, first: Place) -> impl Iterator<Item = Place> {
+        std::iter::successors(Some(first), |place| {
+            let number = self.before.get(place.batch())? + place.index();
+            self.next.get(number).copied().filter(|next| *next != Place::NONE)
+        })
+    }
+}
 
 /// Uses of one Call-ID back to which a straggling message is followed.
 const MOST_STRAGGLING: usize = 64;

@@ -278,6 +278,8 @@ pub(crate) fn streams<'a>(
                 (None, None) => false,
             };
             if streams.len() <= index {
+                // Most calls have one: no room for more than there are.
+                streams.reserve_exact(count - index);
                 streams.push(None);
             }
             let Some(place) = streams.get_mut(index) else { continue };
@@ -302,8 +304,8 @@ pub(crate) fn streams<'a>(
                 codecs: best.codecs,
                 offer: offer.map(endpoint),
                 answer: answer.map(endpoint),
-                windows: Vec::new(),
-                endpoints: Vec::new(),
+                windows: Vec::with_capacity(1),
+                endpoints: Vec::with_capacity(2),
                 flows: Vec::new(),
                 behind_nat: Vec::new(),
             });

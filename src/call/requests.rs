@@ -11,6 +11,10 @@ use crate::facts::{Answered, Answerer, ApiRequest};
 #[must_use]
 pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, u64) {
     requests.sort_unstable_by_key(|request| (request.at.is_none(), request.at, request.locus));
+    // Only another log can hold a copy.
+    if requests.windows(2).all(|two| matches!(two, [one, other] if one.locus.source == other.locus.source)) {
+        return (requests, 0);
+    }
     // The k-th request of an id in one log is the k-th of that id in another; within one log none is a copy.
     let mut seen: HashMap<Key, usize, foldhash::fast::RandomState> = HashMap::default();
     let mut nth: HashMap<(Box<[u8]>, SourceId), u32, foldhash::fast::RandomState> = HashMap::default();

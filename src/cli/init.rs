@@ -9,6 +9,7 @@ use super::{Outcome, Stream};
 use crate::error::Error;
 use crate::evidence::HashKind;
 use crate::pipeline;
+use crate::report::messages::Wanted;
 use crate::report::proposal;
 use crate::settings::Settings;
 
@@ -24,7 +25,7 @@ pub(super) fn init<O: Write, E: Write>(args: &Init, out: &mut Stream<O>, err: &m
     let settings = Settings { hash: HashKind::None, ..Settings::default() };
     let threads = args.threads.map(usize::from);
     let wanted = |_: &crate::report::model::Leg| true;
-    let audit = pipeline::audit_with_messages(&args.evidence, &settings, threads, Some(&wanted))?;
+    let audit = pipeline::audit_with_messages(&args.evidence, &settings, threads, Some(Wanted::messages(&wanted)))?;
     for failure in &audit.failures {
         complain(err, failure);
     }

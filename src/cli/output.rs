@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Audit, Format};
 use crate::report::model::{Leg, Report};
-use crate::report::show::{Listing, Show};
+use crate::report::show::{Listing, Mark, Show};
 use crate::report::{csv, html, json, ndjson, text};
 
 /// One report to write.
@@ -66,6 +66,11 @@ impl Output {
     /// Whether it shows SIP messages one by one.
     pub(super) fn needs_messages(&self) -> bool {
         self.format == Format::Html
+    }
+
+    /// Whether it lists legs of this mark, or needs them for what else it says: all but JSON count or number the others.
+    pub(super) fn needs_row(&self, mark: &Mark<'_>) -> bool {
+        self.format != Format::Json || self.listing.picks(mark)
     }
 
     /// Whether it shows those of `leg`.

@@ -16,6 +16,7 @@ use crate::report::escape;
 use crate::report::messages::Wanted;
 use crate::report::model::{Leg, Report};
 use crate::report::redact::{self, Key};
+use crate::report::show::Mark;
 use crate::report::write::Destination;
 use crate::settings::Settings;
 
@@ -98,10 +99,15 @@ fn audit<O: Write, E: Write>(
     let mut outputs = destinations(args, outputs)?;
 
     let shows_messages = |leg: &Leg| outputs.iter().any(|(output, _)| output.shows_messages(leg));
-    let wanted: Option<Wanted<'_>> =
-        outputs.iter().any(|(output, _)| output.needs_messages()).then_some(&shows_messages);
+    let needs_messages = outputs.iter().any(|(output, _)| output.needs_messages());
+    let needs_row = |mark: &Mark<'_>| outputs.iter().any(|(output, _)| output.needs_row(mark));
+    let wanted = Wanted {
+        messages: needs_messages.then_some(&shows_messages as _),
+        // What a report says elsewhere of a leg without a row would not be made a pseudonym.
+        rows: key.is_none().then_some(&needs_row as _),
+    };
     let pipeline::Audit { mut report, failures } =
-        auditor(&args.reading.evidence, &settings, args.reading.threads(), wanted)?;
+        auditor(&args.reading.evidence, &settings, args.reading.threads(), Some(wanted))?;
     for failure in &failures {
         complain(err, failure);
     }

@@ -7,6 +7,7 @@ use super::run::{Stop, colored, complain, line, to_stdout};
 use super::{Outcome, Stream};
 use crate::evidence::HashKind;
 use crate::pipeline;
+use crate::report::messages::Wanted;
 use crate::report::model::Leg;
 use crate::report::show::{Listing, Show as Legs};
 use crate::report::text::{self, Found};
@@ -25,7 +26,8 @@ pub(super) fn show<O: Write, E: Write>(
     // Which leg is meant is known only when all are: a Call-ID may be named by its beginning.
     let begins = |leg: &Leg| text::may_be(leg, &args.call_id);
     let threads = args.reading.threads();
-    let audit = pipeline::audit_with_messages(&args.reading.evidence, &settings, threads, Some(&begins))?;
+    let audit =
+        pipeline::audit_with_messages(&args.reading.evidence, &settings, threads, Some(Wanted::messages(&begins)))?;
     for failure in &audit.failures {
         complain(err, failure);
     }

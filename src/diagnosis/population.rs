@@ -305,7 +305,12 @@ impl<'m> Population<'m> {
         let counted: Vec<(Standing, Vec<Unit<'m>>)> = material
             .calls
             .par_iter()
-            .map(|call| (standing(material, call, &passages), units(material, call)))
+            .filter_map(|call| {
+                let units = units(material, call);
+                // What a recording session's leg passes on is no passage of the call.
+                let followed = call.iter().any(|leg| passages.contains_key(leg));
+                (!units.is_empty() || followed).then(|| (standing(material, call, &passages), units))
+            })
             .filter(|(standing, units)| {
                 let followed = standing.crossings.iter().any(|crossing| !crossing.passages.is_empty());
                 !units.is_empty() || followed

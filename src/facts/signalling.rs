@@ -6,7 +6,7 @@
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 
-use crate::evidence::{Locus, Timestamp};
+use crate::evidence::{Locus, SourceId, Timestamp};
 
 /// A SIP method (RFC 3261 §7.1; names are case-sensitive).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -279,6 +279,8 @@ pub struct SignallingBatch {
     said: Vec<RawSaid>,
     hops: Vec<Hop>,
     messages: Vec<RawMessage>,
+    /// For each message a hash of its Call-ID, apart from it: grouping looks at nothing else.
+    call_hashes: Vec<u64>,
     /// The last message of a call, by a hash of its Call-ID; only while the batch grows.
     recent: Vec<Option<Recent>>,
     /// The place of a hop, by a hash of it; only while the batch grows.
@@ -360,27 +362,34 @@ struct RawMedia {
 
 #[derive(Clone, Copy, Debug)]
 enum RawStart {
-    Request(Method, Text),
+    Request(Method),
     Response(u16),
 }
 
+/// One message: as small as may be, for there are millions.
 #[derive(Clone, Copy, Debug)]
 struct RawMessage {
-    at: Timestamp,
-    locus: Locus,
-    hop: u32,
+    ns: i64,
+    record: u64,
     fingerprint: u64,
-    call_hash: u64,
-    start: RawStart,
+    source: SourceId,
+    hop: u32,
+    /// The Request-URI; [`Text::NONE`] in a response.
+    uri: Text,
     call_id: Text,
     /// By [`Said`]; `u32::MAX` for a field without a value.
     said: [u32; 4],
-    rows: (u32, u32),
-    media: Option<(u32, u32)>,
-    cseq: Option<CSeq>,
+    /// Where its rows and descriptions begin. They end where the next message's begin.
+    rows: u32,
+    media: u32,
+    cseq: u32,
+    start: RawStart,
+    cseq_method: Option<Method>,
     transport: Transport,
-    header_whole: bool,
     body: Body,
+    digits: u8,
+    described: bool,
+    header_whole: bool,
 }
 
 impl SignallingBatch {
@@ -396,6 +405,7 @@ impl SignallingBatch {
             committed: false,
             values: [None; 4],
             known: None,
+            call_hash: None,
             batch: self,
         }
     }
@@ -435,77 +445,94 @@ impl SignallingBatch {
 
     /// The messages, in the order they were pushed.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = Signalling<'_>> {
-        self.messages.iter().map(|raw| self.view(raw))
+        (0..self.messages.len()).zip(&self.messages).map(|(index, raw)| self.view(index, raw))
     }
 
     /// The message of that place in the batch.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Signalling<'_>> {
-        self.messages.get(index).map(|raw| self.view(raw))
+        self.messages.get(index).map(|raw| self.view(index, raw))
     }
 
     /// For each message a hash of its Call-ID, the same in every batch: it groups, and what shares one is told apart by
     /// its bytes.
     pub fn call_hashes(&self) -> impl ExactSizeIterator<Item = u64> {
-        self.messages.iter().map(|raw| raw.call_hash)
+        self.call_hashes.iter().copied()
     }
 
     /// Counts the records of every message from `offset` + 1 on, once the block's place in its source is known.
     pub fn shift_records(&mut self, offset: u64) {
         for message in &mut self.messages {
-            message.locus.record += offset;
+            message.record += offset;
         }
     }
 
-    /// Gives back memory that was reserved and not used.
-    pub fn shrink(&mut self) {
-        self.recent = Vec::new();
-        self.recent_hops = Vec::new();
-        self.text.shrink_to_fit();
-        self.rows.shrink_to_fit();
-        self.media.shrink_to_fit();
-        self.said.shrink_to_fit();
-        self.hops.shrink_to_fit();
-        self.messages.shrink_to_fit();
+    /// The same messages, in as much memory as they need. This one is empty then and keeps its room for the next block.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let taken = Self {
+            text: self.text.clone(),
+            rows: self.rows.clone(),
+            media: self.media.clone(),
+            said: self.said.clone(),
+            hops: self.hops.clone(),
+            messages: self.messages.clone(),
+            call_hashes: self.call_hashes.clone(),
+            recent: Vec::new(),
+            recent_hops: Vec::new(),
+        };
+        self.text.clear();
+        self.rows.clear();
+        self.media.clear();
+        self.said.clear();
+        self.hops.clear();
+        self.messages.clear();
+        self.call_hashes.clear();
+        self.recent.fill(None);
+        self.recent_hops.fill(u32::MAX);
+        taken
     }
 
     /// The messages of one method, requests and responses, without a look at the others' texts.
     pub fn of_method(&self, method: Method) -> impl Iterator<Item = Signalling<'_>> {
-        let is_of = move |raw: &&RawMessage| match raw.start {
-            RawStart::Request(own, _) => own == method,
-            RawStart::Response(_) => raw.cseq.is_some_and(|cseq| cseq.method == method),
+        let is_of = move |raw: &RawMessage| match raw.start {
+            RawStart::Request(own) => own == method,
+            RawStart::Response(_) => raw.cseq_method == Some(method),
         };
-        self.messages.iter().filter(is_of).map(|raw| self.view(raw))
+        let messages = (0..self.messages.len()).zip(&self.messages);
+        messages.filter(move |(_, raw)| is_of(raw)).map(|(index, raw)| self.view(index, raw))
     }
 
     /// Where each message was captured, and where it went.
     pub fn hops(&self) -> impl Iterator<Item = (Locus, Hop)> {
-        self.messages.iter().filter_map(|raw| Some((raw.locus, *self.hops.get(raw.hop as usize)?)))
+        self.messages.iter().filter_map(|raw| Some((raw.locus(), *self.hops.get(raw.hop as usize)?)))
     }
 
     #[inline]
-    fn view<'a>(&'a self, raw: &RawMessage) -> Signalling<'a> {
+    fn view<'a>(&'a self, index: usize, raw: &RawMessage) -> Signalling<'a> {
         let text = self.text.as_slice();
+        let next = self.messages.get(index + 1);
         let said = |what: Said| {
             let place = raw.said.get(what as usize).map_or(usize::MAX, |place| *place as usize);
             self.said.get(place).copied().unwrap_or(RawSaid::NOTHING)
         };
         let (contact, from, to, via) = (said(Said::Contact), said(Said::From), said(Said::To), said(Said::Via));
-        let range = |(start, end): (u32, u32)| start as usize..end as usize;
+        let (rows, media) =
+            next.map_or((self.rows.len(), self.media.len()), |next| (next.rows as usize, next.media as usize));
         Signalling {
-            at: raw.at,
-            locus: raw.locus,
+            at: Timestamp { ns: raw.ns, digits: raw.digits },
+            locus: raw.locus(),
             // Every message has its hop in the table.
             hop: self.hops.get(raw.hop as usize).copied().unwrap_or(Hop::NOWHERE),
             transport: raw.transport,
             start: match raw.start {
-                RawStart::Request(method, uri) => StartLine::Request { method, uri: uri.of(text) },
+                RawStart::Request(method) => StartLine::Request { method, uri: raw.uri.of(text) },
                 RawStart::Response(status) => StartLine::Response(status),
             },
             header_whole: raw.header_whole,
             body: raw.body,
             call_id: raw.call_id.of(text),
-            cseq: raw.cseq,
+            cseq: raw.cseq_method.map(|method| CSeq { number: raw.cseq, method }),
             from_tag: from.second.optional(text),
             to_tag: to.second.optional(text),
             from_uri: from.first.of(text),
@@ -514,8 +541,8 @@ impl SignallingBatch {
             via_host: via.first.of(text),
             branch: via.second.optional(text),
             fingerprint: raw.fingerprint,
-            rows: self.rows.get(range(raw.rows)).unwrap_or_default(),
-            media: raw.media.map(|media| self.media.get(range(media)).unwrap_or_default()),
+            rows: self.rows.get(raw.rows as usize..rows).unwrap_or_default(),
+            media: raw.described.then(|| self.media.get(raw.media as usize..media).unwrap_or_default()),
             text,
         }
     }
@@ -539,12 +566,12 @@ impl SignallingBatch {
         }
     }
 
+    #[inline]
     fn hop(&mut self, hop: Hop) -> u32 {
-        let hash = foldhash::fast::FixedState::with_seed(0).hash_one(hop);
         if self.recent_hops.is_empty() {
             self.recent_hops.resize(RECENT, u32::MAX);
         }
-        let Some(recent) = self.recent_hops.get_mut(hash as usize % RECENT) else { return u32::MAX };
+        let Some(recent) = self.recent_hops.get_mut(hop.place()) else { return u32::MAX };
         if self.hops.get(*recent as usize) != Some(&hop) {
             // Two hops that take turns at one place of the table stand in the list again and again; that costs memory only.
             *recent = self.hops.len() as u32;
@@ -569,6 +596,8 @@ pub struct Draft<'b> {
     values: [Option<(Text, u32)>; 4],
     /// The last message of the call.
     known: Option<Recent>,
+    /// The hash of its Call-ID, once that is known.
+    call_hash: Option<u64>,
 }
 
 impl Draft<'_> {
@@ -613,7 +642,9 @@ impl Draft<'_> {
 
     /// Says which call the message is of, before [`Self::said`].
     pub(super) fn of_call(&mut self, call_id: &[u8]) {
-        let known = self.batch.recent.get(call_hash(call_id) as usize % RECENT).copied().flatten();
+        let hash = call_hash(call_id);
+        self.call_hash = Some(hash);
+        let known = self.batch.recent.get(hash as usize % RECENT).copied().flatten();
         self.known = known.filter(|known| known.call_id.of(&self.batch.text) == call_id);
     }
 
@@ -667,7 +698,7 @@ impl Draft<'_> {
 
     fn finish(&mut self, message: &Signalling<'_>, remember: bool) {
         let batch = &mut *self.batch;
-        let call_hash = call_hash(message.call_id);
+        let call_hash = self.call_hash.unwrap_or_else(|| call_hash(message.call_id));
         let call_id = batch.keep_again(message.call_id, self.known.map(|known| known.call_id));
         let said = self.values.map(|said| said.map_or(u32::MAX, |(_, place)| place));
         if remember {
@@ -679,27 +710,32 @@ impl Draft<'_> {
                 *place = Some(Recent { call_id, values, said });
             }
         }
-        let start = match message.start {
-            StartLine::Request { method, uri } => RawStart::Request(method, batch.keep(uri)),
-            StartLine::Response(status) => RawStart::Response(status),
+        let (start, uri) = match message.start {
+            StartLine::Request { method, uri } => (RawStart::Request(method), batch.keep(uri)),
+            StartLine::Response(status) => (RawStart::Response(status), Text::NONE),
         };
         let raw = RawMessage {
-            at: message.at,
-            locus: message.locus,
-            hop: batch.hop(message.hop),
+            ns: message.at.ns,
+            record: message.locus.record,
             fingerprint: message.fingerprint,
-            call_hash,
-            start,
+            source: message.locus.source,
+            hop: batch.hop(message.hop),
+            uri,
             call_id,
             said,
-            rows: (self.rows as u32, batch.rows.len() as u32),
-            media: self.described.then_some((self.media as u32, batch.media.len() as u32)),
-            cseq: message.cseq,
+            rows: self.rows as u32,
+            media: self.media as u32,
+            cseq: message.cseq.map_or(0, |cseq| cseq.number),
+            start,
+            cseq_method: message.cseq.map(|cseq| cseq.method),
             transport: message.transport,
-            header_whole: message.header_whole,
             body: message.body,
+            digits: message.at.digits,
+            described: self.described,
+            header_whole: message.header_whole,
         };
         batch.messages.push(raw);
+        batch.call_hashes.push(call_hash);
         self.committed = true;
     }
 }
@@ -730,7 +766,24 @@ fn call_hash(call_id: &[u8]) -> u64 {
     foldhash::quality::FixedState::with_seed(0).hash_one(call_id)
 }
 
+impl RawMessage {
+    fn locus(&self) -> Locus {
+        Locus { source: self.source, record: self.record }
+    }
+}
+
 impl Hop {
+    /// Its place among [`RECENT`] ones: by the low bits of what differs between the hops of one site.
+    #[inline]
+    fn place(&self) -> usize {
+        let of = |socket: &SocketAddr| match socket {
+            SocketAddr::V4(socket) => u64::from(u32::from(*socket.ip())) << 16 | u64::from(socket.port()),
+            SocketAddr::V6(socket) => u128::from(*socket.ip()) as u64 ^ u64::from(socket.port()) << 48,
+        };
+        let mixed = of(&self.source).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ of(&self.destination).rotate_left(24);
+        (mixed.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32) as usize % RECENT
+    }
+
     /// Stands for a hop that is not known.
     const NOWHERE: Self = {
         let nowhere = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

@@ -21,7 +21,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join;
@@ -97,6 +97,8 @@ pub struct CaptureStage<'s> {
     source: SourceId,
     keep: &'s Keep,
     ledger: Arc<rtp::Ledger>,
+    /// Batches to read blocks into: what a block gave is copied out of them, so that they grow once.
+    scratch: Mutex<Vec<SignallingBatch>>,
 }
 
 /// What one block of a capture gives.
@@ -149,7 +151,8 @@ pub fn reading<'s>(
     let ledger = Arc::new(rtp::Ledger::default());
     let gathering = Some(Gathering::new(source, limits));
     let sum = CaptureSum { ledger: Arc::clone(&ledger), source: Some(source), gathering, ..CaptureSum::default() };
-    Reading::new(CaptureStage { source, keep, ledger }, capture::Walk::new(format), sum, reader)
+    let stage = CaptureStage { source, keep, ledger, scratch: Mutex::default() };
+    Reading::new(stage, capture::Walk::new(format), sum, reader)
 }
 
 /// What a capture added up to, once no worker takes steps any more, and the failure that ended its reading early.
@@ -186,6 +189,13 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
     (sum, failure)
 }
 
+impl CaptureStage<'_> {
+    fn scratch(&self) -> MutexGuard<'_, Vec<SignallingBatch>> {
+        // A poisoned lock means another worker panicked; that panic already ends the run.
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Reason {
     const fn word(self) -> &'static str {
         WORDS[self as usize]
@@ -206,7 +216,7 @@ impl Stage for CaptureStage<'_> {
         let mut decoder = Decoder {
             source: self.source,
             keep: self.keep,
-            batch: SignallingBatch::default(),
+            batch: self.scratch().pop().unwrap_or_default(),
             pieces: Pieces::default(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
@@ -233,10 +243,11 @@ impl Stage for CaptureStage<'_> {
         for (word, count) in WORDS.iter().zip(decoder.counts) {
             tally.add(word, count);
         }
-        decoder.batch.shrink();
+        let batch = decoder.batch.take();
+        self.scratch().push(decoder.batch);
         let time = |(ns, digits)| (first <= last).then(|| Timestamp::new(ns, digits));
         CapturePart {
-            batch: decoder.batch,
+            batch,
             pieces: decoder.pieces,
             records: tally.total(),
             tally,
@@ -304,7 +315,7 @@ impl Decoder<'_> {
                 Reason::Rtp
             }
             rtp::Kind::Rtcp => Reason::Rtcp,
-            rtp::Kind::Other if sip::looks_like_sip(payload.bytes) => self.sip(frame, payload),
+            rtp::Kind::Other if sip::could_start(payload.bytes) => self.sip(frame, payload),
             rtp::Kind::Other => self.other_udp(frame, payload),
             rtp::Kind::Unreadable => {
                 self.truncated(frame);

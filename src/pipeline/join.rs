@@ -131,8 +131,7 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Tra
             for (key, merged) in some {
                 reader.connection(&key, &merged);
             }
-            reader.batch.shrink();
-            (reader.batch, reader.effects, reader.made_of)
+            (reader.batch.take(), reader.effects, reader.made_of)
         })
         .collect();
     let own = (reader.batch, BTreeMap::new(), MadeOf::new());

@@ -13,6 +13,7 @@ mod source;
 mod traces;
 mod trail;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -60,7 +61,8 @@ pub fn audit(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) 
     audit_with_messages(evidence, settings, threads, None)
 }
 
-/// The same; the legs that `wanted` picks come with their SIP messages, which costs another look at the signalling.
+/// The same; the legs that `wanted` picks have rows, and come with their SIP messages, which costs another look at the
+/// signalling.
 ///
 /// # Errors
 ///
@@ -71,7 +73,8 @@ pub fn audit_with_messages(
     threads: Option<usize>,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Audit, Error> {
-    follow(evidence, settings, threads, Asked { choice: None, wanted }).map(|(audit, _)| audit)
+    follow(evidence, settings, threads, Asked { choice: None, wanted: wanted.unwrap_or_default() })
+        .map(|(audit, _)| audit)
 }
 
 /// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
@@ -85,7 +88,7 @@ pub fn trace(
     threads: Option<usize>,
     choice: &Choice<'_>,
 ) -> Result<(Audit, Trail), Error> {
-    follow(evidence, settings, threads, Asked { choice: Some(choice), wanted: None })
+    follow(evidence, settings, threads, Asked { choice: Some(choice), wanted: Wanted::default() })
 }
 
 /// What is asked for beside the report.
@@ -93,8 +96,8 @@ pub fn trace(
 struct Asked<'a> {
     /// The calls whose packets are traced.
     choice: Option<&'a Choice<'a>>,
-    /// The legs whose messages are shown.
-    wanted: Option<Wanted<'a>>,
+    /// The rows and messages of the report.
+    wanted: Wanted<'a>,
 }
 
 fn follow(
@@ -106,7 +109,7 @@ fn follow(
     let sources = evidence::collect(evidence)?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
-    let keep = if asked.wanted.is_some() { keep.with_heads() } else { keep };
+    let keep = if asked.wanted.messages.is_some() { keep.with_heads() } else { keep };
     let read = read(sources, settings, &keep, &pool);
     Ok(pool.install(|| conclude(read, settings, &keep, asked)))
 }
@@ -198,7 +201,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
             account.anomalies.note(gap.kind.reason(), Some(gap.locus.record), detail);
         }
     }
-    let claims = Claims::of(&legs);
+    let claims = if flows.is_empty() { Claims::none() } else { Claims::of(&legs) };
     let untied = call::media::tie(flows.finish(&claims.breaks()), claims, &mut legs);
     for flow in &untied {
         for run in &flow.runs {
@@ -236,12 +239,13 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
             }
         }
     }
-    let consents = consents(&legs, &identity, settings);
+    let replacing = replacing(&legs, &identity, settings);
     let judged: Vec<JudgedLeg> = legs
         .par_iter()
-        .zip(consents)
         .zip(&bound)
-        .map(|((leg, consent), bound)| {
+        .enumerate()
+        .map(|(place, (leg, bound))| {
+            let consent = replacing.get(&place).cloned().unwrap_or_else(|| Consent::of(leg, settings, None));
             let measured = verdict::measure(leg, &consent);
             let own: Vec<BoundRequest<'_>> = bound
                 .iter()
@@ -255,7 +259,13 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
                 })
                 .collect();
             let (verdict, grounds) = verdict::judge(leg, &consent, &measured, &own, settings);
-            JudgedLeg { consent, measured, verdict, grounds }
+            let mut judged = JudgedLeg { consent, measured, verdict, grounds };
+            // The verdict's grounds hold those of the consent. Of a leg without a row nobody asks for them.
+            judged.consent.grounds = Vec::new();
+            if !judged.has_row(leg, settings, wanted) {
+                judged.grounds = Vec::new();
+            }
+            judged
         })
         .collect();
     let range = Range::of(&legs, &identity, &bindings, settings);
@@ -393,26 +403,32 @@ impl Range {
     }
 }
 
-/// The consent of every leg. A leg that replaces another and says nothing itself is unknown where the other was granted
-/// or cannot be told; the replaced one began earlier, so the order of the legs settles chains.
-fn consents(legs: &[Leg<'_>], identity: &Identity<'_>, settings: &Settings) -> Vec<Consent> {
-    let mut consents: Vec<Consent> = legs.par_iter().map(|leg| Consent::of(leg, settings, None)).collect();
+/// The consent of the legs that replace another, and of those that are replaced. A leg that replaces another and says
+/// nothing itself is unknown where the other was granted or cannot be told; the replaced one began earlier, so the order of
+/// the legs settles chains.
+fn replacing(legs: &[Leg<'_>], identity: &Identity<'_>, settings: &Settings) -> BTreeMap<usize, Consent> {
+    let mut consents: BTreeMap<usize, Consent> = BTreeMap::new();
     for (place, leg) in legs.iter().enumerate() {
         let Some((call_id, locus)) = leg.replaces else { continue };
-        let Some(replaced) = replaced(identity.bearing(call_id), &consents, locus) else { continue };
-        if let Some(consent) = consents.get_mut(place) {
-            *consent = Consent::of(leg, settings, Some(replaced));
+        let bearing = identity.bearing(call_id);
+        for place in bearing {
+            if let Some(leg) = legs.get(*place) {
+                consents.entry(*place).or_insert_with(|| Consent::of(leg, settings, None));
+            }
+        }
+        if let Some(replaced) = replaced(bearing, &consents, locus) {
+            consents.insert(place, Consent::of(leg, settings, Some(replaced)));
         }
     }
     consents
 }
 
 /// Why the absence of consent in a leg that replaces `bearing` says nothing; `None` when it does.
-fn replaced(bearing: &[usize], consents: &[Consent], locus: Locus) -> Option<(&'static str, Locus)> {
+fn replaced(bearing: &[usize], consents: &BTreeMap<usize, Consent>, locus: Locus) -> Option<(&'static str, Locus)> {
     if bearing.is_empty() {
         return Some(("replaced_leg_not_captured", locus));
     }
-    let states = || bearing.iter().filter_map(|leg| consents.get(*leg)).flat_map(|consent| &consent.timeline);
+    let states = || bearing.iter().filter_map(|leg| consents.get(leg)).flat_map(|consent| &consent.timeline);
     if states().any(|(_, state)| *state == State::Granted) {
         Some(("replaces_granted_leg", locus))
     } else if states().any(|(_, state)| *state == State::Unknown) {

@@ -20,6 +20,5 @@ pub(super) fn signalling(
             Extracted::NoCallId | Extracted::NotSip => tally.shift("sip_trace", "trace_not_sip", 1),
         }
     }
-    batch.shrink();
-    batch
+    batch.take()
 }

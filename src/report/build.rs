@@ -14,6 +14,7 @@ use super::model::{
     Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef,
     UnboundRefusal, Unseen, Verdicts,
 };
+use super::show::Mark;
 use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::inventory::Inventory;
@@ -85,6 +86,20 @@ pub struct JudgedLeg {
     pub grounds: Vec<verdict::Ground>,
 }
 
+impl JudgedLeg {
+    /// Whether `leg`, of which this is concluded, is to have a row.
+    #[must_use]
+    pub fn has_row(&self, leg: &Leg<'_>, settings: &Settings, wanted: Wanted<'_>) -> bool {
+        let trunk = leg.trunk.and_then(|trunk| settings.trunks.get(trunk));
+        let mark = Mark {
+            verdict: self.verdict.name(),
+            trunk: trunk.map(|trunk| trunk.name.as_str()),
+            kind: identity::kind(leg, settings).name(),
+        };
+        wanted.rows.is_none_or(|wanted| wanted(&mark))
+    }
+}
+
 /// All that was concluded.
 #[expect(missing_debug_implementations, reason = "a bundle of references for one call")]
 pub struct Concluded<'a> {
@@ -96,8 +111,8 @@ pub struct Concluded<'a> {
     pub complete: bool,
     /// The signalling that the legs were read from.
     pub batches: &'a [SignallingBatch],
-    /// The legs whose messages are asked for, one by one.
-    pub wanted: Option<Wanted<'a>>,
+    /// The legs that are to have a row, and those whose messages are asked for.
+    pub wanted: Wanted<'a>,
     /// The legs, by first message.
     pub legs: &'a [Leg<'a>],
     /// What is concluded of each.
@@ -141,6 +156,12 @@ impl<'a> Concluded<'a> {
         self.identity.calls.iter().filter(move |call| call.iter().all(|leg| in_range.get(*leg) == Some(&true)))
     }
 
+    /// Whether the leg at this place is to have a row.
+    fn has_row(&self, place: usize) -> bool {
+        let (Some(leg), Some(judged)) = (self.legs.get(place), self.judged.get(place)) else { return false };
+        judged.has_row(leg, self.settings, self.wanted)
+    }
+
     /// The legs in the time range, judged.
     fn legs(&self) -> impl Iterator<Item = (&'a Leg<'a>, &'a JudgedLeg)> {
         let legs = self.legs.iter().zip(self.judged).zip(self.legs_in_range);
@@ -166,7 +187,7 @@ pub fn build(concluded: &Concluded<'_>) -> Report {
         complete: concluded.complete,
         notices: notices(concluded),
         evidence: concluded.accounts.iter().zip(0..).map(|(account, rank)| evidence(account, rank)).collect(),
-        summary: summary(concluded, calls.len(), unbound_refusals.len()),
+        summary: summary(concluded, concluded.calls().count(), unbound_refusals.len()),
         calls,
         trunks: trunks(concluded),
         unbound_refusals,
@@ -219,15 +240,21 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
     let calls: Vec<&Vec<usize>> = concluded.calls().collect();
     let mut calls: Vec<Call> = calls
         .into_par_iter()
+        .filter(|call| call.iter().any(|leg| concluded.has_row(*leg)))
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
-            legs: call.iter().filter_map(|leg| self::leg(concluded, *leg)).collect(),
+            legs: call
+                .iter()
+                .filter(|leg| concluded.has_row(**leg))
+                .filter_map(|leg| self::leg(concluded, *leg))
+                .collect(),
             export: concluded.conversations.known(&concluded.identity.conversation_ids(call)).map(exported),
             links: links(concluded, call),
         })
         .collect();
-    if let Some(wanted) = concluded.wanted {
-        let facts = concluded.calls().flatten().filter_map(|leg| concluded.legs.get(*leg));
+    if let Some(wanted) = concluded.wanted.messages {
+        let shown = concluded.calls().flatten().filter(|leg| concluded.has_row(**leg));
+        let facts = shown.filter_map(|leg| concluded.legs.get(*leg));
         let rows = calls.iter_mut().flat_map(|call| &mut call.legs);
         messages::fill(concluded.batches, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
     }

@@ -63,6 +63,10 @@ impl<F: Formatter> Formatter for Inert<F> {
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        // Nearly all text, and told at a fraction of the cost of looking at its characters.
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return out.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(|character| character == '\x7f' || escape::acts(character)) {
             let (inert, acting) = rest.split_at(at);

@@ -7,12 +7,28 @@ use std::collections::BTreeSet;
 
 use super::build::{pointer, text};
 use super::model::{self, Endpoint, HeaderField, Hop, Instant, Ladder, MediaDescription, Message, Pointer};
+use super::show::Mark;
 use crate::call::Leg;
 use crate::call::ladder::{self, Rung};
 use crate::facts::{Body, Signalling, SignallingBatch, StartLine, Subject};
 
-/// Which legs a report shows message by message, judged by their row.
-pub type Wanted<'a> = &'a (dyn Fn(&model::Leg) -> bool + Sync);
+/// What of a report is asked for. Its figures are those of the whole evidence all the same.
+#[derive(Clone, Copy, Default)]
+#[expect(missing_debug_implementations, reason = "two functions")]
+pub struct Wanted<'a> {
+    /// The legs that are shown message by message, judged by their row; `None` for none.
+    pub messages: Option<&'a (dyn Fn(&model::Leg) -> bool + Sync)>,
+    /// The legs that have a row; `None` for all. A call without any has none either.
+    pub rows: Option<&'a (dyn Fn(&Mark<'_>) -> bool + Sync)>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Every row, and the messages of these legs.
+    #[must_use]
+    pub fn messages(of: &'a (dyn Fn(&model::Leg) -> bool + Sync)) -> Self {
+        Self { messages: Some(of), rows: None }
+    }
+}
 
 /// Gives each of `legs` its ladder.
 pub(super) fn fill(batches: &[SignallingBatch], mut legs: Vec<(&Leg<'_>, &mut model::Leg)>) {

@@ -21,14 +21,31 @@ pub enum Show {
     Findings,
 }
 
+/// What of a leg decides whether it is listed: known before it has a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark<'a> {
+    /// Its verdict.
+    pub verdict: &'static str,
+    /// Its trunk's name; `None` where no trunk fits.
+    pub trunk: Option<&'a str>,
+    /// Its trunk's kind.
+    pub kind: &'static str,
+}
+
+impl<'a> From<&'a Leg> for Mark<'a> {
+    fn from(leg: &'a Leg) -> Self {
+        Self { verdict: leg.verdict, trunk: leg.trunk.name.as_deref(), kind: leg.trunk.kind }
+    }
+}
+
 impl Show {
-    /// Whether `leg` is listed.
+    /// Whether a leg of this mark is listed.
     #[must_use]
-    pub fn lists(self, leg: &Leg) -> bool {
+    pub fn lists(self, mark: &Mark<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::Byoc => leg.trunk.kind == "byoc",
-            Self::Findings => FINDINGS.contains(&leg.verdict),
+            Self::Byoc => mark.kind == "byoc",
+            Self::Findings => FINDINGS.contains(&mark.verdict),
         }
     }
 
@@ -65,14 +82,24 @@ impl Listing {
     /// Whether `leg` is listed.
     #[must_use]
     pub fn lists(&self, leg: &Leg) -> bool {
-        self.show.lists(leg) && self.passes(leg)
+        self.picks(&leg.into())
+    }
+
+    /// Whether a leg of this mark is listed.
+    #[must_use]
+    pub fn picks(&self, mark: &Mark<'_>) -> bool {
+        self.show.lists(mark) && self.lets_through(mark)
     }
 
     /// Whether the filters let `leg` through.
     #[must_use]
     pub fn passes(&self, leg: &Leg) -> bool {
-        let named = |name: &String| leg.trunk.name.as_ref() == Some(name);
-        (self.only.is_empty() || self.only.contains(&leg.verdict))
+        self.lets_through(&leg.into())
+    }
+
+    fn lets_through(&self, mark: &Mark<'_>) -> bool {
+        let named = |name: &String| mark.trunk == Some(name.as_str());
+        (self.only.is_empty() || self.only.contains(&mark.verdict))
             && (self.trunks.is_empty() || self.trunks.iter().any(named))
     }
 

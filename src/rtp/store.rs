@@ -267,6 +267,12 @@ impl Flows {
         self.unaccounted.detail_limited |= other.unaccounted.detail_limited;
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
     /// Packets that were captured in these flows, copies included.
     #[must_use]
     pub fn captured(&self) -> u64 {

@@ -15,7 +15,7 @@ mod start_line;
 pub mod uri;
 
 pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Row, compact, long_form};
-pub use start_line::{Message, StartLine, looks_like_sip};
+pub use start_line::{Message, StartLine, could_start, looks_like_sip};
 
 /// Whether the capture holds all bytes that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -115,8 +115,11 @@ impl<'a> Message<'a> {
     }
 }
 
-/// One look at the first byte.
-fn could_start(payload: &[u8]) -> bool {
+/// Whether a payload could be a SIP message by its first byte: a nanosecond on RTP, STUN and DTLS. [`Message::scan`]
+/// judges the line.
+#[must_use]
+#[inline]
+pub fn could_start(payload: &[u8]) -> bool {
     payload.first().is_some_and(|first| is_token(*first) || matches!(first, b'\r' | b'\n'))
 }
 

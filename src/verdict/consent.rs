@@ -26,6 +26,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Granted, Self::Denied, Self::Invalid, Self::Missing, Self::Unknown];
+
     /// The word the report uses.
     #[must_use]
     pub const fn name(self) -> &'static str {

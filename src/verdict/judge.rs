@@ -74,6 +74,7 @@ pub fn judge(
 ) -> (Verdict, Vec<Ground>) {
     let (verdict, own) = row(leg, (consent, measured), requests, settings);
     let mut grounds = own;
+    grounds.reserve_exact(consent.grounds.len() + 1);
     if !matches!(verdict, Verdict::NotByoc | Verdict::Unclassified | Verdict::RecordingSession) {
         grounds.extend(consent.grounds.iter().cloned());
         grounds.extend(media_grounds(leg, measured));

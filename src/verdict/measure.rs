@@ -1,7 +1,5 @@
 //! The streams' seconds split by the consent that held.
 
-use std::collections::BTreeMap;
-
 use crate::call::{Leg, Stream};
 use crate::evidence::Timestamp;
 
@@ -27,6 +25,36 @@ impl Source {
     }
 }
 
+/// Nanoseconds of media by the state that held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByState([i128; State::ALL.len()]);
+
+impl ByState {
+    /// Under one state.
+    #[must_use]
+    pub fn of(&self, state: State) -> i128 {
+        self.0.get(state as usize).copied().unwrap_or(0)
+    }
+
+    /// Under denied, invalid or missing consent.
+    #[must_use]
+    pub fn unconsented(&self) -> i128 {
+        State::ALL.into_iter().filter(|state| state.is_unconsented()).map(|state| self.of(state)).sum()
+    }
+
+    /// Under any.
+    #[must_use]
+    pub fn total(&self) -> i128 {
+        self.0.iter().sum()
+    }
+
+    fn add(&mut self, state: State, ns: i128) {
+        if let Some(sum) = self.0.get_mut(state as usize) {
+            *sum += ns;
+        }
+    }
+}
+
 /// The time of one stream.
 #[derive(Clone, Debug)]
 pub struct StreamTime {
@@ -39,26 +67,26 @@ pub struct StreamTime {
     /// Its open parts, first and last instant of each.
     pub open: Vec<(Timestamp, Timestamp)>,
     /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between.
-    pub by_state: BTreeMap<State, i128>,
+    pub by_state: ByState,
 }
 
 impl StreamTime {
     /// Nanoseconds under granted consent.
     #[must_use]
     pub fn consented_ns(&self) -> i128 {
-        self.by_state.get(&State::Granted).copied().unwrap_or(0)
+        self.by_state.of(State::Granted)
     }
 
     /// Nanoseconds under denied, invalid or missing consent.
     #[must_use]
     pub fn unconsented_ns(&self) -> i128 {
-        self.by_state.iter().filter(|(state, _)| state.is_unconsented()).map(|(_, ns)| *ns).sum()
+        self.by_state.unconsented()
     }
 
     /// Nanoseconds under unknown consent.
     #[must_use]
     pub fn unknown_ns(&self) -> i128 {
-        self.by_state.get(&State::Unknown).copied().unwrap_or(0)
+        self.by_state.of(State::Unknown)
     }
 }
 
@@ -68,38 +96,38 @@ pub struct Measured {
     /// One for each stream of the leg, in its order.
     pub streams: Vec<StreamTime>,
     /// Nanoseconds by state over all streams.
-    pub by_state: BTreeMap<State, i128>,
+    pub by_state: ByState,
 }
 
 impl Measured {
     /// Nanoseconds under `state`.
     #[must_use]
     pub fn of(&self, state: State) -> i128 {
-        self.by_state.get(&state).copied().unwrap_or(0)
+        self.by_state.of(state)
     }
 
     /// Nanoseconds under denied, invalid or missing consent.
     #[must_use]
     pub fn unconsented_ns(&self) -> i128 {
-        self.by_state.iter().filter(|(state, _)| state.is_unconsented()).map(|(_, ns)| *ns).sum()
+        self.by_state.unconsented()
     }
 
     /// Whether media flowed under denied, invalid or missing consent at any time from `from` to `until`, in nanoseconds.
     #[must_use]
     pub fn unconsented_between(&self, consent: &Consent, from: i64, until: i64) -> bool {
         self.streams.iter().any(|stream| {
-            let mut by_state = BTreeMap::new();
+            let mut by_state = ByState::default();
             for (start, end) in &stream.open {
                 split(consent, start.ns.max(from), end.ns.min(until), &mut by_state);
             }
-            by_state.keys().any(|state| state.is_unconsented())
+            by_state.unconsented() > 0
         })
     }
 
     /// Nanoseconds of media at all.
     #[must_use]
     pub fn total_ns(&self) -> i128 {
-        self.by_state.values().sum()
+        self.by_state.total()
     }
 }
 
@@ -107,10 +135,10 @@ impl Measured {
 #[must_use]
 pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
     let streams: Vec<StreamTime> = leg.streams.iter().map(|stream| stream_time(leg, stream, consent)).collect();
-    let mut by_state = BTreeMap::new();
+    let mut by_state = ByState::default();
     for stream in &streams {
-        for (state, ns) in &stream.by_state {
-            *by_state.entry(*state).or_insert(0) += ns;
+        for state in State::ALL {
+            by_state.add(state, stream.by_state.of(state));
         }
     }
     Measured { streams, by_state }
@@ -133,7 +161,7 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
                 .filter(|(from, until)| from.ns <= until.ns)
                 .collect(),
         };
-    let mut by_state = BTreeMap::new();
+    let mut by_state = ByState::default();
     for (from, until) in &intervals {
         split(consent, from.ns, until.ns, &mut by_state);
     }
@@ -147,13 +175,13 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
 }
 
 /// Adds the nanoseconds from `from` to `until` to the states that held.
-fn split(consent: &Consent, from: i64, until: i64, by_state: &mut BTreeMap<State, i128>) {
+fn split(consent: &Consent, from: i64, until: i64, by_state: &mut ByState) {
     for (index, (begins, state)) in consent.timeline.iter().enumerate() {
         let begins = if index == 0 { i64::MIN } else { begins.ns };
         let ends = consent.timeline.get(index + 1).map_or(i64::MAX, |(next, _)| next.ns);
         let (start, end) = (from.max(begins), until.min(ends));
         if start < end {
-            *by_state.entry(*state).or_insert(0) += i128::from(end) - i128::from(start);
+            by_state.add(*state, i128::from(end) - i128::from(start));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sipconsent::pipeline::audit_with_messages;
 use sipconsent::report::html;
+use sipconsent::report::messages::Wanted;
 use sipconsent::report::show::Show;
 use sipconsent::settings::Settings;
 use tempfile::TempDir;
@@ -136,7 +137,8 @@ fn legs_beyond_the_first_open_from_their_blocks() {
     let settings = Settings::read(&here("fixtures/incident/sipconsent.toml")).expect("the configuration");
     let wanted = |_: &_| true;
     let evidence = [here("fixtures/incident/evidence")];
-    let mut report = audit_with_messages(&evidence, &settings, None, Some(&wanted)).expect("an audit").report;
+    let mut report =
+        audit_with_messages(&evidence, &settings, None, Some(Wanted::messages(&wanted))).expect("an audit").report;
     let calls = report.calls.clone();
     while report.calls.len() < 500 {
         report.calls.extend(calls.iter().cloned());

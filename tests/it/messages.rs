@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use sipconsent::pipeline::{audit, audit_with_messages};
 use sipconsent::report::json;
+use sipconsent::report::messages::Wanted;
 use sipconsent::report::model::{Leg, Report};
-use sipconsent::report::show::Show;
+use sipconsent::report::show::{Listing, Mark, Show};
 use sipconsent::settings::Settings;
 
 use crate::support::here;
 
 fn incident(wanted: Option<&(dyn Fn(&Leg) -> bool + Sync)>) -> Report {
+    incident_with(wanted.map(Wanted::messages))
+}
+
+fn incident_with(wanted: Option<Wanted<'_>>) -> Report {
     let settings = Settings::read(&here("fixtures/incident/sipconsent.toml")).expect("the incident's configuration");
     let evidence: [PathBuf; 1] = [here("fixtures/incident/evidence")];
     audit_with_messages(&evidence, &settings, None, wanted).expect("an audit").report
@@ -92,4 +97,22 @@ fn the_json_does_not_depend_on_what_another_output_shows() {
     let settings = Settings::read(&here("fixtures/incident/sipconsent.toml")).expect("the incident's configuration");
     let plain = audit(&[here("fixtures/incident/evidence")], &settings, None).expect("an audit").report;
     assert!(legs(&plain).all(|leg| leg.ladder.is_none()));
+}
+
+#[test]
+fn a_report_that_lacks_the_rows_it_does_not_list_is_written_alike() {
+    let whole = incident(None);
+    for show in [Show::Findings, Show::Byoc, Show::All] {
+        let listing = Listing::from(show);
+        let rows = |mark: &Mark<'_>| listing.picks(mark);
+        let report = incident_with(Some(Wanted { rows: Some(&rows), messages: None }));
+        assert_eq!(legs(&report).count(), legs(&whole).filter(|leg| listing.lists(leg)).count());
+        assert_eq!(report.calls.is_empty(), legs(&report).next().is_none(), "no call is without a leg");
+        let written = |report: &Report| {
+            let mut out = Vec::new();
+            json::write(report, &listing, &mut out).expect("memory");
+            String::from_utf8(out).expect("UTF-8")
+        };
+        assert_eq!(written(&report), written(&whole));
+    }
 }

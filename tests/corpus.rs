@@ -5,6 +5,8 @@
 //! `SIPCONSENT_REQUIRE_CORPUS` is set. Run with `--nocapture` to see each file that was compared, and each that was
 //! set aside and why.
 
+#[path = "it/support/normalised.rs"]
+mod normalised;
 #[expect(dead_code, reason = "shared with the other test target, which uses all of it")]
 #[path = "it/support/run.rs"]
 mod run;
@@ -13,6 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use sipconsent::Settings;
+use sipconsent::access_log::{Format, LogSum};
+use sipconsent::evidence::Timestamp;
+use sipconsent::settings::AccessLog;
 
 use run::{Run, audit};
 
@@ -337,6 +345,119 @@ fn entries_of_documents_agree_with_an_independent_count() {
         assert!(source["anomalies"].as_array().is_some_and(Vec::is_empty), "{path}: {source}");
         say(&format!("compared {path}: {is:?}"));
     }
+}
+
+/// What is derived of one log, as a line of `tests/logs.tsv`: path, format, records, requests, refusals, methods and
+/// status codes with their counts, the first and the last time, and a digest of every request with all it says.
+fn derived(path: &str, log: &LogSum) -> String {
+    let mut digest = Sha256::new();
+    let (mut methods, mut codes): (BTreeMap<String, u64>, BTreeMap<u16, u64>) = Default::default();
+    let mut refused = 0;
+    for request in &log.requests {
+        digest.update(normalised::row(request));
+        digest.update("\n");
+        refused += u64::from(request.is_refused());
+        // Garbage that somebody sent to a web server counts as one.
+        let is_name = !request.method.0.is_empty() && request.method.0.bytes().all(|byte| byte.is_ascii_uppercase());
+        *methods.entry(if is_name { request.method.0.to_string() } else { "other".to_owned() }).or_default() += 1;
+        *codes.entry(request.status.0).or_default() += 1;
+    }
+    let digest: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let counts = |counts: &mut dyn Iterator<Item = (String, u64)>| {
+        counts.map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(" ")
+    };
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), Timestamp::rfc3339);
+    [
+        path.to_owned(),
+        log.format.map_or("-", Format::name).to_owned(),
+        log.records.to_string(),
+        log.total.to_string(),
+        refused.to_string(),
+        counts(&mut methods.into_iter()),
+        counts(&mut codes.into_iter().map(|(code, count)| (code.to_string(), count))),
+        time(log.first),
+        time(log.last),
+        digest,
+    ]
+    .join("\t")
+}
+
+const DERIVED: &str = "path\tformat\trecords\trequests\trefused\tmethods\tstatus\tfirst\tlast\tdigest";
+
+/// Every request of every log of the corpus, normalised, is what it was when it was last looked at. The file holds what is
+/// derived only; `SIPCONSENT_BLESS` set writes it anew. Counts are held against the independent ones as well.
+#[test]
+fn normalised_records_are_the_golden_ones() {
+    let Some(corpus) = corpus() else { return };
+    let every = AccessLog { recording_paths: vec!["*".to_owned()], ..AccessLog::default() };
+    let settings = Settings { access_logs: vec![every], ..Settings::default() };
+    let mut lines = vec![DERIVED.to_owned()];
+    let mut found = Vec::new();
+    for row in table(&corpus.join("LOGS.tsv")) {
+        let path = &row["path"];
+        let bytes = std::fs::read(corpus.join(path)).expect("a log");
+        let shown = Path::new(path).file_name().expect("a name").to_string_lossy();
+        let Some(log) = normalised::read(&bytes, &shown, &settings) else {
+            lines.push(format!("{path}\tno log"));
+            continue;
+        };
+        let line = derived(path, &log);
+        let is_document = DOCUMENTS.contains(&path.as_str());
+        if !is_document && !NO_LINES.contains(&path.as_str()) && path != NO_STATUS {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let wanted = ["non_empty_lines", "records_with_status", "records_403"].map(|name| row[name].as_str());
+            if cells.get(2..5) != Some(&wanted[..]) {
+                found.push(format!("{path}: (lines, records, 403s) {:?}, wanted {wanted:?}", cells.get(2..5)));
+            }
+        }
+        let unsaid = log.tally.count("no_status");
+        if is_document && (log.total + unsaid).to_string() != row["records_with_status"] {
+            found.push(format!(
+                "{path}: {} requests, {unsaid} aborted, wanted {}",
+                log.total, row["records_with_status"]
+            ));
+        }
+        lines.push(line);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs.tsv");
+    let text = lines.join("\n") + "\n";
+    if std::env::var_os("SIPCONSENT_BLESS").is_some() {
+        std::fs::write(&golden, &text).expect("the golden file");
+    }
+    let known = std::fs::read_to_string(&golden).expect("tests/logs.tsv");
+    let differing: Vec<String> = known
+        .lines()
+        .zip(&lines)
+        .filter(|(known, line)| known != line)
+        .map(|(known, line)| format!("is     {line}\nwanted {known}"))
+        .collect();
+    assert!(known == text, "{} lines, wanted {}\n{}", lines.len(), known.lines().count(), differing.join("\n"));
+}
+
+#[test]
+fn records_that_gave_nothing_are_kept_for_every_log() {
+    let Some(corpus) = corpus() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("rejects.ndjson");
+    let run = audit(&corpus, &["--hash", "none", "--rejects", &kept.to_string_lossy(), "log"]);
+    let report = run.report();
+    let mut counted: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for line in std::fs::read_to_string(&kept).expect("the rejects").lines().skip(1) {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        *counted.entry((text(&row["path"]), text(&row["reason"]))).or_default() += 1;
+    }
+    let mut wanted = BTreeMap::new();
+    for source in list(&report["evidence"]) {
+        for reason in ["bad_record", "line_too_long", "no_status", "not_a_request"] {
+            if let Some(count) = source["tally"][reason].as_u64() {
+                wanted.insert((source["path"].as_str().unwrap_or_default().to_owned(), reason.to_owned()), count);
+            }
+        }
+    }
+    assert!(wanted.len() > 10, "{wanted:?}");
+    assert_eq!(counted, wanted);
 }
 
 #[test]

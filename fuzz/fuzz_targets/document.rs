@@ -11,6 +11,13 @@ use sipconsent::settings::Settings;
 
 static READER: LazyLock<LogReader> = LazyLock::new(|| LogReader::new(SourceId(0), "fuzz.har", &Settings::default()));
 
+const SAMPLES: [&[u8]; 4] = [
+    include_bytes!("../../fixtures/log/browser.har"),
+    include_bytes!("../../fixtures/log/loki.json"),
+    include_bytes!("../../fixtures/log/newman.json"),
+    include_bytes!("../../fixtures/log/sdk-text.log"),
+];
+
 /// The records of the entries of `input`, cut in blocks of `size`, and how many were read as what.
 fn read(input: &[u8], plan: &Plan, format: Format, size: usize) -> (Vec<(u64, Vec<u8>)>, u64, u64) {
     let mut walk = Walk::new(plan);
@@ -36,8 +43,24 @@ fn read(input: &[u8], plan: &Plan, format: Format, size: usize) -> (Vec<(u64, Ve
 }
 
 fuzz_target!(|input: &[u8]| {
-    let patterns = ["log.entries[]", "run.executions[]", "[]", "resource.*.*", ""];
-    let formats = [Format::Har, Format::Newman, Format::JsonDocument, Format::JsonDocument, Format::JsonDocument];
+    check(input);
+    // Deep inside a document of each kind.
+    let [sample, place, rest @ ..] = input else { return };
+    let sample = SAMPLES[usize::from(*sample) % SAMPLES.len()];
+    let length = sample.len() * usize::from(*place) / 256;
+    check(&[&sample[..length], rest].concat());
+});
+
+fn check(input: &[u8]) {
+    let patterns = ["log.entries[]", "run.executions[]", "data.result[].values[]", "[]", "resource.*.*", ""];
+    let formats = [
+        Format::Har,
+        Format::Newman,
+        Format::JsonDocument,
+        Format::JsonDocument,
+        Format::JsonDocument,
+        Format::JsonDocument,
+    ];
     let _shown = sight(input);
     for (pattern, format) in patterns.into_iter().zip(formats) {
         let plan = Plan::Json(vec![Pattern::new(pattern)]);
@@ -50,4 +73,4 @@ fuzz_target!(|input: &[u8]| {
     if let Some((format, plan)) = text {
         assert_eq!(read(input, &plan, format, usize::MAX / 2).0, read(input, &plan, format, 11).0);
     }
-});
+}

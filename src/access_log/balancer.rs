@@ -50,25 +50,28 @@ fn put<'a>(fields: &mut Fields<'a>, role: Role, text: &'a [u8]) {
 /// "request" "user_agent" …`, behind the type.
 fn alb<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Option<Format> {
     let mut tokens = Tokens { rest: line };
-    balanced(&mut tokens, fields)?;
-    // User agent, cipher, protocol, target group.
-    let behind: Vec<&[u8]> = tokens.by_ref().take(5).map(|token| token.text).collect();
+    let answered = balanced(&mut tokens, fields)?;
+    // User agent, cipher, protocol, target group, trace; domain, certificate, rule, when the request came.
+    let behind: Vec<&[u8]> = tokens.by_ref().take(9).map(|token| token.text).collect();
     if let Some(trace) = behind.get(4) {
         put(fields, Role::RequestId, trace);
     }
+    let came = behind.get(8).copied().filter(|time| iso_time(time).is_some());
+    put(fields, Role::Time, came.unwrap_or(answered));
     Some(Format::AwsAlb)
 }
 
 fn elb<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Option<Format> {
-    balanced(&mut Tokens { rest: line }, fields)?;
+    let time = balanced(&mut Tokens { rest: line }, fields)?;
+    put(fields, Role::Time, time);
     Some(Format::AwsElb)
 }
 
-/// What both kinds of load balancer write, up to the request.
-fn balanced<'a>(tokens: &mut Tokens<'a>, fields: &mut Fields<'a>) -> Option<()> {
+/// What both kinds of load balancer write, up to the request; gives the time at the front.
+fn balanced<'a>(tokens: &mut Tokens<'a>, fields: &mut Fields<'a>) -> Option<&'a [u8]> {
     let time = tokens.plain()?;
     iso_time(time)?;
-    let (_name, client, _target) = (tokens.plain()?, tokens.plain()?, tokens.plain()?);
+    let (_name, client, _target) = (tokens.plain()?, tokens.word()?, tokens.word()?);
     for _ in 0..3 {
         if !is_seconds(tokens.plain()?) {
             return None;
@@ -76,18 +79,29 @@ fn balanced<'a>(tokens: &mut Tokens<'a>, fields: &mut Fields<'a>) -> Option<()> 
     }
     let (own, behind) = (tokens.plain()?, tokens.plain()?);
     for code in [own, behind] {
-        if is_said(code) && status(code).is_none() && code != b"000" {
+        // Nobody behind it was asked: `-`, or 0 in the classic form.
+        if is_said(code) && status(code).is_none() && !matches!(code, b"0" | b"000") {
             return None;
         }
     }
     let (_received, _sent) = (tokens.plain()?, tokens.plain()?);
     let request = tokens.next().filter(|token| token.quoted)?;
-    put(fields, Role::Time, time);
-    put(fields, Role::Address, client);
+    put(fields, Role::Address, host(client));
     put(fields, Role::Status, own);
     put(fields, Role::Sign(Sign::Status), behind);
     put(fields, Role::Request, request.text);
-    Some(())
+    Some(time)
+}
+
+/// A client without its port, which always stands behind it: so an address of IPv6 needs no brackets.
+fn host(client: &[u8]) -> &[u8] {
+    let Some((host, port)) = memchr::memrchr(b':', client).and_then(|at| client.split_at_checked(at)) else {
+        return client;
+    };
+    if port.len() < 2 || !is_number(port.get(1..).unwrap_or_default()) {
+        return client;
+    }
+    host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host)
 }
 
 /// `bucket [time] address requester request_id operation key "request" status error_code …`, behind the owner.
@@ -147,7 +161,7 @@ fn haproxy<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Option<Format> {
     // More may stand behind the request, quoted too.
     let request = memchr::memmem::find(request, b"\" ").and_then(|end| request.get(..end)).unwrap_or(request);
     put(fields, Role::Time, time);
-    put(fields, Role::Address, client);
+    put(fields, Role::Address, host(client));
     put(fields, Role::Status, code);
     put(fields, Role::Sign(Sign::Termination), state);
     put(fields, Role::Sign(Sign::Server), server);
@@ -187,8 +201,8 @@ fn envoy<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Option<Format> {
             next = tokens.next();
         }
     }
-    // Sent, duration, and the upstream's time.
-    let rest: Vec<Token<'_>> = tokens.take(3 + 5).collect();
+    // Sent, duration, and the upstream's time; five in quotes; Istio's cluster and addresses.
+    let rest: Vec<Token<'_>> = tokens.take(3 + 5 + 4).collect();
     let quoted = |place: usize| rest.get(3 + place).filter(|token| token.quoted).map(|token| token.text);
     put(fields, Role::Time, time);
     put(fields, Role::Request, request);
@@ -197,7 +211,13 @@ fn envoy<'a>(line: &'a [u8], fields: &mut Fields<'a>) -> Option<Format> {
     if let Some(details) = details {
         put(fields, Role::Sign(Sign::Details), details);
     }
-    for (place, role) in [(0, Role::Address), (2, Role::RequestId), (4, Role::Sign(Sign::Host))] {
+    // Who connected stands in where no proxy says for whom it did.
+    let connected = rest.get(3 + 5 + 3).filter(|token| details.is_some() && !token.quoted).map(|token| token.text);
+    let asked_for = quoted(0).filter(|address| is_said(address));
+    if let Some(address) = asked_for.or(connected.filter(|address| is_said(address)).map(host)) {
+        put(fields, Role::Address, address);
+    }
+    for (place, role) in [(2, Role::RequestId), (4, Role::Sign(Sign::Host))] {
         if let Some(text) = quoted(place) {
             put(fields, role, text);
         }
@@ -241,6 +261,14 @@ pub(super) struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     pub(super) const fn new(rest: &'a [u8]) -> Self {
         Self { rest }
+    }
+
+    /// What stands before the next blank, whatever it begins with.
+    fn word(&mut self) -> Option<&'a [u8]> {
+        let line = self.rest.trim_ascii_start();
+        let (word, rest) = line.split_at_checked(find(b' ', line).unwrap_or(line.len()))?;
+        self.rest = rest;
+        (!word.is_empty()).then_some(word)
     }
 
     /// The next field, which must be plain.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::document::Entry;
-use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
+use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
 use crate::facts::{Answered, Answerer, ApiRequest, KnownBy, Place};
 use crate::http::{Method, StatusCode, without_secrets};
 use crate::settings::Settings;
@@ -25,6 +25,7 @@ use super::json::{self, Scalar};
 use super::line::{self, LINE_BYTES, Part};
 use super::sdk;
 use super::shape::{Shapes, Sketch};
+use super::stream::Shipped;
 use super::target::{self, Targets};
 use super::time::{Clock, Instant, Memo, Zone, Zones, joined};
 use super::{answer, balancer, combined, logfmt, prefix};
@@ -48,6 +49,8 @@ pub struct LogSum {
     pub last: Option<Timestamp>,
     /// The format of the first request; formats may be mixed.
     pub format: Option<Format>,
+    /// Records that gave no request, where the reader keeps them.
+    pub rejects: Vec<Reject>,
     /// Lines, blank ones too.
     lines: u64,
     /// The last line that names columns.
@@ -79,6 +82,7 @@ impl LogSum {
         self.records += next.records;
         self.tally.merge(&next.tally);
         self.anomalies.absorb(next.anomalies, offset);
+        self.rejects.extend(next.rejects.into_iter().map(|reject| Reject { record: reject.record + offset, ..reject }));
         self.first = earliest(self.first, next.first);
         self.last = self.last.max(next.last);
         self.format = self.format.or(next.format);
@@ -146,6 +150,11 @@ impl Fate {
         Self::RecordingRequest,
     ];
 
+    /// Whether the record gave nothing and may have been meant to: all but requests, headers and comments.
+    const fn is_reject(self) -> bool {
+        matches!(self, Self::BadRecord | Self::LineTooLong | Self::NoStatus | Self::NotARequest)
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::BadRecord => "bad_record",
@@ -167,6 +176,7 @@ pub struct LogReader {
     table: Table,
     clock: Clock,
     targets: Targets,
+    keeps_rejects: bool,
 }
 
 impl LogReader {
@@ -178,7 +188,14 @@ impl LogReader {
             table: Table::new(settings, shown),
             clock: Clock::new(settings, shown),
             targets: Targets::new(settings, shown),
+            keeps_rejects: false,
         }
+    }
+
+    /// The same, keeping the records that give no request.
+    #[must_use]
+    pub fn keeping_rejects(self, keeps_rejects: bool) -> Self {
+        Self { keeps_rejects, ..self }
     }
 
     /// Reads a block of whole lines. Records count from 1, from its first line.
@@ -221,7 +238,11 @@ impl LogReader {
         let mut fates = Fates::default();
         if part.is_open() {
             block.log.lines += 1;
-            fates.count(Some(block.too_long()));
+            let fate = Some(block.too_long());
+            block.keep(bytes, fate);
+            fates.count(fate);
+        } else if let Some(rest) = part.rest_of_a_line(bytes) {
+            block.keep(rest, Some(Fate::LineTooLong));
         }
         let mut fields = Fields::default();
         let mut rest = part.lines(bytes);
@@ -232,6 +253,7 @@ impl LogReader {
             {
                 let fate = Some(block.exchange(&mut fields, Outer::default(), Format::Csv));
                 watch(record, fate);
+                block.keep(record, fate);
                 fates.count(fate);
                 block.log.lines += more;
                 rest = behind;
@@ -240,6 +262,7 @@ impl LogReader {
             let (line, behind) = line::split(rest);
             let fate = block.line(line, &mut fields);
             watch(line, fate);
+            block.keep(line, fate);
             fates.count(fate);
             rest = behind;
         }
@@ -256,7 +279,9 @@ impl LogReader {
         let lines = part.lines;
         for (record, line) in &waiting {
             block.log.lines = *record;
-            fates.count(block.line(line, &mut Fields::default()));
+            let fate = block.line(line, &mut Fields::default());
+            block.keep(line, fate);
+            fates.count(fate);
         }
         let mut settled = fates.sum(block.log);
         settled.lines = 0;
@@ -267,6 +292,7 @@ impl LogReader {
         part.format = format;
         part.lines = lines;
         part.requests.sort_by_key(|request| request.locus.record);
+        part.rejects = in_order(std::mem::take(&mut part.rejects));
     }
 
     /// Reads entries of a document of this `format`. Records are where the entries say.
@@ -276,7 +302,9 @@ impl LogReader {
         let (mut fates, mut fields) = (Fates::default(), Fields::default());
         for entry in entries {
             block.log.lines = entry.record;
-            fates.count(Some(block.entry(entry.bytes, format, &mut fields)));
+            let fate = Some(block.entry(entry.bytes, format, &mut fields));
+            block.keep(entry.bytes, fate);
+            fates.count(fate);
         }
         block.log.lines = 0;
         fates.sum(block.log)
@@ -403,6 +431,7 @@ impl<'r> Block<'r> {
                 None => Fate::BadRecord,
             },
             Format::SdkText => self.heard(&sdk::parse(bytes), fields),
+            Format::JsonDocument if bytes.first() == Some(&b'[') => self.shipped(bytes),
             _ => self.json(bytes, fields, Outer::default()),
         };
         if fate == Fate::BadRecord {
@@ -410,6 +439,16 @@ impl<'r> Block<'r> {
             self.log.anomalies.note("bad_record", Some(self.log.lines), detail);
         }
         fate
+    }
+
+    /// Reads an entry that is a line with its time.
+    fn shipped(&mut self, bytes: &[u8]) -> Fate {
+        match Shipped::parse(bytes) {
+            Some(Shipped { time, line }) => {
+                self.inner(line.as_bytes(), Outer { time: Some(time.as_bytes()), depth: 1 })
+            }
+            None => Fate::BadRecord,
+        }
     }
 
     /// Takes down an exchange of a document.
@@ -438,6 +477,15 @@ impl<'r> Block<'r> {
         self.request((method, Cow::Borrowed(url)), fields, around)
     }
 
+    /// Keeps the record that is read now, if it gave nothing.
+    fn keep(&mut self, bytes: &[u8], fate: Option<Fate>) {
+        if self.reader.keeps_rejects
+            && let Some(fate) = fate.filter(|fate| fate.is_reject())
+        {
+            self.log.rejects.push(Reject { record: self.log.lines, reason: fate.word(), bytes: bytes.into() });
+        }
+    }
+
     fn too_long(&mut self) -> Fate {
         self.log.anomalies.note("line_too_long", Some(self.log.lines), || format!("more than {LINE_BYTES} bytes"));
         Fate::LineTooLong
@@ -451,11 +499,12 @@ impl<'r> Block<'r> {
         }
         // A log that was emptied while it was written to goes on behind a hole of NULs.
         let start = line.iter().position(|byte| !matches!(byte, 0 | b' ' | b'\t'));
+        let whole = line;
         let line = line.get(start?..)?;
         let fate = self.record(line, fields, Outer::default());
         if fate == Fate::BadRecord {
             if self.header.is_none() && !self.is_last_try {
-                self.log.waiting.push((self.log.lines, line.into()));
+                self.log.waiting.push((self.log.lines, whole.into()));
                 return None;
             }
             self.log.anomalies.note("bad_record", record, || format!("{} bytes of no known form", line.len()));
@@ -588,13 +637,16 @@ impl<'r> Block<'r> {
         let Some(text) = fields.wrapped().filter(|_| outer.depth < DEPTH) else { return Fate::NotARequest };
         let text = text.value();
         let time = fields.times().into_iter().flatten().next().map(Scalar::value);
-        let outer = Outer { time: time.as_deref().or(outer.time), depth: outer.depth + 1 };
+        self.inner(&text, Outer { time: time.as_deref().or(outer.time), depth: outer.depth + 1 })
+    }
+
+    /// What a text holds that something whole stands around.
+    fn inner(&mut self, text: &[u8], outer: Outer<'_>) -> Fate {
         let record = text.trim_ascii();
         if record.is_empty() {
             return Fate::NotARequest;
         }
         match self.record(record, &mut Fields::default(), outer) {
-            // The object around it is whole.
             Fate::BadRecord if !looks_like_a_request(record) => Fate::NotARequest,
             fate => fate,
         }

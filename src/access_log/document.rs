@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use super::batch::LogReader;
 use super::format::Format;
 use super::sdk;
+use super::stream;
 
 /// The format of the document shown as `shown` that begins as `sight` says, and where its records stand; `None` where
 /// it holds no API requests, or one on each line.
@@ -16,6 +17,10 @@ pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<
     for candidate in &sight.candidates {
         if let Some(format) = candidate.samples.iter().find_map(exchange) {
             return at(format, &candidate.pattern);
+        }
+        let is_stream = |sample: &Sample<'_>| stream::is_line(sample.bytes);
+        if candidate.pattern.is_below("values") && candidate.samples.iter().any(is_stream) {
+            return at(Format::JsonDocument, &candidate.pattern);
         }
     }
     // What stands before the entries may be longer than the head.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use memchr::{memchr, memrchr};
 
 use super::batch::LogReader;
+use super::columns::RECORD_BYTES;
 use super::format::Format;
 use super::scan::count;
 
@@ -54,6 +55,15 @@ impl Part {
         }
     }
 
+    /// What a block with these `bytes` begins with: more of a line that is too long, and was counted before.
+    pub(super) fn rest_of_a_line<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let rest = match memchr(b'\n', bytes) {
+            Some(end) => bytes.get(..end).map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest)),
+            None => Some(bytes),
+        };
+        rest.filter(|rest| self.inside && !rest.is_empty())
+    }
+
     /// Whether a line that is too long begins here.
     pub(super) fn is_open(&self) -> bool {
         self.open
@@ -85,6 +95,9 @@ impl Walk {
         let taken = if end { bytes.len() } else { memrchr(b'\n', bytes).map_or(0, |at| at + 1) };
         if taken > 0 {
             let taken = if !end && self.table == Some(Format::Csv) { outside_quotes(bytes, taken) } else { taken };
+            if taken == 0 {
+                return (0, part);
+            }
             if let Some(header) = self.table.and_then(|_| last_header(bytes.get(..taken)?, reader)) {
                 self.header = Some(header.into());
             }
@@ -103,14 +116,17 @@ impl Walk {
     }
 }
 
-/// Where the last of the lines in the first `taken` bytes ends that does not go on in the next, by the quotes before it.
+/// Where the last of the lines in the first `taken` bytes ends that does not go on in the next, by the quotes before it;
+/// 0 where the only record there may go on.
 fn outside_quotes(bytes: &[u8], taken: usize) -> usize {
     let quotes = |from: usize, to: usize| count(b'"', bytes.get(from..to).unwrap_or_default());
     let (mut at, mut open) = (taken, quotes(0, taken) % 2);
     while open == 1 {
         let before = bytes.get(..at - 1).and_then(|before| memrchr(b'\n', before));
-        // Quotes that never close are none.
-        let Some(end) = before.map(|end| end + 1) else { return taken };
+        let Some(end) = before.map(|end| end + 1) else {
+            // Quotes that never close are none.
+            return if bytes.len() > RECORD_BYTES { taken } else { 0 };
+        };
         open = (open + quotes(end, at)) % 2;
         at = end;
     }

@@ -33,9 +33,12 @@ mod logfmt;
 #[cfg(test)]
 mod noise;
 mod prefix;
+#[cfg(test)]
+mod proof;
 mod scan;
 mod sdk;
 mod shape;
+mod stream;
 mod target;
 mod time;
 

@@ -42,6 +42,8 @@ Examples:
   A report to hand over, joinable with the next one made with the same key:
       head -c 32 /dev/urandom > site.key
       sipconsent audit --redact --redact-key site.key -o report.json incident/
+  What could not be read of the logs, to look at:
+      sipconsent audit --rejects rejects.ndjson incident/
   A capture from a pipe, every leg on BYOC trunks in full:
       zcat trace.pcap.gz | sipconsent audit --show byoc -v - access.log";
 
@@ -286,6 +288,13 @@ pub(super) struct Audit {
     #[arg(short, long, value_name = "FILE", action = ArgAction::Append, value_hint = ValueHint::FilePath)]
     #[arg(help_heading = "Report")]
     pub(super) output: Vec<PathBuf>,
+
+    /// Keep the records of logs and exports that gave nothing there, each with its place, reason and bytes
+    ///
+    /// One JSON object a line, whole or not at all. The bytes stay as they are, secrets too: not with --redact.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "redact")]
+    #[arg(help_heading = "Report")]
+    pub(super) rejects: Option<PathBuf>,
 
     /// Legs to list [default: findings; for json, ndjson and csv, and with --only, all]
     #[arg(long, value_enum, help_heading = "Report")]

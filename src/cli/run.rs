@@ -11,11 +11,12 @@ use super::args::{self, Audit, Cli, Color, Command};
 use super::output::{Look, Output};
 use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
-use crate::pipeline;
+use crate::pipeline::{self, Beside};
 use crate::report::escape;
 use crate::report::messages::Wanted;
 use crate::report::model::{Leg, Report};
 use crate::report::redact::{self, Key};
+use crate::report::rejects;
 use crate::report::show::Mark;
 use crate::report::write::Destination;
 use crate::settings::Settings;
@@ -28,10 +29,10 @@ pub fn run<O: Write, E: Write>(
     out: &mut Stream<O>,
     err: &mut Stream<E>,
 ) -> Outcome {
-    run_with(args, out, err, pipeline::audit_with_messages)
+    run_with(args, out, err, pipeline::audit_beside)
 }
 
-type Auditor = fn(&[PathBuf], &Settings, Option<usize>, Option<Wanted<'_>>) -> Result<pipeline::Audit, Error>;
+type Auditor = fn(&[PathBuf], &Settings, Option<usize>, Beside<'_>) -> Result<pipeline::Audit, Error>;
 
 fn run_with<O: Write, E: Write>(
     args: impl IntoIterator<Item = OsString>,
@@ -97,6 +98,7 @@ fn audit<O: Write, E: Write>(
     known_trunks(args, &settings).map_err(usage)?;
     let key = redaction(args)?;
     let mut outputs = destinations(args, outputs)?;
+    let kept = rejects_destination(args, &outputs)?;
 
     let shows_messages = |leg: &Leg| outputs.iter().any(|(output, _)| output.shows_messages(leg));
     let needs_messages = outputs.iter().any(|(output, _)| output.needs_messages());
@@ -106,8 +108,9 @@ fn audit<O: Write, E: Write>(
         // What a report says elsewhere of a leg without a row would not be made a pseudonym.
         rows: key.is_none().then_some(&needs_row as _),
     };
-    let pipeline::Audit { mut report, failures } =
-        auditor(&args.reading.evidence, &settings, args.reading.threads(), Some(wanted))?;
+    let beside = Beside { wanted, rejects: kept.is_some() };
+    let pipeline::Audit { mut report, failures, rejects } =
+        auditor(&args.reading.evidence, &settings, args.reading.threads(), beside)?;
     for failure in &failures {
         complain(err, failure);
     }
@@ -144,6 +147,16 @@ fn audit<O: Write, E: Write>(
         if let Err(error) = result {
             complain(err, &error);
             outcome = Outcome::Incomplete;
+        }
+    }
+    if let Some((destination, rejects)) = kept.zip(rejects) {
+        let paths: Vec<String> = report.evidence.iter().map(|source| source.path.clone()).collect();
+        match destination.write(|to| rejects::write(rejects, &report.generator, &paths, to)) {
+            Ok(()) => written.extend(args.rejects.as_ref().map(|path| path.display().to_string())),
+            Err(error) => {
+                complain(err, &error);
+                outcome = Outcome::Incomplete;
+            }
         }
     }
     if !args.quiet && !written.is_empty() {
@@ -194,23 +207,45 @@ fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Optio
             destinations.push((output, None));
             continue;
         };
-        let destination = Destination::open(path)?;
-        let refuse = |reason: &str| {
-            let message = format!("--output {} {reason}; name another file", path.display());
-            Err(Stop::Usage(args::usage("audit", message)))
-        };
-        if args.reading.evidence.iter().any(|evidence| destination.replaces(evidence)) {
-            return refuse("is evidence itself");
-        }
-        if args.reading.config.iter().any(|config| destination.replaces(config)) {
-            return refuse("is the configuration");
-        }
-        if destinations.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
-            return refuse("is given twice");
-        }
+        let destination = destination(args, ("--output", path), &destinations)?;
         destinations.push((output, Some(destination)));
     }
     Ok(destinations)
+}
+
+/// The file that rejects will be written to, if any, tried as the reports' are.
+fn rejects_destination(args: &Audit, outputs: &[(Output, Option<Destination>)]) -> Result<Option<Destination>, Stop> {
+    match &args.rejects {
+        None => Ok(None),
+        Some(path) if path.as_os_str() == "-" => {
+            let message = "--rejects names a file; standard output is the report's".to_owned();
+            Err(Stop::Usage(args::usage("audit", message)))
+        }
+        Some(path) => destination(args, ("--rejects", path), outputs).map(Some),
+    }
+}
+
+/// The file at `path`, which `option` names; no evidence, no configuration, and none of those named before.
+fn destination(
+    args: &Audit,
+    (option, path): (&str, &Path),
+    others: &[(Output, Option<Destination>)],
+) -> Result<Destination, Stop> {
+    let destination = Destination::open(path)?;
+    let refuse = |reason: &str| {
+        let message = format!("{option} {} {reason}; name another file", path.display());
+        Err(Stop::Usage(args::usage("audit", message)))
+    };
+    if args.reading.evidence.iter().any(|evidence| destination.replaces(evidence)) {
+        return refuse("is evidence itself");
+    }
+    if args.reading.config.iter().any(|config| destination.replaces(config)) {
+        return refuse("is the configuration");
+    }
+    if others.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
+        return refuse("is given twice");
+    }
+    Ok(destination)
 }
 
 /// Whether to use colour, given what the stream's reader wants.
@@ -310,15 +345,10 @@ mod tests {
     use crate::report::sample;
 
     /// An auditor that finds what the sample holds.
-    fn incident(
-        _: &[PathBuf],
-        settings: &Settings,
-        _: Option<usize>,
-        _: Option<Wanted<'_>>,
-    ) -> Result<pipeline::Audit, Error> {
+    fn incident(_: &[PathBuf], settings: &Settings, _: Option<usize>, _: Beside<'_>) -> Result<pipeline::Audit, Error> {
         let mut report = sample::incident();
         report.settings = settings.clone();
-        Ok(pipeline::Audit { report, failures: Vec::new() })
+        Ok(pipeline::Audit { report, failures: Vec::new(), rejects: None })
     }
 
     /// One that finds nothing, in evidence without anomalies.
@@ -326,9 +356,9 @@ mod tests {
         evidence: &[PathBuf],
         settings: &Settings,
         threads: Option<usize>,
-        wanted: Option<Wanted<'_>>,
+        beside: Beside<'_>,
     ) -> Result<pipeline::Audit, Error> {
-        let mut audit = incident(evidence, settings, threads, wanted)?;
+        let mut audit = incident(evidence, settings, threads, beside)?;
         audit.report.summary.verdicts = Verdicts { clear: 7, ..Verdicts::default() };
         audit.report.summary.requests.unbound_refusals = 0;
         audit.report.evidence.iter_mut().for_each(|source| source.anomalies.clear());
@@ -340,9 +370,9 @@ mod tests {
         evidence: &[PathBuf],
         settings: &Settings,
         threads: Option<usize>,
-        wanted: Option<Wanted<'_>>,
+        beside: Beside<'_>,
     ) -> Result<pipeline::Audit, Error> {
-        let mut audit = incident(evidence, settings, threads, wanted)?;
+        let mut audit = incident(evidence, settings, threads, beside)?;
         audit.report.complete = false;
         let cause = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
         audit.failures.push(Error::Open { path: PathBuf::from("b.pcap"), cause });
@@ -351,13 +381,13 @@ mod tests {
     }
 
     /// One that finds no evidence where it was named.
-    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Option<Wanted<'_>>) -> Result<pipeline::Audit, Error> {
+    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Beside<'_>) -> Result<pipeline::Audit, Error> {
         let cause = io::Error::new(io::ErrorKind::NotFound, "no such file");
         Err(Error::Open { path: PathBuf::from("none.pcap"), cause })
     }
 
     /// One that must not be asked.
-    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Option<Wanted<'_>>) -> Result<pipeline::Audit, Error> {
+    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Beside<'_>) -> Result<pipeline::Audit, Error> {
         panic!("evidence is read though the run cannot succeed")
     }
 

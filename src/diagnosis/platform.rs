@@ -10,8 +10,11 @@
 //!
 //! Methods and hosts of a target are not compared: a path that exists is taken as right.
 
+use std::borrow::Cow;
+
 use super::hypothesis::{Basis, Hypothesis, Remedy};
 use crate::facts::{Answered, Answerer, ApiRequest};
+use crate::http::percent_decode;
 use crate::settings::ConsentRule;
 
 /// The capability that a forum thread names. Not found in the vendor's documentation.
@@ -115,8 +118,10 @@ pub(super) enum Endpoint {
 
 /// What `target` names.
 pub(super) fn endpoint(target: &[u8]) -> Endpoint {
-    let path = path(target);
-    let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).collect();
+    // As a server reads it: the path is taken apart, then its segments are decoded once.
+    let segments = path(target).split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
+    let segments: Vec<Cow<'_, [u8]>> = segments.map(percent_decode).collect();
+    let segments: Vec<&[u8]> = segments.iter().map(|segment| &**segment).collect();
     // A gateway may put something before the API's own path.
     let api = segments.windows(2).position(|pair| pair == [b"api".as_slice(), b"v2"]);
     if let Some(own) = api.and_then(|at| segments.get(at + 2..))
@@ -332,6 +337,30 @@ mod tests {
             "https://api.mypurecloud.com/api/v2/orphanrecordings/1/media",
             "/genesys/api/v2/recordings/screensessions/details",
             "/api/v2/recording/jobs",
+            "/api/v2/conversations/c%31/%72ecordings",
+            // The fact sheet's own list.
+            "/api/v2/conversations/1/recordings/2/annotations",
+            "/api/v2/conversations/1/recordings/2/annotations/3",
+            "/api/v2/conversations/1/recordingmetadata",
+            "/api/v2/conversations/1/recordingmetadata/2",
+            "/api/v2/recording/batchrequests",
+            "/api/v2/recording/batchrequests/1",
+            "/api/v2/recording/jobs/1/failedrecordings",
+            "/api/v2/recording/settings",
+            "/api/v2/recording/mediaretentionpolicies/1",
+            "/api/v2/recording/crossplatform/mediaretentionpolicies",
+            "/api/v2/recording/recordingkeys/rotationschedule",
+            "/api/v2/recording/keyconfigurations",
+            "/api/v2/recording/localkeys",
+            "/api/v2/recording/uploads/reports/1",
+            "/api/v2/recordings/deletionprotection",
+            "/api/v2/recordings/retention/query",
+            "/api/v2/recordings/screensessions/acknowledge",
+            "/api/v2/recordings/screensessions/metadata",
+            "/api/v2/orphanrecordings/1",
+            "/api/v2/userrecordings/1/transcoding",
+            "/api/v2/userrecordings/summary",
+            "/api/v2/uploads/recordings",
         ] {
             assert_eq!(endpoint(target.as_bytes()), Endpoint::Exists, "{target}");
         }

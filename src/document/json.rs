@@ -9,13 +9,16 @@ use std::sync::Arc;
 
 use super::pattern::{Pattern, Step};
 use super::resume::Resume;
-use super::walk::{ENTRY_BYTES, Pieces, Span};
+use super::walk::{Aside, BAD, ENTRY_BYTES, Gap, Pieces, Span, TOO_LONG};
 
 /// Objects and arrays that may lie in one another. The readers of entries give up long before.
 const DEPTH: usize = 512;
 
 /// Bytes of the longest key that a pattern may name.
 const KEY_BYTES: usize = 4 << 10;
+
+/// The word for text between entries that is no JSON. It is no record of its own.
+const DAMAGED: &str = "damaged_document";
 
 /// Bytes before the place that is looked at next that are kept in sight: what an entry stands behind.
 pub(super) const LOOKBACK: usize = 256;
@@ -37,6 +40,10 @@ pub struct JsonWalk {
     /// Of the document that is being read: whether it had an entry yet.
     has_entry: bool,
     resume: Resume,
+    /// The bytes that belong to no entry that is given, while they are walked over.
+    aside: Option<Aside>,
+    /// Those that stand behind the next cut.
+    gaps: Vec<Gap>,
     /// Bytes cut before.
     offset: u64,
     /// Bytes looked at again after damage.
@@ -106,6 +113,8 @@ impl JsonWalk {
             key: None,
             records: 0,
             has_entry: false,
+            aside: None,
+            gaps: Vec::new(),
             offset: 0,
             again: 0,
         }
@@ -120,9 +129,12 @@ impl JsonWalk {
         {
             entry.is_skipped = true;
             pieces.too_long(self.records + 1);
+            self.aside = Some(Aside { start: entry.start, record: self.records + 1, reason: TOO_LONG });
         }
         if end {
             self.finish(bytes, &mut pieces);
+            self.at = bytes.len();
+            self.set_aside(bytes.len(), &mut pieces);
             return (bytes.len(), pieces);
         }
         let mut taken = self.at.saturating_sub(LOOKBACK);
@@ -133,8 +145,27 @@ impl JsonWalk {
             taken = taken.min(key);
         }
         taken = taken.max(pieces.spans.last().map_or(0, |span| span.end));
+        self.set_aside(taken, &mut pieces);
         self.shift(taken);
         (taken, pieces)
+    }
+
+    /// Hands out what is set aside of the bytes before `taken`.
+    fn set_aside(&mut self, taken: usize, pieces: &mut Pieces) {
+        self.gaps.extend(self.aside.map(|aside| aside.until(self.at)));
+        if let Some(aside) = &mut self.aside {
+            aside.start = self.at;
+        }
+        pieces.gaps.extend(self.gaps.iter().map(|gap| Gap { end: gap.end.min(taken), ..*gap }));
+        self.gaps.retain_mut(|gap| {
+            gap.start = gap.start.max(taken);
+            gap.start < gap.end
+        });
+    }
+
+    /// Ends what is set aside before the byte at `end`.
+    fn end_aside(&mut self, end: usize) {
+        self.gaps.extend(self.aside.take().map(|aside| aside.until(end)));
     }
 
     /// Counts places from `taken` on.
@@ -146,6 +177,12 @@ impl JsonWalk {
             entry.first_key = entry.first_key.and_then(|key| key.checked_sub(taken));
         }
         self.key = self.key.map(|key| key.saturating_sub(taken));
+        for gap in &mut self.gaps {
+            (gap.start, gap.end) = (gap.start - taken, gap.end - taken);
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.start -= taken;
+        }
         self.resume.shift(taken);
     }
 
@@ -324,9 +361,13 @@ impl JsonWalk {
             return;
         };
         self.records += 1;
-        if !entry.is_skipped {
+        if entry.is_skipped {
+            self.end_aside(self.at);
+        } else {
             if self.at - entry.start > ENTRY_BYTES {
                 pieces.too_long(self.records);
+                let aside = Aside { start: entry.start, record: self.records, reason: TOO_LONG };
+                self.gaps.push(aside.until(self.at));
             } else {
                 pieces.spans.push(Span { start: entry.start, end: self.at, record: self.records, path: entry.path });
             }
@@ -338,6 +379,7 @@ impl JsonWalk {
     }
 
     fn begin(&mut self, bytes: &[u8], path: Arc<[u8]>) {
+        self.end_aside(self.at);
         self.resume.learn_place(bytes, self.at, &path);
         self.has_entry = true;
         let (start, depth) = (self.at, self.open.len());
@@ -369,6 +411,7 @@ impl JsonWalk {
                 self.records += 1;
                 if !entry.is_skipped {
                     pieces.damaged(self.records, || format!("no JSON from byte {place} of the document on"));
+                    self.aside = Some(Aside { start: entry.start, record: self.records, reason: BAD });
                 }
                 // What looked like the inside of this entry may be others, behind one that was cut short. Text that is
                 // damaged again and again is looked at only so often.
@@ -378,9 +421,12 @@ impl JsonWalk {
                     self.at = entry.start + 1;
                 }
             }
-            None => pieces
-                .anomalies
-                .note("damaged_document", Some(self.records + 1), || format!("no JSON from byte {place} on")),
+            None => {
+                let detail = || format!("no JSON from byte {place} on");
+                pieces.anomalies.note(DAMAGED, Some(self.records + 1), detail);
+                let aside = Aside { start: self.at, record: self.records + 1, reason: DAMAGED };
+                self.aside = self.aside.or(Some(aside));
+            }
         }
         self.open.clear();
         self.key = None;
@@ -399,7 +445,8 @@ impl JsonWalk {
             let record = self.records + 1;
             pieces.anomalies.note("truncated_file", Some(record), || ends("an entry"));
             if !entry.is_skipped {
-                pieces.tally.add("bad_record", 1);
+                pieces.tally.add(BAD, 1);
+                self.aside = Some(Aside { start: entry.start, record, reason: BAD });
             }
         } else if !matches!(self.state, State::Document | State::Search) {
             pieces.anomalies.note("truncated_file", Some(self.records + 1), || ends("an object or array"));

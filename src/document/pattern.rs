@@ -51,6 +51,12 @@ impl Pattern {
         [head, tail]
     }
 
+    /// Whether it is the elements of an array with this key.
+    #[must_use]
+    pub fn is_below(&self, key: &str) -> bool {
+        matches!(self.0.as_slice(), [.., Step::Key(last), Step::Element] if **last == *key.as_bytes())
+    }
+
     /// Whether the document itself is the entry.
     #[must_use]
     pub fn is_top(&self) -> bool {
@@ -83,6 +89,9 @@ mod tests {
         }
         assert_eq!(Pattern::new("log.entries[]").frame(), [b"{\"log\":{\"entries\":[".to_vec(), b"]}}".to_vec()]);
         assert!(Pattern::new("").is_top());
+        assert!(
+            Pattern::new("data.result[].values[]").is_below("values") && !Pattern::new("values").is_below("values")
+        );
         assert_eq!(Pattern::new("a[][]").0, [Step::Key(b"a"[..].into()), Step::Element, Step::Element]);
     }
 }

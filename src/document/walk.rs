@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::evidence::{Anomalies, Tally};
+use crate::evidence::{Anomalies, Reject, Tally};
 
 use super::json::JsonWalk;
 use super::pattern::Pattern;
@@ -67,6 +67,7 @@ pub struct Entry<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
     pub(super) spans: Vec<Span>,
+    pub(super) gaps: Vec<Gap>,
     /// Entries that are not given, by reason.
     pub tally: Tally,
     /// What is wrong with the document itself.
@@ -81,7 +82,47 @@ pub(super) struct Span {
     pub(super) path: Arc<[u8]>,
 }
 
+/// Bytes of an entry that is not given, or some of them: the rest follows in the next block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) record: u64,
+    pub(super) reason: &'static str,
+}
+
+/// The bytes that are set aside at the moment, from where on and as what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aside {
+    pub(super) start: usize,
+    pub(super) record: u64,
+    pub(super) reason: &'static str,
+}
+
+impl Aside {
+    /// What of it stands before `end`.
+    pub(super) fn until(self, end: usize) -> Gap {
+        let Self { start, record, reason } = self;
+        Gap { start, end, record, reason }
+    }
+}
+
+/// The reason of an entry that cannot be read.
+pub(super) const BAD: &str = "bad_record";
+
+/// The reason of an entry beyond the limit.
+pub(super) const TOO_LONG: &str = "entry_too_long";
+
 impl Pieces {
+    /// The bytes of the entries that are not given, in the block with these `bytes`.
+    pub fn rejects<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Reject> + 'a {
+        self.gaps.iter().filter(|gap| gap.start < gap.end).map(move |gap| Reject {
+            record: gap.record,
+            reason: gap.reason,
+            bytes: bytes.get(gap.start..gap.end).unwrap_or_default().into(),
+        })
+    }
+
     /// The entries of the block with these `bytes`.
     pub fn entries<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Entry<'a>> {
         self.spans.iter().map(move |span| Entry {
@@ -92,13 +133,13 @@ impl Pieces {
     }
 
     pub(super) fn too_long(&mut self, record: u64) {
-        self.tally.add("entry_too_long", 1);
+        self.tally.add(TOO_LONG, 1);
         self.anomalies.note("limit_entry", Some(record), || format!("an entry of more than {ENTRY_BYTES} bytes"));
     }
 
     pub(super) fn damaged(&mut self, record: u64, detail: impl FnOnce() -> String) {
-        self.tally.add("bad_record", 1);
-        self.anomalies.note("bad_record", Some(record), detail);
+        self.tally.add(BAD, 1);
+        self.anomalies.note(BAD, Some(record), detail);
     }
 }
 
@@ -132,12 +173,12 @@ impl Walk {
             Self::Text(walk) => walk.cut(bytes, end),
             Self::Whole(too_long) => {
                 let mut pieces = Pieces::default();
-                if *too_long {
-                    return (bytes.len(), pieces);
-                }
-                if bytes.len() > ENTRY_BYTES {
+                if !*too_long && bytes.len() > ENTRY_BYTES {
                     *too_long = true;
                     pieces.too_long(1);
+                }
+                if *too_long {
+                    pieces.gaps.push(Aside { start: 0, record: 1, reason: TOO_LONG }.until(bytes.len()));
                     return (bytes.len(), pieces);
                 }
                 if !end {

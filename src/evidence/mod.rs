@@ -6,7 +6,9 @@ mod anomaly;
 mod blocks;
 mod compression;
 mod locus;
+mod reject;
 mod source;
+mod spool;
 mod tally;
 mod timestamp;
 mod utf16;
@@ -17,7 +19,9 @@ pub use compression::{
     Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
 };
 pub use locus::{Locus, SourceId};
+pub use reject::{Reject, in_order};
 pub use source::{Source, collect};
+pub use spool::{Extents, Rejected, Rejects, Spool};
 pub use tally::Tally;
 pub use timestamp::Timestamp;
 pub use utf16::{Utf16, Utf16Reader, utf8};

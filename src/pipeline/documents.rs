@@ -5,7 +5,7 @@ use std::io::Read;
 use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
 use crate::document::{self, Pieces, Plan, Walk};
-use crate::evidence::{Block, Reading, SourceId, Stage};
+use crate::evidence::{Block, Extents, Reading, Reject, SourceId, Spool, Stage, in_order};
 use crate::facts::SignallingBatch;
 use crate::facts::extract::Keep;
 use crate::platform::{self, ExportReader, ExportSum, Kind};
@@ -37,7 +37,13 @@ pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Conte
 }
 
 /// How the entries of one document become facts.
-pub enum DocumentStage<'s> {
+pub struct DocumentStage<'s> {
+    entries: Entries<'s>,
+    rejects: Option<&'s Spool>,
+}
+
+/// Who reads the entries.
+enum Entries<'s> {
     /// API requests.
     Requests(Box<LogReader>, Format),
     /// What the platform states, and what is kept of the messages of its traces.
@@ -53,21 +59,31 @@ pub struct DocumentSum {
     pub export: ExportSum,
     /// The SIP messages of its trace records.
     pub batches: Vec<SignallingBatch>,
+    /// Where the entries that gave nothing are kept.
+    pub extents: Extents,
+    /// Those that are not kept yet.
+    rejects: Vec<Reject>,
 }
 
-/// Begins to read the document `source`, shown as `shown`, recognised as `content` and cut as `plan` says.
+/// Begins to read the document `source`, shown as `shown`, recognised as `content` and cut as `plan` says. Entries that
+/// give nothing go to `rejects`, if anybody wants them.
 #[must_use]
 pub fn reading<'s>(
-    source: SourceId,
-    shown: &str,
+    (source, shown): (SourceId, &str),
     reader: Box<dyn Read + Send>,
     (content, plan): (Content, &Plan),
     (settings, keep): (&Settings, &'s Keep),
+    rejects: Option<&'s Spool>,
 ) -> Reading<DocumentStage<'s>> {
-    let stage = match content {
-        Content::Requests(format) => DocumentStage::Requests(Box::new(LogReader::new(source, shown, settings)), format),
-        Content::Export(kind) => DocumentStage::Export(ExportReader { source, kind }, keep),
+    let keeps_rejects = rejects.is_some();
+    let entries = match content {
+        Content::Requests(format) => {
+            let log = LogReader::new(source, shown, settings).keeping_rejects(keeps_rejects);
+            Entries::Requests(Box::new(log), format)
+        }
+        Content::Export(kind) => Entries::Export(ExportReader { source, kind, keeps_rejects }, keep),
     };
+    let stage = DocumentStage { entries, rejects };
     Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)
 }
 
@@ -84,19 +100,37 @@ impl Stage for DocumentStage<'_> {
     fn decode(&self, block: Block<'_, Pieces>) -> DocumentSum {
         let mut sum = DocumentSum::default();
         let entries = block.head.entries(block.bytes);
-        let (tally, anomalies) = match self {
-            Self::Requests(reader, format) => {
+        match &self.entries {
+            Entries::Requests(reader, format) => {
                 sum.requests = reader.read_entries(*format, entries);
                 sum.requests.records += block.head.tally.total();
-                (&mut sum.requests.tally, &mut sum.requests.anomalies)
             }
-            Self::Export(reader, keep) => {
+            Entries::Export(reader, keep) => {
                 sum.export = reader.read(entries);
                 let ExportSum { messages, tally, anomalies, .. } = &mut sum.export;
-                let batch = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
+                let (batch, not_sip) = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
                 sum.batches.extend((!batch.is_empty()).then_some(batch));
-                (&mut sum.export.tally, &mut sum.export.anomalies)
+                if self.rejects.is_some() && !not_sip.is_empty() {
+                    let named = block.head.entries(block.bytes).filter(|entry| not_sip.contains(&entry.record));
+                    sum.rejects.extend(named.map(|entry| Reject {
+                        record: entry.record,
+                        reason: traces::NOT_SIP,
+                        bytes: entry.bytes.into(),
+                    }));
+                }
             }
+        }
+        if self.rejects.is_some() {
+            // What the walk set aside before an entry has the entry's number, and stands before it.
+            let aside = block.head.rejects(block.bytes);
+            let mut rejects: Vec<Reject> = aside.chain(std::mem::take(&mut sum.rejects)).collect();
+            rejects.append(&mut sum.requests.rejects);
+            rejects.append(&mut sum.export.rejects);
+            sum.rejects = in_order(rejects);
+        }
+        let (tally, anomalies) = match &self.entries {
+            Entries::Requests(..) => (&mut sum.requests.tally, &mut sum.requests.anomalies),
+            Entries::Export(..) => (&mut sum.export.tally, &mut sum.export.anomalies),
         };
         tally.merge(&block.head.tally);
         anomalies.absorb(block.head.anomalies, 0);
@@ -107,5 +141,8 @@ impl Stage for DocumentStage<'_> {
         sum.requests.append(part.requests);
         sum.export.append(part.export);
         sum.batches.extend(part.batches);
+        if let Some(spool) = self.rejects {
+            spool.keep(&mut sum.extents, &part.rejects);
+        }
     }
 }

@@ -3,32 +3,35 @@
 use std::io::Read;
 
 use crate::access_log::{Format, LogReader, LogSum, Part, Walk};
-use crate::evidence::{Block, Reading, SourceId, Stage};
+use crate::evidence::{Block, Extents, Reading, SourceId, Spool, Stage};
 use crate::settings::Settings;
 
 /// How the bytes of one access log become API requests.
-pub struct LogStage {
+pub struct LogStage<'s> {
     reader: LogReader,
+    rejects: Option<&'s Spool>,
 }
 
-/// Begins to read the access log `source`, shown as `shown`, whose first bytes were recognised as `format`.
+/// Begins to read the access log `source`, shown as `shown`, whose first bytes were recognised as `format`. Records that
+/// give no request go to `rejects`, if anybody wants them.
 #[must_use]
-pub fn reading(
-    source: SourceId,
-    shown: &str,
+pub fn reading<'s>(
+    (source, shown): (SourceId, &str),
     reader: Box<dyn Read + Send>,
     format: Format,
     settings: &Settings,
-) -> Reading<LogStage> {
-    let stage = LogStage { reader: LogReader::new(source, shown, settings) };
-    Reading::new(stage, Walk::new(format), LogSum::new(format), reader)
+    rejects: Option<&'s Spool>,
+) -> Reading<LogStage<'s>> {
+    let log = LogReader::new(source, shown, settings).keeping_rejects(rejects.is_some());
+    let stage = LogStage { reader: log, rejects };
+    Reading::new(stage, Walk::new(format), (LogSum::new(format), Extents::default()), reader)
 }
 
-impl Stage for LogStage {
+impl Stage for LogStage<'_> {
     type Walk = Walk;
     type Head = Part;
     type Part = LogSum;
-    type Sum = LogSum;
+    type Sum = (LogSum, Extents);
 
     fn cut(&self, walk: &mut Walk, bytes: &[u8], end: bool) -> (usize, Part) {
         walk.cut(bytes, end, &self.reader)
@@ -38,8 +41,11 @@ impl Stage for LogStage {
         self.reader.part(block.bytes, block.head)
     }
 
-    fn absorb(&self, sum: &mut LogSum, part: LogSum) {
+    fn absorb(&self, (sum, extents): &mut (LogSum, Extents), part: LogSum) {
         self.reader.append(sum, part);
+        if let Some(spool) = self.rejects {
+            spool.keep(extents, &std::mem::take(&mut sum.rejects));
+        }
     }
 }
 
@@ -60,9 +66,9 @@ mod tests {
         let sum = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             let bytes = Box::new(std::io::Cursor::new(text.clone()));
-            let reading = reading(SourceId(1), "a.log", bytes, Format::JsonLines, &Settings::default());
+            let reading = reading((SourceId(1), "a.log"), bytes, Format::JsonLines, &Settings::default(), None);
             work(&pool, std::slice::from_ref(&reading));
-            reading.finish().0
+            reading.finish().0.0
         };
         let one = sum(1);
         assert_eq!(format!("{one:?}"), format!("{:?}", sum(4)));

@@ -25,7 +25,7 @@ use crate::call::media::Claims;
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Locus, Source, SourceId, Timestamp};
+use crate::evidence::{self, Extents, Locus, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, Method, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
@@ -47,6 +47,18 @@ pub struct Audit {
     pub report: Report,
     /// Sources that could not be opened or read to the end, and named ones that nobody recognises.
     pub failures: Vec<Error>,
+    /// Records that gave nothing, where they were asked for.
+    pub rejects: Option<Rejects>,
+}
+
+/// What is asked for beside the report.
+#[derive(Clone, Copy, Default)]
+#[expect(missing_debug_implementations, reason = "it holds functions")]
+pub struct Beside<'a> {
+    /// The rows of the report, and the messages of its legs.
+    pub wanted: Wanted<'a>,
+    /// Whether records of logs, documents and exports that give nothing are kept.
+    pub rejects: bool,
 }
 
 /// Reads the evidence (files, folders, `-` for standard input), follows every call, and reports.
@@ -73,8 +85,21 @@ pub fn audit_with_messages(
     threads: Option<usize>,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Audit, Error> {
-    follow(evidence, settings, threads, Asked { choice: None, wanted: wanted.unwrap_or_default() })
-        .map(|(audit, _)| audit)
+    audit_beside(evidence, settings, threads, Beside { wanted: wanted.unwrap_or_default(), rejects: false })
+}
+
+/// The same, with all that may be asked for.
+///
+/// # Errors
+///
+/// Those of [`audit`].
+pub fn audit_beside(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    beside: Beside<'_>,
+) -> Result<Audit, Error> {
+    follow(evidence, settings, threads, Asked { choice: None, beside }).map(|(audit, _)| audit)
 }
 
 /// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
@@ -88,16 +113,15 @@ pub fn trace(
     threads: Option<usize>,
     choice: &Choice<'_>,
 ) -> Result<(Audit, Trail), Error> {
-    follow(evidence, settings, threads, Asked { choice: Some(choice), wanted: Wanted::default() })
+    follow(evidence, settings, threads, Asked { choice: Some(choice), beside: Beside::default() })
 }
 
-/// What is asked for beside the report.
+/// All that is asked for.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     /// The calls whose packets are traced.
     choice: Option<&'a Choice<'a>>,
-    /// The rows and messages of the report.
-    wanted: Wanted<'a>,
+    beside: Beside<'a>,
 }
 
 fn follow(
@@ -109,9 +133,14 @@ fn follow(
     let sources = evidence::collect(evidence)?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
-    let keep = if asked.wanted.messages.is_some() { keep.with_heads() } else { keep };
-    let read = read(sources, settings, &keep, &pool);
-    Ok(pool.install(|| conclude(read, settings, &keep, asked)))
+    let keep = if asked.beside.wanted.messages.is_some() { keep.with_heads() } else { keep };
+    let spool = asked.beside.rejects.then(Spool::default);
+    let mut read = read(sources, (settings, &keep), spool.as_ref(), &pool);
+    let extents: Vec<(SourceId, Extents)> =
+        read.iter_mut().zip(0..).map(|(read, rank)| (SourceId(rank), std::mem::take(&mut read.rejects))).collect();
+    let (mut audit, trail) = pool.install(|| conclude(read, settings, &keep, asked));
+    audit.rejects = spool.map(|spool| spool.finish(extents));
+    Ok((audit, trail))
 }
 
 /// Every SIP message of the evidence, of all transports, in batches that follow no order: what is known before anything
@@ -130,7 +159,7 @@ pub fn signalling(
     let keep = Keep::new(settings);
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut gathered = Vec::new();
-    for (source, rank) in read(sources, settings, &keep, &pool).into_iter().zip(0..) {
+    for (source, rank) in read(sources, (settings, &keep), None, &pool).into_iter().zip(0..) {
         batches.extend(source.batches);
         gathered.push((SourceId(rank), source.gathered));
     }
@@ -139,12 +168,17 @@ pub fn signalling(
 }
 
 /// Reads every source, as far as it goes on its own.
-fn read(sources: Vec<Source>, settings: &Settings, keep: &Keep, pool: &rayon::ThreadPool) -> Vec<Read> {
+fn read(
+    sources: Vec<Source>,
+    (settings, keep): (&Settings, &Keep),
+    rejects: Option<&Spool>,
+    pool: &rayon::ThreadPool,
+) -> Vec<Read> {
     let limits = gather::Limits::of(sources.len());
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
         .zip(0..)
-        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, keep, limits))
+        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, keep, limits).with_rejects(rejects))
         .collect();
     evidence::work(pool, &tasks);
     tasks.into_iter().map(SourceTask::finish).collect()
@@ -162,7 +196,7 @@ pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
 
 /// Joins what the sources gave, and judges.
 fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>) -> (Audit, Trail) {
-    let Asked { choice, wanted } = asked;
+    let Asked { choice, beside: Beside { wanted, .. } } = asked;
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -319,7 +353,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     let trail = trail.unwrap_or_default();
     drop(population);
     rayon::join(|| drop(judged), || drop(legs));
-    (Audit { report, failures }, trail)
+    (Audit { report, failures, rejects: None }, trail)
 }
 
 /// Whether a TLS server's name is one of the trunk's hosts.

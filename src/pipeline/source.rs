@@ -7,7 +7,7 @@ use super::gather::{Gathered, Limits};
 use super::{captures, documents, logs};
 use crate::access_log::LogSum;
 use crate::error::Error;
-use crate::evidence::{Account, Compression, Reading, Source, SourceId, Task};
+use crate::evidence::{Account, Compression, Extents, Reading, Source, SourceId, Spool, Task};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::SourceAccount;
@@ -23,6 +23,7 @@ pub(crate) struct SourceTask<'s> {
     settings: &'s Settings,
     keep: &'s Keep,
     limits: Limits,
+    rejects: Option<&'s Spool>,
     opened: OnceLock<Result<Opened<'s>, Error>>,
 }
 
@@ -35,7 +36,7 @@ struct Opened<'s> {
 enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
     Document(documents::Content, Box<Reading<documents::DocumentStage<'s>>>),
-    Log(Reading<logs::LogStage>),
+    Log(Reading<logs::LogStage<'s>>),
     /// Nobody reads it; it is only digested. What is known of its format, and how many packets it says it has.
     Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
 }
@@ -59,6 +60,7 @@ pub(crate) struct Read {
     pub(crate) requests: Vec<ApiRequest>,
     pub(crate) total_requests: u64,
     pub(crate) exports: Exports,
+    pub(crate) rejects: Extents,
     pub(crate) failure: Option<Error>,
 }
 
@@ -81,7 +83,12 @@ impl Read {
 
 impl<'s> SourceTask<'s> {
     pub(crate) fn new(source: Source, id: SourceId, settings: &'s Settings, keep: &'s Keep, limits: Limits) -> Self {
-        Self { source, id, settings, keep, limits, opened: OnceLock::new() }
+        Self { source, id, settings, keep, limits, rejects: None, opened: OnceLock::new() }
+    }
+
+    /// The same, with a place for records that give nothing, if anybody wants them.
+    pub(crate) fn with_rejects(self, rejects: Option<&'s Spool>) -> Self {
+        Self { rejects, ..self }
     }
 
     fn open(&self) -> Result<Opened<'s>, Error> {
@@ -100,13 +107,14 @@ impl<'s> SourceTask<'s> {
     /// Opens what is no capture by its head and its reader.
     fn open_text(&self, (head, reader): (Vec<u8>, Box<dyn io::Read + Send>)) -> Content<'s> {
         let shown = &self.source.shown;
+        let named = (self.id, shown.as_str());
         if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
             Content::Document(
                 what,
-                Box::new(documents::reading(self.id, shown, reader, (what, &plan), (self.settings, self.keep))),
+                Box::new(documents::reading(named, reader, (what, &plan), (self.settings, self.keep), self.rejects)),
             )
         } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
-            Content::Log(logs::reading(self.id, shown, reader, format, self.settings))
+            Content::Log(logs::reading(named, reader, format, self.settings, self.rejects))
         } else {
             let unread = match capture::recognise_unread(&head) {
                 Some((format, packets)) => Unread::Format(format, packets),
@@ -127,6 +135,7 @@ impl<'s> SourceTask<'s> {
             requests: Vec::new(),
             total_requests: 0,
             exports: Exports::default(),
+            rejects: Extents::default(),
             failure: None,
         };
         let opened = match self.opened.into_inner() {
@@ -160,6 +169,7 @@ impl<'s> SourceTask<'s> {
             }
             Content::Document(what, reading) => {
                 let (sum, _, failure) = reading.finish();
+                read.rejects = sum.extents;
                 match what {
                     documents::Content::Requests(_) => read.log(sum.requests),
                     documents::Content::Export(kind) => {
@@ -179,8 +189,9 @@ impl<'s> SourceTask<'s> {
                 failure
             }
             Content::Log(reading) => {
-                let (sum, _, failure) = reading.finish();
+                let ((sum, extents), _, failure) = reading.finish();
                 read.log(sum);
+                read.rejects = extents;
                 failure
             }
             Content::Unrecognised(unread, _, failure) => {

@@ -4,21 +4,28 @@ use crate::evidence::{Anomalies, Tally};
 use crate::facts::extract::{self, Extracted, Keep, Seen};
 use crate::facts::{SignallingBatch, TracedMessage};
 
-/// Reads `messages`. A record whose message is none is counted as `trace_not_sip`.
+/// The reason of a trace record whose message is none.
+pub(super) const NOT_SIP: &str = "trace_not_sip";
+
+/// Reads `messages`. A record whose message is none is counted as `trace_not_sip`; which those are is told too.
 pub(super) fn signalling(
     messages: &[TracedMessage],
     keep: &Keep,
     tally: &mut Tally,
     anomalies: &mut Anomalies,
-) -> SignallingBatch {
+) -> (SignallingBatch, Vec<u64>) {
+    let mut not_sip = Vec::new();
     let mut batch = SignallingBatch::default();
     for message in messages {
         let TracedMessage { at, locus, hop, transport, truncated, bytes } = message;
         let seen = Seen { at: *at, locus: *locus, hop: *hop, transport: *transport, truncated: *truncated };
         match extract::signalling(bytes, seen, keep, &mut batch, anomalies) {
             Extracted::Message => {}
-            Extracted::NoCallId | Extracted::NotSip => tally.shift("sip_trace", "trace_not_sip", 1),
+            Extracted::NoCallId | Extracted::NotSip => {
+                tally.shift("sip_trace", NOT_SIP, 1);
+                not_sip.push(locus.record);
+            }
         }
     }
-    batch.take()
+    (batch.take(), not_sip)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::document::Entry;
-use crate::evidence::{Anomalies, Locus, SourceId, Tally, Timestamp};
+use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp};
 use crate::facts::{Exports, TracedMessage};
 
 use super::kind::Kind;
@@ -40,6 +40,8 @@ pub struct ExportSum {
     pub first: Option<Timestamp>,
     /// The latest.
     pub last: Option<Timestamp>,
+    /// Entries that gave nothing, where the reader keeps them.
+    pub rejects: Vec<Reject>,
 }
 
 impl ExportSum {
@@ -51,6 +53,7 @@ impl ExportSum {
         self.anomalies.absorb(next.anomalies, 0);
         self.first = [self.first, next.first].into_iter().flatten().min();
         self.last = self.last.max(next.last);
+        self.rejects.extend(next.rejects);
     }
 
     fn spans(&mut self, times: impl IntoIterator<Item = Option<Timestamp>>) {
@@ -68,6 +71,13 @@ pub struct ExportReader {
     pub source: SourceId,
     /// What it was recognised as.
     pub kind: Kind,
+    /// Whether entries that give nothing are kept.
+    pub keeps_rejects: bool,
+}
+
+/// Whether an entry counted under `reason` gave nothing and was meant to.
+fn is_reject(reason: &str) -> bool {
+    reason == "bad_record" || reason.starts_with("trace_")
 }
 
 impl ExportReader {
@@ -94,7 +104,7 @@ impl ExportReader {
                     Some(trunks) => several(trunks.into_iter().map(|trunk| take_trunk(trunk, locus, sum))),
                     None => "export_other",
                 };
-                sum.count(reason, locus);
+                self.count(reason, entry, sum);
             }
             (Kind::Terraform, Err(_)) if !entry.bytes.trim_ascii_start().starts_with(b"{") => {
                 for (trunk, record) in terraform::read(entry.bytes).iter().zip(1..) {
@@ -105,9 +115,18 @@ impl ExportReader {
             }
             (_, Ok(value)) => {
                 let reason = take(&value, locus, sum);
-                sum.count(reason, locus);
+                self.count(reason, entry, sum);
             }
-            (_, Err(_)) => sum.count("bad_record", locus),
+            (_, Err(_)) => self.count("bad_record", entry, sum),
+        }
+    }
+}
+
+impl ExportReader {
+    fn count(&self, reason: &'static str, entry: &Entry<'_>, sum: &mut ExportSum) {
+        sum.count(reason, Locus { source: self.source, record: entry.record });
+        if self.keeps_rejects && is_reject(reason) {
+            sum.rejects.push(Reject { record: entry.record, reason, bytes: entry.bytes.into() });
         }
     }
 }
@@ -197,7 +216,7 @@ mod tests {
         let (kind, plan) = recognised?;
         let (taken, pieces) = Walk::new(&plan).cut(bytes, true);
         assert_eq!(taken, bytes.len());
-        let mut sum = ExportReader { source: SourceId(0), kind }.read(pieces.entries(bytes));
+        let mut sum = ExportReader { source: SourceId(0), kind, keeps_rejects: false }.read(pieces.entries(bytes));
         sum.tally.merge(&pieces.tally);
         Some((kind, sum))
     }

@@ -37,6 +37,13 @@ pub(super) fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<(
     out.write_all(b"\n")
 }
 
+/// Writes what stands between the quotes of a string that is `text`, or a part of it.
+pub(super) fn fragment(text: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    text.serialize(&mut Serializer::with_formatter(&mut quoted, Inert(CompactFormatter)))?;
+    out.write_all(quoted.get(1..quoted.len() - 1).unwrap_or_default())
+}
+
 /// A usual form, with what [`escape`] knows to act on a terminal as `\uXXXX`.
 struct Inert<F>(F);
 

@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::build::{pointer, text};
-use super::model::{self, Endpoint, HeaderField, Hop, Instant, Ladder, MediaDescription, Message, Pointer};
+use super::model::{
+    self, Endpoint, EvidenceText, HeaderField, Hop, Instant, Ladder, MediaDescription, Message, Pointer,
+};
 use super::show::Mark;
 use crate::call::Leg;
 use crate::call::ladder::{self, Rung};
@@ -93,11 +95,38 @@ fn message(leg: &model::Leg, rung: &Rung<'_>) -> Message {
             .filter(|row| row.subject != Subject::Head)
             .map(|row| HeaderField { name: text(row.name), value: text(row.value) })
             .collect(),
-        head: message.head().map(text),
+        head: message.head().map(|head| EvidenceText(without_credentials(head))),
         source,
         copies: copies.iter().take(Ladder::MOST_COPIES).copied().map(pointer).collect(),
         copies_count: copies.len() as u64,
     }
+}
+
+/// Fields whose values log somebody in.
+const CREDENTIALS: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
+
+/// A header section as captured, but for the values of credentials: `…` stands for those, folded rows included.
+fn without_credentials(head: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(head.len());
+    let mut is_hidden = false;
+    for row in head.split_inclusive(|byte| *byte == b'\n') {
+        let is_folded = matches!(row.first(), Some(b' ' | b'\t'));
+        let name = row.iter().position(|byte| *byte == b':').and_then(|colon| row.split_at_checked(colon));
+        if !is_folded {
+            let fits = |name: &[u8]| CREDENTIALS.iter().any(|own| own.eq_ignore_ascii_case(name.trim_ascii()));
+            is_hidden = name.is_some_and(|(name, _)| fits(name));
+            if let Some((name, rest)) = name.filter(|_| is_hidden) {
+                shown.extend_from_slice(name);
+                shown.extend_from_slice(": …".as_bytes());
+                let end = rest.len() - rest.trim_ascii_end().len();
+                shown.extend_from_slice(rest.get(rest.len() - end..).unwrap_or_default());
+            }
+        }
+        if !is_hidden {
+            shown.extend_from_slice(row);
+        }
+    }
+    shown
 }
 
 fn media(message: &Signalling<'_>) -> Option<Vec<MediaDescription>> {
@@ -108,4 +137,26 @@ fn media(message: &Signalling<'_>) -> Option<Vec<MediaDescription>> {
         direction: media.direction.name(),
     });
     Some(media.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_hidden_and_nothing_else() {
+        for (head, shown) in [
+            ("INVITE sip:a SIP/2.0\r\nTo: <sip:a>\r\n", "INVITE sip:a SIP/2.0\r\nTo: <sip:a>\r\n"),
+            (
+                "Authorization: Digest response=\"x\",\r\n nonce=\"y\"\r\nTo: a\r\n b\r\n",
+                "Authorization: …\r\nTo: a\r\n b\r\n",
+            ),
+            ("proxy-AUTHORIZATION \t: Basic eA==\nVia: x", "proxy-AUTHORIZATION \t: …\nVia: x"),
+            ("Authorization", "Authorization"),
+            ("Authorization:", "Authorization: …"),
+            ("X-Authorization: a\r\n", "X-Authorization: a\r\n"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&without_credentials(head.as_bytes())), shown, "{head}");
+        }
+    }
 }

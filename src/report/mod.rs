@@ -1,7 +1,8 @@
 //! STAGE 8: what was concluded, as bytes for people and programs.
 //!
 //! [`model`] is the report, ready to write; [`html`], [`json`], [`ndjson`], [`csv`] and [`text`] (which is Markdown too) render it. Renderers are pure: they take a report
-//! and options and give bytes. Only [`mod@write`] touches the disk. Text from evidence reaches a reader only through
+//! and options and give bytes. Only [`mod@write`] touches the disk, and [`rejects`] reads from where the evidence's readers
+//! spooled what they set aside. Text from evidence reaches a reader only through
 //! [`escape`].
 
 pub mod build;
@@ -15,6 +16,7 @@ pub mod ndjson;
 pub mod own;
 pub mod proposal;
 pub mod redact;
+pub mod rejects;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schema;

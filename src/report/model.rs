@@ -772,22 +772,25 @@ impl EvidenceText {
     pub fn lossless(&self) -> (std::borrow::Cow<'_, str>, bool) {
         match std::str::from_utf8(&self.0) {
             Ok(text) => (text.into(), false),
-            Err(_) => {
-                let mut text = String::with_capacity(self.0.len() + 8);
-                for chunk in self.0.utf8_chunks() {
-                    for character in chunk.valid().chars() {
-                        if character == '\\' {
-                            text.push('\\');
-                        }
-                        text.push(character);
-                    }
-                    for byte in chunk.invalid() {
-                        text.push_str(&format!("\\x{byte:02x}"));
-                    }
+            Err(_) => (Self::escape(&self.0).into(), true),
+        }
+    }
+
+    /// `bytes` as a text, or a part of one, that is not UTF-8: `\xNN` for what is none, the backslash doubled.
+    pub(super) fn escape(bytes: &[u8]) -> String {
+        let mut text = String::with_capacity(bytes.len() + 8);
+        for chunk in bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character == '\\' {
+                    text.push('\\');
                 }
-                (text.into(), true)
+                text.push(character);
+            }
+            for byte in chunk.invalid() {
+                text.push_str(&format!("\\x{byte:02x}"));
             }
         }
+        text
     }
 
     /// Whether the text is not UTF-8.

@@ -22,7 +22,10 @@ pub fn is_own(head: &[u8]) -> bool {
     let opening = head.get(..OPENING.min(head.len())).unwrap_or_default();
     let text = String::from_utf8_lossy(opening);
     let first = text.lines().next().unwrap_or_default();
-    let json = || text.trim_start_matches(['{', ' ', '\n']).starts_with("\"schema\": \"sipconsent.");
+    let json = || {
+        let inner = text.trim_start_matches(['{', ' ', '\n']);
+        inner.starts_with("\"schema\": \"sipconsent.") || inner.starts_with("\"schema\":\"sipconsent.")
+    };
     let line = || {
         let leg = first.starts_with("{\"type\":\"leg\",\"call\":") && first.contains("\"conversation_ids\":");
         leg || (first.starts_with("{\"type\":\"report\",\"schema\":") && first.contains(SCHEMA))

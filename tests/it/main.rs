@@ -33,7 +33,13 @@ mod messages;
 mod metamorphic;
 /// Laws of the verdicts over generated scenes.
 mod properties;
+/// Records that gave nothing, kept for whoever asks.
+mod rejects;
+/// Small logs in every format, against their truths.
+mod samples;
 /// The JSON Schema of the report, against the reports.
 mod schema;
+/// What gives access never leaves an export or a log.
+mod secrets;
 /// Reports held against their evidence, and reports among it.
 mod verify;

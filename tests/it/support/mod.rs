@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod encapsulate;
 pub(crate) mod exports;
 pub(crate) mod laws;
+pub(crate) mod normalised;
 pub(crate) mod packet;
 pub(crate) mod run;
 pub(crate) mod scene;

@@ -103,10 +103,17 @@ fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
     {
         return false;
     }
-    let speaks = |message: &Signalling<'_>| message.rows().any(|row| matches!(row.subject, Subject::Consent(_)));
+    // What a body says is compared only where both bodies were captured whole.
+    let bodies = known.body != Body::Cut && message.body != Body::Cut;
+    let of_consent = |subject: Subject| match subject {
+        Subject::Consent(_) => true,
+        Subject::Attribute(_) => bodies,
+        _ => false,
+    };
+    let speaks = |message: &Signalling<'_>| message.rows().any(|row| of_consent(row.subject));
     let says = |of: &Signalling<'_>, other: &Signalling<'_>| {
         of.rows()
-            .filter(|row| matches!(row.subject, Subject::Consent(_)))
+            .filter(|row| of_consent(row.subject))
             .all(|row| other.rows().any(|twin| twin.subject == row.subject && twin.value == row.value))
     };
     if cut {

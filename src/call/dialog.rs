@@ -7,15 +7,17 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::copies::without_copies;
+use super::field::{self, Field, Reads};
 use super::hops::{Hops, is_answer};
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
+use super::recorded::OfRecording;
 use super::references;
 use super::trunk::{self, Direction};
 use crate::evidence::Locus;
 use crate::facts::{CSeq, Method, Signalling, StartLine, Subject};
-use crate::settings::Settings;
+use crate::settings::{RuleMessage, Settings};
 
 /// Dialogs of one leg that are told apart. More are forks of an attack, not of a call.
 pub const MOST_DIALOGS: usize = 64;
@@ -135,47 +137,56 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let transactions = transactions(&on_dialog);
 
     let answered_first = messages.iter().position(is_answer).unwrap_or(usize::MAX);
+    let reads = Reads::of(settings);
     // Most legs have one INVITE.
     let mut ledger = Vec::with_capacity(1);
-    let mut requests: Vec<&Signalling<'a>> = Vec::new();
+    let mut listed: Vec<&Signalling<'a>> = Vec::new();
     let mut initial: Vec<(usize, &Signalling<'a>)> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
-        let StartLine::Request { method: method @ (Method::Invite | Method::Update), .. } = message.start else {
-            continue;
+        let Some((kind, method)) = reads.message(message).zip(message.method()) else { continue };
+        let status = match message.start {
+            StartLine::Request { .. } => None,
+            StartLine::Response(status) => Some(status),
         };
         let counts = hops.is_dialog(index, counting);
         // An INVITE cut before its To is taken as a re-INVITE once the leg was answered.
         let to_unread = !message.header_whole && message.to_uri.is_empty() && index > answered_first;
-        let is_initial = message.to_tag.is_none() && method == Method::Invite && !to_unread;
+        let is_initial = kind == RuleMessage::Invite && message.to_tag.is_none() && !to_unread;
         if is_initial && hops.is(index, counting) {
             initial.push((ledger.len(), message));
         }
-        requests.push(message);
+        listed.push(message);
         ledger.push(Entry {
             at: message.at,
             locus: message.locus,
             method,
+            kind,
+            status,
             cseq: message.cseq.map(|cseq| cseq.number),
             initial: is_initial,
             counts,
+            sets_up: false,
             header_whole: message.header_whole,
+            body: message.body,
+            described: message.media().is_some(),
+            sections: if reads.attributes { field::open_sections(message) } else { Box::default() },
             outcome: Some(message)
                 .filter(|_| counts)
-                .and_then(|message| seen(&transactions, message))
-                .map_or(Outcome::Unknown, |seen| seen.outcome()),
-            fields: message
-                .rows()
-                .filter_map(|row| match row.subject {
-                    Subject::Consent(rule) => Some((rule, row.name, row.value)),
-                    _ => None,
+                .and_then(|message| match status {
+                    None => seen(&transactions, message),
+                    // A refusal may name another dialog than the provisional response before it.
+                    Some(_) => transactions.get(&((message.from_tag, message.cseq?), None)).copied(),
                 })
-                .collect(),
+                .map_or(Outcome::Unknown, |seen| seen.outcome()),
+            fields: reads.fields(message, kind, is_initial, settings),
         });
     }
 
     let setting_up = SettingUp::of(&on_dialog, &initial, &transactions, &ledger);
-    for (entry, message) in ledger.iter_mut().zip(&requests) {
-        entry.counts &= entry.initial || setting_up.is_own(message);
+    for (entry, message) in ledger.iter_mut().zip(&listed) {
+        let own = message.cseq.map(|cseq| (message.from_tag, cseq));
+        entry.sets_up = entry.status.is_some() && own.is_some() && setting_up.counting == own;
+        entry.counts &= entry.initial || entry.sets_up || setting_up.is_own(message);
     }
     let invite = match setting_up.set_up {
         SetUp::Entry(entry) => initial.iter().find(|(index, _)| *index == entry).map(|(_, invite)| *invite),
@@ -190,7 +201,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let gaps = if setting_up.confirmed.is_empty() && !on_dialog.iter().any(|message| message.to_tag.is_some()) {
         Vec::new()
     } else {
-        gaps(&on_dialog, &transactions, &setting_up, invite, first)
+        gaps(&on_dialog, &transactions, &setting_up, invite, (first, reads.info))
     };
     let parties = any_initial.or_else(|| on_dialog.first().copied())?;
     let caller = any_initial.map(|invite| invite.hop.source.ip());
@@ -238,6 +249,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         }),
         refers: refers(messages),
         identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
+        of_recording: OfRecording::read(messages, &on_dialog),
     })
 }
 
@@ -501,7 +513,8 @@ fn contradicted(set_up: SetUp, ledger: &[Entry<'_>]) -> Option<SetUp> {
 /// Whether two INVITEs say different things; of a cut one only what it still says counts.
 fn disagree(one: &Entry<'_>, other: &Entry<'_>) -> bool {
     let within = |part: &Entry<'_>, whole: &Entry<'_>| {
-        part.fields.iter().all(|field| whole.fields.iter().any(|twin| (twin.0, twin.2) == (field.0, field.2)))
+        let says = |field: &Field<'_>| whole.fields.iter().any(|twin| twin.says_as(field));
+        part.fields.iter().all(says)
     };
     match (one.header_whole, other.header_whole) {
         (true, true) => !within(one, other) || !within(other, one),
@@ -550,7 +563,7 @@ fn gaps<'a>(
     transactions: &Transactions<'a>,
     setting_up: &SettingUp<'a>,
     invite: Option<&Signalling<'a>>,
-    first: At,
+    (first, info_speaks): (At, bool),
 ) -> Vec<Gap> {
     struct Number {
         number: u32,
@@ -607,7 +620,8 @@ fn gaps<'a>(
                 CSeq { method: if cseq.method == Method::Ack { Method::Invite } else { cseq.method }, ..cseq },
             );
             let seen = transactions.get(&(key, message.to_tag)).copied().unwrap_or_default();
-            let speaks = matches!(key.1.method, Method::Invite | Method::Update);
+            let speaks = matches!(key.1.method, Method::Invite | Method::Update)
+                || (info_speaks && key.1.method == Method::Info);
             let is_request = matches!(message.start, StartLine::Request { method, .. } if method != Method::Ack);
             if key.1.method == Method::Cancel {
                 continue;

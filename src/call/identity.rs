@@ -352,7 +352,9 @@ impl<'a> Identity<'a> {
         let Some(sharers) = self.by_identifier.get(&key) else { return };
         let Some((first, bridge)) = sharers.first() else { return };
         let Some(call) = self.call_of.get(*first).and_then(|call| self.calls.get(*call)) else { return };
-        let byoc = call.iter().filter(|leg| legs.get(**leg).is_some_and(|leg| kind(leg, settings) == TrunkKind::Byoc));
+        // A recording session that shares the call's identifier carries nobody's call of its own.
+        let crosses = |leg: &Leg<'_>| leg.recording_session.is_none() && kind(leg, settings) == TrunkKind::Byoc;
+        let byoc = call.iter().filter(|leg| legs.get(**leg).is_some_and(crosses));
         let single = byoc.count() == 1;
         for leg in call {
             let by = sharers.iter().find(|(sharer, _)| sharer == leg).map_or(*bridge, |(_, by)| *by);

@@ -1,30 +1,46 @@
-//! What the signalling of one leg says about consent, before anyone judges it: every INVITE, re-INVITE and UPDATE with
-//! the fields that a rule reads, what became of it, and the places where such a request may be missing.
+//! What the signalling of one leg says about consent, before anyone judges it: every INVITE, re-INVITE and UPDATE, and any
+//! other message that a rule reads, with the fields that rules read, what became of it, and the places where such a
+//! request may be missing.
 
+use super::field::Field;
 use crate::evidence::{Locus, Timestamp};
-use crate::facts::Method;
+use crate::facts::{Body, Method};
+use crate::settings::RuleMessage;
 
-/// One INVITE, re-INVITE or UPDATE of a leg; retransmissions and second copies are one.
+/// One INVITE, re-INVITE or UPDATE of a leg, or another message that a rule reads; retransmissions and second copies are
+/// one.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
     /// When it was sent first.
     pub at: Timestamp,
     /// Its packet; of several copies the first whole one.
     pub locus: Locus,
-    /// INVITE or UPDATE.
+    /// Its method, or the one that it answers.
     pub method: Method,
+    /// What rules call it.
+    pub kind: RuleMessage,
+    /// The status code of a response.
+    pub status: Option<u16>,
     /// Its CSeq number; `None` where unreadable.
     pub cseq: Option<u32>,
     /// Whether it carries no To tag: an attempt to set up the leg.
     pub initial: bool,
     /// Whether it was seen on the hop that counts, or within its dialog.
     pub counts: bool,
+    /// Whether it is a response to the INVITE that counts.
+    pub sets_up: bool,
     /// Whether its header section was captured to the end.
     pub header_whole: bool,
-    /// What became of it.
+    /// How much of its body was captured.
+    pub body: Body,
+    /// Whether it carries a session description.
+    pub described: bool,
+    /// The media descriptions that are not rejected, from 1; empty where no rule reads them.
+    pub sections: Box<[u16]>,
+    /// What became of it, or of the request that it answers.
     pub outcome: Outcome,
-    /// The fields that a consent rule names: rule, name and value as written.
-    pub fields: Vec<(u16, &'a [u8], &'a [u8])>,
+    /// What consent rules read in it.
+    pub fields: Vec<Field<'a>>,
 }
 
 /// What became of a request.

@@ -12,6 +12,7 @@ use rayon::slice::ParallelSliceMut;
 use super::dialog;
 use super::ledger::{Entry, Gap, SetUp};
 use super::offer_answer::Stream;
+use super::recorded::OfRecording;
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Method, Signalling, SignallingBatch, StartLine, Subject};
@@ -44,7 +45,7 @@ pub struct Leg<'a> {
     pub cancelled: Option<Locus>,
     /// The request that set it up.
     pub set_up: SetUp,
-    /// Every INVITE, re-INVITE and UPDATE, by time.
+    /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads, by time.
     pub ledger: Vec<Entry<'a>>,
     /// Requests that were not captured, by time.
     pub gaps: Vec<Gap>,
@@ -60,6 +61,8 @@ pub struct Leg<'a> {
     pub refers: Vec<(Box<[u8]>, At)>,
     /// The identifiers that its messages carry, other than the Call-ID.
     pub identifiers: Vec<Identifier<'a>>,
+    /// What its messages say of recording; `None` where they say nothing.
+    pub of_recording: Option<Box<OfRecording<'a>>>,
 }
 
 /// An instant and the record that shows it.

@@ -13,11 +13,12 @@ use std::net::IpAddr;
 
 use super::population::Material;
 use crate::call::legs::At;
-use crate::call::{Entry, Leg, SetUp, identity};
+use crate::call::{Entry, Field, Leg, SetUp, identity};
 use crate::evidence::Locus;
 use crate::facts::{Hop, SignallingBatch};
 use crate::settings::{ConsentRule, Trunk, TrunkKind};
 use crate::verdict::State;
+use crate::verdict::consent::meaning;
 
 /// INVITEs upstream of one leg that are looked at, the latest first. More hops are an attack, not a call.
 const MOST_UPSTREAM: usize = 64;
@@ -94,13 +95,11 @@ fn crossing(material: &Material<'_, '_>, place: usize, leg: &Leg<'_>) -> Option<
 /// Whether an INVITE carries consent by every row of a rule's field. Of whatever direction: towards the carrier's side an
 /// upstream leg may look outbound, where the absence of the field says nothing, but here it is present.
 fn grants(entry: &Entry<'_>, rules: &[ConsentRule]) -> bool {
-    let granted = |rule: u16, value: &[u8]| {
-        rules.get(usize::from(rule)).is_some_and(|rule| {
-            let value = value.trim_ascii();
-            rule.granted.iter().any(|known| known.trim().as_bytes().eq_ignore_ascii_case(value))
-        })
+    let granted = |field: &Field<'_>| {
+        let rule = rules.get(usize::from(field.rule));
+        rule.is_some_and(|rule| meaning(rule, field) == State::Granted)
     };
-    !entry.fields.is_empty() && entry.fields.iter().all(|(rule, _, value)| granted(*rule, value))
+    !entry.fields.is_empty() && entry.fields.iter().all(granted)
 }
 
 /// Where each of these records went.

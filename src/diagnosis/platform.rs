@@ -240,7 +240,7 @@ fn is_permission(word: &str) -> bool {
 
 /// What to do where `hypothesis` is supported.
 pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Remedy {
-    let fields = rules.iter().map(|rule| rule.header.as_str()).collect::<Vec<_>>().join(" or ");
+    let fields = rules.iter().map(ConsentRule::shown).collect::<Vec<_>>().join(" or ");
     let values = rules.iter().flat_map(|rule| &rule.granted).map(|value| format!("\"{value}\"")).collect::<Vec<_>>();
     let (basis, text) = match hypothesis {
         Hypothesis::ConsentHeader => (

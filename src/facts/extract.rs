@@ -23,10 +23,10 @@ use super::{
 use crate::evidence::{Anomalies, Locus, Timestamp};
 use crate::scan;
 use crate::sdp;
-use crate::settings::Settings;
+use crate::settings::{RulePlace, Settings, builtin};
 use crate::sip::address::{self, Address, Via};
 use crate::sip::body::{self, Part};
-use crate::sip::{self, Extent, HeaderEnd, Line};
+use crate::sip::{self, Extent, HeaderEnd, Line, recording};
 
 /// Where and how a payload was seen.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,8 @@ pub struct Keep {
     /// By length of the name, so that a look-up compares a handful of names at most.
     fields: Vec<Named>,
     by_length: [Names; LENGTHS],
+    /// Attributes of session descriptions that consent rules name.
+    attributes: Vec<Box<[u8]>>,
     heads: bool,
 }
 
@@ -101,6 +103,7 @@ enum Field {
     Kept(Subject),
     Require,
     Route,
+    Supported,
     To,
     Via,
 }
@@ -130,13 +133,27 @@ impl Keep {
             (b"require", Field::Require),
             (b"route", Field::Route),
             (b"session-id", Field::Kept(Subject::SessionId)),
+            (b"supported", Field::Supported),
             (b"to", Field::To),
             (b"via", Field::Via),
         ] {
             add(name, field);
         }
+        let mut attributes: Vec<Box<[u8]>> = Vec::new();
         for (index, rule) in (0..).zip(&settings.rules) {
-            add(rule.header.trim().as_bytes(), Field::Kept(Subject::Consent(index)));
+            let (name, kept) = (rule.name.trim().as_bytes(), Field::Kept(Subject::Consent(index)));
+            match rule.place {
+                RulePlace::Header => add(name, kept),
+                RulePlace::SdpAttribute => attributes.push(name.into()),
+                // The Request-URI is kept as it is.
+                RulePlace::UriParameter => {}
+                RulePlace::UserToUser => {
+                    add(name, kept);
+                    if name.eq_ignore_ascii_case(builtin::USER_TO_USER.as_bytes()) {
+                        add(builtin::OTHER_USER_TO_USER.as_bytes(), kept);
+                    }
+                }
+            }
         }
         for (index, header) in (0..).zip(&settings.identity_headers) {
             add(header.trim().as_bytes(), Field::Kept(Subject::Conversation(index)));
@@ -152,7 +169,7 @@ impl Keep {
                 names.letters |= letter_bit(*first);
             }
         }
-        Self { fields, by_length, heads: false }
+        Self { fields, by_length, attributes, heads: false }
     }
 
     /// The same, and of every INVITE and UPDATE the start line and header section as captured, for reports that show them.
@@ -203,7 +220,8 @@ struct Values<'a> {
 /// # Anomalies
 ///
 /// `truncated_header`, `limit_header`, `bad_header_row`, `limit_routes`, `duplicate_call_id`, `bad_cseq`, `bad_content_length`,
-/// `truncated_body`, `opaque_body`, `limit_media_descriptions`, `limit_formats`, `bad_media_port`.
+/// `truncated_body`, `opaque_body`, `limit_media_descriptions`, `limit_formats`, `limit_attributes`,
+/// `limit_metadata`, `bad_media_port`.
 pub fn signalling(
     payload: &[u8],
     seen: Seen,
@@ -292,7 +310,7 @@ pub fn signalling(
                 }
                 let content_type = values.content_type.as_deref().filter(|value| !value.is_empty());
                 let encoded = values.content_encoding.as_deref().is_some_and(body::is_encoding);
-                read_body(Part { content_type, encoded, body }, &mut draft, record, anomalies)
+                read_body(Part { content_type, encoded, body }, keep, &mut draft, record, anomalies)
             }
         }
     } else {
@@ -344,7 +362,9 @@ fn read_rows<'a>(
                 if let Some(tag) = address::values(&value).find(|tag| tag.eq_ignore_ascii_case(b"siprec")) {
                     draft.row(Row { subject: Subject::RecordingSession, name: row.name, value: tag });
                 }
+                keep_record_aware(&row, &value, draft);
             }
+            Field::Supported => keep_record_aware(&row, &row.value(), draft),
             Field::Route => {
                 for value in address::values(&row.value()) {
                     routes += 1;
@@ -370,6 +390,17 @@ fn first<'a>(value: &mut Option<Cow<'a, [u8]>>, row: &sip::Row<'a>) {
     }
 }
 
+/// Keeps the option tag of RFC 7866 that says that its sender can show that it is recorded.
+fn keep_record_aware(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
+    // Few option tags have this letter; the others need no closer look.
+    if memchr::memchr2(b'w', b'W', value).is_none() {
+        return;
+    }
+    if let Some(tag) = address::values(value).find(|tag| tag.eq_ignore_ascii_case(b"record-aware")) {
+        draft.row(Row { subject: Subject::RecordAware, name: row.name, value: tag });
+    }
+}
+
 /// Keeps the Contact feature that marks a recording session.
 fn keep_recording_contact(row: &sip::Row<'_>, draft: &mut Draft<'_>) {
     let value = row.value();
@@ -388,7 +419,13 @@ fn keep_recording_contact(row: &sip::Row<'_>, draft: &mut Draft<'_>) {
 }
 
 /// Reads what a body describes; says how much of it can be relied on.
-fn read_body(whole: Part<'_, '_>, draft: &mut Draft<'_>, record: Option<u64>, anomalies: &mut Anomalies) -> Body {
+fn read_body(
+    whole: Part<'_, '_>,
+    keep: &Keep,
+    draft: &mut Draft<'_>,
+    record: Option<u64>,
+    anomalies: &mut Anomalies,
+) -> Body {
     let mut state = if whole.body.extent == Extent::Cut { Body::Cut } else { Body::Whole };
     let mut description = None;
     body::parts(whole, &mut |part| {
@@ -409,6 +446,16 @@ fn read_body(whole: Part<'_, '_>, draft: &mut Draft<'_>, record: Option<u64>, an
             description = description.or(Some(part.body));
         } else if is_recording_metadata(media_type) {
             draft.row(Row { subject: Subject::RecordingSession, name: b"Content-Type", value: media_type });
+            if !part.encoded {
+                let all = recording::identifiers(part.body.bytes, |place, value| {
+                    draft.row(Row { subject: Subject::Recorded, name: place.name().as_bytes(), value });
+                });
+                if !all {
+                    anomalies.note("limit_metadata", record, || {
+                        format!("recording metadata of {} bytes is not read to its end", part.body.bytes.len())
+                    });
+                }
+            }
         }
     });
     if let Some(body) = description {
@@ -416,18 +463,24 @@ fn read_body(whole: Part<'_, '_>, draft: &mut Draft<'_>, record: Option<u64>, an
             Extent::Cut => sdp::whole_lines(body.bytes),
             Extent::Whole => body.bytes,
         };
-        if read_description(bytes, draft, record, anomalies) == Body::Cut {
+        if read_description(bytes, keep, draft, record, anomalies) == Body::Cut {
             state = Body::Cut;
         }
     }
     state
 }
 
-fn read_description(bytes: &[u8], draft: &mut Draft<'_>, record: Option<u64>, anomalies: &mut Anomalies) -> Body {
+fn read_description(
+    bytes: &[u8],
+    keep: &Keep,
+    draft: &mut Draft<'_>,
+    record: Option<u64>,
+    anomalies: &mut Anomalies,
+) -> Body {
     draft.describe();
     let mut state = Body::Whole;
     let mut index = 0;
-    sdp::read(bytes, |media| {
+    let of_recording = sdp::read(bytes, |media| {
         if index == sdp::MAX_SECTIONS {
             anomalies.note("limit_media_descriptions", record, || format!("more than {index} media descriptions"));
             state = Body::Cut;
@@ -452,7 +505,29 @@ fn read_description(bytes: &[u8], draft: &mut Draft<'_>, record: Option<u64>, an
         draft.media(description, media.codecs());
         ControlFlow::Continue(())
     });
+    if (of_recording || !keep.attributes.is_empty()) && !keep_attributes(bytes, keep, draft) {
+        anomalies.note("limit_attributes", record, || {
+            format!("more than {} attributes that are asked for", sdp::MAX_ATTRIBUTES)
+        });
+        if !keep.attributes.is_empty() {
+            state = Body::Cut;
+        }
+    }
     state
+}
+
+/// Keeps the attributes that consent rules name and those of RFC 7866; `false` where there are too many.
+fn keep_attributes(bytes: &[u8], keep: &Keep, draft: &mut Draft<'_>) -> bool {
+    let is_of_rule = |name: &[u8]| keep.attributes.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let is_of_recording =
+        |name: &[u8]| [b"record".as_slice(), b"recordpref"].iter().any(|known| known.eq_ignore_ascii_case(name));
+    let wanted = |name: &[u8]| is_of_rule(name) || is_of_recording(name);
+    sdp::attributes(bytes, wanted, |attribute| {
+        let section = attribute.section as u16;
+        let subject =
+            if is_of_rule(attribute.name) { Subject::Attribute(section) } else { Subject::RecordingAttribute(section) };
+        draft.row(Row { subject, name: attribute.name, value: attribute.value });
+    })
 }
 
 fn is_recording_metadata(media_type: &[u8]) -> bool {
@@ -602,7 +677,7 @@ mod tests {
             ),
             ("Max-Forwards", &["69", "70", "\"69\""]),
         ];
-        let rule = ConsentRule { header: "Max-Forwards".to_owned(), ..Settings::default().rules[0].clone() };
+        let rule = ConsentRule { name: "Max-Forwards".to_owned(), ..Settings::default().rules[0].clone() };
         let settings = Settings { rules: vec![rule], ..Settings::default() };
         let keep = Keep::new(&settings);
         let mut state = 11_u64;
@@ -737,7 +812,7 @@ mod tests {
 
     #[test]
     fn every_rule_that_names_a_field_gets_a_row_and_every_row_counts() {
-        let rule = |header: &str| ConsentRule { header: header.to_owned(), ..crate::settings::builtin::rule() };
+        let rule = |name: &str| ConsentRule { name: name.to_owned(), ..crate::settings::builtin::rule() };
         let settings = Settings {
             rules: vec![rule("X-Consent"), rule("x-consent"), rule("Subject"), rule("K")],
             identity_headers: vec!["Session-ID".to_owned()],
@@ -760,7 +835,7 @@ mod tests {
     #[test]
     fn a_long_field_name_is_compared_to_its_end() {
         let long = format!("X-{}-Consent", "long".repeat(20));
-        let rule = ConsentRule { header: long.clone(), ..crate::settings::builtin::rule() };
+        let rule = ConsentRule { name: long.clone(), ..crate::settings::builtin::rule() };
         let settings = Settings { rules: vec![rule], ..Settings::default() };
         let other = long.replacen("longlong", "longLONK", 1);
         let payload = with_rows(&format!("{}: a\r\n{other}: b\r\n", long.to_uppercase()));
@@ -871,6 +946,79 @@ mod tests {
         assert_eq!(body("Content-Type: application/pkcs7-mime\r\n", "x", false), (Body::Cut, None));
         let many = "m=audio 1 RTP/AVP 0\r\n".repeat(sdp::MAX_SECTIONS + 1);
         assert_eq!(body(sdp, &many, false), (Body::Cut, Some(sdp::MAX_SECTIONS)));
+    }
+
+    fn described(attributes: &str) -> String {
+        with_rows("Content-Type: application/sdp\r\n")
+            + &format!(
+                "v=0\r\na=x-c:no\r\n{attributes}m=audio 1 RTP/AVP 0\r\na=X-C: yes\r\na=record:off\r\na=ptime:20\r\n"
+            )
+    }
+
+    #[test]
+    fn attributes_are_kept_where_a_rule_or_rfc_7866_names_them() {
+        assert_eq!(extract(described("")).rows(), ["RecordingAttribute(1) record=off"]);
+        let of = |names: &str| {
+            let settings = Settings::from_toml(names, None).expect(names);
+            extract_by(&settings, described("a=recordpref:on\r\n").as_bytes(), false).rows()
+        };
+        let named = "[[consent.sdp_attribute]]\nname = \"x-c\"\ngranted = [\"yes\"]\n";
+        assert_eq!(
+            of(named),
+            [
+                "Attribute(0) x-c=no",
+                "RecordingAttribute(0) recordpref=on",
+                "Attribute(1) X-C=yes",
+                "RecordingAttribute(1) record=off"
+            ]
+        );
+        let recorded = named.replace("x-c", "record");
+        assert_eq!(of(&recorded), ["RecordingAttribute(0) recordpref=on", "Attribute(1) record=off"]);
+    }
+
+    #[test]
+    fn a_flood_of_attributes_leaves_a_body_that_is_not_all() {
+        let flood = described(&"a=x-c:1\r\n".repeat(sdp::MAX_ATTRIBUTES));
+        let settings = "[[consent.sdp_attribute]]\nname = \"x-c\"\ngranted = [\"yes\"]\n";
+        let settings = Settings::from_toml(settings, None).expect("settings");
+        let outcome = extract_by(&settings, flood.as_bytes(), false);
+        assert_eq!((outcome.message().body, outcome.codes()), (Body::Cut, vec!["limit_attributes"]));
+        assert_eq!(extract(&flood).message().body, Body::Whole);
+    }
+
+    #[test]
+    fn record_awareness_is_kept_of_supported_and_require() {
+        let rows = |rows: &str| extract(with_rows(rows)).rows();
+        assert_eq!(rows("k: timer, Record-Aware\r\n"), ["RecordAware k=Record-Aware"]);
+        assert_eq!(rows("Require: record-aware\r\n"), ["RecordAware Require=record-aware"]);
+        assert!(rows("Supported: record-aware-not, 100rel, view\r\n").is_empty());
+    }
+
+    #[test]
+    fn user_to_user_data_is_kept_under_both_names() {
+        let rule = "[[consent.user_to_user]]\ngranted = [\"yes\"]\n[[consent.uri_parameter]]\nname = \"c\"\ngranted = [\"yes\"]\n";
+        let settings = Settings::from_toml(rule, None).expect("settings");
+        let payload = with_rows("User-To-User: 1\r\nX-USER-TO-USER: 2\r\nc: text/plain\r\n");
+        let outcome = extract_by(&settings, payload.as_bytes(), false);
+        assert_eq!(outcome.rows(), ["Consent(0) User-To-User=1", "Consent(0) X-USER-TO-USER=2"]);
+    }
+
+    #[test]
+    fn recording_metadata_shows_what_it_records() {
+        let document =
+            "<recording><session session_id='s'><sipSessionID>a;remote=b</sipSessionID></session></recording>";
+        let outcome = extract(with_rows("Content-Type: application/rs-metadata+xml\r\n") + document);
+        let rows = [
+            "RecordingSession Content-Type=application/rs-metadata+xml",
+            "Recorded session_id=s",
+            "Recorded sipSessionID=a;remote=b",
+        ];
+        assert_eq!(outcome.rows(), rows);
+        let long = document.replace("<session ", &format!("<x>{}</x><session ", "x".repeat(recording::MAX_BYTES)));
+        let outcome = extract(with_rows("Content-Type: application/rs-metadata\r\n") + &long);
+        assert_eq!((outcome.rows().len(), outcome.codes()), (1, vec!["limit_metadata"]));
+        let encoded = with_rows("Content-Type: application/rs-metadata\r\nContent-Encoding: gzip\r\n") + document;
+        assert_eq!(extract(encoded).rows().len(), 1);
     }
 
     #[test]

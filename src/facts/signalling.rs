@@ -130,6 +130,9 @@ pub struct CSeq {
 /// What a header field row is kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
+    /// An attribute of the session description that a consent rule names, from the media description of that number; 0 for
+    /// the session's own. No header field row.
+    Attribute(u16),
     /// The consent rule of that index in the settings names this field.
     Consent(u16),
     /// The identity header of that index in the settings: its value names the conversation.
@@ -144,11 +147,18 @@ pub enum Subject {
     Route,
     /// Session-ID (RFC 7989), the value as written.
     SessionId,
+    /// The option tag `record-aware` (RFC 7866 §4) of Supported or Require.
+    RecordAware,
+    /// An identifier of a communication session that a recording session's metadata carries; its name says what it stands
+    /// in. No header field row.
+    Recorded,
+    /// `a=record` or `a=recordpref` (RFC 7866 §9), like [`Attribute`](Self::Attribute), where no consent rule names it.
+    RecordingAttribute(u16),
     /// A sign of a SIPREC recording session (RFC 7866): `Require: siprec`, a `+sip.src` Contact, rs-metadata in the body.
     RecordingSession,
 }
 
-/// One kept header field row, unfolded, blanks around the value taken off.
+/// One kept header field row, unfolded, blanks around the value taken off; or what else [`Subject`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Row<'a> {

@@ -27,12 +27,12 @@ use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Extents, Locus, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, Exports, Method, SignallingBatch};
+use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
-use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
+use crate::settings::{Network, RuleMessage, Settings, Trunk, TrunkKind, pattern};
 use crate::verdict::{self, BoundRequest, Consent, State};
 
 use source::{Read, SourceTask};
@@ -347,6 +347,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         inventory: &inventory,
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
+        ties: &call::recorded::ties(&legs),
     });
     let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, (&identity, &exports), &joined.made_of));
     // Giving back what a large capture left is worth sharing, too.
@@ -462,23 +463,25 @@ fn replaced(bearing: &[usize], consents: &BTreeMap<usize, Consent>, locus: Locus
     if bearing.is_empty() {
         return Some(("replaced_leg_not_captured", locus));
     }
-    let states = || bearing.iter().filter_map(|leg| consents.get(leg)).flat_map(|consent| &consent.timeline);
-    if states().any(|(_, state)| *state == State::Granted) {
+    let ever = |state| bearing.iter().filter_map(|leg| consents.get(leg)).any(|consent| consent.ever(state));
+    if ever(State::Granted) {
         Some(("replaces_granted_leg", locus))
-    } else if states().any(|(_, state)| *state == State::Unknown) {
+    } else if ever(State::Unknown) {
         Some(("replaces_unknown_leg", locus))
     } else {
         None
     }
 }
 
-/// For each rule whether its field occurs on some INVITE of the evidence.
+/// For each rule whether its field occurs on some INVITE of the evidence, or on another message that it reads.
 fn rules_seen(legs: &[Leg<'_>], settings: &Settings) -> Vec<bool> {
     let mut seen = vec![false; settings.rules.len()];
-    let invites = legs.iter().flat_map(|leg| &leg.ledger).filter(|entry| entry.method == Method::Invite);
-    for (rule, ..) in invites.flat_map(|entry| &entry.fields) {
-        if let Some(seen) = seen.get_mut(usize::from(*rule)) {
-            *seen = true;
+    for entry in legs.iter().flat_map(|leg| &leg.ledger) {
+        for field in &entry.fields {
+            let place = usize::from(field.rule);
+            if let Some((seen, rule)) = seen.get_mut(place).zip(settings.rules.get(place)) {
+                *seen |= entry.kind == RuleMessage::Invite || !rule.is_plain();
+            }
         }
     }
     seen

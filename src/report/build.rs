@@ -9,20 +9,20 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::messages::{self, Wanted};
 use super::model::{
-    self, Anomaly, AnsweredBy, BatchError, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator,
-    Ground, Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration,
-    Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef,
-    UnboundRefusal, Unseen, Verdicts,
+    self, Anomaly, AnsweredBy, Awareness, BatchError, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText,
+    Generator, Ground, Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer,
+    RecordedLeg, Registration, Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone,
+    Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
 };
 use super::show::Mark;
 use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::inventory::Inventory;
-use crate::call::{self, Leg};
+use crate::call::{self, Field, Leg};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
 use crate::facts::{ApiRequest, InventoryKind, MediaFlow, SignallingBatch, TrunkSettings};
-use crate::settings::{self, Settings, TrunkKind, builtin};
+use crate::settings::{self, RulePlace, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Verdict};
 
 /// What one source told, beside its facts.
@@ -147,6 +147,8 @@ pub struct Concluded<'a> {
     pub diagnosis: &'a [Weighed],
     /// For each trunk of the settings what of its traffic cannot be read.
     pub unseen: &'a [Unseen],
+    /// For each leg the legs that its recording metadata names; empty where no leg has any.
+    pub ties: &'a [Vec<call::recorded::Tie>],
 }
 
 impl<'a> Concluded<'a> {
@@ -306,6 +308,11 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
             lag_s: Seconds(lag),
         })
     });
+    let recorded = |tie: &call::recorded::Tie| {
+        let own = concluded.legs.get(tie.leg)?;
+        let (call_id, first) = (text(own.call_id), Instant(own.first.at));
+        Some(RecordedLeg { call_id, first, by: tie.place.name(), source: pointer(tie.locus) })
+    };
     Some(model::Leg {
         escaped: call_id.is_escaped(),
         call_id,
@@ -319,19 +326,14 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         final_status: leg.final_status.map(|(status, _)| status),
         consent: model::Consent {
             state: Held::of(&judged.consent, &judged.measured).name(),
-            observations: observations(leg, &judged.consent),
-            timeline: judged
-                .consent
-                .timeline
-                .iter()
-                .map(|(from, state)| StateFrom { from: Instant(*from), state: state.name() })
-                .collect(),
+            observations: observations(leg, &judged.consent, settings),
+            timeline: timeline(&judged.consent.timeline),
         },
         streams: leg
             .streams
             .iter()
             .zip(&judged.measured.streams)
-            .map(|(stream, time)| self::stream(leg, stream, time))
+            .map(|(stream, time)| self::stream(leg, stream, time, &judged.consent))
             .collect(),
         requests: requests.collect(),
         verdict: judged.verdict.name(),
@@ -344,6 +346,8 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
                 sources: ground.sources.iter().copied().map(pointer).collect(),
             })
             .collect(),
+        records: concluded.ties.get(place).map_or(&[][..], Vec::as_slice).iter().filter_map(recorded).collect(),
+        recording_awareness: leg.of_recording.iter().flat_map(|own| &own.awareness).map(awareness).collect(),
         ladder: None,
     })
 }
@@ -354,27 +358,47 @@ fn stripped(concluded: &Concluded<'_>, place: usize) -> Option<verdict::Ground> 
     verdict::Ground::several("header_stripped", [passage.upstream.locus, passage.here.locus])
 }
 
-fn observations(leg: &Leg<'_>, consent: &Consent) -> Vec<Observation> {
+fn timeline(states: &[(Timestamp, verdict::State)]) -> Vec<StateFrom> {
+    states.iter().map(|(from, state)| StateFrom { from: Instant(*from), state: state.name() }).collect()
+}
+
+fn awareness(said: &call::recorded::Awareness<'_>) -> Awareness {
+    let name = if said.is_attribute { EvidenceText([b"a=", said.name].concat()) } else { text(said.name) };
+    let stream = said.section.checked_sub(1).map(u32::from);
+    Awareness { at: Instant(said.at), name, value: text(said.value), stream, source: pointer(said.locus) }
+}
+
+/// The name of a field as observations show it.
+fn field_name(field: &Field<'_>, settings: &Settings) -> Vec<u8> {
+    match settings.rules.get(usize::from(field.rule)).map(|rule| rule.place) {
+        Some(RulePlace::SdpAttribute) => [b"a=", field.name].concat(),
+        Some(RulePlace::UriParameter) => b"Request-URI".to_vec(),
+        Some(RulePlace::Header | RulePlace::UserToUser) | None => field.name.to_vec(),
+    }
+}
+
+fn observations(leg: &Leg<'_>, consent: &Consent, settings: &Settings) -> Vec<Observation> {
     let mut observations: Vec<Observation> = leg
         .ledger
         .iter()
         .zip(&consent.observed)
         .map(|(entry, state)| {
             // Rows of one request that several rules read stand once; different rows are joined as one field's list.
-            let mut values: Vec<(&[u8], &[u8])> = Vec::new();
-            for (_, name, value) in &entry.fields {
-                if !values.contains(&(name, value)) {
-                    values.push((name, value));
+            let mut values: Vec<(Vec<u8>, &[u8])> = Vec::new();
+            for field in &entry.fields {
+                let said = (field_name(field, settings), field.value);
+                if !values.contains(&said) {
+                    values.push(said);
                 }
             }
             // One field: what rows of another name say stands in the state alone.
-            if let Some((first, _)) = values.first().copied() {
-                values.retain(|(name, _)| name.eq_ignore_ascii_case(first));
+            if let Some((first, _)) = values.first().cloned() {
+                values.retain(|(name, _)| name.eq_ignore_ascii_case(&first));
             }
             let joined = values.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(b", ".as_slice());
             Observation {
                 at: Instant(entry.at),
-                method: entry.method.name().to_owned(),
+                method: entry.status.map_or_else(|| entry.method.name().to_owned(), |status| status.to_string()),
                 cseq: entry.cseq,
                 header: values.first().map(|(name, _)| text(name)),
                 value: (!values.is_empty()).then_some(EvidenceText(joined)),
@@ -387,7 +411,7 @@ fn observations(leg: &Leg<'_>, consent: &Consent) -> Vec<Observation> {
     observations
 }
 
-fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime) -> Stream {
+fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime, consent: &Consent) -> Stream {
     let endpoint = |endpoint: &call::Endpoint<'_>| Endpoint { address: text(endpoint.address), port: endpoint.port };
     let mut rtp: Vec<Rtp> = stream.flows.iter().filter_map(self::rtp).collect();
     rtp.sort_by(|one, other| {
@@ -412,6 +436,7 @@ fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime) 
         unconsented_s: Seconds(time.unconsented_ns()),
         unknown_s: Seconds(time.unknown_ns()),
         rtp,
+        timeline: if consent.concerns_streams() { timeline(consent.of_stream(stream.index)) } else { Vec::new() },
     }
 }
 
@@ -665,12 +690,15 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     let mut notices = Vec::new();
     for (rule, seen) in settings.rules.iter().zip(concluded.rules_seen) {
         if !seen {
+            let (what, place) = match rule.is_plain() {
+                true => (format!("field {}", rule.name), "INVITE"),
+                false => (format!("signal {}", rule.shown()), "message that the rule reads"),
+            };
             notices.push(Notice {
                 code: "rule_never_seen",
                 text: format!(
-                    "The field {} occurs on no INVITE of this evidence. That nobody sends it says nothing about any single \
-                     call: check that the rule names the field your carrier sends before reading \"missing\" as a lack of consent.",
-                    rule.header
+                    "The {what} occurs on no {place} of this evidence. That nobody sends it says nothing about any single \
+                     call: check that the rule names the field your carrier sends before reading \"missing\" as a lack of consent."
                 ),
             });
         }
@@ -688,7 +716,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             text: format!(
                 "Consent is read by the built-in rule ({}), a header field that a forum thread names and the vendor does \
                  not document. A site sets its own with [[consent.header]].",
-                builtin::rule().header
+                builtin::rule().name
             ),
         });
     }

@@ -67,11 +67,13 @@ fn message(leg: &model::Leg, rung: &Rung<'_>) -> Message {
     let Rung { message, copies } = rung;
     let source = pointer(message.locus);
     // Two messages of one packet share a record: the observation has the method and number of its own.
+    let said = match message.start {
+        StartLine::Request { method, .. } => method.name().to_owned(),
+        StartLine::Response(status) => status.to_string(),
+    };
     let observed = leg.consent.observations.iter().find(|observation| {
-        let is_request = matches!(message.start, StartLine::Request { .. });
-        is_request
-            && observation.source == source
-            && Some(observation.method.as_str()) == message.method().map(|method| method.name())
+        observation.source == source
+            && observation.method == said
             && observation.cseq == message.cseq.map(|cseq| cseq.number)
     });
     let (status, request_uri) = match message.start {
@@ -92,8 +94,13 @@ fn message(leg: &model::Leg, rung: &Rung<'_>) -> Message {
         body_whole: message.body != Body::Cut,
         rows: message
             .rows()
-            .filter(|row| row.subject != Subject::Head)
-            .map(|row| HeaderField { name: text(row.name), value: text(row.value) })
+            .filter_map(|row| match row.subject {
+                Subject::Head | Subject::Recorded => None,
+                Subject::Attribute(_) | Subject::RecordingAttribute(_) => {
+                    Some(HeaderField { name: EvidenceText([b"a=", row.name].concat()), value: text(row.value) })
+                }
+                _ => Some(HeaderField { name: text(row.name), value: text(row.value) }),
+            })
             .collect(),
         head: message.head().map(|head| EvidenceText(without_credentials(head))),
         source,

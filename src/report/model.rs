@@ -257,10 +257,47 @@ pub struct Leg {
     pub verdict: &'static str,
     /// What the verdict rests on. Never empty.
     pub grounds: Vec<Ground>,
+    /// Of a SIPREC recording session the legs that its metadata names; left out where it names none that was captured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RecordedLeg>,
+    /// What its messages say of being recorded by RFC 7866, and where that changes; left out where they say nothing.
+    /// Neutral: it is a recorder's state or a caller's preference, no consent, unless a rule of the settings reads it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recording_awareness: Vec<Awareness>,
     /// Its SIP messages, where a report that shows them one by one asked for this leg. No part of the JSON, which points
     /// at the packets instead: with it two outputs of one run would differ by what the other one asks.
     #[serde(skip)]
     pub ladder: Option<Ladder>,
+}
+
+/// A leg that a recording session records.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecordedLeg {
+    /// Its Call-ID.
+    pub call_id: EvidenceText,
+    /// Its first message, which tells legs of one Call-ID apart.
+    pub first: Instant,
+    /// What of the metadata names it: `sipSessionID`, `session_id` or `call_id`.
+    pub by: &'static str,
+    /// The message that carries the metadata.
+    pub source: Pointer,
+}
+
+/// What one message says of being recorded.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Awareness {
+    /// When.
+    pub at: Instant,
+    /// `a=record`, `a=recordpref`, or the header field's name.
+    pub name: EvidenceText,
+    /// `on`, `off`, `record-aware` and others as written.
+    pub value: EvidenceText,
+    /// The media description that it concerns, from 0; null for all.
+    pub stream: Option<u32>,
+    /// The packet.
+    pub source: Pointer,
 }
 
 /// The SIP messages of a leg as a ladder diagram shows them.
@@ -389,7 +426,7 @@ pub struct Observation {
     pub method: String,
     /// The CSeq number; null where unreadable.
     pub cseq: Option<u32>,
-    /// The field's name as written; null without the field.
+    /// The field's name as written, `a=` before an attribute's, `Request-URI` for a parameter of it; null without the field.
     pub header: Option<EvidenceText>,
     /// Its value as written; null without the field.
     pub value: Option<EvidenceText>,
@@ -429,6 +466,9 @@ pub struct Stream {
     pub unknown_s: Seconds,
     /// The RTP flows tied to it.
     pub rtp: Vec<Rtp>,
+    /// The consent state in force over time, like the leg's; left out where no rule concerns single streams.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<StateFrom>,
 }
 
 /// An address and a port of a session description.

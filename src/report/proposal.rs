@@ -147,7 +147,7 @@ fn is_host(host: &str) -> bool {
 fn consent(text: &mut String, fields: &BTreeMap<(String, String), u64>) {
     text.push_str("# The consent signal. Without [[consent.header]] the built-in rule holds, which the vendor does not document:\n");
     let rule = builtin::rule();
-    let _ = writeln!(text, "# [[consent.header]]\n# name = {}", quoted(&rule.header));
+    let _ = writeln!(text, "# [[consent.header]]\n# name = {}", quoted(&rule.name));
     text.push_str(
         "# granted = [\"true\"]\n# denied = [\"false\"]\n# direction = \"inbound\"   # or \"outbound\", \"any\"\n",
     );

@@ -62,6 +62,7 @@ pub(crate) fn stream(consented: i128, unconsented: i128, unknown: i128) -> Strea
         unconsented_s: seconds(unconsented),
         unknown_s: seconds(unknown),
         rtp: Vec::new(),
+        timeline: Vec::new(),
     }
 }
 
@@ -110,6 +111,8 @@ pub(crate) fn leg(call_id: &str, verdict: &'static str, state: &'static str) -> 
         requests: Vec::new(),
         verdict,
         grounds: vec![Ground { reason: "consent_missing", sources: vec![packet(1)] }],
+        records: Vec::new(),
+        recording_awareness: Vec::new(),
         ladder: None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::escape;
 use super::model::{Evidence, Message, Summary};
-use crate::settings::{ConsentRule, RuleDirection};
+use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 
 /// The title of a report.
 pub(super) const TITLE: &str = "Recording consent and recording requests, as the evidence shows them";
@@ -123,11 +123,15 @@ pub(super) fn rule(rule: &ConsentRule) -> String {
     };
     let mut text = format!(
         "\"Unconsented\" means: no consent signal by the rule {} = {}",
-        escape::text(&rule.header),
+        escape::text(&rule.shown()),
         values(&rule.granted)
     );
     if !rule.denied.is_empty() {
         text.push_str(&format!(" (denied by {})", values(&rule.denied)));
+    }
+    if rule.place != RulePlace::UriParameter && rule.messages != RuleMessage::REQUESTS {
+        let names: Vec<_> = rule.messages.iter().map(|message| message.name()).collect();
+        text.push_str(&format!(" in {}", names.join(" or ")));
     }
     text.push_str(match rule.direction {
         RuleDirection::Any => ", for calls of either direction.",

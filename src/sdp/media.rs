@@ -63,8 +63,27 @@ struct Level<'a> {
     direction: Option<Direction>,
 }
 
-/// Shows every media description of `body` in order, until told to stop.
-pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFlow<()>) {
+/// The kind and value of the first line, `None` for one of another form, and what stands behind it.
+#[inline]
+pub(super) fn next_line(rest: &[u8]) -> (Option<(u8, &[u8])>, &[u8]) {
+    let end = scan::line_end(rest).unwrap_or(rest.len());
+    let (line, behind) = rest.split_at_checked(end).unwrap_or_default();
+    let behind = match behind {
+        [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+        [] => b"",
+    };
+    let line = match line {
+        [kind, b'=', value @ ..] => Some((*kind, value)),
+        [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => Some(loose(line)),
+        _ => None,
+    };
+    (line, behind)
+}
+
+/// Shows every media description of `body` in order, until told to stop. Gives whether an attribute was met whose name
+/// may be one of RFC 7866: `a=record`, `a=recordpref`.
+pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFlow<()>) -> bool {
+    let mut of_recording = false;
     let mut maps = [0; PAYLOAD_TYPES];
     let mut has_maps = false;
     let mut session = Level::default();
@@ -96,6 +115,7 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
                         has_maps = true;
                     }
                 }
+                [b'r', b'e', b'c', b'o', ..] => of_recording = true,
                 [b'r' | b's' | b'i' | b'R' | b'S' | b'I' | b' ' | b'\t', ..] if level.direction.is_none() => {
                     level.direction = direction(scan::trim(value));
                 }
@@ -104,7 +124,9 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
             b'c' if level.address.is_empty() => level.address = address(value),
             b'm' => {
                 match section.replace(value) {
-                    Some(before) if media(before, level, session, body, &maps, &mut show).is_break() => return,
+                    Some(before) if media(before, level, session, body, &maps, &mut show).is_break() => {
+                        return of_recording;
+                    }
                     Some(_) => {}
                     None => session = level,
                 }
@@ -120,6 +142,7 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
     if let Some(last) = section {
         let _ = media(last, level, session, body, &maps, &mut show);
     }
+    of_recording
 }
 
 /// Shows the section whose `m=` line has this value.

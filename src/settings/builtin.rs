@@ -1,6 +1,6 @@
 //! The built-in rules: everything that is specific to one vendor, with where it comes from.
 
-use super::{ConsentRule, RuleDirection, Settings, Trunk, TrunkKind};
+use super::{ConsentRule, RuleDirection, RuleMessage, RulePlace, Settings, Trunk, TrunkKind};
 use crate::evidence::HashKind;
 
 /// The name of the built-in trunk.
@@ -28,6 +28,12 @@ const CONSENT_HEADER: &str = "X-Genesys-Recording-Consent";
 
 /// Carries the conversation id on BYOC trunks with "Conversation Headers" on (the platform's developer blog, 2021-09).
 const CONVERSATION_HEADER: &str = "x-inin-cnv";
+
+/// The field of RFC 7433, which a rule for user-to-user data reads unless it names another.
+pub const USER_TO_USER: &str = "User-to-User";
+
+/// Read where a message has no User-to-User field: the platform takes both, and prefers that one (its help pages).
+pub const OTHER_USER_TO_USER: &str = "x-User-To-User";
 
 impl Default for Settings {
     fn default() -> Self {
@@ -61,9 +67,13 @@ pub fn trunk() -> Trunk {
 #[must_use]
 pub fn rule() -> ConsentRule {
     ConsentRule {
-        header: CONSENT_HEADER.to_owned(),
+        name: CONSENT_HEADER.to_owned(),
         granted: vec!["true".to_owned()],
         denied: vec!["false".to_owned()],
         direction: RuleDirection::Inbound,
+        place: RulePlace::Header,
+        parameter: None,
+        discriminator: None,
+        messages: RuleMessage::REQUESTS.to_vec(),
     }
 }

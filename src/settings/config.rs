@@ -15,7 +15,10 @@ use sha2::Digest as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{AccessLog, ConsentRule, LogFields, Network, RuleDirection, Settings, Timezone, Trunk, TrunkKind};
+use super::{
+    AccessLog, ConsentRule, LogFields, Network, RuleDirection, RuleMessage, RulePlace, Settings, Timezone, Trunk,
+    TrunkKind, builtin,
+};
 use crate::error::Error;
 
 impl Settings {
@@ -189,6 +192,37 @@ impl<'a> Entry<'a> {
         )
     }
 
+    /// The name of a parameter or an attribute.
+    fn word(&self, text: &Placed<&str>) -> Checked<String> {
+        let separates = |byte: u8| !byte.is_ascii_graphic() || b";,=:\"<>@?".contains(&byte);
+        if !text.value.bytes().any(separates) {
+            return Ok(text.value.to_owned());
+        }
+        let valid = "write it without blanks and without any of ; , = : \" < > @ ?";
+        mistake(&text.span, format!("`{}` is `{}`; {valid}", self.key, text.value))
+    }
+
+    /// The messages that a rule reads, each once and in a fixed order.
+    fn messages(&self, place: RulePlace) -> Checked<Vec<RuleMessage>> {
+        // INFO describes no session.
+        let valid = |message: &RuleMessage| place != RulePlace::SdpAttribute || *message != RuleMessage::Info;
+        let known: Vec<_> = RuleMessage::ALL.into_iter().filter(valid).collect();
+        let names = || known.iter().map(|message| format!("\"{}\"", message.name())).collect::<Vec<_>>().join(", ");
+        let mut messages = Vec::new();
+        for text in self.texts()? {
+            let Some(message) = known.iter().find(|message| message.name() == text.value) else {
+                return mistake(&text.span, format!("`{}` is `{}`; write some of {}", self.key, text.value, names()));
+            };
+            messages.push(*message);
+        }
+        if messages.is_empty() {
+            return mistake(&self.value.span(), format!("`{}` is empty; write some of {}", self.key, names()));
+        }
+        messages.sort_unstable();
+        messages.dedup();
+        Ok(messages)
+    }
+
     fn timezone(&self) -> Checked<Timezone> {
         let text = self.text()?;
         text.value.parse().or_else(|message| mistake(&text.span, format!("`{}`: {message}", self.key)))
@@ -285,22 +319,49 @@ fn trunk(section: &Section<'_>) -> Checked<Trunk> {
     Ok(trunk)
 }
 
+/// A table of consent rules: how messages name it, what stands in it beside the values and the direction, and what its
+/// name is the name of.
+const RULE_TABLES: [(RulePlace, &str, &[&str], &str); 4] = [
+    (
+        RulePlace::Header,
+        "[[consent.header]]",
+        &["name", "granted", "denied", "direction", "parameter", "messages"],
+        "the header field's",
+    ),
+    (
+        RulePlace::UserToUser,
+        "[[consent.user_to_user]]",
+        &["name", "granted", "denied", "direction", "parameter", "messages", "pd"],
+        "the header field's",
+    ),
+    (
+        RulePlace::UriParameter,
+        "[[consent.uri_parameter]]",
+        &["name", "granted", "denied", "direction"],
+        "the parameter's",
+    ),
+    (
+        RulePlace::SdpAttribute,
+        "[[consent.sdp_attribute]]",
+        &["name", "granted", "denied", "direction", "messages"],
+        "the attribute's",
+    ),
+];
+
 fn consent(section: &Section<'_>) -> Checked<Vec<ConsentRule>> {
     let mut rules: Vec<ConsentRule> = Vec::new();
     for entry in &section.entries {
-        let "header" = entry.key else { return section.unknown(entry, &["header"]) };
-        for section in entry.tables("[[consent.header]]")? {
-            let rule = rule(&section)?;
-            let meets = |known: &&ConsentRule| {
-                known.header.eq_ignore_ascii_case(&rule.header)
-                    && (known.direction == rule.direction
-                        || known.direction == RuleDirection::Any
-                        || rule.direction == RuleDirection::Any)
-            };
-            if rules.iter().find(meets).is_some() {
+        let Some(table) = RULE_TABLES.iter().find(|(place, ..)| place.name() == entry.key) else {
+            return section.unknown(entry, &RULE_TABLES.map(|(place, ..)| place.name()));
+        };
+        let (place, title, keys, whose) = *table;
+        for section in entry.tables(title)? {
+            let rule = rule(&section, place, keys, whose)?;
+            if rules.iter().any(|known| known.meets(&rule)) {
+                let what = rule.parameter.as_ref().map_or_else(String::new, |name| format!(" for its `{name}`"));
                 let message = format!(
-                    "`{}` already has a [[consent.header]] for calls of this direction; keep one of them",
-                    rule.header
+                    "`{}` already has a {title}{what} for calls of this direction; keep one of them",
+                    rule.name
                 );
                 return mistake(&section.span, message);
             }
@@ -311,12 +372,25 @@ fn consent(section: &Section<'_>) -> Checked<Vec<ConsentRule>> {
     if rules.is_empty() { Ok(Settings::default().rules) } else { Ok(rules) }
 }
 
-fn rule(section: &Section<'_>) -> Checked<ConsentRule> {
-    let (mut header, mut granted, mut denied) = (None, None, Vec::new());
+fn rule(section: &Section<'_>, place: RulePlace, keys: &[&str], whose: &str) -> Checked<ConsentRule> {
+    let (mut name, mut granted, mut denied) = (None, None, Vec::new());
+    let (mut parameter, mut discriminator) = (None, None);
     let mut direction = RuleDirection::default();
+    let mut messages = match place {
+        RulePlace::UriParameter => vec![RuleMessage::Invite],
+        RulePlace::Header | RulePlace::SdpAttribute | RulePlace::UserToUser => RuleMessage::REQUESTS.to_vec(),
+    };
     for entry in &section.entries {
+        if !keys.contains(&entry.key) {
+            return section.unknown(entry, keys);
+        }
         match entry.key {
-            "name" => header = Some(entry.header(&entry.text()?)?),
+            "name" => {
+                name = Some(match place {
+                    RulePlace::Header | RulePlace::UserToUser => entry.header(&entry.text()?)?,
+                    RulePlace::SdpAttribute | RulePlace::UriParameter => entry.word(&entry.text()?)?,
+                });
+            }
             "granted" => {
                 let values = entry.texts()?;
                 if values.is_empty() {
@@ -338,10 +412,23 @@ fn rule(section: &Section<'_>) -> Checked<ConsentRule> {
                     }
                 };
             }
-            _ => return section.unknown(entry, &["name", "granted", "denied", "direction"]),
+            "parameter" => parameter = Some(entry.word(&entry.text()?)?),
+            "messages" => messages = entry.messages(place)?,
+            "pd" => {
+                let text = entry.text()?;
+                let digits = text.value.len() == 2 && text.value.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let Some(octet) = u8::from_str_radix(text.value, 16).ok().filter(|_| digits) else {
+                    return mistake(&text.span, format!("`pd` is `{}`; write two hex digits: pd = \"04\"", text.value));
+                };
+                discriminator = Some(octet);
+            }
+            _ => return section.unknown(entry, keys),
         }
     }
-    let header = section.required(header, "name", "name = \"…\", the header field's")?;
+    if place == RulePlace::UserToUser {
+        name = name.or_else(|| Some(builtin::USER_TO_USER.to_owned()));
+    }
+    let name = section.required(name, "name", &format!("name = \"…\", {whose}"))?;
     let granted = section.required(granted, "granted", "granted = [\"…\"], the values that grant consent")?;
     for value in &denied {
         if granted.iter().any(|grants| grants.value.trim().eq_ignore_ascii_case(value.value.trim())) {
@@ -349,7 +436,8 @@ fn rule(section: &Section<'_>) -> Checked<ConsentRule> {
         }
     }
     let owned = |values: Vec<Placed<&str>>| values.iter().map(|value| value.value.trim().to_owned()).collect();
-    Ok(ConsentRule { header, granted: owned(granted), denied: owned(denied), direction })
+    let (granted, denied) = (owned(granted), owned(denied));
+    Ok(ConsentRule { name, granted, denied, direction, place, parameter, discriminator, messages })
 }
 
 /// Adds to the headers already known; one known by another spelling is not added again.
@@ -476,11 +564,13 @@ timezone = "-03:30"
         assert_eq!(sg1.capabilities.as_deref(), Some(&["analytics:byoc".to_owned()][..]));
         assert_eq!((office.kind, &office.capabilities), (TrunkKind::Standard, &None));
         let rule = ConsentRule {
-            header: "X-Consent".to_owned(),
+            name: "X-Consent".to_owned(),
             granted: vec!["yes".to_owned(), "true".to_owned()],
             denied: vec!["no".to_owned()],
             direction: RuleDirection::Any,
+            ..builtin::rule()
         };
+        assert!(rule.is_plain());
         assert_eq!(settings.rules, [rule]);
         assert_eq!(settings.identity_headers, ["x-inin-cnv", "X-Conversation"]);
         let [gateway, other] = settings.access_logs.as_slice() else { panic!("two logs") };
@@ -490,6 +580,34 @@ timezone = "-03:30"
         assert_eq!(gateway.fields.status, ["resp.code"]);
         assert_eq!(gateway.recording_paths, ["/internal/rec/*"]);
         assert_eq!(other.timezone.as_ref().map(|zone| zone.name.as_str()), Some("-03:30"));
+    }
+
+    #[test]
+    fn a_rule_may_read_other_places_and_messages() {
+        let settings = read(
+            "[[consent.header]]\nname = \"X\"\nparameter = \"r\"\nmessages = [\"2xx\", \"INVITE\", \"2xx\"]\ngranted = [\"y\"]\n\
+             [[consent.header]]\nname = \"X\"\nparameter = \"s\"\ngranted = [\"y\"]\n\
+             [[consent.user_to_user]]\npd = \"4F\"\ngranted = [\"y\"]\n\
+             [[consent.user_to_user]]\nname = \"X-Uui\"\ngranted = [\"y\"]\n\
+             [[consent.uri_parameter]]\nname = \"c\"\ngranted = [\"y\"]\ndirection = \"any\"\n\
+             [[consent.sdp_attribute]]\nname = \"x-c\"\nmessages = [\"1xx\"]\ngranted = [\"y\"]\n",
+        );
+        let shown: Vec<String> = settings.rules.iter().map(ConsentRule::shown).collect();
+        let expected = [
+            "r of X",
+            "s of X",
+            "User-to-User (decoded, pd 4f)",
+            "X-Uui (decoded)",
+            "Request-URI parameter c",
+            "a=x-c",
+        ];
+        assert_eq!(shown, expected);
+        let messages: Vec<Vec<RuleMessage>> = settings.rules.into_iter().map(|rule| rule.messages).collect();
+        let [invite, success] = [RuleMessage::Invite, RuleMessage::Success];
+        let requests = RuleMessage::REQUESTS.to_vec();
+        let provisional = vec![RuleMessage::Provisional];
+        let expected = [vec![invite, success], requests.clone(), requests.clone(), requests, vec![invite], provisional];
+        assert_eq!(messages, expected);
     }
 
     #[test]
@@ -527,10 +645,50 @@ timezone = "-03:30"
                 "\n[trunks]\n".to_owned(),
                 "2: unknown key `trunks` in the configuration; valid keys: trunk, consent, identity, access_log",
             ),
-            ("[consent]\nheaders = []".to_owned(), "2: unknown key `headers` in [consent]; valid keys: header"),
+            (
+                "[consent]\nheaders = []".to_owned(),
+                "2: unknown key `headers` in [consent]; valid keys: header, user_to_user, uri_parameter, sdp_attribute",
+            ),
             (
                 format!("{header}grant = []"),
-                "4: unknown key `grant` in [[consent.header]]; valid keys: name, granted, denied, direction",
+                "4: unknown key `grant` in [[consent.header]]; valid keys: name, granted, denied, direction, \
+                 parameter, messages",
+            ),
+            (
+                "[[consent.uri_parameter]]\nname = \"c\"\ngranted = [\"y\"]\nmessages = [\"INVITE\"]".to_owned(),
+                "4: unknown key `messages` in [[consent.uri_parameter]]; valid keys: name, granted, denied, direction",
+            ),
+            (
+                format!("{header}messages = [\"INVITE\",\n\"BYE\"]"),
+                "5: `messages` is `BYE`; write some of \"INVITE\", \"UPDATE\", \"INFO\", \"1xx\", \"2xx\"",
+            ),
+            (
+                format!("{header}messages = []"),
+                "4: `messages` is empty; write some of \"INVITE\", \"UPDATE\", \"INFO\", \"1xx\", \"2xx\"",
+            ),
+            (
+                "[[consent.sdp_attribute]]\nname = \"c\"\ngranted = [\"y\"]\nmessages = [\"INFO\"]".to_owned(),
+                "4: `messages` is `INFO`; write some of \"INVITE\", \"UPDATE\", \"1xx\", \"2xx\"",
+            ),
+            (
+                "[[consent.sdp_attribute]]\ngranted = [\"y\"]".to_owned(),
+                "1: [[consent.sdp_attribute]] has no `name`; write name = \"…\", the attribute's",
+            ),
+            (
+                "[[consent.sdp_attribute]]\nname = \"a=x\"".to_owned(),
+                "2: `name` is `a=x`; write it without blanks and without any of ; , = : \" < > @ ?",
+            ),
+            (
+                format!("{header}parameter = \"a b\""),
+                "4: `parameter` is `a b`; write it without blanks and without any of ; , = : \" < > @ ?",
+            ),
+            (
+                "[[consent.user_to_user]]\ngranted = [\"y\"]\npd = \"4\"".to_owned(),
+                "3: `pd` is `4`; write two hex digits: pd = \"04\"",
+            ),
+            (
+                format!("{header}parameter = \"r\"\n{header}parameter = \"R\"\ndirection = \"any\""),
+                "5: `X` already has a [[consent.header]] for its `R` for calls of this direction; keep one of them",
             ),
             ("[identity]\nheader = []".to_owned(), "2: unknown key `header` in [identity]; valid keys: headers"),
             (

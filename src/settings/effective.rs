@@ -116,7 +116,7 @@ mod tests {
             r#"{"trunks":[{"name":"SG1","kind":"byoc","id":null,"addresses":["203.0.113.0/24"],"#,
             r#""platform_addresses":[],"hosts":[],"capabilities":null}],"#,
             r#""rules":[{"name":"X-Genesys-Recording-Consent","granted":["true"],"denied":["false"],"#,
-            r#""direction":"inbound"}],"identity":{"headers":["x-inin-cnv"]},"#,
+            r#""direction":"inbound","place":"header","parameter":null,"pd":null,"messages":["INVITE","UPDATE"]}],"identity":{"headers":["x-inin-cnv"]},"#,
             r#""access_logs":[{"files":null,"timezone":"+08:00","fields":{"time":[],"method":[],"target":[],"#,
             r#""status":[],"client":[],"error_code":[],"request_id":[],"call_id":[],"conversation_id":[],"#,
             r#""correlation_id":[],"user":[]},"#,

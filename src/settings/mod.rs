@@ -10,6 +10,7 @@ mod effective;
 mod network;
 pub mod pattern;
 mod recorded;
+mod rule;
 mod timezone;
 
 use serde::Serialize;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::evidence::{HashKind, Timestamp};
 
 pub use network::Network;
+pub use rule::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 pub use timezone::Timezone;
 
 /// The effective configuration of one audit, and the options that change its result.
@@ -87,47 +89,6 @@ impl TrunkKind {
             Self::Byoc => "byoc",
             Self::Standard => "standard",
             Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// A consent rule: which header field grants or denies, and in which direction it can be expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ConsentRule {
-    /// The field's name.
-    #[serde(rename = "name")]
-    pub header: String,
-    /// Values that grant, compared without regard to case and surrounding blanks.
-    pub granted: Vec<String>,
-    /// Values that deny.
-    pub denied: Vec<String>,
-    /// The direction in which the field's absence says something.
-    pub direction: RuleDirection,
-}
-
-/// The direction of calls that a consent rule speaks of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum RuleDirection {
-    /// Calls of either direction.
-    Any,
-    /// Calls towards the platform.
-    #[default]
-    Inbound,
-    /// Calls from the platform.
-    Outbound,
-}
-
-impl RuleDirection {
-    /// The word the configuration and the report use.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
         }
     }
 }

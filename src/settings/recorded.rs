@@ -6,7 +6,10 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{AccessLog, ConsentRule, LogFields, Network, RuleDirection, Settings, Timezone, Trunk, TrunkKind};
+use super::{
+    AccessLog, ConsentRule, LogFields, Network, RuleDirection, RuleMessage, RulePlace, Settings, Timezone, Trunk,
+    TrunkKind,
+};
 use crate::evidence::{HashKind, Timestamp};
 
 #[derive(Deserialize)]
@@ -39,6 +42,10 @@ struct RecordedRule {
     granted: Vec<String>,
     denied: Vec<String>,
     direction: String,
+    place: String,
+    parameter: Option<String>,
+    pd: Option<String>,
+    messages: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,11 +144,20 @@ fn trunk(trunk: RecordedTrunk) -> Result<Trunk, String> {
 }
 
 fn rule(rule: RecordedRule) -> Result<ConsentRule, String> {
-    let RecordedRule { name, granted, denied, direction } = rule;
+    let RecordedRule { name, granted, denied, direction, place, parameter, pd, messages } = rule;
     let known = [RuleDirection::Any, RuleDirection::Inbound, RuleDirection::Outbound];
     let found = known.into_iter().find(|known| known.name() == direction);
     let direction = found.ok_or_else(|| format!("no rule has the direction {direction}"))?;
-    Ok(ConsentRule { header: name, granted, denied, direction })
+    let found = RulePlace::ALL.into_iter().find(|known| known.name() == place);
+    let place = found.ok_or_else(|| format!("no rule reads a {place}"))?;
+    let octet = |pd: String| u8::from_str_radix(&pd, 16).ok().ok_or_else(|| format!("{pd} is no octet"));
+    let message = |name: String| {
+        let found = RuleMessage::ALL.into_iter().find(|known| known.name() == name);
+        found.ok_or_else(|| format!("no rule reads the message {name}"))
+    };
+    let messages = messages.into_iter().map(message).collect::<Result<_, _>>()?;
+    let discriminator = pd.map(octet).transpose()?;
+    Ok(ConsentRule { name, granted, denied, direction, place, parameter, discriminator, messages })
 }
 
 fn log(log: RecordedLog) -> AccessLog {
@@ -184,7 +200,9 @@ mod tests {
         let text = "[[trunk]]\nname = \"SG1\"\nkind = \"byoc\"\nid = \"x\"\naddresses = [\"203.0.113.0/24\", \"2001:db8::1\"]\n\
                     hosts = [\"*.a.example\"]\ncapabilities = [\"analytics:byoc\"]\n[[trunk]]\nname = \"B\"\nkind = \"standard\"\n\
                     hosts = [\"b\"]\n[[consent.header]]\nname = \"X\"\ngranted = [\"y\"]\ndenied = [\"n\"]\ndirection = \"any\"\n\
-                    [identity]\nheaders = [\"X-Id\"]\n[[access_log]]\nfiles = \"*a*\"\ntimezone = \"Asia/Singapore\"\n\
+                    parameter = \"r\"\nmessages = [\"2xx\", \"INFO\"]\n[[consent.user_to_user]]\ngranted = [\"y\"]\npd = \"04\"\n\
+                    [[consent.uri_parameter]]\nname = \"c\"\ngranted = [\"y\"]\n[[consent.sdp_attribute]]\nname = \"c\"\n\
+                    granted = [\"y\"]\n[identity]\nheaders = [\"X-Id\"]\n[[access_log]]\nfiles = \"*a*\"\ntimezone = \"Asia/Singapore\"\n\
                     fields = { call_id = [\"c\"] }\nrecording_paths = [\"/r/*\"]\n";
         let mut settings = Settings::from_toml(text, None).expect("configuration");
         settings.clock_skew_ns = 1_500_000_000;
@@ -206,6 +224,9 @@ mod tests {
             ("/options/clock_skew_s", serde_json::json!(-1)),
             ("/trunks/0/kind", "unknown".into()),
             ("/rules/0/direction", "up".into()),
+            ("/rules/0/place", "body".into()),
+            ("/rules/0/pd", "xyz".into()),
+            ("/rules/0/messages", serde_json::json!(["BYE"])),
             ("/trunks", serde_json::json!([{"name": "x"}])),
         ] {
             let mut spoiled = written.clone();

@@ -125,6 +125,56 @@ fn any_parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
+/// Every value of parameter `name` in a list of values with parameters, such as `recording=granted;by=ivr, x`: what stands
+/// before the first `;` is asked like what follows. Without quotes; empty for a parameter without a value.
+#[must_use]
+pub fn every_parameter<'a>(list: &'a [u8], name: &[u8]) -> Vec<&'a [u8]> {
+    let mut found = Vec::new();
+    for value in values(list) {
+        let mut rest = Some(value);
+        let mut ends = (true, true);
+        while let Some(text) = rest {
+            let end = end_of_parameter(text, &mut ends);
+            let part = text.get(..end).unwrap_or_default();
+            rest = text.get(end + 1..);
+            let (own, value) = match find(part, b'=') {
+                Some(at) => (part.get(..at).unwrap_or_default(), part.get(at + 1..).unwrap_or_default().trim_ascii()),
+                None => (part, b"".as_slice()),
+            };
+            if own.trim_ascii().eq_ignore_ascii_case(name) {
+                found.push(match value {
+                    [b'"', inner @ .., b'"'] => inner,
+                    _ => value,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The place of the `;` that ends the first parameter of `text`: outside quotes and angle brackets. `ends` says whether
+/// quotes and brackets that are opened are known to be closed again somewhere; what is not hides nothing.
+fn end_of_parameter(text: &[u8], ends: &mut (bool, bool)) -> usize {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| memchr3(b';', b'"', b'<', rest)) {
+        let at = from + at;
+        from = at + 1;
+        match text.get(at) {
+            Some(b'"') if ends.0 => match behind_quote(text, at) {
+                Some(behind) => from = behind,
+                None => ends.0 = false,
+            },
+            Some(b'<') if ends.1 => match text.get(at..).and_then(|rest| find(rest, b'>')) {
+                Some(close) => from = at + close + 1,
+                None => ends.1 = false,
+            },
+            Some(b';') => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 /// Splits a comma-separated list (RFC 3261 §7.3.1); commas in quoted strings and angle brackets do not separate.
 /// Empty values are passed over.
 #[must_use]
@@ -253,6 +303,25 @@ mod tests {
     fn check(value: &str, uri: &str, tag: Option<&str>) {
         let address = Address::read(value.as_bytes());
         assert_eq!((address.uri, address.tag()), (uri.as_bytes(), tag.map(str::as_bytes)), "{value}");
+    }
+
+    #[test]
+    fn parameters_are_found_anywhere_in_a_list() {
+        let check = |list: &str, expected: &[&str]| {
+            let found: Vec<_> = every_parameter(list.as_bytes(), b"recording")
+                .into_iter()
+                .map(|value| str::from_utf8(value).expect("text"))
+                .collect();
+            assert_eq!(found, expected, "{list}");
+        };
+        check("recording=granted;by=ivr", &["granted"]);
+        check("v=1 ; Recording = granted ;by=ivr", &["granted"]);
+        check("x;recording=a, y;recording=\"b;c\", recording", &["a", "b;c", ""]);
+        check("<sip:a;recording=no>;by=\"recording=no;recording=no\"", &[]);
+        check("<sip:a;recording=yes", &["yes"]);
+        check("\"recording=no;recording=yes", &["yes"]);
+        check("recordings=no", &[]);
+        check("", &[]);
     }
 
     #[test]

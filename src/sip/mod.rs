@@ -11,8 +11,10 @@ pub mod address;
 pub mod body;
 pub mod framing;
 mod header;
+pub mod recording;
 mod start_line;
 pub mod uri;
+pub mod user_to_user;
 
 pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Row, compact, long_form};
 pub use start_line::{Message, StartLine, could_start, looks_like_sip};

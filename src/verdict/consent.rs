@@ -3,12 +3,25 @@
 //! The INVITE that counts sets the state; a later INVITE or UPDATE of the dialog with the field changes it from its
 //! time on, unless it was refused; one without the field changes nothing (contract §3). Where such a request was cut or
 //! not captured, the state is unknown until the next that speaks. Absence is concluded only from a whole header section.
-
-use crate::call::{Direction, Entry, Leg, Outcome, SetUp};
-use crate::evidence::{Locus, Timestamp};
-use crate::settings::{ConsentRule, RuleDirection, Settings};
+//!
+//! # Design
+//!
+//! Rules may read more than header fields of INVITE and UPDATE; what they read follows the same law:
+//!
+//! - INFO and responses that carry the field speak from their time on: INFO unless it was refused, responses on the hop
+//!   that counts to the INVITE that counts and to requests that were not refused.
+//! - Absence is concluded where the last place of the setting up that had to carry the field was captured whole: the INVITE,
+//!   or for a rule that reads success responses the 2xx, from its time on. Before that the state is unknown. A rule that
+//!   reads provisional responses concludes none, for they may be lost without a trace; nor does one that reads INFO alone.
+//! - A session description that is not there had nothing to carry: a late offer (RFC 3264 §5) is no absence.
+//! - An attribute of a media description concerns its stream alone and goes before the session's. Streams then have
+//!   timelines of their own.
 
 use super::ground::Ground;
+use crate::call::{Direction, Entry, Field, Leg, Outcome, SetUp};
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::Body;
+use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace, Settings};
 
 /// What the evidence says of consent at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,16 +72,21 @@ pub struct Consent {
     pub observed: Vec<State>,
     /// What the states rest on.
     pub grounds: Vec<Ground>,
+    /// The timelines of single streams, by their index, where what rules read concerns single ones; else empty.
+    streams: Vec<(u32, Timeline)>,
 }
 
-/// What one request says.
+/// The state from each time on, by time.
+type Timeline = Vec<(Timestamp, State)>;
+
+/// What one message says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// Its field says this.
+    /// What rules read in it says this.
     Says(State),
-    /// It was captured whole and has no such field.
+    /// All that rules read in it was captured whole, and nothing speaks.
     Silent,
-    /// It was cut, and the field did not stand before the cut.
+    /// It was cut, and nothing spoke before the cut.
     Cut,
 }
 
@@ -76,54 +94,127 @@ impl Consent {
     /// Reads the ledger of `leg`. `replaced` tells what is known of the leg it replaces: its absence is then unknown.
     #[must_use]
     pub fn of(leg: &Leg<'_>, settings: &Settings, replaced: Option<(&'static str, Locus)>) -> Self {
-        let rules = &settings.rules;
+        let reader = Reader { rules: &settings.rules, direction: leg.direction, section: None };
         let mut grounds = Vec::new();
-        let initial = initial(leg, rules, replaced, &mut grounds);
-
-        // What changes the state, and where it is unknown: from, until a request that speaks at or after `shown`.
-        let mut speaks: Vec<(Timestamp, State)> = Vec::new();
-        let mut blind: Vec<(Timestamp, Timestamp)> = Vec::new();
-        for entry in leg.ledger.iter().filter(|entry| entry.counts && !entry.initial) {
-            if entry.outcome == Outcome::Refused {
-                continue;
-            }
-            match read(entry, rules, leg.direction) {
-                Reading::Says(state) => {
-                    speaks.push((entry.at, state));
-                    grounds.push(Ground::one(changed(state), entry.locus));
-                }
-                Reading::Silent => {}
-                Reading::Cut => {
-                    blind.push((entry.at, entry.at));
-                    grounds.push(Ground::one("later_request_cut", entry.locus));
-                }
-            }
-        }
-        for gap in &leg.gaps {
-            blind.push((gap.from, gap.shown));
-            grounds.push(Ground::one(gap.kind.reason(), gap.locus));
-        }
-        speaks.sort_by_key(|(at, _)| *at);
-        let timeline = timeline(leg.first.at, initial, &speaks, &blind);
+        let (initial, timeline) = over_time(leg, reader, replaced, &mut grounds);
         let observed = leg
             .ledger
             .iter()
             .enumerate()
-            .map(|(index, entry)| match read(entry, rules, leg.direction) {
+            .map(|(index, entry)| match reader.read(entry) {
                 Reading::Says(state) => state,
                 _ if leg.set_up == SetUp::Entry(index) => initial,
-                Reading::Silent if entry.initial => absent(leg.direction, rules).unwrap_or(State::Unknown),
+                Reading::Silent if entry.initial => match reader.absent(entry) {
+                    Ok(Absence::Concluded) => State::Missing,
+                    Ok(_) | Err(_) => State::Unknown,
+                },
                 Reading::Cut if entry.initial => State::Unknown,
                 Reading::Silent | Reading::Cut => state_at(&timeline, entry.at),
             })
             .collect();
-        Self { initial, timeline, observed, grounds }
+        let concerns_streams = |entry: &Entry<'_>| entry.fields.iter().any(|field| field.section > 0);
+        let mut streams = Vec::new();
+        if leg.ledger.iter().any(concerns_streams) {
+            for stream in &leg.streams {
+                let section = u16::try_from(stream.index).ok().and_then(|index| index.checked_add(1));
+                let (_, own) = over_time(leg, Reader { section, ..reader }, replaced, &mut grounds);
+                streams.push((stream.index, own));
+            }
+            let mut told: Vec<Ground> = Vec::new();
+            for ground in grounds {
+                if !told.contains(&ground) {
+                    told.push(ground);
+                }
+            }
+            grounds = told;
+        }
+        Self { initial, timeline, observed, grounds, streams }
     }
 
     /// The state in force at `at`.
     #[must_use]
     pub fn at(&self, at: Timestamp) -> State {
         state_at(&self.timeline, at)
+    }
+
+    /// The states over time of the stream of that index: its own where rules concern single streams, else the leg's.
+    #[must_use]
+    pub fn of_stream(&self, index: u32) -> &[(Timestamp, State)] {
+        let own = self.streams.iter().find(|(stream, _)| *stream == index);
+        own.map_or(&self.timeline, |(_, timeline)| timeline)
+    }
+
+    /// Whether streams have timelines of their own.
+    #[must_use]
+    pub fn concerns_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Whether this state held at any time, in the leg or in a stream of it.
+    #[must_use]
+    pub fn ever(&self, state: State) -> bool {
+        let own = self.streams.iter().map(|(_, timeline)| timeline);
+        own.chain([&self.timeline]).flatten().any(|(_, held)| *held == state)
+    }
+}
+
+/// The initial state and the states over time, as `reader` reads the leg.
+fn over_time(
+    leg: &Leg<'_>,
+    reader: Reader<'_>,
+    replaced: Option<(&'static str, Locus)>,
+    grounds: &mut Vec<Ground>,
+) -> (State, Timeline) {
+    let (initial, awaits_answer) = initial(leg, reader, replaced, grounds);
+
+    // What changes the state, and where it is unknown: from, until a message that speaks at or after `shown`.
+    let mut speaks: Timeline = Vec::new();
+    let mut blind: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let reads_answers = reader.rules.iter().any(|rule| reader.asks(rule) && rule.reads(RuleMessage::Success));
+    for entry in leg.ledger.iter().filter(|entry| entry.counts && !entry.initial) {
+        if entry.outcome == Outcome::Refused && !entry.sets_up {
+            continue;
+        }
+        match reader.read(entry) {
+            Reading::Says(state) => {
+                speaks.push((entry.at, state));
+                grounds.push(Ground::one(if entry.sets_up { said(state) } else { changed(state) }, entry.locus));
+            }
+            Reading::Silent => {}
+            Reading::Cut => {
+                blind.push((entry.at, entry.at));
+                let reason = if entry.status.is_some() { "response_cut" } else { "later_request_cut" };
+                grounds.push(Ground::one(reason, entry.locus));
+            }
+        }
+        let answerable = matches!(entry.kind, RuleMessage::Invite | RuleMessage::Update);
+        if reads_answers && answerable && entry.outcome == Outcome::Unknown {
+            blind.push((entry.at, entry.at));
+            grounds.push(Ground::one("response_not_captured", entry.locus));
+        }
+    }
+    for gap in &leg.gaps {
+        blind.push((gap.from, gap.shown));
+        grounds.push(Ground::one(gap.kind.reason(), gap.locus));
+    }
+    let answers = |entry: &&Entry<'_>| entry.sets_up && entry.counts && entry.kind == RuleMessage::Success;
+    if awaits_answer && let Some(answer) = leg.ledger.iter().find(answers) {
+        let before = |at: Timestamp| at.ns <= answer.at.ns;
+        let told = speaks.iter().any(|(at, _)| before(*at)) || blind.iter().any(|(from, _)| before(*from));
+        if !told && reader.read(answer) == Reading::Silent && reader.had_to_carry(answer) {
+            speaks.push((answer.at, State::Missing));
+            grounds.push(Ground::one("consent_missing", answer.locus));
+        }
+    }
+    speaks.sort_by_key(|(at, _)| *at);
+    (initial, timeline(leg.first.at, initial, &speaks, &blind))
+}
+
+fn said(state: State) -> &'static str {
+    match state {
+        State::Granted => "consent_granted",
+        State::Denied => "consent_denied",
+        State::Invalid | State::Missing | State::Unknown => "consent_invalid",
     }
 }
 
@@ -135,98 +226,179 @@ fn changed(state: State) -> &'static str {
     }
 }
 
-/// What the INVITE that counts says, and why.
+/// What the INVITE that counts says, and why; and whether the absence of consent is for the answer to show.
 fn initial(
     leg: &Leg<'_>,
-    rules: &[ConsentRule],
+    reader: Reader<'_>,
     replaced: Option<(&'static str, Locus)>,
     grounds: &mut Vec<Ground>,
-) -> State {
+) -> (State, bool) {
     let entry = match leg.set_up {
         SetUp::Entry(index) => leg.ledger.get(index),
         SetUp::HopsDisagree(locus) => {
             grounds.push(Ground::one("hops_disagree", locus));
-            return State::Unknown;
+            return (State::Unknown, false);
         }
         SetUp::NotCaptured(locus) => {
             grounds.push(Ground::one("invite_not_captured", locus));
-            return State::Unknown;
+            return (State::Unknown, false);
         }
     };
     let Some(entry) = entry else {
         grounds.push(Ground::one("invite_not_captured", leg.first.locus));
-        return State::Unknown;
+        return (State::Unknown, false);
     };
-    let (state, reason) = match read(entry, rules, leg.direction) {
-        Reading::Says(State::Granted) => (State::Granted, "consent_granted"),
-        Reading::Says(State::Denied) => (State::Denied, "consent_denied"),
-        Reading::Says(state) => (state, "consent_invalid"),
+    let mut awaits_answer = false;
+    let (state, reason) = match reader.read(entry) {
+        Reading::Says(state) => (state, said(state)),
+        Reading::Cut if entry.header_whole => (State::Unknown, "body_cut"),
         Reading::Cut => (State::Unknown, "header_cut"),
-        Reading::Silent => match absent(leg.direction, rules) {
-            Err(reason) => (State::Unknown, reason),
-            Ok(state) => match replaced {
-                Some((reason, locus)) => {
-                    grounds.push(Ground::one(reason, locus));
-                    return State::Unknown;
-                }
-                None => (state, "consent_missing"),
-            },
+        Reading::Silent => match (reader.absent(entry), replaced) {
+            (Err(reason), _) => (State::Unknown, reason),
+            (Ok(_), Some((reason, locus))) => {
+                grounds.push(Ground::one(reason, locus));
+                return (State::Unknown, false);
+            }
+            (Ok(Absence::Concluded), None) => (State::Missing, "consent_missing"),
+            (Ok(absence), None) => {
+                awaits_answer = absence == Absence::ForTheAnswer;
+                (State::Unknown, "consent_not_due")
+            }
         },
     };
     grounds.push(Ground::one(reason, entry.locus));
-    state
+    (state, awaits_answer)
 }
 
-/// What the absence of every rule's field says in a leg of this direction; `Err` with the ground where it says nothing.
-fn absent(direction: Direction, rules: &[ConsentRule]) -> Result<State, &'static str> {
-    let speaks = |rule: &ConsentRule| {
+/// What the absence of consent from the INVITE says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    /// It is missing.
+    Concluded,
+    /// The success response may carry it still.
+    ForTheAnswer,
+    /// No message whose absence or silence would show had to carry it.
+    NotConcluded,
+}
+
+/// The rules as a leg is read by them, or one stream of it.
+#[derive(Clone, Copy)]
+struct Reader<'r> {
+    rules: &'r [ConsentRule],
+    direction: Direction,
+    /// The media description of the stream, from 1; `None` for the leg.
+    section: Option<u16>,
+}
+
+impl Reader<'_> {
+    /// Whether what a rule reads counts where it is present. In a leg of unknown direction every rule's does.
+    fn asks(&self, rule: &ConsentRule) -> bool {
+        self.direction == Direction::Unknown || self.expects(rule)
+    }
+
+    /// Whether the absence of what a rule reads says something in a leg of this direction.
+    fn expects(&self, rule: &ConsentRule) -> bool {
         matches!(
-            (rule.direction, direction),
+            (rule.direction, self.direction),
             (RuleDirection::Any, _)
                 | (RuleDirection::Inbound, Direction::Inbound)
                 | (RuleDirection::Outbound, Direction::Outbound)
         )
-    };
-    if rules.iter().any(speaks) {
-        Ok(State::Missing)
-    } else if direction == Direction::Unknown {
-        Err("direction_unknown")
-    } else {
-        Err("no_rule_for_direction")
     }
-}
 
-/// What one request says by the rules for legs of this direction. In a leg of unknown direction every rule's field
-/// counts where it is present.
-fn read(entry: &Entry<'_>, rules: &[ConsentRule], direction: Direction) -> Reading {
-    let mut said: Option<State> = None;
-    for (rule, _, value) in &entry.fields {
-        let Some(rule) = rules.get(usize::from(*rule)) else { continue };
-        let asked = match (rule.direction, direction) {
-            (RuleDirection::Any, _) | (_, Direction::Unknown) => true,
-            (RuleDirection::Inbound, Direction::Inbound) | (RuleDirection::Outbound, Direction::Outbound) => true,
-            (RuleDirection::Inbound, Direction::Outbound) | (RuleDirection::Outbound, Direction::Inbound) => false,
-        };
-        if !asked {
-            continue;
+    /// What the absence of all that rules read in the initial INVITE says; `Err` with the ground where it says nothing.
+    fn absent(&self, entry: &Entry<'_>) -> Result<Absence, &'static str> {
+        let expected = || self.rules.iter().filter(|rule| self.expects(rule));
+        if expected().next().is_none() {
+            let unknown = self.direction == Direction::Unknown;
+            return Err(if unknown { "direction_unknown" } else { "no_rule_for_direction" });
         }
-        let meaning = meaning(rule, value);
-        said = Some(match said {
-            Some(state) if state != meaning => State::Invalid,
-            _ => meaning,
-        });
+        let reads = |message| expected().any(|rule| rule.reads(message));
+        Ok(if reads(RuleMessage::Provisional) {
+            Absence::NotConcluded
+        } else if reads(RuleMessage::Success) {
+            Absence::ForTheAnswer
+        } else if self.had_to_carry(entry) {
+            Absence::Concluded
+        } else {
+            Absence::NotConcluded
+        })
     }
-    match said {
-        Some(state) => Reading::Says(state),
-        None if entry.header_whole => Reading::Silent,
-        None => Reading::Cut,
+
+    /// Whether a rule whose absence says something reads a place that this message has.
+    fn had_to_carry(&self, entry: &Entry<'_>) -> bool {
+        self.rules.iter().any(|rule| self.expects(rule) && whole(rule, entry).is_some())
+    }
+
+    /// What a message says by the rules.
+    fn read(&self, entry: &Entry<'_>) -> Reading {
+        match self.says(entry) {
+            Some(state) => Reading::Says(state),
+            None if self.rules.iter().any(|rule| whole(rule, entry) == Some(false)) => Reading::Cut,
+            None => Reading::Silent,
+        }
+    }
+
+    fn says(&self, entry: &Entry<'_>) -> Option<State> {
+        let Some(own) = self.section else {
+            if entry.fields.iter().all(|field| field.section == 0) {
+                return self.combined(&entry.fields, |_| true);
+            }
+            // Of media descriptions that say different things the gravest, of those that say something.
+            let of_section = |section: &u16| Reader { section: Some(*section), ..*self }.says(entry);
+            let said: Vec<State> = entry.sections.iter().filter_map(of_section).collect();
+            return [State::Denied, State::Invalid, State::Granted].into_iter().find(|state| said.contains(state));
+        };
+        // What a media description says goes before what the session says.
+        let mut said_by_section: Vec<u16> =
+            entry.fields.iter().filter(|field| field.section == own).map(|field| field.rule).collect();
+        said_by_section.dedup();
+        self.combined(&entry.fields, |field| match field.section {
+            0 => !said_by_section.contains(&field.rule),
+            section => section == own,
+        })
+    }
+
+    /// The one meaning of the fields that concern; of several different ones invalid.
+    fn combined(&self, fields: &[Field<'_>], concerns: impl Fn(&Field<'_>) -> bool) -> Option<State> {
+        let mut said: Option<State> = None;
+        for field in fields {
+            let Some(rule) = self.rules.get(usize::from(field.rule)) else { continue };
+            if !self.asks(rule) || !concerns(field) {
+                continue;
+            }
+            let meaning = meaning(rule, field);
+            said = Some(match said {
+                Some(state) if state != meaning => State::Invalid,
+                _ => meaning,
+            });
+        }
+        said
     }
 }
 
-/// What a value says: compared without regard to case and surrounding blanks.
-fn meaning(rule: &ConsentRule, value: &[u8]) -> State {
-    let value = value.trim_ascii();
-    let one_of = |values: &[String]| values.iter().any(|known| known.trim().as_bytes().eq_ignore_ascii_case(value));
+/// Whether what `rule` reads in a message was captured whole; `None` where it reads nothing that the message has.
+fn whole(rule: &ConsentRule, entry: &Entry<'_>) -> Option<bool> {
+    if !rule.reads(entry.kind) {
+        return None;
+    }
+    match rule.place {
+        RulePlace::Header | RulePlace::UserToUser => Some(entry.header_whole),
+        // A request line that was cut is none.
+        RulePlace::UriParameter => entry.initial.then_some(true),
+        RulePlace::SdpAttribute => match entry.body {
+            Body::Cut => Some(false),
+            Body::Absent | Body::Whole => entry.described.then_some(true),
+        },
+    }
+}
+
+/// What a field says by its rule: compared without regard to case and surrounding blanks. What could not be decoded is
+/// invalid.
+#[must_use]
+pub fn meaning(rule: &ConsentRule, field: &Field<'_>) -> State {
+    let Some(text) = field.text.as_deref().map(<[u8]>::trim_ascii) else { return State::Invalid };
+    let one_of = |values: &[String]| values.iter().any(|known| known.trim().as_bytes().eq_ignore_ascii_case(text));
     if one_of(&rule.granted) {
         State::Granted
     } else if one_of(&rule.denied) {

@@ -58,6 +58,8 @@ impl ByState {
 /// The time of one stream.
 #[derive(Clone, Debug)]
 pub struct StreamTime {
+    /// The stream's index in the leg.
+    pub index: u32,
     /// When media began; `None` where nothing shows it.
     pub start: Option<Timestamp>,
     /// When it ended.
@@ -118,7 +120,7 @@ impl Measured {
         self.streams.iter().any(|stream| {
             let mut by_state = ByState::default();
             for (start, end) in &stream.open {
-                split(consent, start.ns.max(from), end.ns.min(until), &mut by_state);
+                split(consent.of_stream(stream.index), start.ns.max(from), end.ns.min(until), &mut by_state);
             }
             by_state.unconsented() > 0
         })
@@ -163,9 +165,10 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
         };
     let mut by_state = ByState::default();
     for (from, until) in &intervals {
-        split(consent, from.ns, until.ns, &mut by_state);
+        split(consent.of_stream(stream.index), from.ns, until.ns, &mut by_state);
     }
     StreamTime {
+        index: stream.index,
         start: intervals.first().map(|(from, _)| *from),
         end: intervals.last().map(|(_, until)| *until),
         source: if runs().next().is_some() { Source::Rtp } else { Source::Signalling },
@@ -175,10 +178,10 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
 }
 
 /// Adds the nanoseconds from `from` to `until` to the states that held.
-fn split(consent: &Consent, from: i64, until: i64, by_state: &mut ByState) {
-    for (index, (begins, state)) in consent.timeline.iter().enumerate() {
+fn split(timeline: &[(Timestamp, State)], from: i64, until: i64, by_state: &mut ByState) {
+    for (index, (begins, state)) in timeline.iter().enumerate() {
         let begins = if index == 0 { i64::MIN } else { begins.ns };
-        let ends = consent.timeline.get(index + 1).map_or(i64::MAX, |(next, _)| next.ns);
+        let ends = timeline.get(index + 1).map_or(i64::MAX, |(next, _)| next.ns);
         let (start, end) = (from.max(begins), until.min(ends));
         if start < end {
             by_state.add(*state, i128::from(end) - i128::from(start));

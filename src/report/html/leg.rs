@@ -46,6 +46,7 @@ pub(super) fn article(sheet: &Sheet<'_>, number: usize, call: &Call, leg: &Leg) 
             (grounds(sheet, &leg.grounds))
             h4 { "Consent" }
             (observations(sheet, leg))
+            (of_recording(sheet, leg))
             @if let Some(ladder) = &leg.ladder { (rows(sheet, leg, ladder)) }
             h4 { "Media" }
             (streams(leg))
@@ -145,6 +146,35 @@ fn grounds(sheet: &Sheet<'_>, grounds: &[Ground]) -> Markup {
 /// How many rows a bounded list leaves out.
 fn more(count: usize) -> Markup {
     html! { @if count > ROWS { li.small.warn { "and " (count - ROWS) " more, which the JSON report lists" } } }
+}
+
+/// What is said of being recorded, and what a recording session records.
+fn of_recording(sheet: &Sheet<'_>, leg: &Leg) -> Markup {
+    let (said, records) = (&leg.recording_awareness, &leg.records);
+    html! {
+        @if !said.is_empty() {
+            p { "Said of being recorded (RFC 7866); neutral unless a rule reads it:" }
+            ul {
+                @for one in said.iter().take(ROWS) {
+                    li {
+                        code.row { (inert::text(&one.name)) ": " (inert::text(&one.value)) }
+                        @if let Some(stream) = one.stream { " stream " (stream) }
+                        " " (one.at.0.rfc3339()) " " (sheet.pointer(one.source))
+                    }
+                }
+                (more(said.len()))
+            }
+        }
+        @if !records.is_empty() {
+            p { "Records, by its metadata:" }
+            ul {
+                @for one in records.iter().take(ROWS) {
+                    li { (inert::text(&one.call_id)) " by " (one.by) " " (sheet.pointer(one.source)) }
+                }
+                (more(records.len()))
+            }
+        }
+    }
 }
 
 fn observations(sheet: &Sheet<'_>, leg: &Leg) -> Markup {

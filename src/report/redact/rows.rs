@@ -7,9 +7,10 @@ use super::prose::prose;
 use super::pseudonym::Pseudonyms;
 use super::{Key, NOTICE};
 use crate::report::model::{
-    Anomaly, BatchError, BoundRequest, Call, CallExport, CallLink, Consent, Endpoint, Evidence, EvidenceText, Ground,
-    HeaderField, Hop, Hypothesis, Ladder, Leg, Link, ListedTrunk, MediaDescription, Message, Notice, Observation,
-    OptionsHealth, PlainRequest, Remedy, Report, Request, Rtp, Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
+    Anomaly, Awareness, BatchError, BoundRequest, Call, CallExport, CallLink, Consent, Endpoint, Evidence,
+    EvidenceText, Ground, HeaderField, Hop, Hypothesis, Ladder, Leg, Link, ListedTrunk, MediaDescription, Message,
+    Notice, Observation, OptionsHealth, PlainRequest, RecordedLeg, Remedy, Report, Request, Rtp, Stream, Timezone,
+    Trunk, TrunkRef, UnboundRefusal,
 };
 use crate::settings::{self, AccessLog, ConsentRule, LogFields, Settings, builtin};
 
@@ -76,14 +77,15 @@ const PERMISSION_WORDS: [&str; 20] = [
 ];
 
 /// Values that a consent field may have anywhere.
-const VALUES: [&str; 8] = ["true", "false", "yes", "no", "1", "0", "on", "off"];
+const VALUES: [&str; 11] =
+    ["true", "false", "yes", "no", "1", "0", "on", "off", "pause", "nopreference", "record-aware"];
 
 /// Replaces all that names somebody, something or some place by pseudonyms of this key.
 pub fn redact(report: &mut Report, key: &Key) {
     let mut names = Pseudonyms::new(key);
     names.call_ids = report.calls.iter().flat_map(|call| &call.legs).map(|leg| leg.call_id.0.clone()).collect();
     let rule = builtin::rule();
-    names.kept.extend([builtin::TRUNK.to_owned(), rule.header.clone()]);
+    names.kept.extend([builtin::TRUNK.to_owned(), rule.name.clone()]);
     names.kept.extend(rule.granted.into_iter().chain(rule.denied));
     names.kept.extend(Settings::default().identity_headers);
     let fields = Fields { names: &names };
@@ -210,8 +212,13 @@ impl Fields<'_, '_> {
                 *capability = self.names.word("capability", capability.as_bytes(), &CAPABILITIES);
             }
         }
-        for ConsentRule { header, granted, denied, direction: _ } in rules {
-            *header = self.header(header.as_bytes());
+        for rule in rules {
+            let ConsentRule { name, granted, denied, direction: _, place: _, parameter, discriminator: _, messages: _ } =
+                rule;
+            *name = self.header(name.as_bytes());
+            if let Some(parameter) = parameter {
+                *parameter = self.names.plain("parameter", parameter.as_bytes());
+            }
             for value in granted.iter_mut().chain(denied) {
                 *value = self.value(value.as_bytes());
             }
@@ -290,6 +297,8 @@ impl Fields<'_, '_> {
             requests,
             verdict: _,
             grounds,
+            records,
+            recording_awareness,
             ladder,
         } = leg;
         set(call_id, self.names.call_id(&call_id.0));
@@ -310,6 +319,13 @@ impl Fields<'_, '_> {
             self.bridge(by);
         }
         for Ground { reason: _, sources: _ } in grounds {}
+        for RecordedLeg { call_id, first: _, by: _, source: _ } in records {
+            set(call_id, self.names.call_id(&call_id.0));
+        }
+        for Awareness { at: _, name, value, stream: _, source: _ } in recording_awareness {
+            set(name, self.header(&name.0));
+            set(value, self.value(&value.0));
+        }
         if let Some(Ladder { messages, left_out: _ }) = ladder {
             messages.iter_mut().for_each(|message| self.message(message));
         }
@@ -347,6 +363,7 @@ impl Fields<'_, '_> {
             unconsented_s: _,
             unknown_s: _,
             rtp,
+            timeline: _,
         } = stream;
         set(media, self.names.word("media", &media.0, &MEDIA));
         self.codecs(codecs);
@@ -528,8 +545,25 @@ impl Fields<'_, '_> {
 
     /// A header field's name: those of the built-in rules and of the standards stay.
     fn header(&self, name: &[u8]) -> String {
-        const STANDARD: [&str; 8] =
-            ["Session-ID", "Replaces", "Refer-To", "Route", "Require", "Contact", "Content-Type", "Call-ID"];
+        const STANDARD: [&str; 13] = [
+            "Session-ID",
+            "Replaces",
+            "Refer-To",
+            "Route",
+            "Require",
+            "Supported",
+            "Contact",
+            "Content-Type",
+            "Call-ID",
+            "Request-URI",
+            "User-to-User",
+            "record",
+            "recordpref",
+        ];
+        // An attribute has the pseudonym of its name.
+        if let Some(attribute) = name.strip_prefix(b"a=") {
+            return format!("a={}", self.header(attribute));
+        }
         let kept: Vec<&str> = self.names.kept.iter().map(String::as_str).chain(STANDARD).collect();
         match kept.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
             true => String::from_utf8_lossy(name).into_owned(),

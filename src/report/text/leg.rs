@@ -5,9 +5,12 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::super::escape;
-use super::super::model::{BoundRequest, Call, CallExport, EvidenceText, Leg, Observation, Pointer, Request, Stream};
+use super::super::model::{
+    Awareness, BoundRequest, Call, CallExport, EvidenceText, Leg, Observation, Pointer, Request, Stream,
+};
 use super::layout::{FAINT, GOOD, GRAVE, Label, ODD, PLAIN, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted};
+use crate::settings::ConsentRule;
 
 /// The column of labels, and that of what they label.
 const LABEL: usize = 4;
@@ -67,6 +70,21 @@ pub(super) fn full<W: Write>(
         page.indented(VALUE, &observed(sheet, observation))?;
     }
     left_out(page, leg.consent.observations.len(), most, "more message")?;
+    if !leg.recording_awareness.is_empty() {
+        let label = Label::new(LABEL, "RFC 7866");
+        page.hanging(label, VALUE, &Phrase::words("said of being recorded; neutral unless a rule reads it"))?;
+        for said in leg.recording_awareness.iter().take(most) {
+            page.indented(VALUE, &aware(sheet, said))?;
+        }
+        left_out(page, leg.recording_awareness.len(), most, "more signal")?;
+    }
+    for (index, records) in leg.records.iter().enumerate() {
+        let phrase = Phrase::default()
+            .and_whole(shown(&records.call_id))
+            .and(&format!("by {} of its metadata", records.by))
+            .and_phrase(sheet.names.one(records.source));
+        page.grouped(Label::new(LABEL, if index == 0 { "Records" } else { "" }), VALUE, &phrase)?;
+    }
     media(sheet, page, leg)?;
     requests(sheet, page, &leg.requests)?;
     for (index, ground) in leg.grounds.iter().enumerate() {
@@ -228,15 +246,25 @@ fn observed(sheet: &Sheet<'_>, observation: &Observation) -> Phrase {
     phrase.and_phrase(sheet.names.one(*source))
 }
 
+fn aware(sheet: &Sheet<'_>, said: &Awareness) -> Phrase {
+    let mut phrase = Phrase::default().and_whole(said.at.0.rfc3339());
+    phrase = phrase.and_whole(format!("{}: {}", shown(&said.name), quoted(&said.value)));
+    if let Some(stream) = said.stream {
+        phrase = phrase.and(&format!("(stream {stream})"));
+    }
+    phrase.and_phrase(sheet.names.one(said.source))
+}
+
 /// The fields that the rules look for.
 fn fields(sheet: &Sheet<'_>) -> Phrase {
-    let mut names: Vec<&str> = Vec::new();
-    for rule in &sheet.report.settings.rules {
-        if !names.iter().any(|name| name.eq_ignore_ascii_case(&rule.header)) {
-            names.push(&rule.header);
+    let mut names: Vec<String> = Vec::new();
+    for name in sheet.report.settings.rules.iter().map(ConsentRule::shown) {
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+            names.push(name);
         }
     }
-    Phrase::default().and_whole(escape::text(&names.join(" or "))).and("field")
+    let phrase = Phrase::default().and_whole(escape::text(&names.join(" or ")));
+    if sheet.report.settings.rules.iter().all(ConsentRule::is_plain) { phrase.and("field") } else { phrase }
 }
 
 fn media<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, leg: &Leg) -> io::Result<()> {

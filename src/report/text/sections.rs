@@ -8,7 +8,7 @@ use super::super::model::{Evidence, ListedTrunk, Outcome, Pointer, Trunk, Unboun
 use super::super::own::{self, TITLE};
 use super::layout::{FAINT, GRAVE, Label, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted, leg};
-use crate::settings::{ConsentRule, RuleDirection};
+use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 
 /// The column of labels, and that of what they label.
 const LABEL: usize = 2;
@@ -173,11 +173,15 @@ fn meaning(rule: &ConsentRule) -> Phrase {
     };
     let mut text = format!(
         "\"Unconsented\" means: no consent signal by the rule {} = {}",
-        escape::text(&rule.header),
+        escape::text(&rule.shown()),
         values(&rule.granted)
     );
     if !rule.denied.is_empty() {
         text.push_str(&format!(" (denied by {})", values(&rule.denied)));
+    }
+    if rule.place != RulePlace::UriParameter && rule.messages != RuleMessage::REQUESTS {
+        let names: Vec<_> = rule.messages.iter().map(|message| message.name()).collect();
+        text.push_str(&format!(" in {}", names.join(" or ")));
     }
     text.push_str(match rule.direction {
         RuleDirection::Any => ", for calls of either direction.",

@@ -872,18 +872,23 @@ impl Lines {
     }
 }
 
-/// A session description from words such as `audio carrier:4000 PCMU sendonly`.
+/// A session description from words such as `audio carrier:4000 PCMU sendonly`, with further attributes behind them; those
+/// that stand first are the session's.
 fn description(media: &[String], hosts: &Hosts) -> String {
     let mut text = String::new();
-    for section in media {
+    let is_attribute = |word: &&String| word.starts_with("a=");
+    let of_session = media.iter().take_while(is_attribute).map(|line| format!("{line}\r\n")).collect::<String>();
+    for section in media.iter().skip_while(is_attribute) {
         let mut words = section.split(' ');
         let kind = words.next().expect("a media type");
         let address = hosts.at(words.next().unwrap_or_else(|| panic!("`{section}` has no address")));
         let codec = words.next().unwrap_or_else(|| panic!("`{section}` has no format"));
         let direction = words.next().unwrap_or("sendrecv");
+        let attributes = words.map(|word| format!("{word}\r\n")).collect::<String>();
         let (family, ip) = (if address.is_ipv4() { "IP4" } else { "IP6" }, address.ip());
         if text.is_empty() {
             text = format!("v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n");
+            text.push_str(&of_session);
         }
         let format = match codec {
             "PCMU" => "RTP/AVP 0\r\na=rtpmap:0 PCMU/8000",
@@ -898,7 +903,7 @@ fn description(media: &[String], hosts: &Hosts) -> String {
         if !map.is_empty() {
             text.push_str(&format!("{map}\r\n"));
         }
-        text.push_str(&format!("a={direction}\r\n"));
+        text.push_str(&format!("a={direction}\r\n{attributes}"));
     }
     text
 }

@@ -132,6 +132,10 @@ struct Leg {
     recorded: Option<bool>,
     divisions: Option<Vec<String>>,
     from: Option<String>,
+    /// The legs that its recording metadata names, as `call-id by what`, all of them.
+    records: Option<Vec<String>>,
+    /// What it says of being recorded, as `name value`, or `name value stream`.
+    awareness: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -168,6 +172,8 @@ struct Request {
 struct Observation {
     method: String,
     state: String,
+    /// The name as written.
+    header: Option<String>,
     /// The value as written; left out for a message without the field.
     value: Option<String>,
     cseq: Option<u64>,
@@ -555,6 +561,19 @@ impl Leg {
             wanted.sort_unstable();
             found.differ(&format!("leg {name}: links of its call"), &links, &wanted);
         }
+        let word = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        if let Some(wanted) = &self.records {
+            let records = list(&leg["records"]).iter();
+            let named: Vec<_> = records.map(|row| format!("{} by {}", word(row, "call_id"), word(row, "by"))).collect();
+            found.differ(&format!("leg {name}: records"), &named, wanted);
+        }
+        if let Some(wanted) = &self.awareness {
+            let said = list(&leg["recording_awareness"]).iter().map(|row| {
+                let stream = row["stream"].as_u64().map_or_else(String::new, |stream| format!(" {stream}"));
+                format!("{} {}{stream}", word(row, "name"), word(row, "value"))
+            });
+            found.differ(&format!("leg {name}: recording_awareness"), &said.collect(), wanted);
+        }
         if let Some(wanted) = self.recorded {
             found.differ(&format!("leg {name}: recorded"), &call["export"]["recorded"], &Value::from(wanted));
         }
@@ -648,6 +667,9 @@ impl Leg {
             found.differ(&format!("{name}: method"), &observation["method"], &wanted.method.clone().into());
             found.differ(&format!("{name}: state"), &observation["state"], &wanted.state.clone().into());
             found.differ(&format!("{name}: value"), &observation["value"], &value);
+            if let Some(header) = &wanted.header {
+                found.differ(&format!("{name}: header"), &observation["header"], &header.clone().into());
+            }
             if observation["header"].is_null() != observation["value"].is_null() {
                 found.say(format!("{name}: header and value are not null together"));
             }

@@ -655,6 +655,22 @@ mod tests {
     }
 
     #[test]
+    fn what_ties_legs_stays_joinable_and_names_nothing() {
+        let mut report = sample::joined();
+        redact(&mut report, &key());
+        let call = &report.calls[0];
+        let link = &call.links[0];
+        assert_eq!(link.legs, call.legs.iter().map(|leg| leg.call_id.clone()).collect::<Vec<_>>());
+        assert_eq!(Some(&link.identifier), call.conversation_ids.first());
+        assert_eq!(link.by[1], "protocolCallId");
+        for text in formats(&report) {
+            for original in ["agent@pbx", "X-Own-Id", "6f1b7a52"] {
+                assert!(!text.contains(original), "{original}\n{text}");
+            }
+        }
+    }
+
+    #[test]
     fn the_same_key_gives_the_same_bytes_and_another_one_does_not() {
         assert_eq!(formats(&redacted()), formats(&redacted()));
         let mut other = sample::incident();

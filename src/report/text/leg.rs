@@ -145,8 +145,9 @@ fn joined(sheet: &Sheet<'_>, call: &Call, leg: &Leg) -> Vec<Phrase> {
             let phrase = Phrase::default().and_whole(shown(&other.call_id)).and_glued(":").and_phrase(trunk(other));
             phrase.and_glued(",").and_whole_styled(style(other.verdict), other.verdict)
         }));
-        if call.legs.len() > most + 1 {
-            lines.push(Phrase::words(&format!("and {} more; -v lists them", call.legs.len() - most - 1)));
+        let left = (call.legs.len() - 1).saturating_sub(most);
+        if left > 0 {
+            lines.push(Phrase::words(&format!("and {left} more; -v lists them")));
         }
     }
     let shown_links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id));

@@ -205,7 +205,7 @@ fn the_other_legs_of_a_call_and_what_joins_them_are_said() {
     for line in [
         "Call          2 legs, 1 of them on BYOC trunks; beside this one\n",
         "agent@pbx.example: Office (standard), inbound, not_byoc\n",
-        "one call by X-Own-Id, protocolCallId 6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f (bridged)",
+        "one call by X-Own-Id, protocolCallId 6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

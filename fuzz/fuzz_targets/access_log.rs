@@ -15,7 +15,7 @@ static READER: LazyLock<LogReader> =
     LazyLock::new(|| LogReader::new(SourceId(0), "fuzz.log", &Settings::default()).keeping_rejects(true));
 
 /// Lines of every format, and headers that rows hang on.
-const SAMPLES: [&[u8]; 21] = [
+const SAMPLES: [&[u8]; 22] = [
     include_bytes!("../../fixtures/log/alb.log"),
     include_bytes!("../../fixtures/log/api-gateway.log"),
     include_bytes!("../../fixtures/log/caddy.log"),
@@ -28,6 +28,7 @@ const SAMPLES: [&[u8]; 21] = [
     include_bytes!("../../fixtures/log/envoy-json.log"),
     include_bytes!("../../fixtures/log/envoy.log"),
     include_bytes!("../../fixtures/log/fastly.log"),
+    include_bytes!("../../fixtures/log/gateways.log"),
     include_bytes!("../../fixtures/log/google-lb.log"),
     include_bytes!("../../fixtures/log/haproxy.log"),
     include_bytes!("../../fixtures/log/iis.log"),

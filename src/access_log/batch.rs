@@ -47,6 +47,8 @@ pub struct LogSum {
     pub first: Option<Timestamp>,
     /// The latest time of a request.
     pub last: Option<Timestamp>,
+    /// The fewest digits of the second that a time was written with.
+    pub digits: Option<u8>,
     /// The format of the first request; formats may be mixed.
     pub format: Option<Format>,
     /// Records that gave no request, where the reader keeps them.
@@ -85,6 +87,7 @@ impl LogSum {
         self.rejects.extend(next.rejects.into_iter().map(|reject| Reject { record: reject.record + offset, ..reject }));
         self.first = earliest(self.first, next.first);
         self.last = self.last.max(next.last);
+        self.digits = [self.digits, next.digits].into_iter().flatten().min();
         self.format = self.format.or(next.format);
         self.lines += next.lines;
         self.header = next.header.or(self.header.take());
@@ -106,6 +109,7 @@ impl LogSum {
     }
 
     fn saw(&mut self, at: Timestamp) {
+        self.digits = Some(self.digits.map_or(at.digits, |digits| digits.min(at.digits)));
         if self.first.is_none_or(|first| at < first) {
             self.first = Some(at);
         }
@@ -795,7 +799,17 @@ fn request_line<'a>(fields: &Fields<'a>) -> Option<RequestLine<'a>> {
     };
     match (sent, target) {
         (Some((sent, target)), _) if !sent.is_empty() => Some((sent, target)),
-        (_, Some(target)) => Some((method.unwrap_or_default(), target.value())),
+        (_, Some(target)) => {
+            let target = target.value();
+            let with_method = match target.first() {
+                Some(b'/') => None,
+                _ => combined::sent(&target).filter(|(method, _)| !method.is_empty()),
+            };
+            match with_method.map(|(method, target)| (method.to_vec(), target.to_vec())) {
+                Some((method, target)) => Some((method.into(), target.into())),
+                None => Some((method.unwrap_or_default(), target)),
+            }
+        }
         (Some((_, target)), None) => Some((method.unwrap_or_default(), target)),
         (None, None) => None,
     }

@@ -138,6 +138,7 @@ const NAMES: &[(Role, &[&str])] = &[
     (
         Role::Target,
         &[
+            "original_request_uri_with_args",
             "request_uri",
             "ClientRequestURI",
             "url.original",
@@ -171,6 +172,8 @@ const NAMES: &[(Role, &[&str])] = &[
             "uri_stem",
             "resource_path",
             "target",
+            // Amazon's HTTP APIs: the method and the route's template.
+            "route_key",
         ],
     ),
     (Role::Request, &["request", "request_line", "requestline", "http_request", "http.request", "req"]),
@@ -187,6 +190,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "ClientRequestQuery",
             "cs_uri_query",
             "uri_query",
+            "request_query",
         ],
     ),
     (
@@ -233,6 +237,8 @@ const NAMES: &[(Role, &[&str])] = &[
             "azp",
             "consumer",
             "consumer_id",
+            "consumer.username",
+            "consumer.custom_id",
             "app_id",
             "application_id",
             "authorizer.client_id",
@@ -336,6 +342,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "x_edge_request_id",
             "x_amzn_requestid",
             "extended_request_id",
+            "transaction_id",
         ],
     ),
     (

@@ -243,12 +243,18 @@ fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
     })
 }
 
+/// Whether a segment stands for any: `{conversationId}`, `{proxy+}`. An identifier in braces has digits.
+fn is_template(segment: &[u8]) -> bool {
+    let inner = segment.strip_prefix(b"{").and_then(|inner| inner.strip_suffix(b"}"));
+    inner.is_some_and(|inner| inner.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'+')))
+}
+
 /// Every identifier of a path and a query.
 fn names(segments: &[Segment<'_>], query: &[u8], table: &Table) -> Vec<Name> {
     let mut names = Vec::new();
     let (mut conversation, mut analytics) = (false, false);
     for Segment { text, word } in segments {
-        if word.is_none() {
+        if word.is_none() && !is_template(text) {
             let kind = if conversation { NameKind::Conversation } else { NameKind::Segment };
             push(&mut names, kind, Place::Path, text);
         }
@@ -469,6 +475,8 @@ mod tests {
         names("/api/v2/conversations/calls/C-1/recordings", &[(Conversation, Place::Path, "C-1")]);
         names("/recordings/a%2Fb%2540c+d@h", &[(Segment, Place::Path, "a/b%40c+d@h")]);
         names("/recordings/a%zz%4", &[(Segment, Place::Path, "a%zz%4")]);
+        names("/api/v2/conversations/{conversationId}/recordings/{proxy+}", &[]);
+        names("/recordings/{0ec0-de}", &[(Segment, Place::Path, "{0ec0-de}")]);
     }
 
     #[test]

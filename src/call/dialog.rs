@@ -15,12 +15,15 @@ use super::offer_answer::{self, Exchange};
 use super::recorded::OfRecording;
 use super::references;
 use super::trunk::{self, Direction};
-use crate::evidence::Locus;
-use crate::facts::{CSeq, Method, Signalling, StartLine, Subject};
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::{Body, CSeq, Method, Signalling, StartLine, Subject};
 use crate::settings::{RuleMessage, Settings};
 
 /// Dialogs of one leg that are told apart. More are forks of an attack, not of a call.
 pub const MOST_DIALOGS: usize = 64;
+
+/// Messages before a cut request among which its sender's last one is looked for.
+const MOST_LOOKED_BACK: usize = 4096;
 
 /// Distinct identifiers of one leg that are kept. A dialog that carries more names nothing.
 const MOST_IDENTIFIERS: usize = 64;
@@ -170,6 +173,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             body: message.body,
             described: message.media().is_some(),
             sections: if reads.attributes { field::open_sections(message) } else { Box::default() },
+            gap_from: message.at,
             outcome: Some(message)
                 .filter(|_| counts)
                 .and_then(|message| match status {
@@ -187,11 +191,13 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         let own = message.cseq.map(|cseq| (message.from_tag, cseq));
         entry.sets_up = entry.status.is_some() && own.is_some() && setting_up.counting == own;
         entry.counts &= entry.initial || entry.sets_up || setting_up.is_own(message);
+        let is_cut = !entry.header_whole || entry.body == Body::Cut;
+        let is_asked = entry.status.is_none() && matches!(entry.method, Method::Invite | Method::Update);
+        if is_cut && is_asked && entry.counts && !entry.initial {
+            entry.gap_from = last_request_before(&on_dialog, message).unwrap_or(entry.at);
+        }
     }
-    let invite = match setting_up.set_up {
-        SetUp::Entry(entry) => initial.iter().find(|(index, _)| *index == entry).map(|(_, invite)| *invite),
-        SetUp::HopsDisagree(_) | SetUp::NotCaptured(_) => None,
-    };
+    let invite = initial.iter().find(|(index, _)| Some(*index) == setting_up.entry).map(|(_, invite)| *invite);
     let any_initial = invite.or_else(|| initial.first().map(|(_, invite)| *invite));
     let direction = match (trunk.and_then(|trunk| settings.trunks.get(trunk)), any_initial) {
         (Some(trunk), Some(invite)) => trunk::direction(trunk, invite),
@@ -206,8 +212,11 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let parties = any_initial.or_else(|| on_dialog.first().copied())?;
     let caller = any_initial.map(|invite| invite.hop.source.ip());
     let exchanges = offer_answer::exchanges(&on_dialog, invite, |message| {
-        let seen = seen(&transactions, message);
-        let own = message.cseq.map(|cseq| (message.from_tag, cseq));
+        let own = message.cseq.map(|cseq| {
+            let method = if cseq.method == Method::Ack { Method::Invite } else { cseq.method };
+            (message.from_tag, CSeq { method, ..cseq })
+        });
+        let seen = own.and_then(|key| transactions.get(&(key, message.to_tag)));
         offer_answer::Transaction {
             outcome: seen.map_or(Outcome::Unknown, |seen| seen.outcome()),
             // A response of the INVITE names a To tag that its request lacks.
@@ -230,6 +239,11 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         first,
         last: on_dialog.last().map_or(last, |message| at(message)),
         answered: setting_up.answered,
+        answered_elsewhere: setting_up.answered.is_none()
+            && setting_up.counting.is_some_and(|(tag, cseq)| {
+                let mut answers = messages.iter().filter(|message| is_answer(message));
+                answers.any(|message| message.from_tag == tag && message.cseq == Some(cseq))
+            }),
         ended,
         final_status: setting_up.final_status,
         cancelled: setting_up.cancelled,
@@ -238,6 +252,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         gaps,
         streams: offer_answer::streams(
             &exchanges,
+            first.at,
             setting_up.answered.map(|answered| answered.at),
             any_initial.is_some(),
         ),
@@ -271,6 +286,22 @@ fn refers(messages: &[Signalling<'_>]) -> Vec<(Box<[u8]>, At)> {
         }
     }
     found
+}
+
+/// When the sender of a cut request sent its last one before, other than an ACK or a CANCEL. A cut that took the tag
+/// away left the address.
+fn last_request_before(messages: &[&Signalling<'_>], cut: &Signalling<'_>) -> Option<Timestamp> {
+    let is_sender = |message: &Signalling<'_>| match cut.from_tag {
+        Some(tag) => message.from_tag == Some(tag),
+        None => message.hop.source.ip() == cut.hop.source.ip(),
+    };
+    let begun = messages.partition_point(|message| at(message) < at(cut));
+    let before = messages.get(..begun).unwrap_or_default().iter().rev().take(MOST_LOOKED_BACK);
+    let mut requests = before.filter(|message| match message.start {
+        StartLine::Request { method, .. } => !matches!(method, Method::Ack | Method::Cancel) && is_sender(message),
+        StartLine::Response(_) => false,
+    });
+    requests.next().map(|message| message.at)
 }
 
 fn find_row<'a>(messages: &[Signalling<'a>], subject: Subject) -> Option<(&'a [u8], Locus)> {
@@ -340,6 +371,8 @@ impl<'a> Tags<'a> {
 /// How a leg was set up.
 struct SettingUp<'a> {
     set_up: SetUp,
+    /// The entry of the INVITE that counts, also where another one contradicts what it says of consent.
+    entry: Option<usize>,
     answered: Option<At>,
     final_status: Option<(u16, Locus)>,
     refused_at: Option<At>,
@@ -395,19 +428,8 @@ impl<'a> SettingUp<'a> {
                     && !is_attempt(key)
             });
             // A dialog that goes on after the last attempt was refused was set up by one that was not captured.
-            let refused = invite.cseq.and_then(|cseq| transactions.get(&((invite.from_tag, cseq), None)));
-            let refused = refused.and_then(|seen| seen.refused).map(|(_, at)| at);
-            let goes_on = refused.and_then(|refused| {
-                messages.iter().copied().find(|message| {
-                    let in_dialog = message.to_tag.is_some() && at(message) > refused;
-                    match (message.start, message.method()) {
-                        (StartLine::Request { .. }, Some(Method::Ack | Method::Cancel)) => false,
-                        (StartLine::Request { .. }, _) => in_dialog,
-                        (StartLine::Response(200..=299), Some(Method::Bye | Method::Update)) => in_dialog,
-                        (StartLine::Response(_), _) => false,
-                    }
-                })
-            });
+            let goes_on =
+                invite.cseq.and_then(|cseq| goes_on_after_refusal(messages, transactions, (invite.from_tag, cseq)));
             match later {
                 Some(message) => {
                     counting = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
@@ -426,17 +448,27 @@ impl<'a> SettingUp<'a> {
             }
         } else {
             let shown = messages.first().map(|message| message.locus);
-            counting = messages.iter().find_map(|message| match (message.start, message.cseq) {
-                (StartLine::Response(300..), Some(cseq)) if cseq.method == Method::Invite => {
-                    Some((message.from_tag, cseq))
-                }
-                _ => None,
+            // No attempt was captured; the last one that shows was refused, unless its dialog goes on after that.
+            let attempt = messages.iter().copied().rev().find_map(|message| {
+                let cseq = message.cseq.filter(|cseq| matches!(cseq.method, Method::Invite | Method::Ack))?;
+                let is_invite = matches!(message.start, StartLine::Request { method: Method::Invite, .. });
+                let key = (message.from_tag, CSeq { method: Method::Invite, ..cseq });
+                let in_dialog = transactions.get(&(key, message.to_tag)).is_some_and(|seen| seen.in_dialog);
+                (!is_invite && !in_dialog).then_some(key)
+            });
+            counting = attempt.filter(|key| {
+                transactions.get(&(*key, None)).is_some_and(|seen| seen.refused.is_some())
+                    && goes_on_after_refusal(messages, transactions, *key).is_none()
             });
             match shown {
                 Some(locus) => SetUp::NotCaptured(locus),
                 // Unreachable: a leg has a message on the hop that counts.
                 None => SetUp::Entry(0),
             }
+        };
+        let entry = match set_up {
+            SetUp::Entry(entry) => Some(entry),
+            SetUp::HopsDisagree(_) | SetUp::NotCaptured(_) => None,
         };
         let set_up = contradicted(set_up, ledger).unwrap_or(set_up);
         let seen = counting.and_then(|key| transactions.get(&(key, None))).copied().unwrap_or_default();
@@ -469,14 +501,16 @@ impl<'a> SettingUp<'a> {
         }
         let limited = confirmed.len() > MOST_DIALOGS || (confirmed.is_empty() && early.len() > MOST_DIALOGS);
         let (confirmed, early) = (confirmed.sorted(), early.sorted());
-        // A BYE shows a dialog, so a CANCEL that crossed the answer ended nothing (RFC 3261 §9.1).
+        // A BYE shows a dialog, and so does what goes on: a CANCEL that crossed the answer ended nothing (RFC 3261 §9.1).
         let has_bye = messages.iter().any(|message| message.method() == Some(Method::Bye) && message.to_tag.is_some());
+        let cancel = cancel.filter(|cancel| !has_bye && goes_on_after(messages, at(cancel)).is_none());
         Self {
             set_up,
+            entry,
             answered,
             final_status,
             refused_at,
-            cancelled: cancel.filter(|_| answered.is_none() && !has_bye).map(|message| message.locus),
+            cancelled: cancel.filter(|_| answered.is_none()).map(|message| message.locus),
             cancelled_at: cancel.map(|message| at(message)),
             own: if confirmed.is_empty() { early } else { confirmed.clone() },
             confirmed,
@@ -496,6 +530,29 @@ impl<'a> SettingUp<'a> {
     }
 }
 
+/// What shows that a dialog goes on after an attempt to set it up was refused.
+fn goes_on_after_refusal<'m, 'a>(
+    messages: &[&'m Signalling<'a>],
+    transactions: &Transactions<'a>,
+    attempt: TransactionKey<'a>,
+) -> Option<&'m Signalling<'a>> {
+    let (_, refused) = transactions.get(&(attempt, None)).and_then(|seen| seen.refused)?;
+    goes_on_after(messages, refused)
+}
+
+/// What shows that a dialog goes on after this.
+fn goes_on_after<'m, 'a>(messages: &[&'m Signalling<'a>], after: At) -> Option<&'m Signalling<'a>> {
+    messages.iter().copied().find(|message| {
+        let in_dialog = message.to_tag.is_some() && at(message) > after;
+        match (message.start, message.method()) {
+            (StartLine::Request { .. }, Some(Method::Ack | Method::Cancel)) => false,
+            (StartLine::Request { .. }, _) => in_dialog,
+            (StartLine::Response(200..=299), Some(Method::Bye | Method::Update)) => in_dialog,
+            (StartLine::Response(_), _) => false,
+        }
+    })
+}
+
 /// INVITEs of the counting attempt on hops that cannot be told apart, saying different things.
 fn contradicted(set_up: SetUp, ledger: &[Entry<'_>]) -> Option<SetUp> {
     let SetUp::Entry(index) = set_up else { return None };
@@ -505,7 +562,14 @@ fn contradicted(set_up: SetUp, ledger: &[Entry<'_>]) -> Option<SetUp> {
         .iter()
         .enumerate()
         .find(|(other, entry)| {
-            *other != index && entry.initial && entry.counts && entry.cseq == counting.cseq && disagree(entry, counting)
+            // An attempt of its own that was refused is no other hop's view of this one.
+            let is_other_attempt = entry.outcome == Outcome::Refused && counting.outcome != Outcome::Refused;
+            *other != index
+                && entry.initial
+                && entry.counts
+                && entry.cseq == counting.cseq
+                && !is_other_attempt
+                && disagree(entry, counting)
         })
         .map(|(_, entry)| SetUp::HopsDisagree(entry.locus))
 }

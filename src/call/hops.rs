@@ -31,6 +31,8 @@ struct OneHop {
     sets_up: bool,
     /// A 2xx to an INVITE was seen on it.
     answered: bool,
+    /// A request of a dialog was seen on it.
+    goes_on: bool,
 }
 
 impl Hops {
@@ -84,6 +86,11 @@ impl Hops {
             let initial = is_initial_invite(message);
             hop.initial |= initial;
             hop.answered |= is_answer(message);
+            let is_request = match message.start {
+                StartLine::Request { method, .. } => !matches!(method, Method::Ack | Method::Cancel),
+                StartLine::Response(_) => false,
+            };
+            hop.goes_on |= is_request && message.to_tag.is_some();
             // The transaction of a forwarded INVITE has the same tag and number on every hop.
             hop.sets_up |= initial || (matches!(message.start, StartLine::Response(_)) && of_attempt(message));
         }
@@ -107,8 +114,9 @@ impl Hops {
             own.filter(move |message| !only_initial || is_initial_invite(message)).collect::<Vec<_>>()
         };
         let best = |fitting: &[usize]| {
-            let answered = fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(|hop| hop.answered));
-            answered.or(fitting.first()).copied()
+            // Where a 2xx was not captured, a dialog that goes on shows it.
+            let with = |holds: fn(&OneHop) -> bool| fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(holds));
+            with(|hop| hop.answered).or_else(|| with(|hop| hop.goes_on)).or(fitting.first()).copied()
         };
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {

@@ -408,7 +408,9 @@ impl Found {
     fn conclude(mut self, at: Timestamp, legs: &[Leg<'_>], settings: &Settings) -> Binding {
         let any = !self.links.is_empty();
         self.links.retain(|link| {
-            legs.get(link.leg).is_some_and(|leg| at.ns >= leg.first.at.ns.saturating_sub(settings.clock_skew_ns))
+            // A log that writes whole seconds says that it came in that second.
+            let latest = at.latest_ns();
+            legs.get(link.leg).is_some_and(|leg| latest >= leg.first.at.ns.saturating_sub(settings.clock_skew_ns))
         });
         if !self.links.is_empty() {
             self.links.sort_by_key(|link| link.leg);

@@ -37,6 +37,8 @@ pub struct Entry<'a> {
     pub described: bool,
     /// The media descriptions that are not rejected, from 1; empty where no rule reads them.
     pub sections: Box<[u16]>,
+    /// Of a re-INVITE or UPDATE that was cut the time of its sender's last request before; else its own time.
+    pub gap_from: Timestamp,
     /// What became of it, or of the request that it answers.
     pub outcome: Outcome,
     /// What consent rules read in it.

@@ -37,6 +37,8 @@ pub struct Leg<'a> {
     pub last: At,
     /// The first 2xx to the INVITE that counts.
     pub answered: Option<At>,
+    /// Whether the 2xx was seen on another hop only.
+    pub answered_elsewhere: bool,
     /// The end that was seen: BYE, or CANCEL or final refusal of an unanswered INVITE.
     pub ended: Option<At>,
     /// The final status to the INVITE that counts.
@@ -63,6 +65,14 @@ pub struct Leg<'a> {
     pub identifiers: Vec<Identifier<'a>>,
     /// What its messages say of recording; `None` where they say nothing.
     pub of_recording: Option<Box<OfRecording<'a>>>,
+}
+
+impl Leg<'_> {
+    /// Whether no INVITE that sets it up was captured: it began before its first message.
+    #[must_use]
+    pub fn is_unbegun(&self) -> bool {
+        matches!(self.set_up, SetUp::NotCaptured(_)) && !self.ledger.iter().any(|entry| entry.initial)
+    }
 }
 
 /// An instant and the record that shows it.

@@ -35,6 +35,8 @@ struct Claim {
     until: i64,
     /// The leg's end was not seen: packets that follow keep the claim alive.
     open: bool,
+    /// Nothing of the leg's setting up was seen: packets that go on into the claim were its own before.
+    unbegun: bool,
 }
 
 /// What the streams of legs claim, by address and port.
@@ -68,7 +70,8 @@ impl Claims {
     }
 }
 
-/// Ties `flows` to the streams of `legs`, by their `claims`. Gives back the runs that belong to none.
+/// Ties `flows` to the streams of `legs`, by their `claims`, and takes out those that only media would have made streams.
+/// Gives back the runs that belong to none.
 pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
     let Claims(mut claims) = claims;
     let keys: Vec<_> = flows.iter().map(|flow| flow.key).collect();
@@ -126,13 +129,17 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
             untied.entry(flow).or_insert_with(|| MediaFlow { key, runs: Vec::new() }).runs.push(run);
         }
     }
+    for leg in legs {
+        leg.streams.retain(|stream| !stream.if_media || !stream.flows.is_empty());
+    }
     let mut untied: Vec<MediaFlow> = untied.into_values().collect();
     untied.sort_by_key(|flow| flow.key);
     untied
 }
 
 /// The claims on `socket` within whose life `run` begins; where there are none, those that begin so little later that
-/// the clocks of two captures may account for it, unless it only goes on with what another one held.
+/// the clocks of two captures may account for it, unless it only goes on with what another one held; else that of a leg
+/// whose setting up was not seen, where the run goes on until it begins.
 fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, run: &Run) -> Vec<Claim> {
     let first = run.first.ns;
     let Some(claims) = claims.get(socket) else { return Vec::new() };
@@ -142,43 +149,58 @@ fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, 
         own.filter(|claim| first <= claim.until).copied().collect()
     };
     let strictly = within(begun(first));
-    if strictly.is_empty() && !run.continues { within(begun(first.saturating_add(CLOCKS_APART_NS))) } else { strictly }
+    if !strictly.is_empty() || run.continues {
+        return strictly;
+    }
+    let later = begun(first.saturating_add(CLOCKS_APART_NS));
+    let slightly_later = within(later);
+    if !slightly_later.is_empty() {
+        return slightly_later;
+    }
+    let reached = claims.get(later..begun(run.last.ns.saturating_add(CLOCKS_APART_NS))).unwrap_or_default();
+    reached.iter().take(MOST_CLAIMS).find(|claim| claim.unbegun).copied().into_iter().collect()
 }
 
 /// The claims on every negotiated socket, by when they begin.
 fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, Seed> {
     let mut claims: HashMap<SocketAddr, Vec<Claim>, Seed> = HashMap::default();
     for (place, leg) in legs.iter().enumerate() {
+        let unbegun = leg.is_unbegun();
         for (stream, negotiated) in leg.streams.iter().enumerate() {
             for (socket, since) in &negotiated.endpoints {
                 let from = since.ns.max(leg.first.at.ns);
                 let until = leg.ended.map_or(leg.last.at.ns.saturating_add(SILENCE_NS), |ended| ended.at.ns);
-                let claim = Claim { leg: place, stream, from, until, open: leg.ended.is_none() };
+                let claim = Claim { leg: place, stream, from, until, open: leg.ended.is_none(), unbegun };
                 claims.entry(*socket).or_default().push(claim);
             }
         }
     }
-    let mut sorted = HashMap::with_capacity_and_hasher(claims.len(), Seed::default());
-    for (socket, mut of_socket) in claims {
+    // A leg whose end was not seen gives its ports up, all that its stream holds, to one that negotiates one of them
+    // after its last message.
+    let mut given_up: HashMap<(usize, usize), i64, Seed> = HashMap::default();
+    for of_socket in claims.values_mut() {
         of_socket.sort_by_key(|claim| (claim.from, claim.leg, claim.stream));
-        // A leg whose end was not seen gives its port up to one that negotiates it after its last message.
-        let mut still_open: Vec<usize> = Vec::new();
-        for index in 0..of_socket.len() {
-            let Some(claim) = of_socket.get(index).copied() else { continue };
+        let mut still_open: Vec<Claim> = Vec::new();
+        for claim in of_socket.iter() {
             still_open.retain(|earlier| {
-                let Some(earlier) = of_socket.get_mut(*earlier) else { return false };
                 let silent = legs.get(earlier.leg).is_some_and(|leg| leg.last.at.ns < claim.from);
                 if silent && earlier.leg != claim.leg {
-                    earlier.until = earlier.until.min(claim.from - 1);
-                    earlier.open = false;
+                    let until = given_up.entry((earlier.leg, earlier.stream)).or_insert(i64::MAX);
+                    *until = (*until).min(claim.from - 1);
+                    return false;
                 }
-                earlier.open
+                true
             });
             if claim.open && still_open.len() < MOST_CLAIMS {
-                still_open.push(index);
+                still_open.push(*claim);
             }
         }
-        sorted.insert(socket, of_socket);
     }
-    sorted
+    for claim in claims.values_mut().flatten() {
+        if let Some(until) = given_up.get(&(claim.leg, claim.stream)) {
+            claim.until = claim.until.min(*until);
+            claim.open = false;
+        }
+    }
+    claims
 }

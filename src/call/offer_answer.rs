@@ -1,22 +1,20 @@
 //! Offers and answers over the life of a dialog (RFC 3264, RFC 3261 §13.2.1), into media streams.
 //!
 //! A stream is one media description that offer and answer accepted; where only one of the two was captured it stands
-//! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by.
-//!
-//! # Design
-//!
-//! - A PRACK that describes media answers the offer of a reliable provisional response in its dialog, where that is still
-//!   unanswered (RFC 3262 §5); else it makes an offer. RAck is not compared.
-//! - What an early dialog negotiated that no 2xx confirmed says where its early media goes, and opens or ends no stream.
+//! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by. What an early dialog
+//! negotiated that no 2xx confirmed says where its early media goes, and opens and ends no stream.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::ledger::Outcome;
 use crate::evidence::{Locus, Timestamp};
-use crate::facts::{Body, MediaDescription, MediaFlow, Method, Signalling, StartLine};
+use crate::facts::{Body, CSeq, MediaDescription, MediaFlow, Method, Signalling, StartLine};
 
 /// Offers and answers of one dialog that are followed. More are an attack, not a call.
 const MOST_EXCHANGES: usize = 1024;
+
+/// Responses of a dialog whose requests are looked for behind them.
+const MOST_EARLY_RESPONSES: usize = 64;
 
 /// One media stream of a leg.
 #[derive(Clone, Debug)]
@@ -36,6 +34,8 @@ pub struct Stream<'a> {
     pub windows: Vec<(Timestamp, Option<Timestamp>)>,
     /// Every address and port that was negotiated for it, and since when.
     pub endpoints: Vec<(SocketAddr, Timestamp)>,
+    /// Whether it is one only if RTP is tied to it: its offer was refused, and no answer captured.
+    pub if_media: bool,
     /// The RTP flows tied to it, with their runs within the dialog's life.
     pub flows: Vec<MediaFlow>,
     /// Packets that came from an address or went to one that no description names, though both sides' were captured:
@@ -48,15 +48,6 @@ impl Stream<'_> {
     #[must_use]
     pub fn names_both_sides(&self) -> bool {
         self.offer.is_some() && self.answer.is_some() && self.endpoints.len() > 1
-    }
-
-    /// Adds where a description wants to receive.
-    fn goes_to(&mut self, negotiated: &MediaDescription<'_>, since: Timestamp) {
-        if let Some(socket) = socket(negotiated)
-            && !self.endpoints.iter().any(|(known, _)| *known == socket)
-        {
-            self.endpoints.push((socket, since));
-        }
     }
 
     /// Whether some description of the stream names this address.
@@ -98,6 +89,8 @@ pub(crate) struct Exchange<'a> {
     agreed: Option<Timestamp>,
     /// Whether it set up the leg.
     initial: bool,
+    /// Whether it was refused and no answer captured: only RTP shows that something was agreed on.
+    refused: bool,
     /// Whether it is a re-INVITE's: its 2xx shows a confirmed dialog.
     confirms: bool,
     /// Whether it was made in an early dialog that came to nothing.
@@ -105,14 +98,6 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Whether a reliable provisional response made an offer in the dialog of `prack` that nothing answers yet.
-    fn awaits_a_prack(&self, prack: &Signalling<'_>) -> bool {
-        let offered = |offer: &Signalling<'_>| {
-            matches!(offer.start, StartLine::Response(101..=199)) && offer.to_tag == prack.to_tag
-        };
-        self.answers.is_empty() && self.offer.as_ref().is_some_and(offered)
-    }
-
     /// The message that carries its description.
     pub(crate) fn locus(&self) -> Option<Locus> {
         self.offer.iter().chain(&self.answers).map(|message| message.locus).next()
@@ -126,101 +111,126 @@ pub(crate) fn exchanges<'a>(
     transaction: impl Fn(&Signalling<'a>) -> Transaction,
 ) -> Vec<Exchange<'a>> {
     let mut exchanges: Vec<(Signalling<'a>, Exchange<'a>)> = Vec::new();
+    // The exchange that a request may begin; none for an attempt that does not count, and for a refused one.
+    let begins = |message: &Signalling<'a>| {
+        let initial = invite.is_some_and(|invite| invite.locus == message.locus);
+        let attempt = message.to_tag.is_none() && !initial;
+        let refused = transaction(message).outcome == Outcome::Refused;
+        (!attempt && (initial || !refused)).then(|| Exchange {
+            offer: describes(message).then_some(*message),
+            answers: Vec::new(),
+            agreed: None,
+            initial,
+            refused,
+            confirms: !initial && message.method() == Some(Method::Invite),
+            aside: !initial && !transaction(message).own,
+        })
+    };
+    let mut early_responses = 0;
     for message in messages {
         let Some(cseq) = message.cseq else { continue };
         let described = describes(message);
+        let method = transaction_method(cseq);
         let own = |begun: &Signalling<'a>| {
-            begun.from_tag == message.from_tag
-                && begun.cseq.is_some_and(|own| {
-                    own.number == cseq.number
-                        && (own.method == cseq.method || (cseq.method == Method::Ack && own.method == Method::Invite))
-                })
+            let own = begun.cseq.map(|own| (own.number, transaction_method(own)));
+            begun.from_tag == message.from_tag && own == Some((cseq.number, method))
         };
-        match message.start {
-            StartLine::Request { method: Method::Invite | Method::Update | Method::Prack, .. } => {
-                let initial = invite.is_some_and(|invite| invite.locus == message.locus);
-                let attempt = message.to_tag.is_none() && !initial;
-                let refused = transaction(message).outcome == Outcome::Refused;
-                if attempt || refused && !initial || exchanges.len() >= MOST_EXCHANGES {
+        let asks = match message.start {
+            StartLine::Request { method, .. } => matches!(method, Method::Invite | Method::Update | Method::Prack),
+            StartLine::Response(status) => {
+                if !(101..=299).contains(&status) || !matches!(method, Method::Invite | Method::Update | Method::Prack)
+                {
                     continue;
                 }
-                let answered = described && message.method() == Some(Method::Prack);
-                if let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, exchange)| {
-                    answered && begun.from_tag == message.from_tag && exchange.awaits_a_prack(message)
-                }) {
-                    exchange.answers.push(**message);
-                    continue;
-                }
-                let offer = described.then_some(**message);
-                exchanges.push((
-                    **message,
-                    Exchange {
-                        offer,
-                        answers: Vec::new(),
-                        agreed: None,
-                        initial,
-                        confirms: !initial && message.method() == Some(Method::Invite),
-                        aside: !initial && !transaction(message).own,
-                    },
-                ));
+                false
             }
-            StartLine::Request { method: Method::Ack, .. } => {
-                let Some((_, exchange)) = exchanges.iter_mut().rev().take(64).find(|(begun, _)| own(begun)) else {
-                    continue;
+        };
+        if asks {
+            // The answer to what a reliable provisional response offered (RFC 3262 §5).
+            let is_early = |offer: Signalling<'_>| matches!(offer.start, StartLine::Response(..=199));
+            let offered_early = exchanges.iter_mut().rev().take(64).find(|(begun, exchange)| {
+                method == Method::Prack
+                    && described
+                    && begun.from_tag == message.from_tag
+                    && exchange.answers.is_empty()
+                    && exchange.offer.is_some_and(is_early)
+            });
+            if let Some((_, exchange)) = offered_early {
+                exchange.answers.push(**message);
+                continue;
+            }
+            // It may be known: from a response that stood before it by the clock of another capture, from another hop.
+            let known = exchanges.iter().position(|(begun, _)| own(begun) && begun.to_tag == message.to_tag);
+            if let Some((_, exchange)) = known.and_then(|known| exchanges.get_mut(known)) {
+                if exchange.offer.is_none() && exchange.answers.is_empty() {
+                    exchange.offer = begins(message).and_then(|again| again.offer);
+                }
+            } else if exchanges.len() < MOST_EXCHANGES {
+                exchanges.extend(begins(message).map(|exchange| (**message, exchange)));
+            }
+            continue;
+        }
+        if !exchanges.iter().rev().any(|(begun, _)| own(begun)) && exchanges.len() < MOST_EXCHANGES {
+            let of = transaction(message);
+            if !of.request_captured {
+                // The answer alone was captured: it stands for both.
+                let confirms = !of.sets_up && method == Method::Invite;
+                let exchange = Exchange {
+                    offer: None,
+                    answers: Vec::new(),
+                    agreed: None,
+                    initial: of.sets_up,
+                    refused: false,
+                    confirms,
+                    aside: !of.sets_up && !of.own,
                 };
-                if described && exchange.answers.is_empty() {
-                    exchange.answers.push(**message);
-                }
+                exchanges.extend(described.then_some((**message, exchange)));
+            } else if early_responses < MOST_EARLY_RESPONSES {
+                early_responses += 1;
+                let request = messages.iter().find(|other| is_request(other) && own(other));
+                exchanges.extend(request.and_then(|request| Some((**request, begins(request)?))));
             }
-            StartLine::Response(status @ 101..=299)
-                if matches!(cseq.method, Method::Invite | Method::Update | Method::Prack) =>
+        }
+        let Some((begun, exchange)) = exchanges.iter_mut().rev().find(|(begun, _)| own(begun)) else { continue };
+        let StartLine::Response(status) = message.start else {
+            if described && exchange.answers.is_empty() {
+                exchange.answers.push(**message);
+            }
+            continue;
+        };
+        if status >= 200 && exchange.agreed.is_none() {
+            exchange.agreed = Some(message.at);
+        }
+        // A request that was cut may have made the offer; then the response answers it.
+        let asked = is_request(begun) && begun.header_whole && begun.body != Body::Cut;
+        let offered_late = exchange.offer.is_some_and(|offer| !is_request(&offer));
+        match (described, asked) {
+            (false, _) => {}
+            // A request without an offer: the response makes it, the final one's standing (RFC 3264 §5).
+            (true, true)
+                if exchange.offer.is_none() || (offered_late && status >= 200 && exchange.answers.is_empty()) =>
             {
-                let known = exchanges.iter().rposition(|(begun, _)| own(begun));
-                let place = match known {
-                    Some(place) => place,
-                    // The answer alone was captured: it stands for both.
-                    None if described && exchanges.len() < MOST_EXCHANGES && !transaction(message).request_captured => {
-                        let initial = transaction(message).sets_up;
-                        let confirms = !initial && cseq.method == Method::Invite;
-                        let aside = !initial && !transaction(message).own;
-                        let (offer, answers, agreed) = (None, Vec::new(), None);
-                        exchanges.push((**message, Exchange { offer, answers, agreed, initial, confirms, aside }));
-                        exchanges.len() - 1
-                    }
-                    None => continue,
-                };
-                let Some((begun, exchange)) = exchanges.get_mut(place) else { continue };
-                if status >= 200 && exchange.agreed.is_none() {
-                    exchange.agreed = Some(message.at);
-                }
-                // A request that was cut may have made the offer; then the response answers it.
-                let asked =
-                    matches!(begun.start, StartLine::Request { .. }) && begun.header_whole && begun.body != Body::Cut;
-                let offered_late = exchange.offer.is_some_and(|offer| matches!(offer.start, StartLine::Response(_)));
-                match (described, asked) {
-                    (false, _) => {}
-                    // A request without an offer: the response makes it, the final one's standing (RFC 3264 §5).
-                    (true, true)
-                        if exchange.offer.is_none()
-                            || (offered_late && status >= 200 && exchange.answers.is_empty()) =>
-                    {
-                        exchange.offer = Some(**message);
-                    }
-                    (true, true) if offered_late => {}
-                    (true, _) => keep_answer(&mut exchange.answers, message, status),
-                }
+                exchange.offer = Some(**message);
             }
-            _ => {}
+            (true, true) if offered_late => {}
+            (true, _) => keep_answer(&mut exchange.answers, message, status),
         }
     }
     // A refused INVITE agreed on nothing but what a provisional answer let flow early.
-    let refused = |begun: &Signalling<'a>| transaction(begun).outcome == Outcome::Refused;
     exchanges
         .into_iter()
-        .filter(|(begun, exchange)| !exchange.answers.is_empty() || !refused(begun))
-        .map(|(_, exchange)| exchange)
+        .map(|(_, exchange)| Exchange { refused: exchange.refused && exchange.answers.is_empty(), ..exchange })
         .filter(|exchange| exchange.locus().is_some())
         .collect()
+}
+
+/// The method of a transaction: an ACK's is its INVITE's.
+fn transaction_method(cseq: CSeq) -> Method {
+    if cseq.method == Method::Ack { Method::Invite } else { cseq.method }
+}
+
+fn is_request(message: &Signalling<'_>) -> bool {
+    matches!(message.start, StartLine::Request { .. })
 }
 
 /// Whether a message describes media: a description that was cut before its first section says nothing.
@@ -244,14 +254,17 @@ fn keep_answer<'a>(answers: &mut Vec<Signalling<'a>>, message: &Signalling<'a>, 
 
 /// The streams that the exchanges accepted, in SDP order.
 ///
-/// `answered` is the 2xx that set up the leg; without one, and with an INVITE that was captured, only a re-INVITE's 2xx
-/// shows that a dialog was confirmed.
+/// `began` is the leg's first message: what its first descriptions name is its own from then on. `answered` is the 2xx
+/// that set up the leg; without one, and with an INVITE that was captured, only a re-INVITE's 2xx shows that a dialog
+/// was confirmed.
 pub(crate) fn streams<'a>(
     exchanges: &[Exchange<'a>],
+    began: Timestamp,
     answered: Option<Timestamp>,
     invite_captured: bool,
 ) -> Vec<Stream<'a>> {
     let mut streams: Vec<Option<Stream<'a>>> = Vec::new();
+    let mut described: Vec<Described<'a>> = Vec::new();
     for exchange in exchanges {
         let answer = exchange.answers.first();
         let offered: Option<Vec<_>> = exchange.offer.as_ref().and_then(|offer| offer.media().map(Iterator::collect));
@@ -283,10 +296,7 @@ pub(crate) fn streams<'a>(
                 streams.push(None);
             }
             let Some(place) = streams.get_mut(index) else { continue };
-            if exchange.aside {
-                if let (true, Some(stream), Some(since)) = (accepted, place.as_mut(), since) {
-                    offer.into_iter().chain(answer).for_each(|negotiated| stream.goes_to(negotiated, since));
-                }
+            if exchange.aside && (!accepted || place.is_none()) {
                 continue;
             }
             if !accepted {
@@ -306,22 +316,59 @@ pub(crate) fn streams<'a>(
                 answer: answer.map(endpoint),
                 windows: Vec::with_capacity(1),
                 endpoints: Vec::with_capacity(2),
+                if_media: exchange.refused,
                 flows: Vec::new(),
                 behind_nat: Vec::new(),
             });
-            if let Some(from) = opens
+            if let Some(from) = opens.filter(|_| !exchange.aside)
                 && stream.windows.last().is_none_or(|(_, end)| end.is_some())
             {
                 stream.windows.push((from, None));
             }
             let Some(since) = since else { continue };
-            let forks = exchange.answers.iter().skip(1).filter_map(|answer| answer.media()?.nth(index));
-            for negotiated in offer.copied().into_iter().chain(answer.copied()).chain(forks) {
-                stream.goes_to(&negotiated, since);
+            for message in exchange.offer.iter().chain(&exchange.answers) {
+                let Some(negotiated) = message.media().and_then(|mut media| media.nth(index)) else { continue };
+                // What its sender said before was not captured: then the port may have been its own from the beginning.
+                let is_first = exchange.initial || !described.iter().any(|known| known.covers(message, index));
+                if let Some(socket) = socket(&negotiated)
+                    && !stream.endpoints.iter().any(|(known, _)| *known == socket)
+                {
+                    stream.endpoints.push((socket, if is_first { began.min(since) } else { since }));
+                }
             }
+        }
+        if exchanges.len() > 1 {
+            described.extend(exchange.offer.iter().chain(&exchange.answers).map(Described::of));
         }
     }
     streams.into_iter().flatten().collect()
+}
+
+/// What one side was seen to describe.
+struct Described<'a> {
+    /// Its tag.
+    by: Option<&'a [u8]>,
+    /// The sections that were captured; all that there are where the description was captured whole.
+    sections: usize,
+}
+
+impl<'a> Described<'a> {
+    fn of(message: &Signalling<'a>) -> Self {
+        let captured = message.media().map_or(0, |media| media.len());
+        Self { by: sender(message), sections: if message.body == Body::Cut { captured } else { usize::MAX } }
+    }
+
+    fn covers(&self, message: &Signalling<'_>, index: usize) -> bool {
+        self.by == sender(message) && index < self.sections
+    }
+}
+
+/// The tag of the side that sent a message.
+fn sender<'a>(message: &Signalling<'a>) -> Option<&'a [u8]> {
+    match message.start {
+        StartLine::Request { .. } => message.from_tag,
+        StartLine::Response(_) => message.to_tag,
+    }
 }
 
 fn endpoint<'a>(media: &MediaDescription<'a>) -> Endpoint<'a> {

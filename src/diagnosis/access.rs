@@ -129,9 +129,9 @@ impl Registers {
         Self { at, apart: population.settings.clock_skew_ns.max(1) }
     }
 
-    /// The first that is later than `at`, told apart.
+    /// The first that is later than `at`, told apart: also from the end of the second, where the log writes no more.
     fn after(&self, at: At) -> Option<At> {
-        let from = at.at.ns.saturating_add(self.apart);
+        let from = at.at.latest_ns().saturating_add(self.apart);
         self.at.get(self.at.partition_point(|register| register.at.ns < from)).copied()
     }
 
@@ -144,7 +144,7 @@ impl Registers {
     fn near(&self, one: At, other: At) -> bool {
         let from = one.at.ns.saturating_sub(self.apart);
         let next = self.at.get(self.at.partition_point(|register| register.at.ns <= from));
-        next.is_some_and(|register| register.at.ns < other.at.ns.saturating_add(self.apart))
+        next.is_some_and(|register| register.at.ns < other.at.latest_ns().saturating_add(self.apart))
     }
 }
 
@@ -316,6 +316,7 @@ mod tests {
     use super::super::hypothesis::Hypothesis;
     use super::super::sample::{CONSENTED, MISSING, PBX, SG1, SG2, Sample, UNKNOWN};
     use super::*;
+    use crate::evidence::Timestamp;
 
     /// One consented call asked for by one client around registrations at these seconds.
     #[track_caller]
@@ -383,6 +384,20 @@ mod tests {
         cached(&[&[(50, 403), (101, 200)]], &[(SG1, 100, Some(200))], Status::Untested);
         cached(&[&[(50, 403), (101, 403)]], &[(SG1, 100, Some(200))], Status::Untested);
         cached(&[&[(98, 403), (102, 200)]], &[(SG1, 100, Some(200))], Status::Supported);
+    }
+
+    #[test]
+    fn what_is_logged_in_whole_seconds_is_before_only_where_all_of_its_second_is() {
+        // The skew is two seconds: refused at 98.999 at the latest.
+        for (refused, expected) in [(98, Status::Untested), (97, Status::Supported)] {
+            let mut sample = Sample::new();
+            sample.register(SG1, 100, Some(200));
+            let call = sample.call(SG1, CONSENTED);
+            sample.asked(call, Some("crm"), &[(refused, 403), (150, 200)]).so(|request, _| {
+                request.at = request.at.map(|at| Timestamp::new(at.ns, 0));
+            });
+            assert_eq!(sample.weigh(Hypothesis::StalePermissionCache).status, expected, "{refused}");
+        }
     }
 
     #[test]

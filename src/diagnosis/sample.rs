@@ -44,8 +44,9 @@ pub(super) fn settings() -> Settings {
     }
 }
 
+/// That second, to the nanosecond.
 pub(super) fn second(second: i64) -> Timestamp {
-    Timestamp::new(second * 1_000_000_000, 0)
+    Timestamp::new(second * 1_000_000_000, 9)
 }
 
 pub(super) fn locus(record: u64) -> Locus {

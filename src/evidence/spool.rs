@@ -8,7 +8,7 @@
 //! wrote when.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
 use super::locus::SourceId;
@@ -24,7 +24,7 @@ pub struct Spool(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// Made with the first reject.
-    file: Option<File>,
+    file: Option<BufWriter<File>>,
     length: u64,
     failure: Option<io::Error>,
 }
@@ -39,17 +39,8 @@ impl Spool {
         if rejects.is_empty() {
             return;
         }
-        let mut bytes = Vec::new();
-        for Reject { record, reason, bytes: own } in rejects {
-            bytes.extend(record.to_le_bytes());
-            bytes.extend((own.len() as u64).to_le_bytes());
-            // Words of a tally are short.
-            bytes.push(u8::try_from(reason.len()).unwrap_or(u8::MAX));
-            bytes.extend(reason.bytes().take(usize::from(u8::MAX)));
-            bytes.extend_from_slice(own);
-        }
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((start, end)) = inner.append(&bytes) {
+        if let Some((start, end)) = inner.append(rejects) {
             match extents.0.last_mut() {
                 Some(last) if last.1 == start => last.1 = end,
                 _ => extents.0.push((start, end)),
@@ -61,22 +52,24 @@ impl Spool {
     #[must_use]
     pub fn finish(self, sources: Vec<(SourceId, Extents)>) -> Rejects {
         let Inner { file, failure, .. } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (file, failure) = match file.map(|file| file.into_inner().map_err(io::IntoInnerError::into_error)) {
+            Some(Err(unwritten)) => (None, failure.or(Some(unwritten))),
+            Some(Ok(file)) => (Some(file), failure),
+            None => (None, failure),
+        };
         Rejects { file, sources, failure }
     }
 }
 
 impl Inner {
-    /// Where `bytes` stand; `None` once writing failed.
-    fn append(&mut self, bytes: &[u8]) -> Option<(u64, u64)> {
+    /// Where `rejects` stand; `None` once writing failed.
+    fn append(&mut self, rejects: &[Reject]) -> Option<(u64, u64)> {
         if self.failure.is_some() {
             return None;
         }
         let start = self.length;
-        match self.write(bytes) {
-            Ok(()) => {
-                self.length += bytes.len() as u64;
-                Some((start, self.length))
-            }
+        match rejects.iter().try_for_each(|reject| self.write(reject)) {
+            Ok(()) => Some((start, self.length)),
             Err(failure) => {
                 self.failure = Some(failure);
                 None
@@ -84,12 +77,20 @@ impl Inner {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, Reject { record, reason, bytes }: &Reject) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile()?),
+            none => none.insert(BufWriter::with_capacity(CHUNK, tempfile::tempfile()?)),
         };
-        file.write_all(bytes)
+        // Words of a tally are short.
+        let word = u8::try_from(reason.len()).unwrap_or(u8::MAX);
+        let reason = reason.as_bytes().get(..usize::from(word)).unwrap_or_default();
+        let length = bytes.len() as u64;
+        for part in [&record.to_le_bytes()[..], &length.to_le_bytes(), &[word], reason, bytes] {
+            file.write_all(part)?;
+            self.length += part.len() as u64;
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,18 @@ impl Timestamp {
         Self { ns, digits: if digits > 9 { 9 } else { digits } }
     }
 
+    /// The last nanosecond that its source would have written alike: of `10:00:05` that before `10:00:06`.
+    #[must_use]
+    pub const fn latest_ns(self) -> i64 {
+        let mut step = 1_000_000_000;
+        let mut digits = self.digits;
+        while digits > 0 {
+            step /= 10;
+            digits -= 1;
+        }
+        self.ns.saturating_add(if step > 1 { step - 1 } else { 0 })
+    }
+
     /// Seconds from `earlier` to `self`, negative when `self` is the earlier one.
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> f64 {
@@ -68,6 +80,14 @@ impl PartialOrd for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_lasts_as_long_as_its_source_writes_the_same() {
+        for (digits, latest) in [(0, 5_999_999_999), (3, 5_000_999_999), (6, 5_000_000_999), (9, 5_000_000_000)] {
+            assert_eq!(Timestamp::new(5_000_000_000, digits).latest_ns(), latest, "{digits}");
+        }
+        assert_eq!(Timestamp::new(i64::MAX, 0).latest_ns(), i64::MAX);
+    }
 
     #[test]
     fn precision_of_the_source_is_kept() {

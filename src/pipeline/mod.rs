@@ -398,7 +398,7 @@ impl Hidden {
     /// Whether the call that a request of this time names may hide in a TLS connection that was open before it.
     fn may_hold(&self, at: Option<Timestamp>, settings: &Settings) -> bool {
         let Some((from, at)) = self.byoc_from.zip(at) else { return false };
-        at.ns >= from.saturating_sub(settings.clock_skew_ns)
+        at.latest_ns() >= from.saturating_sub(settings.clock_skew_ns)
     }
 }
 

@@ -74,6 +74,7 @@ impl Read {
         account.first = sum.first;
         account.last = sum.last;
         account.timezone = sum.zone().map(|zone| (zone.name, zone.from.name()));
+        account.log_digits = sum.digits;
         account.tally = sum.tally;
         account.anomalies = sum.anomalies;
         self.requests = sum.requests;

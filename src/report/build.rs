@@ -48,6 +48,8 @@ pub struct SourceAccount {
     pub last: Option<Timestamp>,
     /// The zone's name and where it comes from.
     pub timezone: Option<(String, &'static str)>,
+    /// Of a log, the fewest digits of the second that a time has.
+    pub log_digits: Option<u8>,
     /// What became of the records.
     pub tally: Tally,
     /// What could not be read.
@@ -67,6 +69,7 @@ impl Default for SourceAccount {
             first: None,
             last: None,
             timezone: None,
+            log_digits: None,
             tally: Tally::default(),
             anomalies: Anomalies::default(),
         }
@@ -313,13 +316,15 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         let (call_id, first) = (text(own.call_id), Instant(own.first.at));
         Some(RecordedLeg { call_id, first, by: tie.place.name(), source: pointer(tie.locus) })
     };
+    let (from, to) = (optional_text(leg.from_uri), optional_text(leg.to_uri));
+    let escaped = [&from, &to].into_iter().flatten().chain([&call_id]).any(EvidenceText::is_escaped);
     Some(model::Leg {
-        escaped: call_id.is_escaped(),
+        escaped,
         call_id,
         trunk: trunk_ref(leg, settings),
         direction: leg.direction.name(),
-        from: optional_text(leg.from_uri),
-        to: optional_text(leg.to_uri),
+        from,
+        to,
         first: Instant(leg.first.at),
         answered: leg.answered.map(|at| Instant(at.at)),
         ended: leg.ended.map(|at| Instant(at.at)),
@@ -396,12 +401,16 @@ fn observations(leg: &Leg<'_>, consent: &Consent, settings: &Settings) -> Vec<Ob
                 values.retain(|(name, _)| name.eq_ignore_ascii_case(&first));
             }
             let joined = values.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(b", ".as_slice());
+            let header = values.first().map(|(name, _)| text(name));
+            let value = (!values.is_empty()).then_some(EvidenceText(joined));
+            let escaped = [&header, &value].into_iter().flatten().any(EvidenceText::is_escaped);
             Observation {
                 at: Instant(entry.at),
                 method: entry.status.map_or_else(|| entry.method.name().to_owned(), |status| status.to_string()),
                 cseq: entry.cseq,
-                header: values.first().map(|(name, _)| text(name)),
-                value: (!values.is_empty()).then_some(EvidenceText(joined)),
+                escaped,
+                header,
+                value,
                 state: state.name(),
                 source: pointer(entry.locus),
             }
@@ -459,10 +468,11 @@ fn rtp(flow: &MediaFlow) -> Option<Rtp> {
 
 fn request(request: &ApiRequest) -> Request {
     let target = text(&request.target);
+    let others = [&request.client, &request.user, &request.error_code, &request.correlation_id];
     Request {
         at: request.at.map(Instant),
         method: request.method.0.to_string(),
-        escaped: target.is_escaped(),
+        escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
         target,
         status: request.status.0,
         client: request.client.as_deref().map(text),
@@ -665,6 +675,7 @@ fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
         first: account.first.map(Instant),
         last: account.last.map(Instant),
         timezone: account.timezone.as_ref().map(|(zone, from)| Timezone { zone: zone.clone(), from }),
+        resolution_s: account.log_digits.map(|digits| 10_f64.powi(-i32::from(digits))),
         tally: account.tally.iter().collect(),
         anomalies: account
             .anomalies

@@ -95,6 +95,10 @@ pub struct Evidence {
     pub tally: BTreeMap<&'static str, u64>,
     /// What could not be read, by code.
     pub anomalies: Vec<Anomaly>,
+    /// Of a log, the coarsest of its times: 1 where one is in whole seconds, 0.001 where all have milliseconds. A time stands for
+    /// all of its step. Left out where no time was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution_s: Option<f64>,
 }
 
 /// Where the zone of a source's times comes from.
@@ -228,7 +232,7 @@ pub struct CallExport {
 pub struct Leg {
     /// Call-ID, byte by byte.
     pub call_id: EvidenceText,
-    /// Present and true when `call_id` is escaped.
+    /// Present and true when `call_id`, `from` or `to` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub escaped: bool,
     /// The trunk it crossed.
@@ -430,6 +434,9 @@ pub struct Observation {
     pub header: Option<EvidenceText>,
     /// Its value as written; null without the field.
     pub value: Option<EvidenceText>,
+    /// Present and true when `header` or `value` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
     /// What the message says, or the state in force where it says nothing.
     pub state: &'static str,
     /// The packet.
@@ -513,7 +520,7 @@ pub struct Request {
     pub method: String,
     /// The request target as logged, with `…` for what would give access: tokens, signatures, passwords.
     pub target: EvidenceText,
-    /// Present and true when `target` is escaped.
+    /// Present and true when `target`, `client`, `user`, `error_code` or `correlation_id` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub escaped: bool,
     /// The status code.

@@ -42,6 +42,7 @@ pub(crate) fn invite(ms: i64, field: Option<(&str, &[u8])>, state: &'static str)
         cseq: Some(1),
         header: field.map(|(name, _)| text(name)),
         value: field.map(|(_, value)| EvidenceText(value.to_vec())),
+        escaped: false,
         state,
         source: packet(1 + ms.unsigned_abs() / 10),
     }
@@ -256,6 +257,7 @@ fn evidence() -> Vec<Evidence> {
         first: Some(at(60_000)),
         last: Some(at(110_000)),
         timezone: Some(Timezone { zone: "UTC".to_owned(), from: "assumed" }),
+        resolution_s: Some(0.001),
         tally: BTreeMap::from([("api_request", 19), ("bad_record", 1)]),
         anomalies: vec![Anomaly {
             code: "bad_record",
@@ -276,6 +278,7 @@ fn evidence() -> Vec<Evidence> {
         first: Some(at(0)),
         last: Some(at(14_000)),
         timezone: Some(Timezone { zone: "UTC".to_owned(), from: "written" }),
+        resolution_s: None,
         tally: BTreeMap::from([("rtp", 600), ("sip", 100)]),
         anomalies: Vec::new(),
     };
@@ -291,6 +294,7 @@ fn evidence() -> Vec<Evidence> {
         first: None,
         last: None,
         timezone: None,
+        resolution_s: None,
         tally: BTreeMap::new(),
         anomalies: Vec::new(),
     };

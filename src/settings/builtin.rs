@@ -8,11 +8,17 @@ pub const TRUNK: &str = "BYOC";
 
 /// Host names of Genesys Cloud's BYOC trunks: an integrator's published table (TELNYX in the project's fact sheet) and
 /// the platform's own developer articles. `byoc` is the label that tells them from other hosts of the same domains.
-const BYOC_HOSTS: [&str; 12] = [
+const BYOC_HOSTS: [&str; 20] = [
     "*.byoc.mypurecloud.com",
     "byoc.mypurecloud.com",
-    "*.byoc.mypurecloud.*",
-    "byoc.mypurecloud.*",
+    "*.byoc.mypurecloud.ie",
+    "byoc.mypurecloud.ie",
+    "*.byoc.mypurecloud.de",
+    "byoc.mypurecloud.de",
+    "*.byoc.mypurecloud.jp",
+    "byoc.mypurecloud.jp",
+    "*.byoc.mypurecloud.com.au",
+    "byoc.mypurecloud.com.au",
     "*.byoc.*.pure.cloud",
     "byoc.*.pure.cloud",
     "*.byoc.*.genesys.cloud",
@@ -21,6 +27,8 @@ const BYOC_HOSTS: [&str; 12] = [
     "byoc.*.us-gov-pure.cloud",
     "*.byoc.*.us-gov-genesys.cloud",
     "byoc.*.us-gov-genesys.cloud",
+    "*.byoc.*.eusc-genesys.cloud",
+    "byoc.*.eusc-genesys.cloud",
 ];
 
 /// The header field of the forum thread behind this program. The vendor documents no such field.
@@ -75,5 +83,37 @@ pub fn rule() -> ConsentRule {
         parameter: None,
         discriminator: None,
         messages: RuleMessage::REQUESTS.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trunk;
+    use crate::settings::pattern::fits_host;
+
+    #[test]
+    fn the_platforms_own_host_names_fit_and_names_that_only_begin_like_them_do_not() {
+        let trunk = trunk();
+        let fits = |host: &str| trunk.hosts.iter().any(|known| fits_host(known.as_bytes(), host.as_bytes()));
+        for host in [
+            "byoc.mypurecloud.com",
+            "acme.byoc.mypurecloud.com.au",
+            "acme.BYOC.mypurecloud.ie",
+            "byoc.usw2.pure.cloud",
+            "acme.byoc.euw1.genesys.cloud",
+            "acme.byoc.use2.us-gov-pure.cloud",
+            "byoc.edee1.eusc-genesys.cloud",
+        ] {
+            assert!(fits(host), "{host}");
+        }
+        for host in [
+            "byoc.mypurecloud.com.example.org",
+            "acme.byoc.mypurecloud.example",
+            "byoc.usw2.pure.cloud.example.org",
+            "api.mypurecloud.com",
+            "evilbyoc.mypurecloud.com",
+        ] {
+            assert!(!fits(host), "{host}");
+        }
     }
 }

@@ -66,7 +66,7 @@ impl State {
 pub struct Consent {
     /// What the INVITE that counts says.
     pub initial: State,
-    /// The state from each time on, by time; the first entry holds from the beginning.
+    /// The state from each time on, by time, beginning with the first message.
     pub timeline: Vec<(Timestamp, State)>,
     /// For each entry of the ledger the state it sets or, where it says nothing, the one in force.
     pub observed: Vec<State>,
@@ -74,6 +74,8 @@ pub struct Consent {
     pub grounds: Vec<Ground>,
     /// The timelines of single streams, by their index, where what rules read concerns single ones; else empty.
     streams: Vec<(u32, Timeline)>,
+    /// The leg began before its first message.
+    unbegun: bool,
 }
 
 /// The state from each time on, by time.
@@ -128,7 +130,7 @@ impl Consent {
             }
             grounds = told;
         }
-        Self { initial, timeline, observed, grounds, streams }
+        Self { initial, timeline, observed, grounds, streams, unbegun: leg.is_unbegun() }
     }
 
     /// The state in force at `at`.
@@ -142,6 +144,12 @@ impl Consent {
     pub fn of_stream(&self, index: u32) -> &[(Timestamp, State)] {
         let own = self.streams.iter().find(|(stream, _)| *stream == index);
         own.map_or(&self.timeline, |(_, timeline)| timeline)
+    }
+
+    /// The state of a stream of that index before the first message.
+    pub(super) fn before(&self, index: u32) -> State {
+        let first = self.of_stream(index).first().filter(|_| !self.unbegun);
+        first.map_or(State::Unknown, |(_, state)| *state)
     }
 
     /// Whether streams have timelines of their own.
@@ -182,7 +190,7 @@ fn over_time(
             }
             Reading::Silent => {}
             Reading::Cut => {
-                blind.push((entry.at, entry.at));
+                blind.push((entry.gap_from, entry.at));
                 let reason = if entry.status.is_some() { "response_cut" } else { "later_request_cut" };
                 grounds.push(Ground::one(reason, entry.locus));
             }
@@ -306,12 +314,15 @@ impl Reader<'_> {
         )
     }
 
-    /// What the absence of all that rules read in the initial INVITE says; `Err` with the ground where it says nothing.
+    /// What the absence of all that rules read in the initial INVITE says; `Err` with the ground where it says nothing:
+    /// in a leg of unknown direction never, whatever direction a rule names.
     fn absent(&self, entry: &Entry<'_>) -> Result<Absence, &'static str> {
         let expected = || self.rules.iter().filter(|rule| self.expects(rule));
+        if self.direction == Direction::Unknown {
+            return Err("direction_unknown");
+        }
         if expected().next().is_none() {
-            let unknown = self.direction == Direction::Unknown;
-            return Err(if unknown { "direction_unknown" } else { "no_rule_for_direction" });
+            return Err("no_rule_for_direction");
         }
         let reads = |message| expected().any(|rule| rule.reads(message));
         Ok(if reads(RuleMessage::Provisional) {

@@ -122,7 +122,9 @@ fn row(
             (None, None) => (Verdict::Unconsented, Vec::new()),
         };
     }
-    if leg.answered.is_none() && !has_rtp {
+    // Media that was seen to flow does not show that the call was answered, or by which INVITE.
+    let excluded = leg.final_status.is_some() || leg.cancelled.is_some();
+    if leg.answered.is_none() && !leg.answered_elsewhere && !excluded {
         return (Verdict::Indeterminate, vec![Ground::one("answer_not_seen", leg.last.locus)]);
     }
     if let Some(answered) = leg.answered

@@ -120,7 +120,7 @@ impl Measured {
         self.streams.iter().any(|stream| {
             let mut by_state = ByState::default();
             for (start, end) in &stream.open {
-                split(consent.of_stream(stream.index), start.ns.max(from), end.ns.min(until), &mut by_state);
+                split((consent, stream.index), start.ns.max(from), end.ns.min(until), &mut by_state);
             }
             by_state.unconsented() > 0
         })
@@ -165,7 +165,7 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
         };
     let mut by_state = ByState::default();
     for (from, until) in &intervals {
-        split(consent.of_stream(stream.index), from.ns, until.ns, &mut by_state);
+        split((consent, stream.index), from.ns, until.ns, &mut by_state);
     }
     StreamTime {
         index: stream.index,
@@ -178,13 +178,15 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
 }
 
 /// Adds the nanoseconds from `from` to `until` to the states that held.
-fn split(timeline: &[(Timestamp, State)], from: i64, until: i64, by_state: &mut ByState) {
-    for (index, (begins, state)) in timeline.iter().enumerate() {
-        let begins = if index == 0 { i64::MIN } else { begins.ns };
-        let ends = timeline.get(index + 1).map_or(i64::MAX, |(next, _)| next.ns);
+fn split((consent, index): (&Consent, u32), from: i64, until: i64, by_state: &mut ByState) {
+    let timeline = consent.of_stream(index);
+    let held = |(begins, state): &(Timestamp, State)| (begins.ns, *state);
+    let before = (i64::MIN, consent.before(index));
+    let ends = timeline.iter().map(|(next, _)| next.ns).chain([i64::MAX]);
+    for ((begins, state), ends) in std::iter::once(before).chain(timeline.iter().map(held)).zip(ends) {
         let (start, end) = (from.max(begins), until.min(ends));
         if start < end {
-            by_state.add(*state, i128::from(end) - i128::from(start));
+            by_state.add(state, i128::from(end) - i128::from(start));
         }
     }
 }

@@ -229,7 +229,20 @@ fn documents() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let with_mark = format!("\u{feff}\r\n {}", pretty(&har(&logged, json!([]))).replace('\n', "\r\n"));
     let concatenated: String = records.iter().map(pretty).collect();
     let (one, other) = logged.split_at(30);
+    // As Loki's API hands lines out, and as shippers push them.
+    let shipped = |logged: &[Logged]| -> Vec<Value> {
+        logged.iter().map(|one| json!([one.at.as_nanosecond().to_string(), record(one).to_string()])).collect()
+    };
+    let streams = |key: &str| {
+        let streams =
+            [one, other].map(|logged| json!({key: {"status": "200", "job": "gw"}, "values": shipped(logged)}));
+        Value::from(streams.to_vec())
+    };
+    let answer =
+        json!({"status": "success", "data": {"resultType": "streams", "result": streams("stream"), "stats": {}}});
     vec![
+        ("Loki's answer", "json_document", answer.to_string().into_bytes()),
+        ("what is pushed to Loki", "json_document", pretty(&json!({"streams": streams("stream")})).into_bytes()),
         ("an array", "json_document", Value::from(records.clone()).to_string().into_bytes()),
         ("an array over many lines", "json_document", pretty(&Value::from(records.clone())).into_bytes()),
         ("an array in UTF-16", "json_document", utf16(&pretty(&Value::from(records.clone())))),

@@ -481,12 +481,12 @@ fn hostile_text_reaches_programs_whole() {
     for id in ["bidi\u{202e}gpj.exe@x", "=cmd|'/C'!A0", "<script>alert(1)</script>@x", "raw-byte-\\xff\\xfe@x"] {
         assert!(ids.contains(&id), "{id:?} is not in {ids:?}");
     }
-    let escaped = list(&report["calls"])
-        .iter()
-        .flat_map(|call| list(&call["legs"]))
-        .find(|leg| leg["call_id"] == "raw-byte-\\xff\\xfe@x")
-        .map(|leg| leg["escaped"].clone());
-    assert_eq!(escaped, Some(Value::Bool(true)));
+    let legs = || list(&report["calls"]).iter().flat_map(|call| list(&call["legs"]));
+    let raw_byte = legs().find(|leg| leg["call_id"] == "raw-byte-\\xff\\xfe@x").expect("the leg");
+    assert_eq!(raw_byte["escaped"], Value::Bool(true));
+    let observation = &raw_byte["consent"]["observations"][0];
+    assert_eq!((observation["value"].as_str(), &observation["escaped"]), (Some("\\xff\\xfe"), &Value::Bool(true)));
+    assert!(legs().any(|leg| leg["consent"]["observations"][0].get("escaped").is_none()));
     assert!(!raw.contains("back\\\\\\\\slash"), "a backslash is doubled only in a string that is escaped");
 }
 

@@ -150,6 +150,7 @@ pub fn redact(report: &mut Report, key: &Key) {
             timezone: _,
             tally: _,
             anomalies,
+            resolution_s: _,
         } = row;
         for Anomaly { code: _, count: _, first_record: _, detail } in anomalies {
             sentence(detail);
@@ -339,7 +340,8 @@ impl Fields<'_, '_> {
     }
 
     fn observation(&self, observation: &mut Observation) {
-        let Observation { at: _, method: _, cseq: _, header, value, state: _, source: _ } = observation;
+        let Observation { at: _, method: _, cseq: _, header, value, escaped, state: _, source: _ } = observation;
+        *escaped = false;
         if let Some(header) = header {
             set(header, self.header(&header.0));
         }

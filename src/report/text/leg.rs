@@ -229,7 +229,7 @@ fn time(leg: &Leg) -> Phrase {
 }
 
 fn observed(sheet: &Sheet<'_>, observation: &Observation) -> Phrase {
-    let Observation { at, method, cseq, header, value, state, source } = observation;
+    let Observation { at, method, cseq, header, value, escaped: _, state, source } = observation;
     let mut phrase = Phrase::default().and_whole(at.0.rfc3339()).and_whole(escape::text(method));
     if let Some(cseq) = cseq {
         phrase = phrase.and(&format!("(CSeq {cseq})"));

@@ -356,6 +356,9 @@ pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> i
             {
                 text.push_str(&format!(", times without a zone taken as {} ({})", timezone.zone, timezone.from));
             }
+            if source.resolution_s == Some(1.0) {
+                text.push_str(", times to the second");
+            }
             page.indented(indent, &Phrase::words(&escape::text(&text)))?;
         }
         if !source.tally.is_empty() {

@@ -132,14 +132,14 @@ pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
     near(bytes, |byte| (byte == b':') | (byte <= b' '), |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
 }
 
-/// Takes blanks and controls off both ends.
+/// Takes blanks and line ends off both ends. Other controls stay: they are part of what was written.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     let mut bytes = bytes;
-    while let [0..=b' ', rest @ ..] = bytes {
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = bytes {
         bytes = rest;
     }
-    while let [rest @ .., 0..=b' '] = bytes {
+    while let [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] = bytes {
         bytes = rest;
     }
     bytes
@@ -198,6 +198,13 @@ mod tests {
             assert_eq!(blank(&text), text.iter().position(|byte| *byte <= b' '), "{text:x?}");
             assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
         }
+    }
+
+    #[test]
+    fn only_blanks_and_line_ends_are_trimmed() {
+        assert_eq!(trim(b" \t\r\n a b\r\n "), b"a b");
+        assert_eq!(trim(b"\x1b[2Ja\0 "), b"\x1b[2Ja\0");
+        assert_eq!(trim(b" \t"), b"");
     }
 
     #[test]

@@ -230,6 +230,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     });
     let described = exchanges.iter().find_map(Exchange::locus);
     let trunk_settings = trunk.and_then(|trunk| settings.trunks.get(trunk));
+    let recording_session = find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus);
     Some(Leg {
         call_id: parties.call_id,
         trunk,
@@ -257,14 +258,14 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
             any_initial.is_some(),
         ),
         described,
-        recording_session: find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus),
+        recording_session,
         replaces: invite.and_then(|invite| {
             let replaces = invite.rows().find(|row| row.subject == Subject::Replaces);
             replaces.map(|row| (references::call_id(row.value), invite.locus))
         }),
         refers: refers(messages),
         identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
-        of_recording: OfRecording::read(messages, &on_dialog),
+        of_recording: OfRecording::read(messages, &on_dialog, recording_session),
     })
 }
 
@@ -418,7 +419,7 @@ impl<'a> SettingUp<'a> {
             }
         } else if let Some((entry, invite)) = last {
             // A response or an ACK of a later attempt shows that the last one was not captured.
-            let later = messages.iter().copied().find(|message| {
+            let later = messages.iter().copied().rev().find(|message| {
                 let Some(cseq) = message.cseq else { return false };
                 let of_invite = matches!(cseq.method, Method::Invite | Method::Ack);
                 let key = (message.from_tag, CSeq { method: Method::Invite, ..cseq });
@@ -432,7 +433,8 @@ impl<'a> SettingUp<'a> {
                 invite.cseq.and_then(|cseq| goes_on_after_refusal(messages, transactions, (invite.from_tag, cseq)));
             match later {
                 Some(message) => {
-                    counting = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
+                    let key = message.cseq.map(|cseq| (message.from_tag, CSeq { method: Method::Invite, ..cseq }));
+                    counting = key.filter(|key| goes_on_after_refusal(messages, transactions, *key).is_none());
                     SetUp::NotCaptured(message.locus)
                 }
                 None => match goes_on {

@@ -187,7 +187,9 @@ pub(crate) fn exchanges<'a>(
                 exchanges.extend(described.then_some((**message, exchange)));
             } else if early_responses < MOST_EARLY_RESPONSES {
                 early_responses += 1;
-                let request = messages.iter().find(|other| is_request(other) && own(other));
+                let is_its =
+                    |other: &&&Signalling<'a>| is_request(other) && other.method() == Some(method) && own(other);
+                let request = messages.iter().find(is_its);
                 exchanges.extend(request.and_then(|request| Some((**request, begins(request)?))));
             }
         }

@@ -32,10 +32,16 @@ pub struct OfRecording<'a> {
 }
 
 impl<'a> OfRecording<'a> {
-    /// Reads all messages of a leg for metadata, those on its hop for what they say; `None` where there is neither.
-    pub(super) fn read(messages: &[Signalling<'a>], on_dialog: &[&Signalling<'a>]) -> Option<Box<Self>> {
-        let own = Self { sessions: identifiers(messages), awareness: awareness(on_dialog) };
-        (own != Self::default()).then(|| Box::new(own))
+    /// Reads the messages on the hop that counts for what they say, and all of a recording session for metadata; `None`
+    /// where there is neither.
+    pub(super) fn read(
+        messages: &[Signalling<'a>],
+        on_dialog: &[&Signalling<'a>],
+        recording_session: Option<Locus>,
+    ) -> Option<Box<Self>> {
+        let sessions = if recording_session.is_some() { identifiers(messages) } else { Vec::new() };
+        let own = Self { sessions, awareness: awareness(on_dialog) };
+        (!own.sessions.is_empty() || !own.awareness.is_empty()).then(|| Box::new(own))
     }
 }
 

@@ -34,8 +34,8 @@ pub use packets::Media;
 
 use crate::capture;
 use crate::error::Error;
-use crate::evidence::{self, HashKind, SourceId};
-use crate::pipeline::{self, Audit, Choice, Trace, Trail};
+use crate::evidence::{self, HashKind, Phase, Progress, SourceId};
+use crate::pipeline::{self, Audit, Beside, Choice, Trace, Trail};
 use crate::settings::Settings;
 use folder::Folder;
 use manifest::Manifest;
@@ -56,6 +56,8 @@ pub struct Order<'o> {
     pub wanted: &'o Wanted,
     /// What of their media.
     pub media: Media,
+    /// Says at any time how far it has come.
+    pub progress: &'o Progress,
 }
 
 /// What was carved.
@@ -106,7 +108,7 @@ pub fn carve(order: &Order<'_>, folder: &Path) -> Result<Carved, Error> {
 /// One way of carving, tried out in a folder beside the one that is wanted.
 fn attempt(order: &Order<'_>, folder: &Path, trace: Trace) -> Result<(Carved, Option<Folder>), Error> {
     let choice = Choice { trace, choose: &|report| order.wanted.choose(report) };
-    let (audit, trail) = pipeline::trace(order.evidence, order.settings, order.threads, &choice)?;
+    let (audit, trail) = pipeline::trace(order.evidence, order.settings, order.threads, &choice, order.progress)?;
     let mut carved = Carved {
         unknown: order.wanted.unknown(&audit.report),
         audit,
@@ -123,7 +125,8 @@ fn attempt(order: &Order<'_>, folder: &Path, trace: Trace) -> Result<(Carved, Op
     let mut manifest = copy(order, &carved.audit, &trail, &place, folder)?;
     carved.packets = manifest.packets;
     carved.records = manifest.records.len() as u64;
-    let again = pipeline::audit(&[place.path().to_owned()], order.settings, order.threads)?;
+    let beside = Beside { progress: Some(order.progress), ..Beside::default() };
+    let again = pipeline::audit_beside(&[place.path().to_owned()], order.settings, order.threads, beside)?;
     carved.legs = manifest::compare(&carved.audit.report, &again.report, &trail.call_ids);
     manifest.legs.clone_from(&carved.legs);
     manifest.whole_connections = carved.whole_connections;
@@ -140,7 +143,7 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
     let mut spool = spool::Spool::new().map_err(written)?;
     let mut names = BTreeSet::from([CAPTURE.to_owned(), manifest::NAME.to_owned()]);
     let pool = pipeline::workers(order.threads)?;
-    for (source, rank) in evidence::collect(order.evidence)?.into_iter().zip(0..) {
+    for (source, rank) in evidence::collect(order.evidence, (order.progress, Phase::Copying))?.into_iter().zip(0..) {
         let id = SourceId(rank);
         let shown = source.shown.clone();
         let none = BTreeSet::new();

@@ -149,10 +149,11 @@ pub(super) enum Command {
 /// What every command that reads evidence takes.
 #[derive(Args, Debug)]
 pub(super) struct Reading {
-    /// Captures and access logs: files, folders, or - for standard input
+    /// Captures, access logs and exports of the platform: files, folders, or - for standard input
     ///
-    /// Captures are pcap or pcapng, access logs JSON lines or common/combined format, each plain or compressed (gzip,
-    /// zstd). What a file is, is decided by its content, never by its name. Folders are walked whole.
+    /// Captures are pcap, pcapng or snoop; access logs those of most servers, proxies and gateways, HAR and other JSON
+    /// documents too; each plain or compressed (gzip, zstd, bzip2, xz, LZ4). What a file is, is decided by its content,
+    /// never by its name. Folders are walked whole.
     #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
     pub(super) evidence: Vec<PathBuf>,
 
@@ -178,10 +179,33 @@ pub(super) struct Reading {
     #[arg(allow_hyphen_values = true, help_heading = "Reading")]
     pub(super) log_timezone: Option<Timezone>,
 
+    #[command(flatten)]
+    pub(super) running: Running,
+}
+
+/// How a command that reads evidence runs.
+#[derive(Args, Debug)]
+pub(super) struct Running {
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     #[arg(help_heading = "Reading")]
-    pub(super) threads: Option<u16>,
+    threads: Option<u16>,
+
+    /// Show no progress; it is shown on a terminal only, when a run takes long
+    #[arg(long, help_heading = "Reading")]
+    no_progress: bool,
+}
+
+impl Running {
+    /// The worker threads; `None` for one each core.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+
+    /// Whether progress may be shown; a command that was asked to be `quiet` shows none.
+    pub(super) fn shows_progress(&self, quiet: bool) -> bool {
+        !self.no_progress && !quiet
+    }
 }
 
 impl Reading {
@@ -196,11 +220,6 @@ impl Reading {
         settings.to = self.to;
         settings.log_timezone = self.log_timezone.clone();
         Ok(settings)
-    }
-
-    /// The worker threads; `None` for one each core.
-    pub(super) fn threads(&self) -> Option<usize> {
-        self.threads.map(usize::from)
     }
 }
 
@@ -242,15 +261,14 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) redact_key: Option<PathBuf>,
 
-    /// Worker threads [default: all cores]
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) threads: Option<u16>,
+    #[command(flatten)]
+    pub(super) running: Running,
 }
 
 /// The options of `init`.
 #[derive(Args, Debug)]
 pub(super) struct Init {
-    /// Captures and access logs: files, folders, or - for standard input
+    /// Captures, access logs and exports of the platform: files, folders, or - for standard input
     #[arg(required = true, value_name = "EVIDENCE", value_hint = ValueHint::AnyPath)]
     pub(super) evidence: Vec<PathBuf>,
 
@@ -258,9 +276,8 @@ pub(super) struct Init {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
 
-    /// Worker threads [default: all cores]
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) threads: Option<u16>,
+    #[command(flatten)]
+    pub(super) running: Running,
 }
 
 /// The options of `audit`.
@@ -331,10 +348,6 @@ pub(super) struct Audit {
     /// Nothing but errors on standard error
     #[arg(short, long, help_heading = "Report")]
     pub(super) quiet: bool,
-
-    /// Accepted for scripts; no progress is shown yet
-    #[arg(long, hide = true)]
-    pub(super) no_progress: bool,
 }
 
 /// The format of a report.
@@ -474,7 +487,7 @@ mod tests {
         assert_eq!(audit.reading.clock_skew, ClockSkew(2_000_000_000));
         assert_eq!(audit.reading.log_timezone, None);
         assert_eq!((audit.hash, audit.color), (Hash::Sha256, Color::Auto));
-        assert_eq!((audit.format, audit.show, audit.reading.threads), (None, None, None));
+        assert_eq!((audit.format, audit.show, audit.reading.running.threads()), (None, None, None));
         assert!(
             !audit.strict
                 && !audit.quiet
@@ -495,9 +508,9 @@ mod tests {
         assert_eq!(audit.reading.config, Some(PathBuf::from("site.toml")));
         assert_eq!(audit.output, [PathBuf::from("a.json"), PathBuf::from("b")]);
         assert_eq!((audit.format, audit.show), (Some(Format::Json), Some(Listed::Byoc)));
-        assert_eq!((audit.reading.clock_skew, audit.reading.threads), (ClockSkew(90_000_000_000), Some(4)));
+        assert_eq!((audit.reading.clock_skew, audit.reading.running.threads()), (ClockSkew(90_000_000_000), Some(4)));
         assert_eq!(audit.reading.log_timezone.map(|zone| zone.name).as_deref(), Some("-03:30"));
-        assert!(audit.strict && audit.quiet && audit.verbose && audit.no_progress);
+        assert!(audit.strict && audit.quiet && audit.verbose && !audit.reading.running.shows_progress(false));
         assert_eq!((audit.hash, audit.color), (Hash::Blake3, Color::Never));
     }
 

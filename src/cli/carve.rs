@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::args::{self, Reading};
+use super::progress::watch;
 use super::run::{Stop, complain, line};
 use super::{Outcome, Stream};
 use crate::carve::{self, Carved, Order, Wanted};
@@ -85,14 +86,19 @@ pub(super) fn run<E: Write>(args: &Carve, err: &mut Stream<E>) -> Result<Outcome
         return Err(usage("carving reads the evidence twice; name a file instead of standard input (-)".to_owned()));
     }
     let wanted = if args.findings { Wanted::Findings } else { Wanted::Calls(args.call.clone()) };
-    let order = Order {
-        evidence: &args.reading.evidence,
-        settings: &args.reading.settings()?,
-        threads: args.reading.threads(),
-        wanted: &wanted,
-        media: args.media.into(),
-    };
-    let carved = carve::carve(&order, &args.output)?;
+    let settings = args.reading.settings()?;
+    let running = &args.reading.running;
+    let carved = watch(err, running.shows_progress(args.quiet), |progress| {
+        let order = Order {
+            evidence: &args.reading.evidence,
+            settings: &settings,
+            threads: running.threads(),
+            wanted: &wanted,
+            media: args.media.into(),
+            progress,
+        };
+        carve::carve(&order, &args.output)
+    })?;
     for failure in &carved.audit.failures {
         complain(err, failure);
     }

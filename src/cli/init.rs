@@ -4,11 +4,12 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 use super::args::{self, Init};
+use super::progress::watch;
 use super::run::{Stop, complain, line, to_stdout};
 use super::{Outcome, Stream};
 use crate::error::Error;
 use crate::evidence::HashKind;
-use crate::pipeline;
+use crate::pipeline::{self, Beside};
 use crate::report::messages::Wanted;
 use crate::report::proposal;
 use crate::settings::Settings;
@@ -23,9 +24,11 @@ pub(super) fn init<O: Write, E: Write>(args: &Init, out: &mut Stream<O>, err: &m
         return Err(Stop::Usage(args::usage("init", message)));
     }
     let settings = Settings { hash: HashKind::None, ..Settings::default() };
-    let threads = args.threads.map(usize::from);
     let wanted = |_: &crate::report::model::Leg| true;
-    let audit = pipeline::audit_with_messages(&args.evidence, &settings, threads, Some(Wanted::messages(&wanted)))?;
+    let audit = watch(err, args.running.shows_progress(false), |progress| {
+        let beside = Beside { wanted: Wanted::messages(&wanted), progress: Some(progress), ..Beside::default() };
+        pipeline::audit_beside(&args.evidence, &settings, args.running.threads(), beside)
+    })?;
     for failure in &audit.failures {
         complain(err, failure);
     }

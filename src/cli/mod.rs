@@ -9,6 +9,7 @@ mod init;
 mod manual;
 mod outcome;
 mod output;
+mod progress;
 mod run;
 mod show;
 mod stream;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 
-use super::args::{self, Audit, Cli, Color, Command};
+use super::args::{self, Audit, Cli, Color, Command, Reading};
 use super::output::{Look, Output};
+use super::progress::watch;
 use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
 use crate::pipeline::{self, Beside};
@@ -108,9 +109,12 @@ fn audit<O: Write, E: Write>(
         // What a report says elsewhere of a leg without a row would not be made a pseudonym.
         rows: key.is_none().then_some(&needs_row as _),
     };
-    let beside = Beside { wanted, rejects: kept.is_some() };
-    let pipeline::Audit { mut report, failures, rejects } =
-        auditor(&args.reading.evidence, &settings, args.reading.threads(), beside)?;
+    let Reading { evidence, running, .. } = &args.reading;
+    let audit = watch(err, running.shows_progress(args.quiet), |progress| {
+        let beside = Beside { wanted, rejects: kept.is_some(), progress: Some(progress) };
+        auditor(evidence, &settings, running.threads(), beside)
+    })?;
+    let pipeline::Audit { mut report, failures, rejects } = audit;
     for failure in &failures {
         complain(err, failure);
     }
@@ -529,7 +533,7 @@ mod tests {
         assert_eq!(out, format!("sipconsent {}\n", env!("CARGO_PKG_VERSION")));
         let (status, out, err) = run(&["audit", "--help"], unasked);
         assert_eq!((status, err.as_str()), (0, ""));
-        assert!(out.contains("Examples:") && out.contains("Exit status:") && !out.contains("--no-progress"));
+        assert!(out.contains("Examples:") && out.contains("Exit status:") && out.contains("--no-progress"));
         for args in [&[][..], &["audit"], &["audti", "x"], &["audit", "-", "-"], &["audit", "--bogus", "x"]] {
             let (status, out, err) = run(args, unasked);
             assert_eq!((status, out.as_str()), (2, ""), "{args:?}");

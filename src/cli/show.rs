@@ -3,17 +3,18 @@
 use std::io::Write;
 
 use super::args::ShowLeg;
+use super::progress::watch;
 use super::run::{Stop, colored, complain, line, to_stdout};
 use super::{Outcome, Stream};
 use crate::evidence::HashKind;
-use crate::pipeline;
+use crate::pipeline::{self, Beside};
 use crate::report::messages::Wanted;
 use crate::report::model::Leg;
 use crate::report::show::{Listing, Show as Legs};
 use crate::report::text::{self, Found};
 use crate::settings::Settings;
 
-/// Near Call-IDs that are named when one is not found.
+/// Call-IDs that are named where none, or more than one, is the one that was asked for.
 const NEAR: usize = 8;
 
 /// Reads the evidence and shows the legs of one Call-ID.
@@ -25,9 +26,11 @@ pub(super) fn show<O: Write, E: Write>(
     let settings = Settings { hash: HashKind::None, ..args.reading.settings()? };
     // Which leg is meant is known only when all are: a Call-ID may be named by its beginning.
     let begins = |leg: &Leg| text::may_be(leg, &args.call_id);
-    let threads = args.reading.threads();
-    let audit =
-        pipeline::audit_with_messages(&args.reading.evidence, &settings, threads, Some(Wanted::messages(&begins)))?;
+    let running = &args.reading.running;
+    let audit = watch(err, running.shows_progress(false), |progress| {
+        let beside = Beside { wanted: Wanted::messages(&begins), progress: Some(progress), ..Beside::default() };
+        pipeline::audit_beside(&args.reading.evidence, &settings, running.threads(), beside)
+    })?;
     for failure in &audit.failures {
         complain(err, failure);
     }
@@ -35,6 +38,12 @@ pub(super) fn show<O: Write, E: Write>(
         Found::Legs(legs) => legs,
         Found::Near(near) => {
             line(err, &format!("sipconsent: {}", unknown(&args.call_id, &near, audit.report.summary.legs)));
+            return Ok(Outcome::Incomplete);
+        }
+        Found::Several(several) => {
+            let count = several.len();
+            let text = format!("{} begins {count} Call-IDs; write more of one: {}", args.call_id, first(&several));
+            line(err, &format!("sipconsent: {text}"));
             return Ok(Outcome::Incomplete);
         }
     };
@@ -63,10 +72,14 @@ fn unknown(wanted: &str, near: &[String], legs: u64) -> String {
             "no leg has the Call-ID {wanted}, and none of the {legs} is near to it; audit --show all lists them"
         );
     }
-    let named = near.iter().take(NEAR).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = match near.len().saturating_sub(NEAR) {
-        0 => String::new(),
-        left => format!(" and {left} more"),
-    };
-    format!("no leg has the Call-ID {wanted}; near to it: {named}{more}")
+    format!("no leg has the Call-ID {wanted}; near to it: {}", first(near))
+}
+
+/// The first of some Call-IDs, and how many follow.
+fn first(call_ids: &[String]) -> String {
+    let named = call_ids.iter().take(NEAR).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match call_ids.len().saturating_sub(NEAR) {
+        0 => named,
+        left => format!("{named} and {left} more"),
+    }
 }

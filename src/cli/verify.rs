@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::args::Verify;
+use super::progress::watch;
 use super::run::{Stop, complain, key_of, to_stdout};
 use super::{Outcome, Stream};
 use crate::error::Error;
-use crate::pipeline;
+use crate::pipeline::{self, Beside};
 use crate::report::model::{self, Report};
 use crate::report::redact;
 use crate::report::show::{Listing, Show};
@@ -52,7 +53,10 @@ pub(super) fn verify<O: Write, E: Write>(
     let redacted = notices.iter().any(|notice| notice["code"] == redact::NOTICE);
     let (settings, recorded) = settings(args, &report, redacted)?;
 
-    let audit = pipeline::audit(&args.evidence, &settings, args.threads.map(usize::from))?;
+    let audit = watch(err, args.running.shows_progress(false), |progress| {
+        let beside = Beside { progress: Some(progress), ..Beside::default() };
+        pipeline::audit_beside(&args.evidence, &settings, args.running.threads(), beside)
+    })?;
     for failure in &audit.failures {
         complain(err, failure);
     }

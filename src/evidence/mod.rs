@@ -6,6 +6,7 @@ mod anomaly;
 mod blocks;
 mod compression;
 mod locus;
+mod progress;
 mod reject;
 mod source;
 mod spool;
@@ -19,6 +20,7 @@ pub use compression::{
     Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
 };
 pub use locus::{Locus, SourceId};
+pub use progress::{Phase, Progress, Seen};
 pub use reject::{Reject, in_order};
 pub use source::{Source, collect};
 pub use spool::{Extents, Rejected, Rejects, Spool};

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::compression::{Content, HashKind, decompress};
+use super::progress::{Phase, Progress};
 use crate::error::Error;
 
 /// One input file, or standard input.
@@ -17,9 +18,15 @@ pub struct Source {
     pub path: Option<PathBuf>,
     /// Whether it was named itself, rather than found in a folder: then it must be recognised.
     pub named: bool,
+    /// Told of every piece that is read of it.
+    pub progress: Progress,
 }
 
 impl Source {
+    fn new(shown: String, path: Option<PathBuf>, named: bool) -> Self {
+        Self { shown, path, named, progress: Progress::default() }
+    }
+
     /// Opens the source and reads its head.
     ///
     /// # Errors
@@ -31,7 +38,13 @@ impl Source {
             None => Box::new(io::stdin()),
             Some(path) => Box::new(File::open(path).map_err(cause)?),
         };
-        decompress(raw, hash).map_err(cause)
+        decompress(Box::new(self.progress.watch(raw)), hash).map_err(cause)
+    }
+
+    /// Bytes of the file; `None` where only reading it tells, as of a pipe.
+    fn size(&self) -> Option<u64> {
+        let metadata = fs::metadata(self.path.as_ref()?).ok()?;
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// The name for messages: the path as given.
@@ -44,15 +57,16 @@ impl Source {
 /// Walks what was named into sources, in the order the report lists them: by the path shown, then by content.
 ///
 /// Folders are walked in name order and whole; links to files are followed, links to folders inside a folder are not.
+/// `progress` is told that a pass over them begins, in this phase, and then how far it comes.
 ///
 /// # Errors
 ///
 /// When a named input does not exist or cannot be opened, or a folder cannot be listed: before anything is read.
-pub fn collect(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
+pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     for path in named {
         if path.as_os_str() == "-" {
-            sources.push(Source { shown: "-".to_owned(), path: None, named: true });
+            sources.push(Source::new("-".to_owned(), None, true));
             continue;
         }
         let cause = |cause| Error::Open { path: path.clone(), cause };
@@ -62,10 +76,12 @@ pub fn collect(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
         } else {
             File::open(path).map_err(cause)?;
             let name = path.file_name().unwrap_or(path.as_os_str());
-            sources.push(Source { shown: shown(Path::new(name)), path: Some(path.clone()), named: true });
+            sources.push(Source::new(shown(Path::new(name)), Some(path.clone()), true));
         }
     }
     rank(&mut sources)?;
+    progress.begin(phase, sources.iter().map(Source::size).sum());
+    sources.iter_mut().for_each(|source| source.progress = progress.clone());
     Ok(sources)
 }
 
@@ -80,7 +96,7 @@ fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<(), Erro
         if kind.is_dir() {
             walk(root, &relative, sources)?;
         } else if kind.is_file() || (kind.is_symlink() && entry.path().is_file()) {
-            sources.push(Source { shown: shown(&relative), path: Some(entry.path()), named: false });
+            sources.push(Source::new(shown(&relative), Some(entry.path()), false));
         }
     }
     Ok(())

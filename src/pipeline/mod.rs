@@ -25,7 +25,7 @@ use crate::call::media::Claims;
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Extents, Locus, Rejects, Source, SourceId, Spool, Timestamp};
+use crate::evidence::{self, Extents, Locus, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
@@ -59,6 +59,8 @@ pub struct Beside<'a> {
     pub wanted: Wanted<'a>,
     /// Whether records of logs, documents and exports that give nothing are kept.
     pub rejects: bool,
+    /// Told how far the run has come.
+    pub progress: Option<&'a Progress>,
 }
 
 /// Reads the evidence (files, folders, `-` for standard input), follows every call, and reports.
@@ -85,7 +87,7 @@ pub fn audit_with_messages(
     threads: Option<usize>,
     wanted: Option<Wanted<'_>>,
 ) -> Result<Audit, Error> {
-    audit_beside(evidence, settings, threads, Beside { wanted: wanted.unwrap_or_default(), rejects: false })
+    audit_beside(evidence, settings, threads, Beside { wanted: wanted.unwrap_or_default(), ..Beside::default() })
 }
 
 /// The same, with all that may be asked for.
@@ -112,8 +114,14 @@ pub fn trace(
     settings: &Settings,
     threads: Option<usize>,
     choice: &Choice<'_>,
+    progress: &Progress,
 ) -> Result<(Audit, Trail), Error> {
-    follow(evidence, settings, threads, Asked { choice: Some(choice), beside: Beside::default() })
+    follow(
+        evidence,
+        settings,
+        threads,
+        Asked { choice: Some(choice), beside: Beside { progress: Some(progress), ..Beside::default() } },
+    )
 }
 
 /// All that is asked for.
@@ -130,12 +138,15 @@ fn follow(
     threads: Option<usize>,
     asked: Asked<'_>,
 ) -> Result<(Audit, Trail), Error> {
-    let sources = evidence::collect(evidence)?;
+    let unwatched = Progress::default();
+    let progress = asked.beside.progress.unwrap_or(&unwatched);
+    let sources = evidence::collect(evidence, (progress, Phase::Reading))?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
     let keep = if asked.beside.wanted.messages.is_some() { keep.with_heads() } else { keep };
     let spool = asked.beside.rejects.then(Spool::default);
     let mut read = read(sources, (settings, &keep), spool.as_ref(), &pool);
+    progress.enter(Phase::Judging);
     let extents: Vec<(SourceId, Extents)> =
         read.iter_mut().zip(0..).map(|(read, rank)| (SourceId(rank), std::mem::take(&mut read.rejects))).collect();
     let (mut audit, trail) = pool.install(|| conclude(read, settings, &keep, asked));
@@ -154,7 +165,7 @@ pub fn signalling(
     settings: &Settings,
     threads: Option<usize>,
 ) -> Result<Vec<SignallingBatch>, Error> {
-    let sources = evidence::collect(evidence)?;
+    let sources = evidence::collect(evidence, (&Progress::default(), Phase::Reading))?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
     let mut batches: Vec<SignallingBatch> = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::escape;
-use super::model::{Evidence, Message, Summary};
+use super::model::{Evidence, Hypothesis, Message, Summary};
 use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 
 /// The title of a report.
@@ -22,6 +22,9 @@ pub(super) const VERDICTS: [(&str, &str); 10] = [
     ("not_byoc", "on standard trunks: the control"),
     ("unclassified", "on no configured trunk"),
 ];
+
+/// Trunks whose diagnosis the summary tells.
+const TRUNKS: usize = 4;
 
 /// `1 leg`, `2 legs`.
 pub(super) fn counted(count: u64, thing: &str) -> String {
@@ -197,18 +200,83 @@ pub(super) fn status(status: u16) -> String {
     format!("{status} {phrase}")
 }
 
+/// What became of the hypotheses in a line for each trunk: names of those that the evidence decides, counts of the rest.
+/// Escaped already.
+pub(super) fn weighed(diagnosis: &[Hypothesis]) -> Vec<String> {
+    let trunks = diagnosis.chunk_by(|one, other| one.trunk == other.trunk);
+    let mut lines: Vec<String> = trunks
+        .clone()
+        .take(TRUNKS)
+        .map(|rows| {
+            let of = |status: &str| rows.iter().filter(|row| row.status == status).map(|row| row.hypothesis).collect();
+            let named = ["supported", "contradicted"].map(|status| {
+                let names: Vec<&str> = of(status);
+                (!names.is_empty()).then(|| format!("{status} {}", names.join(", ")))
+            });
+            let counted = ["inconclusive", "untested"].map(|status| {
+                let names: Vec<&str> = of(status);
+                (!names.is_empty()).then(|| format!("{} {status}", names.len()))
+            });
+            let said: Vec<String> = named.into_iter().chain(counted).flatten().collect();
+            let trunk = rows.first().map(|row| escape::text(&row.trunk)).unwrap_or_default();
+            format!("{trunk}: {}", said.join("; "))
+        })
+        .collect();
+    let more = trunks.count().saturating_sub(TRUNKS);
+    if more > 0 {
+        lines.push(format!("and {}", counted(more as u64, "more trunk")));
+    }
+    lines
+}
+
+/// What a hypothesis says, in words: what would be so if it held.
+pub(super) fn hypothesis(name: &str) -> &'static str {
+    match name {
+        "consent_header" => "calls without a consent signal are the ones refused",
+        "consent_header_format" => "values that neither grant nor deny are refused",
+        "header_stripped" => "consent was sent and lost on its way to the trunk",
+        "trunk_capability" => "the trunk lacks a capability",
+        "stale_permission_cache" => "permissions were stale until the trunk registered anew",
+        "client_permission" => "the client lacks a permission",
+        "flow_not_recording" => "the refused calls were never recorded",
+        "division_or_condition" => "division, queue or agent make the difference",
+        "wrong_endpoint" => "targets are asked for that the API does not have",
+        "gateway_refusal" => "a proxy refused, not the API",
+        _ => "",
+    }
+}
+
+/// Why a refusal is bound to nothing, in words.
+pub(super) fn unbound(reason: &str) -> &'static str {
+    match reason {
+        "no_identifier" => "the request names no call, conversation or trunk",
+        "no_such_call" => "no leg of the evidence bears the identifier",
+        "before_call" => "the request came before the call it names",
+        "ambiguous" => "more than one leg fits",
+        "unknown_trunk" => "the query names a trunk that is not configured",
+        "identifier_too_common" => "the identifier is shared by too many legs",
+        "signalling_not_captured" => "the call may hide in encrypted signalling",
+        "no_time" => "the record has no readable time",
+        _ => "",
+    }
+}
+
 /// What a ground's word means.
 pub(super) fn ground(reason: &str) -> &'static str {
     match reason {
         "consent_granted" => "the INVITE that counts carries consent",
         "consent_denied" => "the INVITE that counts denies consent",
         "consent_invalid" => "the INVITE that counts carries a value that neither grants nor denies, or several",
-        "consent_missing" => "the INVITE that counts was captured whole and carries no field that a rule reads",
-        "consent_granted_later" => "a re-INVITE or UPDATE granted consent",
-        "consent_denied_later" => "a re-INVITE or UPDATE denied consent",
-        "consent_invalid_later" => "a re-INVITE or UPDATE carried a value that neither grants nor denies",
+        "consent_missing" => "the INVITE that counts was captured whole and carries nothing that a rule reads",
+        "consent_granted_later" => "a later message granted consent",
+        "consent_denied_later" => "a later message denied consent",
+        "consent_invalid_later" => "a later message carried a value that neither grants nor denies",
         "header_cut" => "the header of the INVITE that counts was cut",
         "invite_not_captured" => "the INVITE that counts was not captured",
+        "body_cut" => "the body in which a rule reads was cut",
+        "response_cut" => "a response in which a rule reads was cut",
+        "response_not_captured" => "a response in which a rule reads was not captured",
+        "consent_not_due" => "nothing that was captured had to carry the signal",
         "hops_disagree" => "hops that cannot be told apart carry INVITEs that disagree",
         "no_rule_for_direction" => "no rule speaks of calls in this direction",
         "direction_unknown" => "the direction is unknown, so the field's absence says nothing",
@@ -236,5 +304,32 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "no_trunk_fits" => "no configured trunk fits the leg",
         "siprec" => "a sign of a SIPREC recording session",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Hypothesis;
+
+    /// The words between backticks in the README's list item that begins so.
+    fn listed(item: &str) -> Vec<&'static str> {
+        let readme = include_str!("../../README.md");
+        let rest = readme.split(&format!("- **{item}**")).nth(1).unwrap_or_else(|| panic!("no item {item}"));
+        let text = rest.split("\n- ").next().unwrap_or_default();
+        text.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('_')).collect()
+    }
+
+    #[test]
+    fn every_word_that_the_readme_lists_has_a_meaning() {
+        let (grounds, reasons) = (listed("Grounds"), listed("Unbound reasons"));
+        assert!(grounds.len() > 30 && reasons.len() > 7, "{grounds:?} {reasons:?}");
+        let without = |words: &[&'static str], meaning: fn(&str) -> &'static str| {
+            words.iter().copied().filter(|word| meaning(word).is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(without(&grounds, ground), [""; 0]);
+        assert_eq!(without(&reasons, unbound), [""; 0]);
+        assert_eq!(without(&Hypothesis::ALL.map(Hypothesis::name), hypothesis), [""; 0]);
+        assert_eq!(without(&["no_such_word"], ground), ["no_such_word"], "a word without a meaning is noticed");
     }
 }

@@ -429,7 +429,7 @@ fn a_compressed_file_that_is_cut_or_huge_harms_nobody() {
 }
 
 /// Characters that a terminal or a reader would obey rather than show.
-fn obeyed(character: char) -> bool {
+pub(crate) fn obeyed(character: char) -> bool {
     character != '\n' && character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}' | '\u{2029}')
         || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sipconsent::pipeline::audit_with_messages;
 use sipconsent::report::html;
 use sipconsent::report::messages::Wanted;
-use sipconsent::report::show::Show;
+use sipconsent::report::model::Call;
+use sipconsent::report::show::{FINDINGS, Show};
 use sipconsent::settings::Settings;
 use tempfile::TempDir;
 
@@ -101,6 +102,11 @@ fn a_page_filters_sorts_and_opens_ladders() {
         assert_eq!(drawn["filter"], r#"sip.Call-ID == "byoc-23-missing-exposed-media@127.0.10.1""#);
         assert!(drawn["head"].as_str().is_some_and(|line| line.starts_with("INVITE sip:")), "{drawn}");
         assert_eq!(drawn["expanded"], "true");
+        let room = browser.run(
+            "return [document.querySelector('#table tr[data-n] th').getBoundingClientRect().width, document.querySelector('tr.opened .leg').getBoundingClientRect().width / innerWidth]",
+        );
+        let room: Vec<f64> = room.as_array().expect("two").iter().filter_map(Value::as_f64).collect();
+        assert!(room[0] > 120.0 && room[1] > 0.85, "the call's column and the leg at {width}: {room:?}");
         assert_eq!(browser.run("return document.documentElement.scrollWidth <= innerWidth"), true, "{width}");
         browser.run("document.querySelector('#table tr[data-n] a').click()");
         assert_eq!(browser.run("return document.querySelectorAll('tr.opened').length"), 0);
@@ -162,6 +168,170 @@ fn legs_beyond_the_first_open_from_their_blocks() {
     browser.run("const field = document.getElementById('search'); field.value = 'byoc-23-'; field.dispatchEvent(new Event('input'))");
     browser.wait("/^[0-9]+ of/.test(document.getElementById('count').textContent)");
     kept_to_itself(&browser, &path);
+}
+
+/// Findings of the incident over and over, so many that no page shows them at once; every 50th with its messages.
+fn ten_thousand(folder: &Path) -> PathBuf {
+    let settings = Settings::read(&here("fixtures/incident/sipconsent.toml")).expect("the configuration");
+    let evidence = [here("fixtures/incident/evidence")];
+    let mut report =
+        audit_with_messages(&evidence, &settings, None, Some(Wanted::messages(&|_| true))).expect("an audit").report;
+    let found = |call: &&Call| call.legs.len() == 1 && FINDINGS.contains(&call.legs[0].verdict);
+    let findings: Vec<Call> = report.calls.iter().filter(found).cloned().collect();
+    report.calls = (0..10_000)
+        .map(|number| {
+            let mut call = findings[number % findings.len()].clone();
+            call.legs[0].call_id.0.extend(format!(";{number:05}").bytes());
+            if number % 50 > 0 {
+                call.legs[0].ladder = None;
+            }
+            call
+        })
+        .collect();
+    let mut page = Vec::new();
+    html::write(&report, &Show::Findings.into(), None, &mut page).expect("memory");
+    assert!(page.len() < 10 << 20, "{} bytes", page.len());
+    let path = folder.join("report.html");
+    std::fs::write(&path, page).expect("the page is written");
+    path
+}
+
+#[test]
+fn ten_thousand_findings_filter_sort_and_open() {
+    let folder = TempDir::new().expect("a folder");
+    let page = ten_thousand(folder.path());
+    for (width, height) in SIZES {
+        let Some(browser) = Browser::open(width, height) else { return };
+        visit(&browser, &page);
+        let count = |starts: &str| {
+            browser.wait(&format!("document.getElementById('count').textContent.startsWith('{starts}')"))
+        };
+        count("10,000 legs");
+        browser.run("const field = document.getElementById('search'); field.value = ';07777'; field.dispatchEvent(new Event('input'))");
+        count("1 of 10,000");
+        browser.run("document.querySelector('#table tr[data-n] a').click()");
+        browser.wait("document.querySelector('tr.opened .leg')?.textContent.includes(';07777')");
+        browser.run("document.getElementById('controls').reset()");
+        count("10,000 legs");
+        browser.run("const field = document.getElementById('verdict'); field.value = 'unconsented'; field.dispatchEvent(new Event('change', {bubbles: true}))");
+        browser.wait("/^[0-9],[0-9]{3} of 10,000/.test(document.getElementById('count').textContent)");
+        browser.run("document.getElementById('controls').reset()");
+        count("10,000 legs");
+        browser.run("document.querySelector('#table th[data-key=call_id] button').click()");
+        browser.run("[...document.querySelectorAll('#pages button')].at(-1).click()");
+        let sorted = browser.run(
+            "const ids = [...document.querySelectorAll('#table tr[data-n] a')].map((link) => link.textContent);
+             return [ids.length, ids.every((id, place) => !place || ids[place - 1] <= id), document.querySelector('#pages span').textContent]",
+        );
+        assert_eq!(sorted, json!([100, true, "Page 100 of 100"]));
+        browser.run("location.hash = '#leg-9999'");
+        browser.wait("document.querySelector('tr.opened #leg-9999')");
+        // The page stays small whatever the report holds.
+        let elements = browser.run("return document.querySelectorAll('*').length");
+        assert!(elements.as_u64().is_some_and(|count| count < 40_000), "{elements} elements");
+        assert_eq!(browser.run("return document.documentElement.scrollWidth <= innerWidth"), true, "{width}");
+        kept_to_itself(&browser, &page);
+    }
+}
+
+#[test]
+fn on_paper_everything_is_open_and_fits() {
+    let (_folder, page) = incident("all");
+    let Some(browser) = Browser::open(1280, 900) else { return };
+    visit(&browser, &page);
+    browser.run("document.querySelector('#table tr[data-n] a').click()");
+    browser.wait("document.querySelector('tr.opened .leg')");
+    let pdf = browser.tell("Page.printToPDF", json!({"preferCSSPageSize": true}));
+    let pdf = pdf["data"].as_str().expect("base64");
+    assert!(pdf.starts_with("JVBERi0"), "a PDF");
+    // The same at the width of A4 less its margins, where it can be measured.
+    browser.tell("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    let paper = json!({"width": 703, "height": 1017, "deviceScaleFactor": 1, "mobile": false});
+    browser.tell("Emulation.setDeviceMetricsOverride", paper);
+    let seen = browser.run(
+        "dispatchEvent(new Event('beforeprint'));
+         const closed = document.querySelectorAll('details:not([open])').length;
+         const legs = [...document.querySelectorAll('.leg')].filter((leg) => leg.getClientRects().length).length;
+         const wide = [...document.querySelectorAll('td, th, p, pre, svg, dd, summary')].filter((one) => one.getClientRects().length && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.tagName + ' ' + one.textContent.slice(0, 40));
+         const lines = (one) => { const range = document.createRange(); range.selectNodeContents(one); return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size; };
+         const broken = [...document.querySelectorAll('td.time, #timeline tbody th, .verdicts .chip')].filter((one) => one.children.length === 0 && lines(one) > 1).map((one) => one.textContent);
+         const thin = [...document.querySelectorAll('#table tr[data-n] > th')].filter((one) => one.getBoundingClientRect().width < 100).length;
+         const controls = [...document.querySelectorAll('input, select, button, header nav')].filter((one) => one.getClientRects().length && !one.closest('th')).length;
+         dispatchEvent(new Event('afterprint'));
+         const again = document.querySelectorAll('details:not([open])').length;
+         return {closed, legs, wide, broken, thin, controls, again: again > 10}",
+    );
+    assert_eq!(
+        seen,
+        json!({"closed": 0, "legs": 54, "wide": [], "broken": [], "thin": 0, "controls": 0, "again": true})
+    );
+    kept_to_itself(&browser, &page);
+}
+
+#[test]
+fn a_keyboard_is_enough() {
+    let (_folder, page) = incident("findings");
+    let Some(browser) = Browser::open(1280, 900) else { return };
+    visit(&browser, &page);
+    browser.press("Tab");
+    assert_eq!(browser.run("return document.activeElement.className"), "skip", "the first stop leads past the head");
+    browser.run("document.querySelector('#table th[data-key=first] button').focus()");
+    browser.press(" ");
+    assert_eq!(
+        browser.run("return document.querySelector('#table th[data-key=first]').getAttribute('aria-sort')"),
+        "ascending"
+    );
+    browser.run("document.querySelector('#table tr[data-n] a').focus()");
+    browser.press("Enter");
+    browser.wait("document.querySelector('tr.opened .leg')");
+    assert_eq!(browser.run("return document.activeElement.getAttribute('aria-expanded')"), "true");
+    browser.press("Enter");
+    browser.wait("!document.querySelector('tr.opened')");
+    // Whatever can be reached has a name that a screen reader says.
+    let tree = browser.tell("Accessibility.getFullAXTree", json!({}));
+    let mut nameless = Vec::new();
+    for node in tree["nodes"].as_array().expect("nodes") {
+        let role = node["role"]["value"].as_str().unwrap_or_default();
+        let named = ["button", "link", "searchbox", "combobox", "region", "navigation", "image", "table"];
+        let ours = node["ignored"] == false && named.contains(&role);
+        if ours && role != "table" && node["name"]["value"].as_str().is_none_or(str::is_empty) {
+            nameless.push(format!("{role} {}", node["nodeId"]));
+        }
+    }
+    assert_eq!(nameless, Vec::<String>::new());
+    kept_to_itself(&browser, &page);
+}
+
+#[test]
+fn by_day_and_by_night_text_stands_out_from_its_ground() {
+    let (_folder, page) = incident("all");
+    let Some(browser) = Browser::open(1280, 900) else { return };
+    for scheme in ["light", "dark"] {
+        browser.tell(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+        );
+        visit(&browser, &page);
+        browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; }); document.querySelector('#table tr[data-n] a').click()");
+        browser.wait("document.querySelector('tr.opened .leg')");
+        // Contrast as WCAG 2 has it: 4.5 for text.
+        let faint = browser.run(
+            "const parse = (text) => text.match(/[0-9.]+/g).map(Number);
+             const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)).reduce((sum, c, place) => sum + c * [0.2126, 0.7152, 0.0722][place], 0);
+             const ground = (one) => { for (let at = one; at; at = at.parentElement) { const color = parse(getComputedStyle(at).backgroundColor); if (color.length < 4 || color[3] > 0) return color; } return [255, 255, 255]; };
+             const faint = new Set();
+             for (const one of document.querySelectorAll('body *')) {
+               const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+               if (!own || !one.getClientRects().length || one.closest('svg') || one.disabled) continue;
+               const [text, under] = [light(parse(getComputedStyle(one).color)), light(ground(one))];
+               const ratio = (Math.max(text, under) + 0.05) / (Math.min(text, under) + 0.05);
+               if (ratio < 4.5) faint.add(`${one.tagName}.${one.className} ${ratio.toFixed(2)}`);
+             }
+             return [...faint]",
+        );
+        assert_eq!(faint, json!([]), "{scheme}");
+    }
+    kept_to_itself(&browser, &page);
 }
 
 #[test]

@@ -25,14 +25,20 @@ mod hostile;
 mod html;
 /// The recorded incident, whole.
 mod incident;
+/// Text that attacks, one test for each attack and format.
+mod inert;
 /// Generated loads, whose truth their generator knows.
 mod load;
+/// Completion scripts, manual pages, a proposed configuration.
+mod manual;
 /// The messages of legs, as reports show them one by one.
 mod messages;
 /// The recorded incident, captured otherwise.
 mod metamorphic;
 /// Laws of the verdicts over generated scenes.
 mod properties;
+/// What redacted reports hold, in every format.
+mod redact;
 /// Records that gave nothing, kept for whoever asks.
 mod rejects;
 /// Small logs in every format, against their truths.
@@ -41,5 +47,10 @@ mod samples;
 mod schema;
 /// What gives access never leaves an export or a log.
 mod secrets;
+/// One leg shown on the terminal.
+mod show;
+/// The program on a real terminal: widths, progress, hostile text.
+#[cfg(unix)]
+mod terminal;
 /// Reports held against their evidence, and reports among it.
 mod verify;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::super::build;
 use super::super::model::Hypothesis;
+use super::super::words;
 use super::inert;
 use super::page::Sheet;
 
@@ -32,7 +33,7 @@ fn hypothesis(sheet: &Sheet<'_>, row: &Hypothesis) -> Markup {
     html! {
         details.hypothesis.(format!("h-{}", row.status)) open[row.status == "supported"] {
             summary {
-                span.status { (row.status) } " " strong { (row.hypothesis) }
+                span.status { (row.status) } " " strong { (row.hypothesis) } " " span.meaning { (words::hypothesis(row.hypothesis)) }
             }
             p { (inert::plain(&row.explanation)) " " (sheet.pointers(&row.sources, POINTERS)) }
             @if let Some(remedy) = &row.remedy {

@@ -27,6 +27,17 @@ pub(super) fn plain(text: &str) -> Markup {
     html! { bdi { (escape::text(text)) } }
 }
 
+/// A sentence of the report's own, whose times are not broken at the end of a line.
+pub(super) fn figures(text: &str) -> Markup {
+    let is_time = |word: &str| word.contains('T') && word.contains(':');
+    html! {
+        @for (place, word) in text.split(' ').enumerate() {
+            @if place > 0 { " " }
+            @if is_time(word) { span.nowrap { (word) } } @else { (word) }
+        }
+    }
+}
+
 /// What stands where there is nothing.
 pub(super) fn none() -> Markup {
     html! { span.none { "none" } }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::model::{BoundRequest, Call, Ground, Ladder, Leg, MediaDescription, Message, Stream};
+use super::super::model::{BoundRequest, Call, CallExport, Ground, Ladder, Leg, MediaDescription, Message, Stream};
 use super::super::words::{self, VERDICTS};
 use super::page::Sheet;
 use super::summary::{chip, state};
@@ -30,6 +30,7 @@ pub(super) fn article(sheet: &Sheet<'_>, number: usize, call: &Call, leg: &Leg) 
                 @if call.legs.len() > 1 || !call.links.is_empty() {
                     dt { "Call" } dd { (joined(sheet, call, leg)) }
                 }
+                @if let Some(export) = &call.export { dt { "Export" } dd { (exported(sheet, export)) } }
                 dt { "Trunk" } dd { (trunk(leg)) ", " (leg.direction) }
                 dt { "Consent" } dd { (state(leg.consent.state)) }
                 dt { "Began" } dd { (leg.first.0.rfc3339()) }
@@ -80,6 +81,25 @@ fn joined(sheet: &Sheet<'_>, call: &Call, leg: &Leg) -> Markup {
             " " (inert::text(&link.identifier)) " (" (link.strength) ") "
             @for pointer in link.sources.iter().take(POINTERS) { (sheet.pointer(*pointer)) " " }
         }
+    }
+}
+
+/// What the platform's own exports state of the call.
+fn exported(sheet: &Sheet<'_>, export: &CallExport) -> Markup {
+    let lists = [
+        ("division", &export.divisions),
+        ("queue", &export.queues),
+        ("agent", &export.agents),
+        ("flow", &export.flows),
+    ];
+    html! {
+        @match export.recorded { Some(true) => "recorded", Some(false) => "not recorded", None => "recording not stated" }
+        @for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
+            "; " (name) " "
+            @for (index, value) in values.iter().take(POINTERS).enumerate() { @if index > 0 { ", " } (inert::text(value)) }
+            @if values.len() > POINTERS { " and " (values.len() - POINTERS) " more" }
+        }
+        " " (sheet.pointers(&export.sources, POINTERS))
     }
 }
 
@@ -136,7 +156,7 @@ fn grounds(sheet: &Sheet<'_>, grounds: &[Ground]) -> Markup {
     html! {
         ul.grounds {
             @for ground in grounds.iter().take(ROWS) {
-                li { code { (ground.reason) } " " (words::ground(ground.reason)) " " (sheet.pointers(&ground.sources, POINTERS)) }
+                li { code { (ground.reason) } ": " (words::ground(ground.reason)) " " (sheet.pointers(&ground.sources, POINTERS)) }
             }
             (more(grounds.len()))
         }
@@ -249,7 +269,7 @@ fn streams(leg: &Leg) -> Markup {
                     tbody { @for stream in leg.streams.iter().take(ROWS) {
                         tr {
                             th scope="row" { (inert::text(&stream.media)) " " span.small { @for codec in stream.codecs.iter().take(8) { (inert::text(codec)) " " } } }
-                            td { (endpoint(&stream.offer)) } td { (endpoint(&stream.answer)) }
+                            td.endpoint { (endpoint(&stream.offer)) } td.endpoint { (endpoint(&stream.answer)) }
                             td.time { @match stream.start { Some(at) => (at.0.rfc3339()), None => (inert::none()) } }
                             td.time { @match stream.end { Some(at) => (at.0.rfc3339()), None => (inert::none()) } @if !stream.end_seen { span.small { " end not seen" } } }
                             td { (stream.measured_by) }
@@ -300,11 +320,16 @@ fn request(sheet: &Sheet<'_>, leg: &Leg, bound: &BoundRequest) -> Markup {
         tr {
             td.time { @if let Some(at) = request.at { (at.0.rfc3339()) } }
             td.number { @if let Some(at) = request.at { (ladder::elapsed(leg.first, at)) } }
-            td { (status(request.status)) @if let Some(code) = &request.error_code { div.small { (inert::text(code)) } } }
+            td.answer { (status(request.status)) @if let Some(code) = &request.error_code { div.small { (inert::text(code)) } } }
             td { (inert::plain(&request.method)) " " (inert::text(&request.target)) }
-            td { (inert::optional(request.client.as_ref())) }
+            td.client {
+                (inert::optional(request.client.as_ref()))
+                @if let Some(user) = request.user.as_ref().filter(|user| Some(*user) != request.client.as_ref()) { div.small { "user " (inert::text(user)) } }
+                @if let Some(by) = request.answered_by { div.small { "answered by " (by.who) " (" (by.known_by) ")" } }
+                @if !request.batch_errors.is_empty() { div.small.warn { (words::counted(request.batch_errors.len() as u64, "error")) " in its batch" } }
+            }
             td { (inert::plain(&bound.link.by)) " " span.small { (bound.link.strength) } }
-            td { (sheet.pointer(request.source)) }
+            td.where { (sheet.pointer(request.source)) }
         }
     }
 }

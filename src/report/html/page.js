@@ -26,7 +26,9 @@
   const controls = find('controls');
   const pages = find('pages');
   const count = find('count');
-  const columns = table.tHead.rows[0].cells.length;
+  // As many columns as are shown: an opened leg that spans hidden ones would take their width from the others.
+  const columns = () => [...table.tHead.rows[0].cells].filter((cell) => cell.getClientRects().length).length;
+  addEventListener('resize', () => { for (const cell of body.querySelectorAll('tr.opened > td')) cell.colSpan = columns(); });
   const packed = (kind) => [...document.querySelectorAll(`script.${kind}`)];
   const unpack = async (block) => {
     const bytes = Uint8Array.from(atob(block.textContent), (letter) => letter.charCodeAt(0));
@@ -104,7 +106,7 @@
     if (!whole || !open.has(n) || !line.isConnected || line.nextElementSibling?.classList.contains('opened')) return;
     const opened = make('tr', 'opened');
     const cell = make('td');
-    cell.colSpan = columns;
+    cell.colSpan = columns();
     cell.append(whole);
     opened.append(cell);
     line.after(opened);

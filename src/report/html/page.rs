@@ -134,7 +134,7 @@ fn head(report: &Report) -> Markup {
         a.skip href="#main" { "Skip to the report" }
         header {
             h1 { (TITLE) }
-            p.small { (inert::plain(&super::super::words::read(&report.evidence))) }
+            p.small { (inert::figures(&super::super::words::read(&report.evidence))) }
             nav aria-label="Sections" { ul { @for (id, name) in sections.iter().flatten() { li { a href=(format!("#{id}")) { (name) } } } } }
         }
         svg.patterns width="0" height="0" aria-hidden="true" {

@@ -23,26 +23,12 @@ pub(super) fn unbound(sheet: &Sheet<'_>) -> Markup {
                 p { (counted(sheet.report.unbound_refusals.len() as u64, "refusal")) " (403) bound to no leg, call or trunk, each with the reason." }
                 @for (reason, refusals) in reasons {
                     details open[refusals.len() <= 10] {
-                        summary { strong { (reason) } ": " (refusals.len()) " " span.small { (meaning(reason)) } }
+                        summary { strong { (reason) } ": " (refusals.len()) " " span.small { (words::unbound(reason)) } }
                         (trunks::requests(sheet, refusals.iter().map(|refusal| &refusal.request)))
                     }
                 }
             }
         }
-    }
-}
-
-fn meaning(reason: &str) -> &'static str {
-    match reason {
-        "no_identifier" => "the request names no call, conversation or trunk",
-        "no_such_call" => "no leg of the evidence bears the identifier",
-        "before_call" => "the request came before the call it names",
-        "ambiguous" => "more than one leg fits",
-        "unknown_trunk" => "the query names a trunk that is not configured",
-        "identifier_too_common" => "the identifier is shared by too many legs",
-        "signalling_not_captured" => "the call may hide in encrypted signalling",
-        "no_time" => "the record has no readable time",
-        _ => "",
     }
 }
 

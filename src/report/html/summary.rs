@@ -60,10 +60,15 @@ pub(super) fn section(report: &Report) -> Markup {
                 }
                 div {
                     dl.figures {
-                        dt { "Read" } dd { (words::read(&report.evidence)) }
+                        dt { "Read" } dd { (inert::figures(&words::read(&report.evidence))) }
                         dt { "Calls" } dd { (words::calls(summary)) }
                         dt { "Media" } dd { (words::media(summary)) }
                         dt { "Requests" } dd { (words::requests(summary)) }
+                        @let weighed = words::weighed(&report.diagnosis);
+                        @if !weighed.is_empty() {
+                            dt { a href="#diagnosis" { "Diagnosis" } }
+                            @for trunk in &weighed { dd { bdi { (trunk) } } }
+                        }
                     }
                     @for rule in &report.settings.rules {
                         p.small { (words::rule(rule)) }

@@ -8,6 +8,7 @@ use super::super::escape;
 use super::super::model::{
     Awareness, BoundRequest, Call, CallExport, EvidenceText, Leg, Observation, Pointer, Request, Stream,
 };
+use super::super::words;
 use super::layout::{FAINT, GOOD, GRAVE, Label, ODD, PLAIN, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted};
 use crate::settings::ConsentRule;
@@ -89,6 +90,10 @@ pub(super) fn full<W: Write>(
     requests(sheet, page, &leg.requests)?;
     for (index, ground) in leg.grounds.iter().enumerate() {
         let mut phrase = Phrase::default().and_whole(ground.reason);
+        let meaning = words::ground(ground.reason);
+        if !meaning.is_empty() {
+            phrase = phrase.and_glued(":").and(meaning);
+        }
         if !ground.sources.is_empty() {
             let sources = sheet.names.list(&ground.sources, sheet.at_most(POINTERS));
             phrase = phrase.and_phrase(sources);
@@ -108,10 +113,14 @@ pub(super) fn short<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, call: &
         Phrase::default().and_whole_styled(STRONG, shown(&leg.call_id)).and_whole_styled(FAINT, leg.first.0.rfc3339());
     page.indented(2, &head)?;
     let mut phrase = Phrase::default().and_whole_styled(style(leg.verdict), leg.verdict).and_glued(",");
-    phrase = phrase.and_phrase(trunk(leg)).and_glued(",").and("consent").and(leg.consent.state).and_glued(":");
+    phrase = phrase.and_phrase(trunk(leg)).and_glued(",").and("consent").and(leg.consent.state).and_glued(";");
     let last = leg.grounds.len().saturating_sub(1);
     for (index, ground) in leg.grounds.iter().enumerate() {
         phrase = phrase.and_whole(ground.reason);
+        let meaning = words::ground(ground.reason);
+        if !meaning.is_empty() {
+            phrase = phrase.and(&format!("({meaning})"));
+        }
         if !ground.sources.is_empty() {
             phrase = phrase.and_phrase(sheet.names.list(&ground.sources, POINTERS));
         }

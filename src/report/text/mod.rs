@@ -11,6 +11,7 @@ mod markdown;
 mod pointer;
 mod sections;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use self::layout::{Form, Page};
@@ -114,6 +115,8 @@ pub enum Found<'a> {
     Legs(Vec<(&'a Call, &'a Leg)>),
     /// Call-IDs near to it, as they are shown.
     Near(Vec<String>),
+    /// Several Call-IDs that begin so, as they are shown.
+    Several(Vec<String>),
 }
 
 /// Looks a Call-ID up as a user types it: its bytes, or as reports show it; else as the beginning of one only.
@@ -127,7 +130,11 @@ pub fn find<'a>(report: &'a Report, wanted: &str) -> Found<'a> {
     let begins: Vec<_> = legs().filter(|(_, leg)| may_be(leg, wanted)).collect();
     match begins.first() {
         Some((_, first)) if begins.iter().all(|(_, leg)| leg.call_id == first.call_id) => Found::Legs(begins),
-        _ => Found::Near(call::near(wanted, legs().map(|(_, leg)| &leg.call_id))),
+        None => Found::Near(call::near(wanted, legs().map(|(_, leg)| &leg.call_id))),
+        Some(_) => {
+            let shown: BTreeSet<String> = begins.iter().map(|(_, leg)| leg::shown(&leg.call_id)).collect();
+            Found::Several(shown.into_iter().collect())
+        }
     }
 }
 

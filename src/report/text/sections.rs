@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use super::super::escape;
 use super::super::model::{Evidence, ListedTrunk, Outcome, Pointer, Trunk, UnboundRefusal};
 use super::super::own::{self, TITLE};
+use super::super::words;
 use super::layout::{FAINT, GRAVE, Label, Page, Phrase, STRONG, WARNING};
 use super::{Sheet, counted, leg};
-use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 
 /// The column of labels, and that of what they label.
 const LABEL: usize = 2;
@@ -19,20 +19,6 @@ const REFUSALS: usize = 3;
 
 /// Digits of a digest that are enough to tell files apart.
 const DIGEST: usize = 16;
-
-/// Every verdict in the order people need them, with what it means.
-const VERDICTS: [(&str, &str); 10] = [
-    ("exposed_unconsented", "media without a consent signal, and call audio was served"),
-    ("blocked_unconsented", "media without a consent signal, and the recording API answered 403"),
-    ("unconsented", "media without a consent signal, neither exposed nor blocked as far as the logs show"),
-    ("blocked_consented", "consent throughout, and the recording API answered 403"),
-    ("indeterminate", "the evidence does not decide"),
-    ("clear", "consent throughout, and no 403"),
-    ("no_media", "no media flowed"),
-    ("recording_session", "SIPREC recording sessions, no caller's media"),
-    ("not_byoc", "on standard trunks: the control"),
-    ("unclassified", "on no configured trunk"),
-];
 
 /// What a reader must know before anything else.
 pub(super) fn opening<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
@@ -58,42 +44,20 @@ pub(super) fn summary<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
     let summary = &sheet.report.summary;
     page.heading("SUMMARY")?;
     let mut row = |label: &str, phrase: Phrase| page.hanging(Label::new(LABEL, label), VALUE, &phrase);
-    row("Result", result(sheet))?;
-    row("Read", read(&sheet.report.evidence))?;
-    let calls = format!(
-        "{} with {}, {} of them on BYOC trunks",
-        counted(summary.calls, "call"),
-        counted(summary.legs, "leg"),
-        summary.byoc_legs
-    );
-    row("Calls", Phrase::words(&calls))?;
-    if summary.unconsented_streams > 0 {
-        let media = format!(
-            "{:.3} s without a consent signal, in {} on BYOC trunks",
-            summary.unconsented_media_s.rounded(),
-            counted(summary.unconsented_streams, "media stream"),
-        );
-        row("Media", Phrase::words(&media))?;
-    } else {
-        row("Media", Phrase::words("none seen without a consent signal on BYOC trunks"))?;
+    row("Result", Phrase::default().and_styled(STRONG, &words::result(summary)))?;
+    row("Read", Phrase::words(&words::read(&sheet.report.evidence)))?;
+    row("Calls", Phrase::words(&words::calls(summary)))?;
+    row("Media", Phrase::words(&words::media(summary)))?;
+    row("Requests", Phrase::words(&words::requests(summary)))?;
+    for (place, trunk) in words::weighed(&sheet.report.diagnosis).iter().enumerate() {
+        row(if place == 0 { "Diagnosis" } else { "" }, Phrase::words(trunk))?;
     }
-    let requests = &summary.requests;
-    let text = format!(
-        "{}, {} of them for recordings: {} refused (403), {} allowed (2xx), {} served call audio; {} bound to nothing",
-        counted(requests.total, "API request"),
-        requests.recording,
-        requests.refused,
-        requests.allowed,
-        requests.served,
-        counted(requests.unbound_refusals, "refusal"),
-    );
-    row("Requests", Phrase::words(&text))?;
     if summary.legs > 0 {
         page.blank()?;
     }
-    let width = VERDICTS.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+    let width = words::VERDICTS.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
     let counts = summary.verdicts.named();
-    for (word, meaning) in VERDICTS {
+    for (word, meaning) in words::VERDICTS {
         let count = counts.iter().find(|(name, _)| *name == word).map_or(0, |(_, count)| *count);
         if count > 0 {
             let label = format!("{count:>6}  {word}");
@@ -103,92 +67,11 @@ pub(super) fn summary<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
     }
     page.blank()?;
     for rule in &sheet.report.settings.rules {
-        page.indented(LABEL, &meaning(rule))?;
+        page.indented(LABEL, &Phrase::words(&words::rule(rule)))?;
     }
     let clock = "The report says what was seen together, not what caused what. Times are UTC. A pointer names a file \
                  with its packet (#) or line (:).";
     page.indented(LABEL, &Phrase::words(clock))
-}
-
-fn result(sheet: &Sheet<'_>) -> Phrase {
-    let summary = &sheet.report.summary;
-    let findings = summary.verdicts.findings();
-    if summary.byoc_legs == 0 {
-        return Phrase::default().and_styled(STRONG, "no leg on a BYOC trunk in the evidence");
-    }
-    let legs = counted(summary.byoc_legs, "leg");
-    let text = match findings {
-        0 => format!("no finding among {legs} on BYOC trunks"),
-        _ => format!("{} among {legs} on BYOC trunks", counted(findings, "finding")),
-    };
-    let phrase = Phrase::default().and_styled(STRONG, &text);
-    match summary.verdicts.indeterminate {
-        0 => phrase,
-        open => phrase.and_glued(",").and_styled(STRONG, &format!("{open} undecided")),
-    }
-}
-
-fn read(evidence: &[Evidence]) -> Phrase {
-    let (mut sources, mut records) = (BTreeMap::new(), BTreeMap::new());
-    for source in evidence {
-        *sources.entry(source.kind).or_insert(0) += 1;
-        *records.entry(source.kind).or_insert(0) += source.records;
-    }
-    let of = |counts: &BTreeMap<&str, u64>, kind| counts.get(kind).copied().unwrap_or(0);
-    let mut parts = Vec::new();
-    for (kind, source, record) in KINDS {
-        let count = of(&sources, kind);
-        if count > 0 && kind == "unrecognised" {
-            parts.push(format!("{} not recognised", counted(count, source)));
-        } else if count > 0 {
-            parts.push(format!("{} ({})", counted(count, source), counted(of(&records, kind), record)));
-        }
-    }
-    let mut text = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
-    let first = evidence.iter().filter_map(|source| source.first).min();
-    let last = evidence.iter().filter_map(|source| source.last).max();
-    if let (Some(first), Some(last)) = (first, last) {
-        text.push_str(&format!("; {} to {}", first.0.rfc3339(), last.0.rfc3339()));
-    }
-    Phrase::words(&text)
-}
-
-/// Kinds of source with what people call one, and one of its records.
-const KINDS: [(&str, &str, &str); 4] = [
-    ("capture", "capture", "packet"),
-    ("access_log", "access log", "line"),
-    ("genesys_export", "Genesys export", "record"),
-    ("unrecognised", "file", "record"),
-];
-
-fn record_word(kind: &str) -> &'static str {
-    KINDS.iter().find(|(known, ..)| *known == kind).map_or("record", |(.., record)| *record)
-}
-
-/// The rule in words: what "unconsented" means in this report.
-fn meaning(rule: &ConsentRule) -> Phrase {
-    let values = |values: &[String]| {
-        let quoted: Vec<_> = values.iter().map(|value| format!("\"{}\"", escape::text(value))).collect();
-        quoted.join(" or ")
-    };
-    let mut text = format!(
-        "\"Unconsented\" means: no consent signal by the rule {} = {}",
-        escape::text(&rule.shown()),
-        values(&rule.granted)
-    );
-    if !rule.denied.is_empty() {
-        text.push_str(&format!(" (denied by {})", values(&rule.denied)));
-    }
-    if rule.place != RulePlace::UriParameter && rule.messages != RuleMessage::REQUESTS {
-        let names: Vec<_> = rule.messages.iter().map(|message| message.name()).collect();
-        text.push_str(&format!(" in {}", names.join(" or ")));
-    }
-    text.push_str(match rule.direction {
-        RuleDirection::Any => ", for calls of either direction.",
-        RuleDirection::Inbound => ", for inbound calls.",
-        RuleDirection::Outbound => ", for outbound calls.",
-    });
-    Phrase::words(&text)
 }
 
 /// Refusals that nothing explains, by reason.
@@ -203,7 +86,8 @@ pub(super) fn unbound<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
     let count = sheet.report.unbound_refusals.len() as u64;
     page.heading(&format!("UNBOUND REFUSALS: {} (403) bound to no leg, call or trunk", counted(count, "refusal")))?;
     for (reason, refusals) in reasons {
-        page.indented(2, &Phrase::words(&refusals.len().to_string()).and_styled(STRONG, reason))?;
+        let head = Phrase::words(&refusals.len().to_string()).and_styled(STRONG, reason);
+        page.indented(2, &head.and_glued(":").and(words::unbound(reason)))?;
         let most = sheet.at_most(REFUSALS);
         for refusal in refusals.iter().take(most) {
             request(sheet, page, 4, &refusal.request)?;
@@ -319,7 +203,12 @@ pub(super) fn diagnosis<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> 
         for status in ["supported", "inconclusive", "contradicted", "untested"] {
             let on_trunk = |row: &&super::super::model::Hypothesis| Some(&row.trunk) == trunk.name.as_ref();
             for row in sheet.report.diagnosis.iter().filter(on_trunk).filter(|row| row.status == status) {
-                let mut phrase = Phrase::default().and_styled(STRONG, row.hypothesis).and_glued(":");
+                let mut phrase = Phrase::default().and_styled(STRONG, row.hypothesis);
+                let meaning = words::hypothesis(row.hypothesis);
+                if !meaning.is_empty() {
+                    phrase = phrase.and(&format!("({meaning})"));
+                }
+                phrase = phrase.and_glued(":");
                 phrase = phrase.and(&escape::text(&row.explanation));
                 if !row.not_separable_from.is_empty() {
                     phrase = phrase.and(&format!("Not separable from {}.", row.not_separable_from.join(", ")));
@@ -345,7 +234,7 @@ pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> i
         let path = Phrase::default().and_whole_styled(STRONG, escape::text(&source.path));
         page.hanging(Label::new(2, &source.id.to_string()), indent, &path)?;
         page.indented(indent, &file(sheet, source))?;
-        let unit = record_word(source.kind);
+        let unit = words::record(source.kind);
         if source.kind != "unrecognised" {
             let mut text = counted(source.records, unit);
             if let (Some(first), Some(last)) = (source.first, source.last) {

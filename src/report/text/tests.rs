@@ -19,6 +19,11 @@ fn rendered(report: &Report, options: &Options<'_>) -> String {
     String::from_utf8(out).expect("UTF-8")
 }
 
+/// The text on one line.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn the_whole_report_of_a_small_incident() {
     let expected = r#"Recording consent and recording requests, as the evidence shows them
@@ -69,7 +74,8 @@ FINDINGS: 4 legs, gravest first
                     /api/v2/conversations/6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f/recordings/r1
                     client 198.51.100.7, bound by x-inin-cnv (bridged), 75.000 s after the first
                     message [access.log:75]
-    Grounds       consent_missing [capture.pcap #1]
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
+                  that a rule reads [capture.pcap #1]
                   audio_served [access.log:75, capture.pcap #7, #9]
 
 2.  blocked_unconsented
@@ -92,7 +98,8 @@ FINDINGS: 4 legs, gravest first
                     /api/v2/conversations/6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f/recordings/r1
                     error not.authorized, client 198.51.100.7, bound by x-inin-cnv (bridged), 80.000
                     s after the first message [access.log:80]
-    Grounds       consent_missing [capture.pcap #1]
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
+                  that a rule reads [capture.pcap #1]
 
 3.  unconsented
     Call-ID       evil\x1b[2J\u{202e}@x
@@ -106,7 +113,8 @@ FINDINGS: 4 legs, gravest first
     Media         audio (PCMU, telephone-event): 12.000 s unconsented, 2026-01-02T03:04:07.000Z to
                   2026-01-02T03:04:19.000Z, by signalling
     Requests      none for this leg in the logs
-    Grounds       consent_missing [capture.pcap #1]
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
+                  that a rule reads [capture.pcap #1]
 
 4.  blocked_consented
     Call-ID       consented@carrier.example
@@ -123,14 +131,15 @@ FINDINGS: 4 legs, gravest first
                     /api/v2/recordings?callId=consented
                     error not.authorized, client 198.51.100.7, bound by call_id (weak), 90.000 s
                     after the first message [access.log:90]
-    Grounds       consent_missing [capture.pcap #1]
+    Grounds       consent_missing: the INVITE that counts was captured whole and carries nothing
+                  that a rule reads [capture.pcap #1]
 
 UNDECIDED: 1 leg that the evidence does not decide
   cut@carrier.example 2026-01-02T03:04:05.000Z
-    indeterminate, SG1 (byoc), inbound, consent unknown: invite_cut [capture.pcap #40]
+    indeterminate, SG1 (byoc), inbound, consent unknown; invite_cut [capture.pcap #40]
 
 UNBOUND REFUSALS: 2 refusals (403) bound to no leg, call or trunk
-  2 no_such_call
+  2 no_such_call: no leg of the evidence bears the identifier
     403 GET 2026-01-02T03:05:45.000Z /api/v2/conversations/ffff/recordings error not.authorized,
     client 198.51.100.7 [access.log:100]
     403 GET 2026-01-02T03:05:55.000Z /api/v2/conversations/ffff/recordings error not.authorized,
@@ -227,7 +236,9 @@ fn the_legs_asked_for_are_listed() {
     assert!(!findings.contains("OTHER LEGS") && findings.contains("cut@carrier.example"));
     let byoc = rendered(&report, &Options { listing: BYOC, ..OPTIONS });
     assert!(byoc.contains("OTHER LEGS: 2 legs\n  clear@carrier.example 2026-01-02T03:04:05.000Z\n"));
-    assert!(byoc.contains("    no_media, SG1 (byoc), inbound, consent missing: final_refusal [capture.pcap #61]\n"));
+    let said =
+        "no_media, SG1 (byoc), inbound, consent missing; final_refusal (a final refusal was seen) [capture.pcap #61]";
+    assert!(flat(&byoc).contains(said), "{byoc}");
     assert!(!byoc.contains("office@pbx.example"));
     let all = rendered(&report, &Options { listing: ALL, ..OPTIONS });
     assert!(all.contains("OTHER LEGS: 3 legs") && all.contains("office@pbx.example"));
@@ -251,10 +262,10 @@ fn verbose_lists_flows_digests_and_every_pointer() {
     let mut report = sample::incident();
     report.calls[0].legs[0].grounds[0].sources = (1..=9).map(sample::packet).collect();
     let brief = rendered(&report, &OPTIONS);
-    assert!(brief.contains("consent_missing [capture.pcap #1, #2, #3, #4 and 5 more]\n"));
+    assert!(brief.contains("that a rule reads [capture.pcap #1, #2, #3, #4 and 5 more]\n"));
     assert!(!brief.contains("0x1234abcd"));
     let verbose = rendered(&report, &Options { verbose: true, medium: columns(160), ..OPTIONS });
-    assert!(verbose.contains("consent_missing [capture.pcap #1, #2, #3, #4, #5, #6, #7, #8, #9]\n"));
+    assert!(flat(&verbose).contains("nothing that a rule reads [capture.pcap #1, #2, #3, #4, #5, #6, #7, #8, #9]"));
     assert!(verbose.contains("RTP 0x1234abcd 203.0.113.5:4000 → 192.0.2.9:16384: 600 packets, 96000 bytes, 3 lost"));
     assert!(verbose.contains(&"0123456789abcdef".repeat(4)));
 }
@@ -298,14 +309,14 @@ fn a_filtered_report_opens_by_saying_so() {
 fn the_same_report_as_markdown() {
     let text = rendered(&sample::incident(), &Options { medium: Medium::Markdown, ..OPTIONS });
     let expected = "# Recording consent and recording requests, as the evidence shows them\n\n## Summary\n\n\
-                    - **Result**: **4 findings among 7 legs on BYOC trunks**, **1 undecided**\n\
+                    - **Result**: **4 findings among 7 legs on BYOC trunks, 1 undecided**\n\
                     - **Read**: 1 capture (700 packets), 1 access log (20 lines), 1 file not recognised; ";
     assert!(text.starts_with(expected), "{text}");
     for expected in [
         "\n## Findings: 4 legs, gravest first\n\n### 1. `exposed_unconsented`\n\n- **Call-ID**: `a84b4c76e66710@pc33.carrier.example`\n",
         "\n- **Consent**: `missing`\n  - `2026-01-02T03:04:05.000Z` `INVITE` (CSeq 1): no `X-Genesys-Recording-Consent` field → missing \\[`capture.pcap #1`\\]\n",
         "\n- **Requests**:\n  - 202 `GET` `2026-01-02T03:05:05.000Z` to `2026-01-02T03:05:15.000Z`, **3 times**\n    - `/api/v2/",
-        "\n- **Grounds**:\n  - `consent_missing` \\[`capture.pcap #1`\\]\n  - `audio_served` \\[`access.log:75`, `capture.pcap #7`, `#9`\\]\n\n### 2. ",
+        "\n- **Grounds**:\n  - `consent_missing`: the INVITE that counts was captured whole and carries nothing that a rule reads \\[`capture.pcap #1`\\]\n  - `audio_served` \\[`access.log:75`, `capture.pcap #7`, `#9`\\]\n\n### 2. ",
         "\n| Trunk | Kind | Legs | Consent | Refused | Allowed | Mixed |\n| --- | --- | ---: | --- | ---: | ---: | ---: |\n| SG1 | byoc | 7 | with | 1 | 0 | 0 |\n",
         "\n## Evidence\n\n- **E1**: `access.log`\n  - access log, `json_lines`, gzip,",
     ] {

@@ -84,6 +84,24 @@ impl Browser {
         assert_eq!(self.command("/execute/async", &json!({"script": script, "args": []})), true, "{condition}");
     }
 
+    /// What a command of the browser's own protocol (Chrome DevTools) returns.
+    pub(crate) fn tell(&self, command: &str, parameters: Value) -> Value {
+        self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    /// Presses a key, such as `Enter`, where the focus is.
+    pub(crate) fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            " " => (32, " "),
+            "Tab" => (9, ""),
+            other => panic!("{other}: not known"),
+        };
+        let down = json!({"type": "keyDown", "key": key, "windowsVirtualKeyCode": code, "text": text});
+        self.tell("Input.dispatchKeyEvent", down);
+        self.tell("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}));
+    }
+
     /// The entries of a log since the last look.
     pub(crate) fn log(&self, kind: &str) -> Vec<Value> {
         let entries = self.command("/se/log", &json!({"type": kind}));

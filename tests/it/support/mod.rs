@@ -8,6 +8,8 @@ pub(crate) mod normalised;
 pub(crate) mod packet;
 pub(crate) mod run;
 pub(crate) mod scene;
+#[cfg(unix)]
+pub(crate) mod terminal;
 pub(crate) mod truth;
 
 use std::path::{Path, PathBuf};

@@ -57,6 +57,11 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// The evidence needs more memory than it was given.
+    MemoryLimit {
+        /// What it was given, in bytes.
+        limit: u64,
+    },
     /// The worker threads could not be started.
     Threads {
         /// What the pool said.
@@ -93,6 +98,9 @@ impl fmt::Display for Error {
             Self::ReadReport { path, .. } => write!(f, "cannot read report {}", path.display()),
             Self::ReadKey { path, .. } => write!(f, "cannot read the key {}", path.display()),
             Self::Carve { path, .. } => write!(f, "cannot write carved evidence {}", path.display()),
+            Self::MemoryLimit { limit } => {
+                write!(f, "what must be kept of the evidence takes more than the {limit} bytes of --memory-limit")
+            }
             Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
             Self::Write { path: Some(path), .. } => write!(f, "cannot write report {}", path.display()),
             Self::Write { path: None, .. } => f.write_str("cannot write the report to standard output"),
@@ -109,7 +117,7 @@ impl std::error::Error for Error {
             | Self::ReadKey { cause, .. }
             | Self::ReadReport { cause, .. }
             | Self::Write { cause, .. } => Some(cause),
-            Self::Unrecognised { .. } | Self::Config { .. } | Self::Threads { .. } => None,
+            Self::Unrecognised { .. } | Self::Config { .. } | Self::MemoryLimit { .. } | Self::Threads { .. } => None,
         }
     }
 }

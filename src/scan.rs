@@ -132,6 +132,19 @@ pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
     near(bytes, |byte| (byte == b':') | (byte <= b' '), |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
 }
 
+/// The place of the first byte that no host holds: where it ends in `host:port;parameters` and the like.
+#[inline]
+pub(crate) fn host_end(bytes: &[u8]) -> Option<usize> {
+    first(
+        bytes,
+        |byte| (byte == b':') | (byte == b';') | (byte == b'?') | (byte == b'>') | (byte == b' ') | (byte == b'\t'),
+        |word| {
+            let ends = zero(word ^ all(b':')) | zero(word ^ all(b';')) | zero(word ^ all(b'?'));
+            ends | zero(word ^ all(b'>')) | zero(word ^ all(b' ')) | zero(word ^ all(b'\t'))
+        },
+    )
+}
+
 /// Takes blanks and line ends off both ends. Other controls stay: they are part of what was written.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
@@ -196,6 +209,8 @@ mod tests {
             let word = text.iter().position(|byte| matches!(byte, b' ' | b'\t'));
             assert_eq!(word_end(&text), word, "{text:x?}");
             assert_eq!(blank(&text), text.iter().position(|byte| *byte <= b' '), "{text:x?}");
+            let host = text.iter().position(|byte| matches!(byte, b':' | b';' | b'?' | b'>' | b' ' | b'\t'));
+            assert_eq!(host_end(&text), host, "{text:x?}");
             assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
         }
     }

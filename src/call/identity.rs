@@ -196,14 +196,16 @@ impl<'a> Identity<'a> {
     /// Reads the identifiers of `legs`, which are sorted by first message, and what `exports` tie to their Call-IDs.
     #[must_use]
     pub fn of(legs: &[Leg<'a>], exports: &Exports, settings: &Settings) -> Self {
-        let named = || HashMap::with_capacity_and_hasher(legs.len(), Seed::default());
-        let mut by_call_id: HashMap<&'a [u8], Bearers, Seed> = named();
-        let mut by_user: HashMap<&'a [u8], Bearers, Seed> = named();
-        for (place, leg) in legs.iter().enumerate() {
-            for (known, name) in [(&mut by_call_id, leg.call_id), (&mut by_user, user(leg.call_id))] {
-                known.entry(name).and_modify(|bearers| bearers.add(place)).or_insert(Bearers::One([place]));
+        let named = |name: fn(&'a [u8]) -> &'a [u8]| {
+            let mut named: HashMap<&'a [u8], Bearers, Seed> =
+                HashMap::with_capacity_and_hasher(legs.len(), Seed::default());
+            for (place, leg) in legs.iter().enumerate() {
+                let known = named.entry(name(leg.call_id));
+                known.and_modify(|bearers| bearers.add(place)).or_insert(Bearers::One([place]));
             }
-        }
+            named
+        };
+        let (by_call_id, by_user) = rayon::join(|| named(|call_id| call_id), || named(user));
         let legs_of = |known: &'_ HashMap<&'a [u8], Bearers, Seed>, name: &[u8]| -> Vec<usize> {
             known.get(name).map(|bearers| bearers.as_slice().to_vec()).unwrap_or_default()
         };

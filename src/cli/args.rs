@@ -194,12 +194,21 @@ pub(super) struct Running {
     /// Show no progress; it is shown on a terminal only, when a run takes long
     #[arg(long, help_heading = "Reading")]
     no_progress: bool,
+
+    /// Fail when what must be kept of the evidence takes more memory than this, such as 800M or 4G [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Reading")]
+    memory_limit: Option<u64>,
 }
 
 impl Running {
     /// The worker threads; `None` for one each core.
     pub(super) fn threads(&self) -> Option<usize> {
         self.threads.map(usize::from)
+    }
+
+    /// The bytes that may be kept of the evidence; `None` for any number.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.memory_limit
     }
 
     /// Whether progress may be shown; a command that was asked to be `quiet` shows none.
@@ -219,6 +228,7 @@ impl Reading {
         settings.from = self.from;
         settings.to = self.to;
         settings.log_timezone = self.log_timezone.clone();
+        settings.memory_limit = self.running.memory_limit();
         Ok(settings)
     }
 }
@@ -442,6 +452,24 @@ fn verdict(text: &str) -> Result<&'static str, String> {
     let known = Verdicts::default().named().map(|(name, _)| name);
     let found = known.into_iter().find(|name| *name == text);
     found.ok_or_else(|| format!("no verdict has this name; the verdicts are {}", known.join(", ")))
+}
+
+/// A number of bytes, or of the 1024ths that `K`, `M`, `G` and `T` stand for.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+    let shift = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        "T" | "TB" | "TIB" => 40,
+        _ => return Err("write a number with K, M, G or T behind it, such as 800M or 4G".to_owned()),
+    };
+    let number: u64 = digits.parse().ok().ok_or("write a whole number of bytes, such as 800M or 4G")?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "no machine has so much, or so little".to_owned())
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {

@@ -23,7 +23,7 @@ pub(super) fn init<O: Write, E: Write>(args: &Init, out: &mut Stream<O>, err: &m
             format!("--output {} exists; init overwrites no configuration: name another file", path.display());
         return Err(Stop::Usage(args::usage("init", message)));
     }
-    let settings = Settings { hash: HashKind::None, ..Settings::default() };
+    let settings = Settings { hash: HashKind::None, memory_limit: args.running.memory_limit(), ..Settings::default() };
     let wanted = |_: &crate::report::model::Leg| true;
     let audit = watch(err, args.running.shows_progress(false), |progress| {
         let beside = Beside { wanted: Wanted::messages(&wanted), progress: Some(progress), ..Beside::default() };

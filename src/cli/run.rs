@@ -318,6 +318,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Carve { cause, .. } if cause.kind() == io::ErrorKind::DirectoryNotEmpty => {
             Some("carving fills a new folder")
         }
+        Error::MemoryLimit { .. } => {
+            Some("give it more, or less evidence at a time: calls of one day, with their requests")
+        }
         Error::Threads { .. } => Some("try fewer --threads"),
         Error::ReadReport { .. } => Some("verify takes a report of --format json"),
         Error::Carve { .. }

@@ -52,6 +52,7 @@ pub(super) fn verify<O: Write, E: Write>(
     let notices = list(&report["notices"]);
     let redacted = notices.iter().any(|notice| notice["code"] == redact::NOTICE);
     let (settings, recorded) = settings(args, &report, redacted)?;
+    let settings = Settings { memory_limit: args.running.memory_limit(), ..settings };
 
     let audit = watch(err, args.running.shows_progress(false), |progress| {
         let beside = Beside { progress: Some(progress), ..Beside::default() };

@@ -13,7 +13,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::Budget;
 
 /// Bytes that a block aims at. Large enough to make the lock cheap, small enough to stay in the cache while walked.
 pub const BLOCK_BYTES: usize = 1 << 20;
@@ -43,6 +45,11 @@ pub trait Stage: Sync {
 
     /// Adds the part of the next block, in the order of the blocks.
     fn absorb(&self, sum: &mut Self::Sum, part: Self::Part);
+
+    /// The memory that a part takes until the end, in bytes, with what is made of it: see [`Budget`].
+    fn reckon(_part: &Self::Part) -> u64 {
+        0
+    }
 }
 
 /// Whole records of a source, and what their decoder must know.
@@ -67,6 +74,7 @@ pub struct Reading<S: Stage> {
     front: Mutex<Front<S>>,
     back: Mutex<Back<S>>,
     absorbed: Condvar,
+    budget: Arc<Budget>,
 }
 
 struct Front<S: Stage> {
@@ -92,7 +100,14 @@ impl<S: Stage> Reading<S> {
             front: Mutex::new(Front { reader: Some(reader), walk, rest: Vec::new(), next: 0, failure: None }),
             back: Mutex::new(Back { sum, next: 0, waiting: BTreeMap::new() }),
             absorbed: Condvar::new(),
+            budget: Arc::default(),
         }
+    }
+
+    /// The same within a budget: nothing more is read once that is spent.
+    #[must_use]
+    pub fn within(self, budget: Arc<Budget>) -> Self {
+        Self { budget, ..self }
     }
 
     /// What the whole source added up to, the walk's last state, and the failure that ended the reading early.
@@ -109,6 +124,9 @@ impl<S: Stage> Reading<S> {
 impl<S: Stage> Task for Reading<S> {
     fn step(&self, buffer: &mut Vec<u8>) -> bool {
         let mut front = lock(&self.front);
+        if self.budget.is_spent() {
+            front.reader = None;
+        }
         if front.reader.is_none() {
             return false;
         }
@@ -128,6 +146,7 @@ impl<S: Stage> Task for Reading<S> {
         back.waiting.insert(number, part);
         let Back { sum, next, waiting } = &mut *back;
         while let Some(part) = waiting.remove(next) {
+            self.budget.keep(S::reckon(&part));
             self.stage.absorb(sum, part);
             *next += 1;
         }

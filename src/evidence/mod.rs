@@ -4,6 +4,7 @@
 
 mod anomaly;
 mod blocks;
+mod budget;
 mod compression;
 mod locus;
 mod progress;
@@ -16,6 +17,7 @@ mod utf16;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
+pub use budget::Budget;
 pub use compression::{
     Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
 };

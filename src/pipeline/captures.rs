@@ -258,6 +258,10 @@ impl Stage for CaptureStage<'_> {
         }
     }
 
+    fn reckon(part: &CapturePart) -> u64 {
+        part.batch.reckoned()
+    }
+
     fn absorb(&self, sum: &mut CaptureSum, part: CapturePart) {
         if !part.batch.is_empty() {
             sum.batches.push(part.batch);

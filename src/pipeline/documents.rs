@@ -6,8 +6,8 @@ use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
 use crate::document::{self, Pieces, Plan, Walk};
 use crate::evidence::{Block, Extents, Reading, Reject, SourceId, Spool, Stage, in_order};
-use crate::facts::SignallingBatch;
 use crate::facts::extract::Keep;
+use crate::facts::{ApiRequest, SignallingBatch};
 use crate::platform::{self, ExportReader, ExportSum, Kind};
 use crate::settings::Settings;
 
@@ -135,6 +135,11 @@ impl Stage for DocumentStage<'_> {
         tally.merge(&block.head.tally);
         anomalies.absorb(block.head.anomalies, 0);
         sum
+    }
+
+    fn reckon(part: &DocumentSum) -> u64 {
+        let requests = part.requests.requests.iter().map(ApiRequest::reckoned);
+        requests.chain(part.batches.iter().map(SignallingBatch::reckoned)).sum()
     }
 
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {

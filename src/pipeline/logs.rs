@@ -4,6 +4,7 @@ use std::io::Read;
 
 use crate::access_log::{Format, LogReader, LogSum, Part, Walk};
 use crate::evidence::{Block, Extents, Reading, SourceId, Spool, Stage};
+use crate::facts::ApiRequest;
 use crate::settings::Settings;
 
 /// How the bytes of one access log become API requests.
@@ -39,6 +40,10 @@ impl Stage for LogStage<'_> {
 
     fn decode(&self, block: Block<'_, Part>) -> LogSum {
         self.reader.part(block.bytes, block.head)
+    }
+
+    fn reckon(part: &LogSum) -> u64 {
+        part.requests.iter().map(ApiRequest::reckoned).sum()
     }
 
     fn absorb(&self, (sum, extents): &mut (LogSum, Extents), part: LogSum) {

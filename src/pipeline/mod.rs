@@ -15,8 +15,9 @@ mod trail;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::call::conversations::Conversations;
 use crate::call::identity::{Binding, Identity, Unbound};
@@ -25,7 +26,7 @@ use crate::call::media::Claims;
 use crate::call::{self, GapKind, Leg};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Extents, Locus, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
+use crate::evidence::{self, Budget, Extents, Locus, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::{self, Concluded, JudgedLeg};
@@ -145,7 +146,7 @@ fn follow(
     let keep = Keep::new(settings);
     let keep = if asked.beside.wanted.messages.is_some() { keep.with_heads() } else { keep };
     let spool = asked.beside.rejects.then(Spool::default);
-    let mut read = read(sources, (settings, &keep), spool.as_ref(), &pool);
+    let mut read = read(sources, (settings, &keep), spool.as_ref(), &pool)?;
     progress.enter(Phase::Judging);
     let extents: Vec<(SourceId, Extents)> =
         read.iter_mut().zip(0..).map(|(read, rank)| (SourceId(rank), std::mem::take(&mut read.rejects))).collect();
@@ -170,7 +171,7 @@ pub fn signalling(
     let keep = Keep::new(settings);
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut gathered = Vec::new();
-    for (source, rank) in read(sources, (settings, &keep), None, &pool).into_iter().zip(0..) {
+    for (source, rank) in read(sources, (settings, &keep), None, &pool)?.into_iter().zip(0..) {
         batches.extend(source.batches);
         gathered.push((SourceId(rank), source.gathered));
     }
@@ -179,20 +180,31 @@ pub fn signalling(
 }
 
 /// Reads every source, as far as it goes on its own.
+///
+/// # Errors
+///
+/// When more must be kept than the settings let.
 fn read(
     sources: Vec<Source>,
     (settings, keep): (&Settings, &Keep),
     rejects: Option<&Spool>,
     pool: &rayon::ThreadPool,
-) -> Vec<Read> {
+) -> Result<Vec<Read>, Error> {
     let limits = gather::Limits::of(sources.len());
+    let budget = Arc::new(Budget::new(settings.memory_limit));
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
         .zip(0..)
-        .map(|(source, rank)| SourceTask::new(source, SourceId(rank), settings, keep, limits).with_rejects(rejects))
+        .map(|(source, rank)| {
+            let task = SourceTask::new(source, SourceId(rank), settings, keep, limits);
+            task.with_rejects(rejects).within(&budget)
+        })
         .collect();
     evidence::work(pool, &tasks);
-    tasks.into_iter().map(SourceTask::finish).collect()
+    match settings.memory_limit {
+        Some(limit) if budget.is_spent() => Err(Error::MemoryLimit { limit }),
+        _ => Ok(tasks.into_iter().map(SourceTask::finish).collect()),
+    }
 }
 
 /// The workers of one run: `threads`, or one for each core.
@@ -364,7 +376,8 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     // Giving back what a large capture left is worth sharing, too.
     let trail = trail.unwrap_or_default();
     drop(population);
-    rayon::join(|| drop(judged), || drop(legs));
+    rayon::join(|| drop(judged), || drop((legs, identity)));
+    batches.into_par_iter().for_each(drop);
     (Audit { report, failures, rejects: None }, trail)
 }
 

@@ -1,13 +1,13 @@
 //! One source as a task: opened by the first worker that comes, recognised by its content, read by whoever is free.
 
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::gather::{Gathered, Limits};
 use super::{captures, documents, logs};
 use crate::access_log::LogSum;
 use crate::error::Error;
-use crate::evidence::{Account, Compression, Extents, Reading, Source, SourceId, Spool, Task};
+use crate::evidence::{Account, Budget, Compression, Extents, Reading, Source, SourceId, Spool, Task};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, SignallingBatch};
 use crate::report::build::SourceAccount;
@@ -24,6 +24,7 @@ pub(crate) struct SourceTask<'s> {
     keep: &'s Keep,
     limits: Limits,
     rejects: Option<&'s Spool>,
+    budget: Arc<Budget>,
     opened: OnceLock<Result<Opened<'s>, Error>>,
 }
 
@@ -84,7 +85,7 @@ impl Read {
 
 impl<'s> SourceTask<'s> {
     pub(crate) fn new(source: Source, id: SourceId, settings: &'s Settings, keep: &'s Keep, limits: Limits) -> Self {
-        Self { source, id, settings, keep, limits, rejects: None, opened: OnceLock::new() }
+        Self { source, id, settings, keep, limits, rejects: None, budget: Arc::default(), opened: OnceLock::new() }
     }
 
     /// The same, with a place for records that give nothing, if anybody wants them.
@@ -92,11 +93,22 @@ impl<'s> SourceTask<'s> {
         Self { rejects, ..self }
     }
 
+    /// The same, within a budget that it shares with others.
+    pub(crate) fn within(self, budget: &Arc<Budget>) -> Self {
+        Self { budget: Arc::clone(budget), ..self }
+    }
+
+    /// The budget that all sources share.
+    fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
+    }
+
     fn open(&self) -> Result<Opened<'s>, Error> {
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
-            Content::Capture(format, captures::reading(self.id, content.reader, format, self.keep, self.limits))
+            let reading = captures::reading(self.id, content.reader, format, self.keep, self.limits);
+            Content::Capture(format, reading.within(self.budget()))
         } else if own::is_own(&content.head) {
             Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
         } else {
@@ -110,12 +122,11 @@ impl<'s> SourceTask<'s> {
         let shown = &self.source.shown;
         let named = (self.id, shown.as_str());
         if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
-            Content::Document(
-                what,
-                Box::new(documents::reading(named, reader, (what, &plan), (self.settings, self.keep), self.rejects)),
-            )
+            let reading = documents::reading(named, reader, (what, &plan), (self.settings, self.keep), self.rejects);
+            Content::Document(what, Box::new(reading.within(self.budget())))
         } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
-            Content::Log(logs::reading(named, reader, format, self.settings, self.rejects))
+            let reading = logs::reading(named, reader, format, self.settings, self.rejects);
+            Content::Log(reading.within(self.budget()))
         } else {
             let unread = match capture::recognise_unread(&head) {
                 Some((format, packets)) => Unread::Format(format, packets),

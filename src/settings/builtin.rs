@@ -55,6 +55,7 @@ impl Default for Settings {
             from: None,
             to: None,
             hash: HashKind::default(),
+            memory_limit: None,
             config_sha256: None,
         }
     }

@@ -47,6 +47,7 @@ impl Serialize for Settings {
             from,
             to,
             hash,
+            memory_limit: _,
             config_sha256,
         } = self;
         let hash = match hash {

@@ -42,6 +42,9 @@ pub struct Settings {
     pub to: Option<Timestamp>,
     /// The digest of every source.
     pub hash: HashKind,
+    /// The bytes that may be kept of the evidence; `None` for any number. No part of the report: one that is beyond it
+    /// is none.
+    pub memory_limit: Option<u64>,
     /// SHA-256 of the configuration's text in lower-case hex; `None` with the built-in rules alone.
     pub config_sha256: Option<String>,
 }

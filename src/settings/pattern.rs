@@ -1,5 +1,7 @@
 //! Patterns with `*` for any run of characters, as the configuration writes host names, files and paths.
 
+use memchr::{memchr, memrchr};
+
 /// Whether `text` fits `pattern` from end to end, byte by byte: for paths.
 ///
 /// `*` stands for any run of bytes, `/` too, also an empty one; nothing else is special. Time is bounded by the product
@@ -16,6 +18,24 @@ pub fn fits_host(pattern: &[u8], host: &[u8]) -> bool {
 }
 
 fn run(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
+    let alike = |wanted: &[u8], found: &[u8]| wanted.iter().zip(found).all(|(wanted, found)| same(*wanted, *found));
+    let (Some(first), Some(last)) = (memchr(b'*', pattern), memrchr(b'*', pattern)) else {
+        return pattern.len() == text.len() && alike(pattern, text);
+    };
+    // What stands before the first star and behind the last has its place: most texts are told by that.
+    let (before, rest) = pattern.split_at_checked(first).unwrap_or_default();
+    let behind = pattern.get(last + 1..).unwrap_or_default();
+    let Some(end) = text.len().checked_sub(behind.len()).filter(|end| *end >= before.len()) else { return false };
+    let (text, tail) = text.split_at_checked(end).unwrap_or_default();
+    if !alike(behind, tail) || !alike(before, text) {
+        return false;
+    }
+    let stars = rest.get(..=last - first).unwrap_or_default();
+    stars.len() == 1 || between(stars, text.get(before.len()..).unwrap_or_default(), same)
+}
+
+/// The same of a pattern that begins and ends with a star.
+fn between(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
     let (mut at, mut seen) = (0, 0);
     // Where to go on when a literal fails: behind the last star, one byte further in the text.
     let mut resume: Option<(usize, usize)> = None;
@@ -80,6 +100,41 @@ mod tests {
             ("a*b*c", "acb"),
         ] {
             assert!(!fits(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
+        }
+    }
+
+    /// All texts of up to five of these bytes.
+    fn texts(alphabet: &[u8]) -> Vec<Vec<u8>> {
+        let mut texts = vec![Vec::new()];
+        let mut from = 0;
+        for _ in 0..5 {
+            let until = texts.len();
+            for at in from..until {
+                for byte in alphabet {
+                    let mut longer = texts[at].clone();
+                    longer.push(*byte);
+                    texts.push(longer);
+                }
+            }
+            from = until;
+        }
+        texts
+    }
+
+    #[test]
+    fn every_short_text_fits_as_the_definition_says() {
+        fn by_definition(pattern: &[u8], text: &[u8]) -> bool {
+            match pattern.split_first() {
+                None => text.is_empty(),
+                Some((b'*', rest)) => (0..=text.len()).any(|run| by_definition(rest, &text[run..])),
+                Some((wanted, rest)) => text.first() == Some(wanted) && by_definition(rest, &text[1..]),
+            }
+        }
+        let found = texts(b"ab");
+        for pattern in texts(b"ab*") {
+            for text in &found {
+                assert_eq!(fits(&pattern, text), by_definition(&pattern, text), "{pattern:?} {text:?}");
+            }
         }
     }
 

@@ -128,6 +128,7 @@ impl Settings {
             from: options.from.map(|time| time.0),
             to: options.to.map(|time| time.0),
             hash,
+            memory_limit: None,
             config_sha256,
         })
     }

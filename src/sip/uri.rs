@@ -16,7 +16,7 @@
 use memchr::memrchr;
 
 use super::address;
-use crate::scan::{find, find_either};
+use crate::scan::{find, find_either, host_end};
 
 /// The host of a SIP or SIPS URI, without port, an IPv6 address without its brackets; `None` for other schemes and where
 /// there is none.
@@ -46,6 +46,8 @@ pub fn user(uri: &[u8]) -> Option<&[u8]> {
 /// host, or behind the number of a `tel:` URI. Empty for a parameter without a value. URI headers are not asked.
 #[must_use]
 pub fn parameter<'a>(uri: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    // Most have none at all.
+    find(uri, b';')?;
     let Some(rest) = behind_scheme(uri) else {
         return address::parameter(behind(uri, b"tel:")?, name);
     };
@@ -69,7 +71,7 @@ pub(super) fn host_of_authority(authority: &[u8]) -> &[u8] {
     let authority = authority.trim_ascii_start();
     let host = match authority.split_first() {
         Some((b'[', inner)) => inner.split(|byte| *byte == b']').next(),
-        _ => authority.split(|byte| matches!(byte, b':' | b';' | b'?' | b'>' | b' ' | b'\t')).next(),
+        _ => authority.get(..host_end(authority).unwrap_or(authority.len())),
     };
     host.unwrap_or_default()
 }

@@ -426,6 +426,10 @@ fn timeline(
     speaks: &[(Timestamp, State)],
     blind: &[(Timestamp, Timestamp)],
 ) -> Vec<(Timestamp, State)> {
+    // Most legs are set up, and nothing speaks of consent again.
+    if speaks.is_empty() && blind.is_empty() {
+        return vec![(first, initial)];
+    }
     let said = |at: Timestamp| match speaks.partition_point(|(from, _)| from.ns <= at.ns) {
         0 => initial,
         begun => speaks.get(begun - 1).map_or(initial, |(_, state)| *state),

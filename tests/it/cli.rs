@@ -60,6 +60,7 @@ fn help_and_version_go_to_standard_output() {
         "--log-timezone",
         "--hash",
         "--threads",
+        "--memory-limit",
         "--strict",
         "--color",
         "EVIDENCE",
@@ -84,11 +85,27 @@ fn usage_errors_are_refused_and_name_what_is_wrong() {
         (&["audit", "--log-timezone", "Mars/Olympus", "evidence"], "Mars/Olympus"),
         (&["audit", "--hash", "md5", "evidence"], "md5"),
         (&["audit", "--threads", "many", "evidence"], "many"),
+        (&["audit", "--memory-limit", "4 apples", "evidence"], "800M"),
+        (&["audit", "--memory-limit", "0", "evidence"], "--memory-limit"),
     ] {
         let run = program(folder, arguments);
         assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.ending());
         assert_eq!(run.text(), "", "{arguments:?}");
         assert!(run.stderr.contains(part), "{arguments:?}: `{part}` is not in: {}", run.stderr);
+    }
+}
+
+#[test]
+fn evidence_beyond_the_memory_limit_gives_no_report_and_within_it_the_same() {
+    let case = case("verdict-clear");
+    let folder = case.folder.path();
+    let unlimited = case.run(&[], &["evidence"]);
+    for threads in ["1", "3"] {
+        let run = case.run(&["--memory-limit", "2K", "-j", threads, "-o", "report.json"], &["evidence"]);
+        refused(&run, &["2048 bytes", "--memory-limit"]);
+        assert!(!folder.join("report.json").exists());
+        let run = case.run(&["--memory-limit", "1g", "-j", threads], &["evidence"]);
+        assert_eq!((run.code, run.text()), (unlimited.code, unlimited.text()));
     }
 }
 

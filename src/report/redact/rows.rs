@@ -193,6 +193,7 @@ impl Fields<'_, '_> {
             from: _,
             to: _,
             hash: _,
+            memory_limit: _,
             config_sha256: _,
         } = settings;
         for trunk in trunks.iter_mut().filter(|trunk| **trunk != builtin::trunk()) {

@@ -184,7 +184,8 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
     };
     let trunk = Some(if control { PBX } else { SG1 });
     let carried_invalid = group == Some(Group::Unconsented { invalid: true });
-    let crossing = Crossing { trunk, group, carried_invalid, invites: vec![at(record + 1)], passages };
+    let unknown = group.is_none();
+    let crossing = Crossing { trunk, group, carried_invalid, unknown, invites: vec![at(record + 1)], passages };
     // What the platform's export says of the call has a generator of its own: it moves nothing else.
     let mut export = Random(call as u64 ^ 0x9e37_79b9_7f4a_7c15);
     export.below(1);
@@ -272,6 +273,8 @@ impl World {
             loose: Vec::new(),
             requests: &self.requests,
             registrations: &self.registrations,
+            health: &[],
+            passages: Default::default(),
             inventory: &self.inventory,
             flows: &[],
         }

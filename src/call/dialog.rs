@@ -13,6 +13,7 @@ use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
 use super::recorded::OfRecording;
+use super::references;
 use super::trunk::{self, Direction};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, CSeq, Method, Signalling, StartLine, Subject};
@@ -224,6 +225,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
                     .and_then(|key| transactions.get(&(key, None)))
                     .is_some_and(|seen| seen.request && !seen.in_dialog),
             sets_up: setting_up.counting.is_none() || setting_up.counting == own,
+            own: setting_up.is_own(message),
         }
     });
     let described = exchanges.iter().find_map(Exchange::locus);
@@ -258,11 +260,10 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         described,
         recording_session,
         replaces: invite.and_then(|invite| {
-            invite.rows().find(|row| row.subject == Subject::Replaces).map(|row| {
-                let call_id = row.value.split(|byte| *byte == b';').next().unwrap_or_default();
-                (call_id.trim_ascii(), invite.locus)
-            })
+            let replaces = invite.rows().find(|row| row.subject == Subject::Replaces);
+            replaces.map(|row| (references::call_id(row.value), invite.locus))
         }),
+        refers: refers(messages),
         identifiers: identifiers(messages, |message| trunk::from_platform(trunk_settings, direction, message, caller)),
         of_recording: OfRecording::read(messages, &on_dialog, recording_session),
     })
@@ -270,6 +271,22 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
 
 fn at(message: &Signalling<'_>) -> At {
     At { at: message.at, locus: message.locus }
+}
+
+/// The Call-IDs that REFERs name, each once.
+fn refers(messages: &[Signalling<'_>]) -> Vec<(Box<[u8]>, At)> {
+    let mut found: Vec<(Box<[u8]>, At)> = Vec::new();
+    let is_refer =
+        |message: &&Signalling<'_>| matches!(message.start, StartLine::Request { method: Method::Refer, .. });
+    for message in messages.iter().filter(is_refer) {
+        for row in message.rows().filter(|row| row.subject == Subject::ReferTo) {
+            let Some(call_id) = references::referred(row.value) else { continue };
+            if found.len() < MOST_IDENTIFIERS && !found.iter().any(|(known, _)| *known == call_id) {
+                found.push((call_id, at(message)));
+            }
+        }
+    }
+    found
 }
 
 /// When the sender of a cut request sent its last one before, other than an ACK or a CANCEL. A cut that took the tag

@@ -29,14 +29,28 @@ const MOST_CONVERSATIONS: usize = 32;
 /// What the exports tie.
 #[derive(Debug, Default)]
 pub(super) struct Ties {
-    /// For each leg that has one the conversation it belongs to, as written, and by what.
-    pub(super) firm: Vec<(usize, Box<[u8]>, By)>,
+    /// Every statement on a leg, by leg.
+    pub(super) tied: Vec<Tied>,
     /// Conversations that inform a leg without joining it, by their compared form.
     pub(super) loose: HashMap<Box<[u8]>, Vec<Link>, foldhash::fast::RandomState>,
     /// Legs whose own word on their conversation the export's outweighs.
     pub(super) overruled: Vec<usize>,
     /// Entries that name another conversation for a leg than its signalling or another entry does.
     pub(super) disagreeing: Vec<Locus>,
+}
+
+/// What an export says of one leg.
+#[derive(Clone, Debug)]
+pub(super) struct Tied {
+    pub(super) leg: usize,
+    /// The conversation, as written.
+    pub(super) conversation: Box<[u8]>,
+    pub(super) by: By,
+    pub(super) strength: Strength,
+    /// Whether the leg belongs to the conversation; else the export informs it and joins nothing.
+    pub(super) firm: bool,
+    /// The entry.
+    pub(super) locus: Locus,
 }
 
 /// One statement of an export.
@@ -105,6 +119,7 @@ pub(super) fn ties(
     }
     ties.disagreeing.sort_unstable();
     ties.disagreeing.dedup();
+    ties.tied.sort_by_key(|tied| tied.leg);
     ties
 }
 
@@ -128,9 +143,13 @@ fn named<'l>(leg: &'l Leg<'_>) -> impl Iterator<Item = &'l Identifier<'l>> {
 
 impl Ties {
     fn of_leg(&mut self, place: usize, leg: &Leg<'_>, said: &[Said<'_>]) {
-        let mut by_conversation: BTreeMap<Box<[u8]>, &Said<'_>> = BTreeMap::new();
+        // Of each conversation the first entry of each kind.
+        let mut by_conversation: BTreeMap<Box<[u8]>, Vec<Said<'_>>> = BTreeMap::new();
         for said in said {
-            by_conversation.entry(normal(said.conversation)).or_insert(said);
+            let known = by_conversation.entry(normal(said.conversation)).or_default();
+            if !known.iter().any(|known| known.by == said.by) {
+                known.push(*said);
+            }
         }
         let own: Vec<Box<[u8]>> = named(leg).map(|identifier| normal(identifier.value)).collect();
         let agreed: Vec<&Box<[u8]>> = by_conversation.keys().filter(|id| own.contains(*id)).collect();
@@ -150,11 +169,16 @@ impl Ties {
         }
         for (id, said) in &by_conversation {
             if single || own.contains(id) {
-                self.firm.push((place, said.conversation.into(), said.by));
+                said.iter().for_each(|said| self.tie(place, said, Strength::Bridged, true));
             } else {
-                self.loosen(place, std::slice::from_ref(*said), Strength::Bridged);
+                self.loosen(place, said, Strength::Bridged);
             }
         }
+    }
+
+    fn tie(&mut self, leg: usize, said: &Said<'_>, strength: Strength, firm: bool) {
+        let Said { conversation, by, locus, .. } = *said;
+        self.tied.push(Tied { leg, conversation: conversation.into(), by, strength, firm, locus });
     }
 
     fn loosen(&mut self, leg: usize, said: &[Said<'_>], strength: Strength) {
@@ -162,6 +186,7 @@ impl Ties {
             let links = self.loose.entry(normal(said.conversation)).or_default();
             if !links.iter().any(|link| link.leg == leg) {
                 links.push(Link { leg, by: said.by, strength, exposes: false });
+                self.tie(leg, said, strength, false);
             }
         }
     }

@@ -2,17 +2,20 @@
 //!
 //! Every link says by what and how strongly it holds (contract §3): `exact` by the Call-ID itself, `bridged` by an
 //! identifier that some message of the dialog carries or that an export of the platform ties to its Call-ID, `weak` by a
-//! Call-ID equal but for its host. Time alone never binds. An identifier that too many legs share joins nothing and is reported.
+//! Call-ID equal but for its host. A leg that names another by its Call-ID (Replaces, Refer-To) is joined to it. Time alone
+//! never binds. An identifier that too many legs share joins nothing and is reported. [`super::edges`] tells what joined
+//! the legs of a call.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use super::exported::{self, Ties};
+use super::exported::{self, Tied, Ties};
 use super::identifier::{halves, normal, user, written};
 use super::inventory::Inventory;
 use super::legs::Leg;
+use super::references::{self, Reference};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{ApiRequest, Exports, NameKind, Place, Subject};
 use crate::http::percent_decode;
@@ -49,6 +52,12 @@ pub struct Identity<'a> {
     pub disagreeing: Vec<Locus>,
     /// For each leg the conversations that its messages or an export name.
     conversations: Vec<Vec<Box<[u8]>>>,
+    /// What exports tie, firmly or not, by leg.
+    pub(super) tied: Vec<Tied>,
+    /// Legs whose own word on their conversation an export's outweighs, sorted.
+    pub(super) overruled: Vec<usize>,
+    /// Legs that name another, sorted.
+    pub(super) references: Vec<Reference>,
 }
 
 /// The legs of one name, in order. Of most names there is one, which needs no list of its own.
@@ -75,7 +84,7 @@ impl Bearers {
 }
 
 /// What a link goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
     /// The Call-ID itself.
     CallId,
@@ -85,6 +94,10 @@ pub enum By {
     ProtocolCallId,
     /// A SIP trace record, which names the Call-ID.
     SipTrace,
+    /// The Replaces of an INVITE, which names the other leg's Call-ID.
+    Replaces,
+    /// The Refer-To of a REFER, whose Replaces names the other leg's Call-ID.
+    ReferTo,
 }
 
 impl By {
@@ -99,6 +112,8 @@ impl By {
             Self::Field(_) => "Session-ID",
             Self::ProtocolCallId => "protocolCallId",
             Self::SipTrace => "sip_trace",
+            Self::Replaces => "Replaces",
+            Self::ReferTo => "Refer-To",
         }
     }
 }
@@ -207,8 +222,8 @@ impl<'a> Identity<'a> {
         };
         let ties =
             exported::ties(exports, legs, |id| legs_of(&by_call_id, id), |name| legs_of(&by_user, name), settings);
-        let Ties { firm, loose, overruled, disagreeing } = ties;
-        let mut firm = firm.into_iter().peekable();
+        let Ties { tied, loose, overruled, disagreeing } = ties;
+        let mut firm = tied.iter().filter(|tied| tied.firm).peekable();
         let mut sharing: BTreeMap<Box<[u8]>, Vec<(usize, By)>> = BTreeMap::new();
         let mut share = |place: usize, identifier: &[u8], by: By| {
             let sharers = sharing.entry(normal(identifier)).or_default();
@@ -233,9 +248,9 @@ impl<'a> Identity<'a> {
                     }
                 }
             }
-            while let Some((_, conversation, by)) = firm.next_if(|(leg, ..)| *leg == place) {
-                share(place, &conversation, by);
-                own.push(written(&conversation));
+            while let Some(tied) = firm.next_if(|tied| tied.leg == place) {
+                share(place, &tied.conversation, tied.by);
+                own.push(written(&tied.conversation));
             }
             own.sort_unstable();
             own.dedup();
@@ -262,8 +277,27 @@ impl<'a> Identity<'a> {
         for own in &mut conversations {
             own.retain(|conversation| !too_common.contains_key(&normal(conversation)));
         }
+        let (references, hubs) = references::references(legs, |call_id| legs_of(&by_call_id, call_id));
+        for reference in &references {
+            union.join(reference.naming, reference.named);
+        }
+        let hubs = hubs.into_iter().map(|(shown, legs): (Box<[u8]>, usize)| (shown.clone(), TooCommon { shown, legs }));
+        too_common.extend(hubs);
         let (calls, call_of) = union.sets();
-        Self { calls, too_common, call_of, by_call_id, by_user, by_identifier, loose, disagreeing, conversations }
+        Self {
+            calls,
+            too_common,
+            call_of,
+            by_call_id,
+            by_user,
+            by_identifier,
+            loose,
+            disagreeing,
+            conversations,
+            tied,
+            overruled,
+            references,
+        }
     }
 
     /// The conversation ids that the legs of a call name, sorted.

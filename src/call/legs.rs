@@ -59,6 +59,8 @@ pub struct Leg<'a> {
     pub recording_session: Option<Locus>,
     /// The Call-ID that its INVITE replaces (RFC 3891).
     pub replaces: Option<(&'a [u8], Locus)>,
+    /// The Call-IDs that its REFERs name, and the REFERs, by time.
+    pub refers: Vec<(Box<[u8]>, At)>,
     /// The identifiers that its messages carry, other than the Call-ID.
     pub identifiers: Vec<Identifier<'a>>,
     /// What its messages say of recording; `None` where they say nothing.

@@ -4,7 +4,7 @@
 //! identity evidence binds together. [`legs`](legs::correlate) groups the signalling by Call-ID and reads each group
 //! as RFC 3261 transactions and dialogs; [`media`](media::tie) ties RTP to the streams that offer and answer
 //! negotiated (RFC 3264); [`identity`](identity::Identity) knows which identifiers name which legs and binds requests
-//! to them, saying by what and how strongly; [`conversations`] and
+//! to them, saying by what and how strongly, and [`edges`] tells what joined them; [`conversations`] and
 //! [`inventory`] know what the platform's exports state of calls and trunks. Concludes nothing about consent: that is the next stage's.
 //!
 //! Keeps: nothing depends on the order in which facts arrived.
@@ -12,6 +12,7 @@
 pub mod conversations;
 mod copies;
 mod dialog;
+pub mod edges;
 mod exported;
 mod field;
 mod hops;
@@ -24,6 +25,7 @@ pub mod legs;
 pub mod media;
 mod offer_answer;
 pub mod recorded;
+mod references;
 pub mod registration;
 pub mod requests;
 mod trunk;

@@ -1,7 +1,8 @@
 //! Offers and answers over the life of a dialog (RFC 3264, RFC 3261 §13.2.1), into media streams.
 //!
 //! A stream is one media description that offer and answer accepted; where only one of the two was captured it stands
-//! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by.
+//! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by. What an early dialog
+//! negotiated that no 2xx confirmed says where its early media goes, and opens and ends no stream.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -74,6 +75,8 @@ pub(crate) struct Transaction {
     pub(crate) request_captured: bool,
     /// Whether it is the one that set up the leg.
     pub(crate) sets_up: bool,
+    /// Whether it belongs to a dialog of the leg: one that a 2xx confirmed or, before any 2xx, an early one.
+    pub(crate) own: bool,
 }
 
 /// One offer with its answer.
@@ -90,6 +93,8 @@ pub(crate) struct Exchange<'a> {
     refused: bool,
     /// Whether it is a re-INVITE's: its 2xx shows a confirmed dialog.
     confirms: bool,
+    /// Whether it was made in an early dialog that came to nothing.
+    aside: bool,
 }
 
 impl Exchange<'_> {
@@ -118,6 +123,7 @@ pub(crate) fn exchanges<'a>(
             initial,
             refused,
             confirms: !initial && message.method() == Some(Method::Invite),
+            aside: !initial && !transaction(message).own,
         })
     };
     let mut early_responses = 0;
@@ -176,6 +182,7 @@ pub(crate) fn exchanges<'a>(
                     initial: of.sets_up,
                     refused: false,
                     confirms,
+                    aside: !of.sets_up && !of.own,
                 };
                 exchanges.extend(described.then_some((**message, exchange)));
             } else if early_responses < MOST_EARLY_RESPONSES {
@@ -291,6 +298,9 @@ pub(crate) fn streams<'a>(
                 streams.push(None);
             }
             let Some(place) = streams.get_mut(index) else { continue };
+            if exchange.aside && (!accepted || place.is_none()) {
+                continue;
+            }
             if !accepted {
                 if let (Some(stream), Some(at)) = (place.as_mut(), opens.or(since))
                     && let Some((_, end @ None)) = stream.windows.last_mut()
@@ -312,7 +322,7 @@ pub(crate) fn streams<'a>(
                 flows: Vec::new(),
                 behind_nat: Vec::new(),
             });
-            if let Some(from) = opens
+            if let Some(from) = opens.filter(|_| !exchange.aside)
                 && stream.windows.last().is_none_or(|(_, end)| end.is_some())
             {
                 stream.windows.push((from, None));

@@ -1,4 +1,7 @@
-//! REGISTER transactions of the trunks (RFC 3261 §10).
+//! REGISTER and OPTIONS transactions of the trunks (RFC 3261 §10, §11).
+//!
+//! A transaction is the messages of one Call-ID and CSeq number; the trunk is that of its request. Called by the pipeline.
+//! Deliberately says nothing of why a request was not answered: its response may not have been captured.
 
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Method, SignallingBatch, StartLine};
@@ -19,10 +22,53 @@ pub struct Registration {
     pub trunk: usize,
 }
 
+/// The OPTIONS transactions of one trunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Transactions whose request was captured.
+    pub sent: u64,
+    /// Those answered with a 2xx.
+    pub answered: u64,
+    /// Those answered with another final status.
+    pub refused: u64,
+    /// When the first and the last request was sent.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// The request that was last answered with a 2xx.
+    pub last_answered: Option<Locus>,
+    /// The request that last was not.
+    pub last_failed: Option<Locus>,
+}
+
+/// For each trunk of the settings its OPTIONS transactions.
+#[must_use]
+pub fn health(batches: &[SignallingBatch], settings: &Settings) -> Vec<Health> {
+    let mut health = vec![Health::default(); settings.trunks.len()];
+    for probe in transactions(Method::Options, batches, settings) {
+        let Some(own) = health.get_mut(probe.trunk) else { continue };
+        own.sent += 1;
+        own.span = Some((own.span.map_or(probe.at, |(first, _)| first), probe.at));
+        match probe.status {
+            Some(200..=299) => {
+                own.answered += 1;
+                own.last_answered = Some(probe.locus);
+            }
+            status => {
+                own.refused += u64::from(status.is_some());
+                own.last_failed = Some(probe.locus);
+            }
+        }
+    }
+    health
+}
+
 /// The REGISTER transactions that belong to a trunk, by time.
 #[must_use]
 pub fn registrations(batches: &[SignallingBatch], settings: &Settings) -> Vec<Registration> {
-    let mut messages: Vec<_> = batches.iter().flat_map(|batch| batch.of_method(Method::Register)).collect();
+    transactions(Method::Register, batches, settings)
+}
+
+fn transactions(method: Method, batches: &[SignallingBatch], settings: &Settings) -> Vec<Registration> {
+    let mut messages: Vec<_> = batches.iter().flat_map(|batch| batch.of_method(method)).collect();
     let key = |message: &crate::facts::Signalling<'_>| message.cseq.map(|cseq| cseq.number);
     messages.sort_by(|one, other| {
         (one.call_id, key(one), one.at, one.locus).cmp(&(other.call_id, key(other), other.at, other.locus))

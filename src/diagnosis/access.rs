@@ -26,10 +26,20 @@ use crate::facts::ApiRequest;
 pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     let registers = Registers::of(population, trunk);
     if registers.at.is_empty() {
-        return Weighing::untested(
-            "No successful REGISTER of this trunk was captured. A capture that holds one, and API log lines of the same \
-             calls before and after it, would tell.",
-        );
+        let health = population.health.get(trunk).copied().unwrap_or_default();
+        let probed = match health.sent {
+            0 => String::new(),
+            sent => format!(
+                " {} of {} on it {} answered: a trunk may be in service without registering.",
+                health.answered,
+                several(sent, "OPTIONS request"),
+                were(health.answered)
+            ),
+        };
+        return Weighing::untested(format!(
+            "No successful REGISTER of this trunk was captured.{probed} A capture that holds one, and API log lines of the \
+             same calls before and after it, would tell.",
+        ));
     }
     let consented = || population.on(trunk).filter(|(_, crossing)| crossing.group == Some(Group::Consented));
     let (mut cleared, mut still, mut without, mut unnamed) = (0, 0, 0, 0);
@@ -65,7 +75,8 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     if cleared == 0 && still == 0 {
         let mut text = format!(
             "{} of this trunk {} captured, but no call with consent that one client was refused last before it was asked \
-             for again after it, more than the clock skew apart.",
+             for again after it, more than the clock skew apart. Log lines of one client that asks for such a call before and \
+             after a REGISTER would tell.",
             several(registers.at.len() as u64, "successful REGISTER"),
             were(registers.at.len() as u64)
         );
@@ -284,7 +295,9 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
             calls(unnamed)
         )
     } else if refused.is_empty() {
-        "No call on this trunk was refused to a client throughout, so there is nothing to judge a client by.".to_owned()
+        "No call on this trunk was refused to a client throughout, so there is nothing to judge a client by. Log lines of \
+         refused requests that name the OAuth client or the user would tell."
+            .to_owned()
     } else {
         let mut parts = vec![format!(
             "{} {} refused {} on this trunk",

@@ -41,6 +41,23 @@ fn unclear(comparison: &Comparison, first: &str, second: &str) -> String {
     }
 }
 
+/// What would test a comparison that has a group without calls; empty where both have some.
+fn wanted(comparison: &Comparison, first: &str, second: &str) -> String {
+    let lacking: Vec<&str> = [(comparison.first, first), (comparison.second, second)]
+        .into_iter()
+        .filter(|(counts, _)| counts.rated() == 0)
+        .map(|(_, group)| group)
+        .collect();
+    if lacking.is_empty() {
+        return String::new();
+    }
+    format!(
+        " A capture of {} and the API's access log of the requests for their recordings (time, target, status, client) would \
+         tell.",
+        lacking.join(" and of ")
+    )
+}
+
 /// `Refused: 38 of 40 (95%) calls without consent, 2 of 60 (3%) calls with consent.` and the mixed ones.
 fn rates(comparison: &Comparison, first: &str, second: &str) -> String {
     let mut text =
@@ -117,6 +134,9 @@ pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
     } else {
         text.push_str(&unclear(&comparison, first, second));
     }
+    if status == Status::Untested {
+        text.push_str(&wanted(&comparison, "calls without consent on this trunk", "calls with consent on this trunk"));
+    }
     let (shown, refusals) = evidence(population, trunk, is_unconsented);
     let (others, _) = evidence(population, trunk, is_consented);
     Weighing {
@@ -136,7 +156,8 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
     let (mut refused, mut refused_invalid) = (0, 0);
     let mut refused_at = Shown::default();
     for (unit, crossing) in population.on(trunk) {
-        if crossing.group.is_some() && unit.outcome() == Outcome::Refused {
+        // Of a call whose consent is unknown nobody can say that it carried none.
+        if (crossing.carried_invalid || !crossing.unknown) && unit.outcome() == Outcome::Refused {
             refused += 1;
             refused_invalid += u64::from(crossing.carried_invalid);
             show(&mut refused_at, unit, Some(crossing));
@@ -155,7 +176,14 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
         );
         return Weighing { status, counts, p: comparison.p, text, shown: vec![refused_at], refusals: Vec::new() };
     }
-    let text = format!("{} {}", rates(&comparison, first, second), unclear(&comparison, first, second));
+    let mut text = format!("{} {}", rates(&comparison, first, second), unclear(&comparison, first, second));
+    if status == Status::Untested {
+        text.push_str(&wanted(
+            &comparison,
+            "calls with an invalid value on this trunk",
+            "calls with consent on this trunk",
+        ));
+    }
     let (shown, refusals) = evidence(population, trunk, is_invalid);
     let (others, _) = evidence(population, trunk, is_consented);
     Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others], refusals }
@@ -220,6 +248,10 @@ pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing 
         text.push_str(&format!("The trunk's calls with consent are allowed ({} of them).", with.allowed));
     } else {
         text.push_str(&unclear(&comparison, first, second));
+    }
+    if status == Status::Untested {
+        let standard = "calls on a standard trunk (kind = \"standard\" in the configuration)";
+        text.push_str(&wanted(&comparison, first, standard));
     }
     let capabilities = population.settings.trunks.get(trunk).and_then(|trunk| trunk.capabilities.as_ref());
     if let Some(capabilities) = capabilities {

@@ -108,6 +108,10 @@ pub(super) fn flow(population: &Population<'_>, trunk: usize) -> Weighing {
         });
     }
     suppressed.tell(&mut text);
+    if status == Status::Untested {
+        text.push(' ');
+        text.push_str(FLOW_EVIDENCE);
+    }
     if status == Status::Supported {
         if comparison.compared != Compared::More {
             refusals.clear();
@@ -207,10 +211,13 @@ impl<'m> Suppressed<'m> {
     }
 }
 
+/// What would tell whether calls were recorded.
+const FLOW_EVIDENCE: &str = "Analytics conversation details of refused and allowed calls would tell \
+    (/api/v2/analytics/conversations/details/query: participants[].sessions[].recording beside protocolCallId), and an \
+    export of the inbound flow (suppressRecording; Enable Participant Recording).";
+
 fn untested_flow(population: &Population<'_>, trunk: usize) -> String {
-    let tail = "Analytics conversation details would tell (/api/v2/analytics/conversations/details/query: \
-                participants[].sessions[].recording beside protocolCallId), and an export of the inbound flow \
-                (suppressRecording; Enable Participant Recording).";
+    let tail = FLOW_EVIDENCE;
     if described(population, trunk).next().is_some() {
         return format!("The exports describe calls of this trunk and do not say whether they were recorded. {tail}");
     }
@@ -577,7 +584,11 @@ mod tests {
         entered(&mut sample, 3, 403, "Other");
         let weighed = sample.weigh(Hypothesis::FlowNotRecording);
         assert_eq!(weighed.status, Status::Untested, "{}", weighed.explanation);
-        assert!(weighed.explanation.ends_with("no call of this trunk is seen to enter it."), "{}", weighed.explanation);
+        assert!(
+            weighed.explanation.contains("no call of this trunk is seen to enter it. A"),
+            "{}",
+            weighed.explanation
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The ten hypotheses, weighed for each BYOC trunk in the order of contract §5.
 //!
 //! A family's file gives a [`Weighing`]; here it becomes a [`Weighed`] row: with its remedy, with the hypotheses that the
-//! same refused requests support, and with a bounded number of pointers. Called by the pipeline; the report writes the
+//! same refused calls support, and with a bounded number of pointers. Called by the pipeline; the report writes the
 //! rows as they are and people's formats rank them by [`Status`].
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,7 +151,7 @@ pub struct Weighed {
     pub counts: BTreeMap<&'static str, u64>,
     /// The probability of Fisher's exact test, to six digits; `None` where no two groups were compared.
     pub p: Option<f64>,
-    /// Other supported hypotheses that some of the same refused requests support, in the contract's order.
+    /// Other supported hypotheses that some of the same refused calls support, in the contract's order.
     pub not_separable_from: Vec<Hypothesis>,
     /// Plain sentences with the numbers.
     pub explanation: String,
@@ -245,19 +245,7 @@ fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: u
             (hypothesis, weighing)
         })
         .collect();
-    for (_, weighing) in &mut weighed {
-        weighing.refusals.sort_unstable();
-        weighing.refusals.dedup();
-    }
-    let inseparable: Vec<Vec<Hypothesis>> = weighed
-        .iter()
-        .map(|(own, weighing)| {
-            let supported = |weighing: &Weighing| weighing.status == Status::Supported;
-            let others = weighed.iter().filter(|(other, weighing)| other != own && supported(weighing));
-            let shared = others.filter(|(_, other)| supported(weighing) && share(&weighing.refusals, &other.refusals));
-            shared.map(|(other, _)| *other).collect()
-        })
-        .collect();
+    let inseparable = inseparable(population, trunk, &mut weighed);
     let rows = weighed.into_iter().zip(inseparable).map(|((hypothesis, weighing), not_separable_from)| {
         let (sources, more) = sources(&weighing.shown);
         let mut explanation = weighing.text;
@@ -281,10 +269,59 @@ fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: u
     rows.collect()
 }
 
+/// What a hypothesis would account for: the refusals of a call, or one that is tied to no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Refused {
+    Call(usize),
+    Loose(Locus),
+}
+
+/// For each row the other supported ones that some of the same refused calls support.
+fn inseparable(
+    population: &Population<'_>,
+    trunk: usize,
+    weighed: &mut [(Hypothesis, Weighing)],
+) -> Vec<Vec<Hypothesis>> {
+    let supported: Vec<usize> =
+        (0..).zip(&*weighed).filter(|(_, (_, own))| own.status == Status::Supported).map(|(place, _)| place).collect();
+    let mut found = vec![Vec::new(); weighed.len()];
+    if supported.len() < 2 {
+        return found;
+    }
+    let mut calls: Vec<(Locus, usize)> = population
+        .on(trunk)
+        .flat_map(|(unit, _)| unit.refusals().map(|answer| (answer.request.locus, unit.call)))
+        .collect();
+    calls.sort_unstable();
+    let of = |locus: &Locus| -> Vec<Refused> {
+        let from = calls.partition_point(|(known, _)| known < locus);
+        let own = calls.iter().skip(from).take_while(|(known, _)| known == locus);
+        let own: Vec<Refused> = own.map(|(_, call)| Refused::Call(*call)).collect();
+        if own.is_empty() { vec![Refused::Loose(*locus)] } else { own }
+    };
+    let refused: Vec<(usize, Hypothesis, Vec<Refused>)> = supported
+        .into_iter()
+        .filter_map(|place| {
+            let (hypothesis, weighing) = weighed.get_mut(place)?;
+            let mut refused: Vec<Refused> = std::mem::take(&mut weighing.refusals).iter().flat_map(of).collect();
+            refused.sort_unstable();
+            refused.dedup();
+            Some((place, *hypothesis, refused))
+        })
+        .collect();
+    for (place, own, refused_own) in &refused {
+        let others = refused.iter().filter(|(_, other, refused)| other != own && share(refused_own, refused));
+        if let Some(found) = found.get_mut(*place) {
+            *found = others.map(|(_, other, _)| *other).collect();
+        }
+    }
+    found
+}
+
 /// Whether two sorted lists have a member in common.
-fn share(one: &[Locus], other: &[Locus]) -> bool {
+fn share<T: Ord>(one: &[T], other: &[T]) -> bool {
     let (few, many) = if one.len() < other.len() { (one, other) } else { (other, one) };
-    few.iter().any(|locus| many.binary_search(locus).is_ok())
+    few.iter().any(|member| many.binary_search(member).is_ok())
 }
 
 /// The first records of each group in turn, by time, and whether there are more.
@@ -386,6 +423,8 @@ mod tests {
             let text = &weighed.explanation;
             assert!(!text.to_lowercase().contains("cause"), "{text}");
             assert!(text.ends_with('.') && !text.contains("  "), "{text}");
+            // What was not seen is named, so that somebody can fetch it.
+            assert!(weighed.status != Status::Untested || text.contains("would tell"), "{text}");
             let remedy = weighed.remedy.as_ref().map_or("", |remedy| &remedy.text);
             assert!(!remedy.to_lowercase().contains("because"), "{remedy}");
             let supported = weighed.status == Status::Supported;

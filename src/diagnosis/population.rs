@@ -18,7 +18,7 @@ use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity, Link};
 use crate::call::inventory::Inventory;
 use crate::call::legs::At;
-use crate::call::registration::Registration;
+use crate::call::registration::{Health, Registration};
 use crate::call::{Leg, SetUp};
 use crate::facts::{Answerer, ApiRequest, CallFlow, SignallingBatch};
 use crate::settings::{Settings, TrunkKind};
@@ -48,6 +48,8 @@ pub struct Material<'m, 'a> {
     pub bound: &'m [Vec<(usize, Link)>],
     /// The trunks' registrations, by time.
     pub registrations: &'m [Registration],
+    /// For each trunk of the settings its OPTIONS.
+    pub health: &'m [Health],
     /// Which conversations the calls belong to.
     pub identity: &'m Identity<'a>,
     /// What the platform's exports state of conversations.
@@ -81,10 +83,14 @@ pub struct Population<'m> {
     pub requests: &'m [ApiRequest],
     /// The trunks' registrations, by time.
     pub registrations: &'m [Registration],
+    /// For each trunk of the settings its OPTIONS.
+    pub health: &'m [Health],
     /// What the platform's exports state of trunks.
     pub inventory: &'m Inventory<'m>,
     /// The flows that they hold.
     pub flows: &'m [CallFlow],
+    /// What became of consent that was carried towards a trunk, by leg.
+    pub passages: BTreeMap<usize, Passage>,
 }
 
 /// Where one call stands.
@@ -106,8 +112,10 @@ pub struct Crossing {
     /// The group that all its legs with media on the trunk agree on; `None` where they do not, where their consent is
     /// partial or unknown, and where none had media.
     pub group: Option<Group>,
-    /// Whether media of some leg flowed under an invalid value.
+    /// Whether some leg carried an invalid value at any time.
     pub carried_invalid: bool,
+    /// Whether the consent of some leg is unknown at any time.
+    pub unknown: bool,
     /// The INVITEs that set the legs up; the first message where one was not captured.
     pub invites: Vec<At>,
     /// What became of consent that was carried towards the trunk.
@@ -331,8 +339,10 @@ impl<'m> Population<'m> {
             loose: loose.collect(),
             requests: material.requests,
             registrations: material.registrations,
+            health: material.health,
             inventory: material.inventory,
             flows: material.flows,
+            passages,
         }
     }
 
@@ -376,14 +386,23 @@ fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usi
             let trunk = leg.trunk;
             let none = Vec::new();
             (
-                Crossing { trunk, group: None, carried_invalid: false, invites: none, passages: Vec::new() },
+                Crossing {
+                    trunk,
+                    group: None,
+                    carried_invalid: false,
+                    unknown: false,
+                    invites: none,
+                    passages: Vec::new(),
+                },
                 Agreement::Silent,
             )
         });
         crossing.invites.push(set_up(leg));
         crossing.passages.extend(passages.get(place).copied());
+        let held = |state: State| judged.consent.timeline.iter().any(|(_, held)| *held == state);
+        crossing.carried_invalid |= held(State::Invalid);
+        crossing.unknown |= held(State::Unknown);
         if judged.measured.total_ns() > 0 {
-            crossing.carried_invalid |= judged.measured.of(State::Invalid) > 0;
             *agreement = agreement.with(Held::of(judged.consent, judged.measured).group());
         }
     }

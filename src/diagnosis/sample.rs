@@ -8,7 +8,7 @@ use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{Binding, Identity, Link};
 use crate::call::inventory::Inventory;
 use crate::call::legs::{self, At};
-use crate::call::registration::{Registration, registrations};
+use crate::call::registration::{Health, Registration, health, registrations};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
 use crate::facts::{Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Transport};
@@ -86,6 +86,7 @@ pub(super) struct Sample {
     units: Vec<Asked>,
     loose: Vec<(ApiRequest, Option<Answerer>, Option<usize>)>,
     registrations: Vec<Registration>,
+    pub(super) health: Vec<Health>,
     /// Flows and trunks that an export lists.
     pub(super) exports: Exports,
     record: u64,
@@ -99,6 +100,7 @@ impl Sample {
             units: Vec::new(),
             loose: Vec::new(),
             registrations: Vec::new(),
+            health: Vec::new(),
             exports: Exports::default(),
             record: 0,
         }
@@ -114,7 +116,8 @@ impl Sample {
         let record = self.next();
         let invites = vec![At { at: second(record as i64), locus: locus(record) }];
         let carried_invalid = group == INVALID;
-        let crossing = Crossing { trunk: Some(trunk), group, carried_invalid, invites, passages: Vec::new() };
+        let unknown = group == UNKNOWN;
+        let crossing = Crossing { trunk: Some(trunk), group, carried_invalid, unknown, invites, passages: Vec::new() };
         self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX, known: None });
         self.calls.len() - 1
     }
@@ -195,6 +198,8 @@ impl Sample {
             loose,
             requests,
             registrations: self.registrations.clone().leak(),
+            health: self.health.clone().leak(),
+            passages: Default::default(),
             inventory: Box::leak(Box::new(Inventory::of(
                 Box::leak(Box::new(self.exports.clone())),
                 Box::leak(Box::new(self.settings.clone())),
@@ -284,6 +289,7 @@ impl Capture {
             requests_in_range: &vec![true; self.requests.len()],
             bound: &bound,
             registrations: &registrations,
+            health: &health(&batches, settings),
             identity: &identity,
             conversations: &Conversations::default(),
             inventory: &inventory,

@@ -100,7 +100,9 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
         Status::of(!never.is_empty(), elsewhere > 0 || (never.is_empty() && !exist.is_empty()), Status::Untested);
     if status == Status::Untested {
         let text = if refused.is_empty() {
-            "No recording request was refused that concerns this trunk.".to_owned()
+            "No recording request was refused that concerns this trunk. Log lines of refused requests with their targets \
+             would tell."
+                .to_owned()
         } else {
             format!(
                 "All {}{} went to paths of the site's own, which say nothing of the platform's. The log of what the gateway \
@@ -171,7 +173,11 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
     let many = several(refused.len() as u64, "refused request");
     if api == 0 && proxy == 0 {
         let text = if refused.is_empty() {
-            "No recording request was refused that concerns this trunk.".to_owned()
+            format!(
+                "No recording request was refused that concerns this trunk. Log lines of refused requests with the response \
+                 field {} would tell.",
+                platform::CORRELATION_FIELD
+            )
         } else {
             let passed = match passed_on {
                 0 => String::new(),

@@ -9,6 +9,8 @@ pub mod extract;
 mod media;
 mod platform;
 mod signalling;
+#[cfg(test)]
+mod vectors;
 
 pub use api::{Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, Name, NameKind, Place};
 pub use media::{FlowKey, MediaFlow, Run};

@@ -270,6 +270,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         }
     }
     let registrations = call::registration::registrations(&batches, settings);
+    let health = call::registration::health(&batches, settings);
     let (mut requests, copies) = call::requests::distinct(requests);
     let inventory = Inventory::of(&exports, settings);
     let conversations = Conversations::of(&exports);
@@ -340,6 +341,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         requests_in_range: &range.requests,
         bound: &bound,
         registrations: &registrations,
+        health: &health,
         identity: &identity,
         conversations: &conversations,
         inventory: &inventory,
@@ -361,6 +363,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         legs_in_range: &range.legs,
         requests_in_range: &range.requests,
         registrations: &registrations,
+        health: &health,
         rules_seen: &rules_seen(&legs, settings),
         population: &population,
         conversations: &conversations,

@@ -140,6 +140,8 @@ pub struct Concluded<'a> {
     pub requests_in_range: &'a [bool],
     /// The trunks' registrations, by time.
     pub registrations: &'a [call::registration::Registration],
+    /// For each trunk of the settings its OPTIONS.
+    pub health: &'a [call::registration::Health],
     /// For each rule whether its field occurs on some INVITE.
     pub rules_seen: &'a [bool],
     /// The calls as the diagnosis counts them.
@@ -252,6 +254,7 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
                 .filter_map(|leg| self::leg(concluded, *leg))
                 .collect(),
             export: concluded.conversations.known(&concluded.identity.conversation_ids(call)).map(exported),
+            links: links(concluded, call),
         })
         .collect();
     if let Some(wanted) = concluded.wanted.messages {
@@ -261,6 +264,19 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
         messages::fill(concluded.batches, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
     }
     calls
+}
+
+/// What ties the legs of a call.
+fn links(concluded: &Concluded<'_>, call: &[usize]) -> Vec<model::CallLink> {
+    let edges = concluded.identity.edges(call, concluded.legs);
+    let link = |edge: call::edges::Edge| model::CallLink {
+        legs: edge.legs.iter().filter_map(|leg| concluded.legs.get(*leg)).map(|leg| text(leg.call_id)).collect(),
+        by: edge.by.iter().map(|by| by.name(concluded.settings).to_owned()).collect(),
+        strength: edge.strength.name(),
+        identifier: text(&edge.identifier),
+        sources: edge.sources.into_iter().map(pointer).collect(),
+    };
+    edges.into_iter().map(link).collect()
 }
 
 /// What the platform's exports state of a call.
@@ -329,6 +345,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         grounds: judged
             .grounds
             .iter()
+            .chain(&stripped(concluded, place))
             .map(|ground| Ground {
                 reason: ground.reason,
                 sources: ground.sources.iter().copied().map(pointer).collect(),
@@ -338,6 +355,12 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         recording_awareness: leg.of_recording.iter().flat_map(|own| &own.awareness).map(awareness).collect(),
         ladder: None,
     })
+}
+
+/// Consent that an INVITE upstream carried and the one on the trunk did not: both packets.
+fn stripped(concluded: &Concluded<'_>, place: usize) -> Option<verdict::Ground> {
+    let passage = concluded.population.passages.get(&place).filter(|passage| !passage.kept)?;
+    verdict::Ground::several("header_stripped", [passage.upstream.locus, passage.here.locus])
 }
 
 fn timeline(states: &[(Timestamp, verdict::State)]) -> Vec<StateFrom> {
@@ -588,8 +611,24 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
             .collect(),
         unseen: place.and_then(|place| concluded.unseen.get(place)).copied().unwrap_or_default(),
         inventory: place.into_iter().flat_map(|place| concluded.inventory.of_trunk(place)).map(listed).collect(),
+        options: place.and_then(|place| concluded.health.get(place)).and_then(options),
         refusals: refusals.collect(),
     }
+}
+
+/// The OPTIONS of a trunk, where any was captured.
+fn options(health: &call::registration::Health) -> Option<model::OptionsHealth> {
+    let (first, last) = health.span?;
+    Some(model::OptionsHealth {
+        sent: health.sent,
+        answered: health.answered,
+        refused: health.refused,
+        unanswered: health.sent - health.answered - health.refused,
+        first: Instant(first),
+        last: Instant(last),
+        last_answered: health.last_answered.map(pointer),
+        last_failed: health.last_failed.map(pointer),
+    })
 }
 
 /// What an inventory lists of a trunk.

@@ -14,7 +14,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::escape;
 use super::model::{
-    Call, CallExport, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk,
+    Call, CallExport, CallLink, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk,
     UnboundRefusal,
 };
 use super::show::{Listed, Listing};
@@ -150,10 +150,10 @@ pub(super) struct Calls<'a> {
 impl Serialize for Calls<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut calls = serializer.serialize_seq(None)?;
-        for Call { conversation_ids, legs, export } in self.calls {
+        for Call { conversation_ids, legs, export, links } in self.calls {
             if legs.iter().any(|leg| self.listing.lists(leg)) {
                 let legs = Legs { legs, listing: self.listing };
-                calls.serialize_element(&ListedCall { conversation_ids, legs, export: export.as_ref() })?;
+                calls.serialize_element(&ListedCall { conversation_ids, legs, export: export.as_ref(), links })?;
             }
         }
         calls.end()
@@ -166,6 +166,8 @@ struct ListedCall<'a> {
     legs: Legs<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     export: Option<&'a CallExport>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    links: &'a [CallLink],
 }
 
 struct Legs<'a> {

@@ -183,6 +183,29 @@ pub struct Call {
     /// What the platform's own exports state of the call; left out where they do not describe it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export: Option<CallExport>,
+    /// What ties its legs to each other and to their conversations: the edges of the graph that makes them one call. Left
+    /// out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<CallLink>,
+}
+
+/// One identifier and the legs of a call that it names.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallLink {
+    /// The Call-IDs of the legs, by their first message. A single one is tied to the conversation and joined to no other
+    /// leg by it.
+    pub legs: Vec<EvidenceText>,
+    /// What ties them: the name of the field that carries the identifier, such as `x-inin-cnv` or `Session-ID`;
+    /// `protocolCallId` or `sip_trace` for an export; `Replaces` or `Refer-To` where one leg names the other.
+    pub by: Vec<String>,
+    /// `exact` for the Call-ID itself, `bridged` for an identifier that both carry, `weak` for a Call-ID equal but for its
+    /// host, which joins nothing.
+    pub strength: &'static str,
+    /// The conversation id, the half of a Session-ID, or the Call-ID that is named.
+    pub identifier: EvidenceText,
+    /// The first record of each leg that shows it.
+    pub sources: Vec<Pointer>,
 }
 
 /// What the platform's own exports state of a call. Lists are sorted; an empty one says that no export names any.
@@ -612,6 +635,31 @@ pub struct Trunk {
     /// What inventories among the evidence list of it; left out where there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inventory: Vec<ListedTrunk>,
+    /// Its OPTIONS transactions; left out where none was captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<OptionsHealth>,
+}
+
+/// The OPTIONS transactions captured on a trunk: whether its two sides reached each other.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OptionsHealth {
+    /// Transactions whose request was captured.
+    pub sent: u64,
+    /// Those answered with a 2xx.
+    pub answered: u64,
+    /// Those answered with any other final status.
+    pub refused: u64,
+    /// Those without a final response in the capture.
+    pub unanswered: u64,
+    /// The first request.
+    pub first: Instant,
+    /// The last request.
+    pub last: Instant,
+    /// The request that was last answered with a 2xx; null where none was.
+    pub last_answered: Option<Pointer>,
+    /// The request that last was not; null where each was.
+    pub last_failed: Option<Pointer>,
 }
 
 /// What an inventory of the platform lists of a trunk: its base settings, or an instance of it.

@@ -1,8 +1,8 @@
 //! The report as newline-delimited JSON: a line for each listed leg, then one with the rest (contract §6).
 //!
 //! A leg's line is the leg of [`model`](super::model) with `"type": "leg"` before it, and what only its call knows: the
-//! `conversation_ids`, and the `call`'s number in the report's order, which joins the legs of a call that has none. The
-//! last line has `"type": "report"` and all the rest, so a file without it was cut. Written line by line: hand it a
+//! `conversation_ids`, the `call`'s number in the report's order, which joins the legs of a call that has none, and the
+//! `links` that name the leg. The last line has `"type": "report"` and all the rest, so a file without it was cut. Written line by line: hand it a
 //! buffered writer.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::{self, Whole};
-use super::model::{EvidenceText, Leg, Report};
+use super::model::{CallLink, EvidenceText, Leg, Report};
 use super::show::Listing;
 
 /// Writes the report. `listing` says which legs are listed.
@@ -21,7 +21,8 @@ use super::show::Listing;
 pub fn write(report: &Report, listing: &Listing, out: &mut impl Write) -> io::Result<()> {
     for (number, call) in (1..).zip(&report.calls) {
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
-            let line = LegLine { r#type: "leg", call: number, conversation_ids: &call.conversation_ids, leg };
+            let links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id)).collect();
+            let line = LegLine { r#type: "leg", call: number, conversation_ids: &call.conversation_ids, leg, links };
             json::line(&line, out)?;
         }
     }
@@ -35,6 +36,8 @@ struct LegLine<'a> {
     conversation_ids: &'a [EvidenceText],
     #[serde(flatten)]
     leg: &'a Leg,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<&'a CallLink>,
 }
 
 #[derive(Serialize)]

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::model::{
-    Anomaly, BoundRequest, Call, Consent, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground, Instant,
-    Leg, Link, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request, RequestCounts,
-    Rtp, SCHEMA, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+    Anomaly, BoundRequest, Call, CallLink, Consent, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
+    Instant, Leg, Link, Observation, Outcome, Outcomes, PlainRequest, Pointer, Registration, Report, Request,
+    RequestCounts, Rtp, SCHEMA, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, UnboundRefusal, Unseen,
+    Verdicts,
 };
 use crate::evidence::Timestamp;
 use crate::settings::Settings;
@@ -119,7 +120,12 @@ pub(crate) fn leg(call_id: &str, verdict: &'static str, state: &'static str) -> 
 }
 
 fn call(conversation: Option<&str>, leg: Leg) -> Call {
-    Call { conversation_ids: conversation.map(text).into_iter().collect(), legs: vec![leg], export: None }
+    Call {
+        conversation_ids: conversation.map(text).into_iter().collect(),
+        legs: vec![leg],
+        export: None,
+        links: Vec::new(),
+    }
 }
 
 /// A report of a small incident: four findings, one undecided leg, others, two unbound refusals.
@@ -310,6 +316,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         unseen: Unseen { tls_connections: 1, tls_packets: 42 },
         refusals: vec![PlainRequest(bound(95_000, 403, "/api/v2/recordings?trunkId=sg1").request)],
         inventory: Vec::new(),
+        options: None,
     };
     let office = Trunk {
         name: Some("Office".to_owned()),
@@ -322,6 +329,25 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         unseen: Unseen::default(),
         refusals: Vec::new(),
         inventory: Vec::new(),
+        options: None,
     };
     vec![sg1, office]
+}
+
+/// The incident, its first call of two legs that share a conversation; an agent's leg beside the one on the trunk.
+pub(crate) fn joined() -> Report {
+    let mut report = incident();
+    if let Some(call) = report.calls.first_mut() {
+        let mut agent = leg("agent@pbx.example", "not_byoc", "missing");
+        agent.trunk = TrunkRef { name: Some("Office".to_owned()), kind: "standard" };
+        call.links = vec![CallLink {
+            legs: call.legs.iter().map(|leg| leg.call_id.clone()).chain([agent.call_id.clone()]).collect(),
+            by: vec!["X-Own-Id".to_owned(), "protocolCallId".to_owned()],
+            strength: "bridged",
+            identifier: call.conversation_ids.first().cloned().unwrap_or_default(),
+            sources: vec![packet(2), packet(9)],
+        }];
+        call.legs.push(agent);
+    }
+    report
 }

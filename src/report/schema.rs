@@ -143,6 +143,7 @@ mod tests {
             ("TrunkRef", "kind", &kinds),
             ("Trunk", "kind", &kinds),
             ("Link", "strength", &["exact", "bridged", "weak"]),
+            ("CallLink", "strength", &["exact", "bridged", "weak"]),
             ("Evidence", "kind", &["capture", "access_log", "genesys_export", "unrecognised"]),
             ("Timezone", "from", &["written", "configured", "assumed"]),
             ("Hypothesis", "status", &["supported", "contradicted", "inconclusive", "untested"]),
@@ -195,6 +196,10 @@ mod tests {
                 "type": {"const": "leg"},
                 "call": {"type": "integer", "minimum": 1, "description": "The call's number in the report's order."},
                 "conversation_ids": {"type": "array", "items": {"$ref": "#/$defs/EvidenceText"}},
+                "links": {
+                    "type": "array", "items": {"$ref": "#/$defs/CallLink"},
+                    "description": "What ties the leg to others and to its conversation; absent where nothing does."
+                },
             },
             "required": ["type", "call", "conversation_ids"],
         });

@@ -271,6 +271,7 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "consent_granted_later" => "a later message granted consent",
         "consent_denied_later" => "a later message denied consent",
         "consent_invalid_later" => "a later message carried a value that neither grants nor denies",
+        "header_stripped" => "an INVITE upstream carried consent, and the one on the trunk does not",
         "header_cut" => "the header of the INVITE that counts was cut",
         "invite_not_captured" => "the INVITE that counts was not captured",
         "body_cut" => "the body in which a rule reads was cut",

@@ -35,6 +35,8 @@ mod manual;
 mod messages;
 /// The recorded incident, captured otherwise.
 mod metamorphic;
+/// Laws of the verdicts over generated scenes.
+mod properties;
 /// What redacted reports hold, in every format.
 mod redact;
 /// Records that gave nothing, kept for whoever asks.

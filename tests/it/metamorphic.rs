@@ -108,7 +108,7 @@ fn concluded(report: &Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                for name in ["source", "sources"] {
+                for name in ["source", "sources", "last_answered", "last_failed"] {
                     fields
                         .remove_entry(name)
                         .filter(|(_, value)| value.is_string())

@@ -61,7 +61,7 @@ fn words(bytes: &[u8]) -> BTreeSet<String> {
 
 /// Words of SIP and SDP: methods, header fields, reason phrases, media.
 const SIP: &str = "
-    INVITE CANCEL OPTIONS REGISTER UPDATE Acceptable Allow Authentication Call-ID Content-Length Content-Type Decline
+    INVITE CANCEL OPTIONS PRACK REFER REGISTER UPDATE Acceptable Allow Authentication Call-ID Content-Length Content-Type Decline
     Forbidden Interval Moved Progress Proxy Record-Aware Replaces Request Require Required Ringing Route Session
     Session-ID Small Supported Temporarily Terminated Trying Unauthorized User-to-User application audio complete image
     inactive participant proto recvonly sendonly sendrecv session_id sipSessionID siprec video";
@@ -82,7 +82,7 @@ const OWN: &str = "
     consent.header control count denied direction evidence false field fields files first format gateway granted group
     headers hosts identity inbound method mixed names other outbound platform platform_addresses queries record
     recording_paths refused response script settings sipconsent standard state status style target thread title total
-    under value verdicts version would written";
+    under upstream_status value verdicts version would written";
 
 /// Whether a word names nobody: one of the lists, a time, or a number of so few digits that it is a port, a rate or a
 /// count, which stay.

@@ -27,6 +27,9 @@ pub(super) fn article(sheet: &Sheet<'_>, number: usize, call: &Call, leg: &Leg) 
                 @if !call.conversation_ids.is_empty() {
                     dt { "Conversation" } dd { @for (index, id) in call.conversation_ids.iter().enumerate() { @if index > 0 { ", " } (inert::text(id)) } @if call.legs.len() > 1 { " (" (call.legs.len()) " legs)" } }
                 }
+                @if call.legs.len() > 1 || !call.links.is_empty() {
+                    dt { "Call" } dd { (joined(sheet, call, leg)) }
+                }
                 @if let Some(export) = &call.export { dt { "Export" } dd { (exported(sheet, export)) } }
                 dt { "Trunk" } dd { (trunk(leg)) ", " (leg.direction) }
                 dt { "Consent" } dd { (state(leg.consent.state)) }
@@ -54,6 +57,29 @@ pub(super) fn article(sheet: &Sheet<'_>, number: usize, call: &Call, leg: &Leg) 
                 h4 { "In Wireshark" }
                 (filters(sheet, leg, ladder))
             }
+        }
+    }
+}
+
+/// The other legs of the call with the trunks they crossed, and what makes them one call.
+fn joined(sheet: &Sheet<'_>, call: &Call, leg: &Leg) -> Markup {
+    let others = || call.legs.iter().filter(|other| !std::ptr::eq(*other, leg));
+    let links = || call.links.iter().filter(|link| link.legs.contains(&leg.call_id));
+    html! {
+        @if call.legs.len() > 1 {
+            "This leg and "
+            @for (index, other) in others().take(ROWS).enumerate() {
+                @if index > 0 { ", " }
+                (inert::text(&other.call_id)) " (" (trunk(other)) ", " (other.verdict) ")"
+            }
+            @if others().count() > ROWS { " and " (others().count() - ROWS) " more" }
+            ". "
+        }
+        @for link in links() {
+            @if link.legs.len() > 1 { "One call by " } @else { "Tied by " }
+            @for (index, by) in link.by.iter().enumerate() { @if index > 0 { ", " } (inert::plain(by)) }
+            " " (inert::text(&link.identifier)) " (" (link.strength) ") "
+            @for pointer in link.sources.iter().take(POINTERS) { (sheet.pointer(*pointer)) " " }
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn section(sheet: &Sheet<'_>) -> Markup {
                 h2 #trunks-h { "Trunks" }
                 div.scroll tabindex="0" role="region" aria-label="Trunks" {
                     table {
-                        thead { tr { th scope="col" { "Trunk" } th scope="col" { "Kind" } th.number scope="col" { "Legs" } th scope="col" { "Verdicts" } th scope="col" { "Registrations" } th scope="col" { "Encrypted, not read" } } }
+                        thead { tr { th scope="col" { "Trunk" } th scope="col" { "Kind" } th.number scope="col" { "Legs" } th scope="col" { "Verdicts" } th scope="col" { "Registrations" } th scope="col" { "OPTIONS" } th scope="col" { "Encrypted, not read" } } }
                         tbody { @for trunk in &sheet.report.trunks { (row(trunk)) } }
                     }
                 }
@@ -39,6 +39,7 @@ fn row(trunk: &Trunk) -> Markup {
             td { (trunk.kind) } td.number { (trunk.legs) }
             td { @for (verdict, count) in trunk.verdicts.named() { @if count > 0 { span.nowrap { (chip(verdict)) " " (count) } " " } } }
             td { @if trunk.registrations.is_empty() { (inert::none()) } @else { (granted) " of " (trunk.registrations.len()) " successful" } }
+            td { @match &trunk.options { None => (inert::none()), Some(options) => { (options.answered) " of " (options.sent) " answered" } } }
             td { @if trunk.unseen.tls_packets == 0 { (inert::none()) } @else { (trunk.unseen.tls_packets) " packets in " (trunk.unseen.tls_connections) " TLS connections" } }
         }
     }

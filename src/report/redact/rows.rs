@@ -7,9 +7,10 @@ use super::prose::prose;
 use super::pseudonym::Pseudonyms;
 use super::{Key, NOTICE};
 use crate::report::model::{
-    Anomaly, Awareness, BatchError, BoundRequest, Call, CallExport, Consent, Endpoint, Evidence, EvidenceText, Ground,
-    HeaderField, Hop, Hypothesis, Ladder, Leg, Link, ListedTrunk, MediaDescription, Message, Notice, Observation,
-    PlainRequest, RecordedLeg, Remedy, Report, Request, Rtp, Stream, Timezone, Trunk, TrunkRef, UnboundRefusal,
+    Anomaly, Awareness, BatchError, BoundRequest, Call, CallExport, CallLink, Consent, Endpoint, Evidence,
+    EvidenceText, Ground, HeaderField, Hop, Hypothesis, Ladder, Leg, Link, ListedTrunk, MediaDescription, Message,
+    Notice, Observation, OptionsHealth, PlainRequest, RecordedLeg, Remedy, Report, Request, Rtp, Stream, Timezone,
+    Trunk, TrunkRef, UnboundRefusal,
 };
 use crate::settings::{self, AccessLog, ConsentRule, LogFields, Settings, builtin};
 
@@ -265,7 +266,17 @@ impl Fields<'_, '_> {
     }
 
     fn call(&self, call: &mut Call) {
-        let Call { conversation_ids, legs, export } = call;
+        let Call { conversation_ids, legs, export, links } = call;
+        for CallLink { legs, by, strength: _, identifier, sources: _ } in links {
+            let names_a_leg = legs.contains(identifier);
+            for leg in legs {
+                set(leg, self.names.call_id(&leg.0));
+            }
+            let pseudonym =
+                if names_a_leg { self.names.call_id(&identifier.0) } else { self.names.identifier(&identifier.0) };
+            set(identifier, pseudonym);
+            by.iter_mut().for_each(|by| self.bridge(by));
+        }
         for id in conversation_ids.iter_mut() {
             set(id, self.names.identifier(&id.0));
         }
@@ -317,9 +328,7 @@ impl Fields<'_, '_> {
         for BoundRequest { request, link, lag_s: _ } in requests {
             self.request(request);
             let Link { by, strength: _ } = link;
-            if !["call_id", "Session-ID"].contains(&by.as_str()) {
-                *by = self.header(by.as_bytes());
-            }
+            self.bridge(by);
         }
         for Ground { reason: _, sources: _ } in grounds {}
         for RecordedLeg { call_id, first: _, by: _, source: _ } in records {
@@ -331,6 +340,13 @@ impl Fields<'_, '_> {
         }
         if let Some(Ladder { messages, left_out: _ }) = ladder {
             messages.iter_mut().for_each(|message| self.message(message));
+        }
+    }
+
+    /// What ties a request or a leg: the name of a field, unless it is a word of the report.
+    fn bridge(&self, by: &mut String) {
+        if !["call_id", "Session-ID", "protocolCallId", "sip_trace", "Replaces", "Refer-To"].contains(&by.as_str()) {
+            *by = self.header(by.as_bytes());
         }
     }
 
@@ -457,7 +473,19 @@ impl Fields<'_, '_> {
             unseen: _,
             refusals,
             inventory,
+            options,
         } = trunk;
+        if let Some(OptionsHealth {
+            sent: _,
+            answered: _,
+            refused: _,
+            unanswered: _,
+            first: _,
+            last: _,
+            last_answered: _,
+            last_failed: _,
+        }) = options
+        {}
         for listed in inventory {
             let ListedTrunk {
                 id,
@@ -642,6 +670,22 @@ mod tests {
                 assert!(!shown.contains(original), "{original} in\n{shown}");
             }
             assert!(clear.contains("203.0.113.5") && shown.contains("2001:db8::"));
+        }
+    }
+
+    #[test]
+    fn what_ties_legs_stays_joinable_and_names_nothing() {
+        let mut report = sample::joined();
+        redact(&mut report, &key());
+        let call = &report.calls[0];
+        let link = &call.links[0];
+        assert_eq!(link.legs, call.legs.iter().map(|leg| leg.call_id.clone()).collect::<Vec<_>>());
+        assert_eq!(Some(&link.identifier), call.conversation_ids.first());
+        assert_eq!(link.by[1], "protocolCallId");
+        for text in formats(&report) {
+            for original in ["agent@pbx", "X-Own-Id", "6f1b7a52"] {
+                assert!(!text.contains(original), "{original}\n{text}");
+            }
         }
     }
 

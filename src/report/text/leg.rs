@@ -22,6 +22,9 @@ const OBSERVATIONS: usize = 8;
 const REQUESTS: usize = 12;
 const POINTERS: usize = 4;
 
+/// Other legs of a call that are enough for a first look.
+const LEGS: usize = 8;
+
 /// The style of a verdict.
 pub(super) fn style(verdict: &str) -> Style {
     match verdict {
@@ -51,6 +54,14 @@ pub(super) fn full<W: Write>(
     if let Some(export) = &call.export {
         row("Export", exported(sheet, export))?;
     }
+    let joined = joined(sheet, call, leg);
+    if let Some((first, others)) = joined.split_first() {
+        row("Call", first.clone())?;
+        for other in others {
+            page.indented(VALUE, other)?;
+        }
+    }
+    let mut row = |label: &str, phrase: Phrase| page.hanging(Label::new(LABEL, label), VALUE, &phrase);
     row("Parties", parties(leg))?;
     row("Trunk", trunk(leg))?;
     row("Time", time(leg))?;
@@ -128,6 +139,37 @@ pub(super) fn shown(text: &EvidenceText) -> String {
 /// Evidence between quotation marks, so that blanks at its ends can be seen.
 pub(super) fn quoted(text: &EvidenceText) -> String {
     format!("\"{}\"", shown(text).replace('"', "\\\""))
+}
+
+/// The other legs of the call with the trunks they crossed, and what makes them one call. With `-v` also what ties a leg to
+/// its conversation alone.
+fn joined(sheet: &Sheet<'_>, call: &Call, leg: &Leg) -> Vec<Phrase> {
+    let mut lines = Vec::new();
+    let most = sheet.at_most(LEGS);
+    if call.legs.len() > 1 {
+        let byoc = call.legs.iter().filter(|leg| leg.trunk.kind == "byoc").count();
+        lines.push(Phrase::words(&format!("{} legs, {byoc} of them on BYOC trunks; beside this one", call.legs.len())));
+        let others = call.legs.iter().filter(|other| !std::ptr::eq(*other, leg));
+        lines.extend(others.take(most).map(|other| {
+            let phrase = Phrase::default().and_whole(shown(&other.call_id)).and_glued(":").and_phrase(trunk(other));
+            phrase.and_glued(",").and_whole_styled(style(other.verdict), other.verdict)
+        }));
+        let left = (call.legs.len() - 1).saturating_sub(most);
+        if left > 0 {
+            lines.push(Phrase::words(&format!("and {left} more; -v lists them")));
+        }
+    }
+    let shown_links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id));
+    for link in shown_links.filter(|link| sheet.verbose || link.legs.len() > 1) {
+        let mut phrase = Phrase::words(if link.legs.len() > 1 { "one call by" } else { "tied by" });
+        for (index, by) in link.by.iter().enumerate() {
+            phrase = if index > 0 { phrase.and_glued(",") } else { phrase };
+            phrase = phrase.and_whole(escape::text(by));
+        }
+        let sources = sheet.names.list(&link.sources, sheet.at_most(POINTERS));
+        lines.push(phrase.and_whole(shown(&link.identifier)).and(&format!("({})", link.strength)).and_phrase(sources));
+    }
+    lines
 }
 
 /// What the platform's own exports state of the call.

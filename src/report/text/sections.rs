@@ -139,6 +139,13 @@ pub(super) fn trunks<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io:
             let all = counted(trunk.registrations.len() as u64, "registration");
             seen.push(format!("{all}, {granted} of them successful"));
         }
+        if let Some(options) = &trunk.options {
+            let not = match (options.refused, options.unanswered) {
+                (0, 0) => String::new(),
+                (refused, unanswered) => format!(", {refused} refused, {unanswered} without an answer seen"),
+            };
+            seen.push(format!("{} of {} OPTIONS answered{not}", options.answered, options.sent));
+        }
         if trunk.unseen.tls_packets > 0 {
             seen.push(format!(
                 "{} in {} under TLS, not read",

@@ -209,6 +209,19 @@ fn no_line_ends_in_blanks_and_nothing_acts_on_the_terminal() {
 }
 
 #[test]
+fn the_other_legs_of_a_call_and_what_joins_them_are_said() {
+    let text = rendered(&sample::joined(), &OPTIONS);
+    for line in [
+        "Call          2 legs, 1 of them on BYOC trunks; beside this one\n",
+        "agent@pbx.example: Office (standard), inbound, not_byoc\n",
+        "one call by X-Own-Id, protocolCallId 6f1b7a52-3c0e-4f0e-9d55-0a1b2c3d4e5f\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!rendered(&sample::incident(), &OPTIONS).contains("one call by"));
+}
+
+#[test]
 fn colour_adds_nothing_but_colour() {
     let report = sample::incident();
     let colored = rendered(&report, &Options { medium: Medium::Terminal { width: 100, color: true }, ..OPTIONS });

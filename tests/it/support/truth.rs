@@ -39,6 +39,9 @@ pub(crate) struct Truth {
     evidence: Vec<Source>,
     #[serde(default)]
     registrations: Vec<Registration>,
+    /// What the OPTIONS of trunks showed.
+    #[serde(default)]
+    options: Vec<OptionsHealth>,
     #[serde(default)]
     diagnosis: Vec<Diagnosis>,
     /// Texts that must stand nowhere in the report.
@@ -59,6 +62,35 @@ struct Diagnosis {
     /// Sources that it points to, among others.
     #[serde(default)]
     points_to: Vec<String>,
+    /// All of them.
+    not_separable_from: Option<Vec<String>>,
+    /// Whether a test gave a probability.
+    tested: Option<bool>,
+    /// The basis of its remedy; empty for none.
+    remedy: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OptionsHealth {
+    trunk: String,
+    sent: u64,
+    answered: u64,
+    refused: u64,
+    unanswered: u64,
+    last_answered: Option<String>,
+    last_failed: Option<String>,
+}
+
+/// One edge of a call.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallLink {
+    legs: Vec<String>,
+    by: Vec<String>,
+    strength: String,
+    identifier: String,
+    sources: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -93,6 +125,8 @@ struct Leg {
     grounds_point_to: Vec<String>,
     /// Call-IDs of the other legs of its call, all of them.
     call_with: Option<Vec<String>>,
+    /// The edges of its call, all of them in any order.
+    links: Option<Vec<CallLink>>,
     conversations: Option<Vec<String>>,
     /// Whether the platform's exports say that its call was recorded.
     recorded: Option<bool>,
@@ -366,6 +400,22 @@ impl Truth {
             {
                 found.say(format!("{name} does not say `{text}`: {}", row["explanation"]));
             }
+            if let Some(wanted) = &wanted.not_separable_from {
+                found.differ(
+                    &format!("{name}: not_separable_from"),
+                    &row["not_separable_from"],
+                    &wanted.clone().into(),
+                );
+            }
+            if let Some(tested) = wanted.tested
+                && tested == row["p"].is_null()
+            {
+                found.say(format!("{name}: p is {}", row["p"]));
+            }
+            if let Some(basis) = &wanted.remedy {
+                let wanted = if basis.is_empty() { Value::Null } else { basis.as_str().into() };
+                found.differ(&format!("{name}: remedy.basis"), &row["remedy"]["basis"], &wanted);
+            }
             let sources: Vec<String> = list(&row["sources"]).iter().map(|source| pointer(report, source)).collect();
             for wanted in wanted.points_to.iter().filter(|wanted| !sources.contains(wanted)) {
                 found.say(format!("{name} does not point to {wanted}; it points to {sources:?}"));
@@ -396,6 +446,24 @@ impl Truth {
         for (trunk, refusal) in left {
             found.say(format!("a refusal too many at trunk {trunk}: {}", refusal["target"]));
         }
+        for wanted in &self.options {
+            let trunk = list(&report["trunks"]).iter().find(|trunk| trunk["name"] == wanted.trunk.as_str());
+            let options = trunk.map_or(&Value::Null, |trunk| &trunk["options"]);
+            let name = format!("options of {}", wanted.trunk);
+            let counts = [
+                ("sent", wanted.sent),
+                ("answered", wanted.answered),
+                ("refused", wanted.refused),
+                ("unanswered", wanted.unanswered),
+            ];
+            for (word, count) in counts {
+                found.differ(&format!("{name}: {word}"), &options[word], &count.into());
+            }
+            for (word, wanted) in [("last_answered", &wanted.last_answered), ("last_failed", &wanted.last_failed)] {
+                let is = (!options[word].is_null()).then(|| pointer(report, &options[word]));
+                found.differ(&format!("{name}: {word}"), &is, wanted);
+            }
+        }
         for wanted in &self.registrations {
             let status = wanted.status.map_or(Value::Null, Value::from);
             let fits = |(trunk, one): &(&Value, &Value)| **trunk == wanted.trunk.as_str() && one["status"] == status;
@@ -403,6 +471,27 @@ impl Truth {
                 found.say(format!("no registration with status {status} at trunk {}", wanted.trunk));
             }
         }
+    }
+}
+
+impl CallLink {
+    fn of(report: &Value, link: &Value) -> Self {
+        let words = |value: &Value| list(value).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            legs: words(&link["legs"]),
+            by: words(&link["by"]),
+            strength: word(&link["strength"]),
+            identifier: word(&link["identifier"]),
+            sources: list(&link["sources"]).iter().map(|source| pointer(report, source)).collect(),
+        }
+    }
+}
+
+impl std::fmt::Display for CallLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { legs, by, strength, identifier, sources } = self;
+        write!(f, "{legs:?} by {by:?} {identifier} ({strength}) {sources:?}")
     }
 }
 
@@ -463,6 +552,14 @@ impl Leg {
             let mut wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
             wanted.sort_unstable();
             found.differ(&format!("leg {name}: other legs of its call"), &others, &wanted);
+        }
+        if let Some(wanted) = &self.links {
+            let mut links: Vec<String> =
+                list(&call["links"]).iter().map(|link| CallLink::of(report, link).to_string()).collect();
+            let mut wanted: Vec<String> = wanted.iter().map(CallLink::to_string).collect();
+            links.sort_unstable();
+            wanted.sort_unstable();
+            found.differ(&format!("leg {name}: links of its call"), &links, &wanted);
         }
         let word = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
         if let Some(wanted) = &self.records {

@@ -224,7 +224,8 @@ fn the_file_is_written_whole_or_not_at_all_and_is_no_evidence_later() {
     refused(&["--rejects", rejects, "no-such-file"], "no-such-file");
     refused(&["--rejects", rejects, "--redact", "evidence"], "--redact");
     refused(&["--rejects", rejects, rejects], "is evidence itself");
-    refused(&["--rejects", rejects, "-o", rejects, "evidence"], "is given twice");
+    refused(&["--rejects", rejects, "evidence"], "lies among the evidence");
+    refused(&["--rejects", "twice", "-o", "twice", "evidence"], "is given twice");
     refused(&["--rejects", "-", "evidence"], "--rejects names a file");
     refused(&["--rejects", "no-folder/x", "evidence"], "its folder does not exist");
 

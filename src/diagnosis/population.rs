@@ -399,9 +399,8 @@ fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usi
         });
         crossing.invites.push(set_up(leg));
         crossing.passages.extend(passages.get(place).copied());
-        let held = |state: State| judged.consent.timeline.iter().any(|(_, held)| *held == state);
-        crossing.carried_invalid |= held(State::Invalid);
-        crossing.unknown |= held(State::Unknown);
+        crossing.carried_invalid |= judged.consent.ever(State::Invalid);
+        crossing.unknown |= judged.consent.ever(State::Unknown);
         if judged.measured.total_ns() > 0 {
             *agreement = agreement.with(Held::of(judged.consent, judged.measured).group());
         }

@@ -11,7 +11,9 @@
 //!
 //! Whether refusals go by division, queue or agent is asked within calls of the same consent on the trunk, value by value.
 //! As many values are compared, the bound of Fisher's test is divided by the number of comparisons. What differs only
-//! where consent differs too cannot be told apart from it: inconclusive.
+//! where consent differs too cannot be told apart from it: inconclusive. So it is, both columns of the contract holding,
+//! where one value is refused more and yet four in five of the refused calls have values that allowed ones have alike: one
+//! agent of hundreds is no account of the refusals.
 
 use std::collections::BTreeMap;
 
@@ -358,8 +360,7 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
         shown.entry(unit.outcome()).or_default().extend(known.sources.iter().copied().chain(unit.first()));
     }
     let alike: Vec<Option<bool>> = tables.iter().map(|table| shares(population, trunk, table)).collect();
-    let contradicted =
-        differing.is_none() && !confounded && alike.contains(&Some(true)) && !alike.contains(&Some(false));
+    let contradicted = !confounded && alike.contains(&Some(true)) && !alike.contains(&Some(false));
     let either = all.refused > 0 && all.allowed > 0;
     let unclear = if either { Status::Inconclusive } else { Status::Untested };
     let status = Status::of(differing.is_some(), contradicted, unclear);
@@ -376,6 +377,12 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
         ("comparisons", comparisons as u64),
     ];
     let text = match (&differing, status) {
+        (Some(differing), Status::Inconclusive) => format!(
+            "{} Most of the {} that were refused share their {} with allowed ones all the same.",
+            tell(differing, comparisons),
+            calls(all.refused),
+            list(&tables, &alike)
+        ),
         (Some(differing), _) => tell(differing, comparisons),
         (None, Status::Untested) => untested_division(all),
         (None, Status::Contradicted) => format!(
@@ -664,6 +671,18 @@ mod tests {
             calls.push((10 - refused, MISSING, 200, "d", queue.as_str(), ""));
         }
         divided(&calls, Status::Contradicted);
+    }
+
+    #[test]
+    fn one_agent_of_many_is_no_account_of_the_refusals() {
+        let odd: Calls<'_> = &[(30, MISSING, 403, "d", "q", "odd"), (1, MISSING, 200, "d", "q", "odd")];
+        let allowed: Calls<'_> = &[(60, MISSING, 200, "d", "q", "u1")];
+        divided(&[odd, allowed].concat(), Status::Supported);
+        let agents = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9"];
+        let others = agents.map(|agent| [(13, MISSING, 403, "d", "q", agent), (30, MISSING, 200, "d", "q", agent)]);
+        let weighed = divided(&[odd, &others.concat()].concat(), Status::Inconclusive);
+        assert!(weighed.explanation.contains("30 of 31 (97%) of one agent are refused"), "{}", weighed.explanation);
+        assert!(weighed.explanation.contains("Most of the 160 calls that were refused"), "{}", weighed.explanation);
     }
 
     #[test]

@@ -6,19 +6,24 @@
 //! # Design
 //!
 //! Before and after a registration is asked of one call for one client, never across calls: two calls differ in more
-//! than their time. A request nearer to the REGISTER than the clock skew is neither before nor after it. Where more calls
-//! went from refused to allowed with no REGISTER between, those with one between may be chance: inconclusive.
+//! than their time. A request nearer to the REGISTER than the clock skew is neither before nor after it.
+//!
+//! Contract §5 asks only whether calls were allowed after a REGISTER. That alone is co-occurrence where calls clear by
+//! themselves: a recording that is not ready, a permission that flaps. The control group tells: a REGISTER of this trunk
+//! has no bearing on calls of standard trunks. Of the calls that went from refused to allowed, those of either group that
+//! have a REGISTER between are compared as refusals are elsewhere. Where they are alike it is inconclusive. So it is where
+//! the control cannot tell and more calls of the trunk cleared with no REGISTER between than with one.
 //!
 //! A client is judged on a trunk when one of its calls there was refused and never allowed. Who was never refused has
 //! nothing to be explained, and whoever was allowed once holds the permission.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::contingency::Counts;
+use super::contingency::{self, Compared, Comparison, Counts};
 use super::hypothesis::{Shown, Status, Weighing};
 use super::platform;
 use super::population::{Group, Outcome, Population, Unit};
-use super::text::{calls, list, several, were};
+use super::text::{calls, list, probability, several, were};
 use crate::call::legs::At;
 use crate::facts::ApiRequest;
 
@@ -65,11 +70,14 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
             shown_still.extend(shown);
         }
     }
+    let control = Control::of(population, &registers);
     let counts = vec![
         ("registrations", registers.at.len() as u64),
         ("refused_then_allowed", cleared),
         ("still_refused", still),
         ("allowed_without_registration", without),
+        ("standard_refused_then_allowed", control.across),
+        ("standard_allowed_without_registration", control.without),
         ("client_not_logged", unnamed),
     ];
     if cleared == 0 && still == 0 {
@@ -95,17 +103,36 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     if without > 0 {
         text.push_str(&format!(" {} more went from refused to allowed with no REGISTER between.", calls(without)));
     }
+    let comparison = control.against(cleared, without);
+    if comparison.compared != Compared::Empty {
+        let (across, verb) = (control.across, were(control.across));
+        text.push_str(&format!(
+            " Of {} on standard trunks that went from refused to allowed, {across} {verb} so around a REGISTER of this trunk \
+             ({}, Fisher's exact test).",
+            calls(control.across + control.without),
+            probability(comparison.p)
+        ));
+    }
+    let by_itself = match comparison.compared {
+        Compared::More => false,
+        Compared::Alike | Compared::Less => true,
+        Compared::Empty | Compared::TooFew | Compared::Unclear => without > cleared,
+    };
+    let status = match Status::of(cleared > 0, still > 0, Status::Untested) {
+        Status::Supported if by_itself => {
+            text.push_str(" Calls clear as well where no REGISTER can have to do with it.");
+            Status::Inconclusive
+        }
+        status => status,
+    };
     // What the same clients were refused before a REGISTER and never asked for again, it would account for too.
     let accounted = consented().filter(|(unit, _)| unit.client.is_some_and(|client| clients.contains(client)));
     let refusals = accounted.flat_map(|(unit, _)| unit.refusals()).map(|answer| answer.request);
     let refusals = refusals.filter(|request| at(request).is_some_and(|at| registers.after(at).is_some()));
     Weighing {
-        status: match Status::of(cleared > 0, still > 0, Status::Untested) {
-            Status::Supported if without > cleared => Status::Inconclusive,
-            status => status,
-        },
+        status,
         counts,
-        p: None,
+        p: comparison.p,
         text,
         shown: vec![shown_cleared, shown_still],
         refusals: refusals.map(|request| request.locus).collect(),
@@ -192,6 +219,38 @@ impl History {
     fn changed_without(&self, registers: &Registers) -> bool {
         let mut pairs = self.0.iter().zip(self.0.iter().skip(1));
         pairs.any(|((one, was), (other, is))| *was && !is && !registers.near(*one, *other))
+    }
+}
+
+/// Calls of the control group that went from refused to allowed.
+#[derive(Clone, Copy, Default)]
+struct Control {
+    /// A registration of the trunk lies between.
+    across: u64,
+    /// None can.
+    without: u64,
+}
+
+impl Control {
+    fn of(population: &Population<'_>, registers: &Registers) -> Self {
+        let mut control = Self::default();
+        let asked = population.control().map(|(unit, _)| unit);
+        for unit in asked.filter(|unit| unit.client.is_some() && unit.outcome() == Outcome::Mixed) {
+            let history = History::of(unit);
+            if history.flushed(registers).is_some() {
+                control.across += 1;
+            } else if history.changed_without(registers) {
+                control.without += 1;
+            }
+        }
+        control
+    }
+
+    /// Whether the trunk's calls went so around a registration more often: what is compared is not refusals, but which
+    /// of the calls that cleared have a registration between.
+    fn against(self, cleared: u64, without: u64) -> Comparison {
+        let of = |across, without| Counts { refused: across, allowed: without, mixed: 0 };
+        contingency::compare(of(cleared, without), of(self.across, self.without))
     }
 }
 
@@ -469,6 +528,38 @@ mod tests {
         // A registration that cannot be told apart may be between.
         let indistinct: &[(i64, u16)] = &[(99, 403), (101, 200)];
         cached(&[across, indistinct, indistinct], &once, Status::Supported);
+    }
+
+    #[test]
+    fn the_control_tells_whether_clearing_goes_with_the_registration() {
+        let (across, without) = ([(50, 403), (150, 200)], [(150, 403), (160, 200)]);
+        // Calls of the trunk that clear around the REGISTER and without one, and calls of the control.
+        for (own, control, expected) in [
+            // A third of them does, none of the control: most clear without, and the REGISTER tells all the same.
+            ([10, 20], [0, 20], Status::Supported),
+            ([10, 20], [6, 14], Status::Inconclusive),
+            ([10, 200], [0, 200], Status::Inconclusive),
+            // All of them do, and so does the control.
+            ([10, 0], [10, 0], Status::Inconclusive),
+            ([10, 0], [4, 0], Status::Supported),
+            ([10, 0], [0, 5], Status::Supported),
+            // Nothing to compare with.
+            ([10, 20], [0, 0], Status::Inconclusive),
+            ([20, 10], [0, 0], Status::Supported),
+        ] {
+            let mut sample = Sample::new();
+            sample.register(SG1, 100, Some(200));
+            for (trunk, counts) in [(SG1, own), (PBX, control)] {
+                for (answers, count) in [across, without].iter().zip(counts) {
+                    for _ in 0..count {
+                        let call = sample.call(trunk, CONSENTED);
+                        sample.asked(call, Some("crm"), answers);
+                    }
+                }
+            }
+            let weighed = sample.weigh(Hypothesis::StalePermissionCache);
+            assert_eq!(weighed.status, expected, "{own:?} {control:?}: {}", weighed.explanation);
+        }
     }
 
     /// A call on a trunk, who asked for it, and how it was answered: 403, 200, or 0 for both.

@@ -11,7 +11,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 
 use super::copies::without_copies_telling;
 use super::dialog::Seed;
-use super::legs::{At, Leg, each_use};
+use super::legs::{At, Groups, Leg, each_use};
 use crate::evidence::Locus;
 use crate::facts::{Signalling, SignallingBatch};
 
@@ -42,12 +42,12 @@ pub fn ladders<R: Send>(
             group.push((leg.first, place));
         }
     }
-    let mut found: Vec<Vec<(u32, u32)>> = vec![Vec::new(); wanted.len()];
-    for (batch, messages) in (0..).zip(batches) {
-        for (index, message) in (0..).zip(messages.messages()) {
-            if let Some(found) = groups.get(message.call_id).and_then(|group| found.get_mut(*group)) {
-                found.push((batch, index));
-            }
+    let all = Groups::of(batches);
+    let mut found: Vec<Option<usize>> = vec![None; wanted.len()];
+    for first in all.first() {
+        let group = all.call_id(*first, batches).and_then(|call_id| groups.get(call_id));
+        if let Some(found) = group.and_then(|group| found.get_mut(*group)) {
+            *found = Some(*first);
         }
     }
     let shown: Vec<(usize, R)> = wanted
@@ -55,9 +55,10 @@ pub fn ladders<R: Send>(
         .zip(found)
         .flat_map_iter(|(mut wanted, found)| {
             wanted.sort_unstable();
-            let mut messages: Vec<Signalling<'_>> =
-                found.iter().filter_map(|(batch, index)| batches.get(*batch as usize)?.get(*index as usize)).collect();
-            messages.sort_by_key(|message| (message.at, message.locus));
+            let mut messages: Vec<Signalling<'_>> = Vec::new();
+            if let Some(first) = found {
+                all.messages(first, batches, &mut messages);
+            }
             let mut shown = Vec::with_capacity(wanted.len());
             each_use(&messages, |messages| {
                 let rungs = rungs(messages);
@@ -71,13 +72,13 @@ pub fn ladders<R: Send>(
             shown
         })
         .collect();
-    let mut all: Vec<Option<R>> = legs.iter().map(|_| None).collect();
+    let mut slots: Vec<Option<R>> = legs.iter().map(|_| None).collect();
     for (place, shown) in shown {
-        if let Some(slot) = all.get_mut(place) {
+        if let Some(slot) = slots.get_mut(place) {
             *slot = Some(shown);
         }
     }
-    all
+    slots
 }
 
 fn rungs<'a>(captured: &[Signalling<'a>]) -> Vec<Rung<'a>> {

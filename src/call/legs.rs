@@ -107,21 +107,13 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
         .par_iter()
         .with_min_len(GROUPS_AT_ONCE)
         .map_init(Vec::new, |messages, first| {
-            messages.clear();
-            messages.extend(groups.of_one(*first).filter_map(|place| batches.get(place.batch())?.get(place.index())));
-            // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
-            let order = |message: &Signalling<'a>| (message.call_id, message.at, message.locus);
-            if !messages.is_sorted_by_key(order) {
-                messages.sort_by_key(order);
-            }
+            groups.messages(*first, batches, messages);
             let mut leg = None;
-            for alike in messages.chunk_by(|one, other| one.call_id == other.call_id) {
-                each_use(alike, |messages| match dialog::leg(messages, settings) {
-                    Some(next) if leg.is_some() => others.lock().unwrap_or_else(PoisonError::into_inner).push(next),
-                    Some(first) => leg = Some(first),
-                    None => {}
-                });
-            }
+            each_use(messages, |messages| match dialog::leg(messages, settings) {
+                Some(next) if leg.is_some() => others.lock().unwrap_or_else(PoisonError::into_inner).push(next),
+                Some(first) => leg = Some(first),
+                None => {}
+            });
             leg
         })
         .collect();
@@ -161,72 +153,92 @@ pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Sign
 /// Groups that a worker reads at least at once.
 const GROUPS_AT_ONCE: usize = 128;
 
-/// The messages by the hash of their Call-ID: chains in the order of the evidence, so that what is read together lies
-/// near to each other, and what is read next near to that.
-struct Groups {
-    /// The first message of each group.
-    first: Vec<Place>,
-    /// For each message the next one of its group.
-    next: Vec<Place>,
-    /// How many messages stand before each batch.
-    before: Vec<usize>,
+/// The Call-IDs of all batches, each with its places in them, in the order of the evidence, so that what is read next
+/// lies near to what was read before.
+pub(super) struct Groups {
+    /// The first place of each Call-ID.
+    first: Vec<usize>,
+    /// For each place the next one of its Call-ID.
+    places: Vec<Place>,
 }
 
-/// Where a message lies.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Where messages of one Call-ID lie.
+#[derive(Clone, Copy)]
 struct Place {
     batch: u32,
-    index: u32,
-}
-
-impl Place {
-    const NONE: Self = Self { batch: u32::MAX, index: u32::MAX };
-
-    fn batch(self) -> usize {
-        self.batch as usize
-    }
-
-    fn index(self) -> usize {
-        self.index as usize
-    }
+    call: u32,
+    /// The next place; `usize::MAX` for none.
+    next: usize,
 }
 
 impl Groups {
-    fn of(batches: &[SignallingBatch]) -> Self {
-        let messages = batches.iter().map(SignallingBatch::len).sum();
-        let mut groups = Self { first: Vec::new(), next: vec![Place::NONE; messages], before: Vec::new() };
-        // A group by its hash, and its last message so far.
-        let mut known: HashTable<(u64, usize)> = HashTable::new();
-        let mut number = 0;
-        for (batch, messages) in (0..).zip(batches) {
-            groups.before.push(number);
-            for (index, hash) in (0..).zip(messages.call_hashes()) {
-                let place = Place { batch, index };
-                match known.entry(hash, |(known, _)| *known == hash, |(known, _)| *known) {
-                    hash_table::Entry::Occupied(mut group) => {
-                        let (_, last) = group.get_mut();
-                        if let Some(next) = groups.next.get_mut(*last) {
-                            *next = place;
+    pub(super) fn of(batches: &[SignallingBatch]) -> Self {
+        let number = batches.iter().map(SignallingBatch::calls).sum();
+        let mut groups = Self { first: Vec::with_capacity(number), places: Vec::with_capacity(number) };
+        let call_id = |place: &Place| batches.get(place.batch as usize)?.call_id(place.call as usize);
+        // The last place of each Call-ID so far.
+        let mut known: HashTable<usize> = HashTable::new();
+        for (number, batch) in (0..).zip(batches) {
+            for call in 0..batch.calls() {
+                let place = Place { batch: number, call: call as u32, next: usize::MAX };
+                let last = groups.places.len();
+                groups.places.push(place);
+                // Within one batch a Call-ID has one place.
+                if let ([_], _) | (_, None) = (batches, call_id(&place)) {
+                    groups.first.push(last);
+                    continue;
+                }
+                let own = call_id(&place);
+                let hash = |call_id: Option<(&[u8], u64)>| call_id.map_or(0, |(_, hash)| hash);
+                let of = |known: &usize| groups.places.get(*known).and_then(call_id);
+                match known.entry(hash(own), |known| of(known) == own, |known| hash(of(known))) {
+                    hash_table::Entry::Occupied(mut known) => {
+                        let before = std::mem::replace(known.get_mut(), last);
+                        if let Some(before) = groups.places.get_mut(before) {
+                            before.next = last;
                         }
-                        *last = number;
                     }
-                    hash_table::Entry::Vacant(group) => {
-                        group.insert((hash, number));
-                        groups.first.push(place);
+                    hash_table::Entry::Vacant(vacant) => {
+                        vacant.insert(last);
+                        groups.first.push(last);
                     }
                 }
-                number += 1;
             }
         }
         groups
     }
 
-    /// The messages of the group that begins with `first`.
-    fn of_one(&self, first: Place) -> impl Iterator<Item = Place> {
-        std::iter::successors(Some(first), |place| {
-            let number = self.before.get(place.batch())? + place.index();
-            self.next.get(number).copied().filter(|next| *next != Place::NONE)
-        })
+    /// The Call-IDs, by the first place of each.
+    pub(super) fn first(&self) -> &[usize] {
+        &self.first
+    }
+
+    /// The Call-ID that begins at `first`.
+    pub(super) fn call_id<'a>(&self, first: usize, batches: &'a [SignallingBatch]) -> Option<&'a [u8]> {
+        let place = self.places.get(first)?;
+        batches.get(place.batch as usize)?.call_id(place.call as usize).map(|(call_id, _)| call_id)
+    }
+
+    /// Puts the messages of the Call-ID that begins at `first` into `messages`, by time.
+    pub(super) fn messages<'a>(
+        &self,
+        first: usize,
+        batches: &'a [SignallingBatch],
+        messages: &mut Vec<Signalling<'a>>,
+    ) {
+        messages.clear();
+        let mut at = first;
+        while let Some(place) = self.places.get(at) {
+            if let Some(batch) = batches.get(place.batch as usize) {
+                messages.extend(batch.of_call(place.call as usize));
+            }
+            at = place.next;
+        }
+        // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
+        let order = |message: &Signalling<'a>| (message.at, message.locus);
+        if !messages.is_sorted_by_key(order) {
+            messages.sort_by_key(order);
+        }
     }
 }
 

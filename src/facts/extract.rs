@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 
-use super::signalling::Said;
+use super::batch::Said;
 use super::{
     Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
 };
@@ -687,6 +687,7 @@ mod tests {
         };
         let (mut together, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
         let mut alone = Vec::new();
+        let (mut block, mut absorbed) = (SignallingBatch::default(), Vec::new());
         for number in 0..3_000 {
             let mut payload = INVITE.lines().next().expect("a start line").to_owned() + "\r\n";
             for (name, values) in &values {
@@ -709,9 +710,30 @@ mod tests {
             let extracted = signalling(payload.as_bytes(), seen, &keep, &mut batch, &mut anomalies);
             assert_eq!(signalling(payload.as_bytes(), seen, &keep, &mut together, &mut anomalies), extracted);
             alone.extend(batch.messages().map(|message| everything(&message)));
+            signalling(payload.as_bytes(), seen, &keep, &mut block, &mut anomalies);
+            if number % 97 == 0 || number == 2_999 {
+                SignallingBatch::absorb(&mut absorbed, &block);
+                block.clear();
+            }
         }
-        let read = together.take();
+        assert!(alone.len() > 1_500, "most have a Call-ID: {}", alone.len());
+        assert!(together.messages().map(|message| everything(&message)).eq(alone.iter().cloned()));
+        assert!(absorbed.len() == 1 && absorbed[0].len() == alone.len());
+        absorbed[0].settle();
+        let mut taken_over: Vec<_> = absorbed[0].messages().collect();
+        taken_over.sort_by_key(|message| message.locus);
+        assert!(taken_over.iter().map(everything).eq(alone));
+        for call in 0..absorbed[0].calls() {
+            let (call_id, _) = absorbed[0].call_id(call).expect("a call");
+            let of_call = absorbed[0].of_call(call);
+            assert!(
+                of_call
+                    .map(|message| message.locus)
+                    .eq(taken_over.iter().filter(|message| message.call_id == call_id).map(|message| message.locus))
+            );
+        }
         // What a batch held before leaves no trace in what it is read into again.
+        together.clear();
         assert!(together.is_empty());
         let again = signalling(INVITE.as_bytes(), seen(false), &keep, &mut together, &mut anomalies);
         assert_eq!(again, Extracted::Message);
@@ -720,9 +742,6 @@ mod tests {
             together.messages().map(|message| everything(&message)).collect::<Vec<_>>(),
             [everything(&alike.message())]
         );
-        let together = read;
-        assert!(alone.len() > 1_500, "most have a Call-ID: {}", alone.len());
-        assert!(together.messages().map(|message| everything(&message)).eq(alone));
     }
 
     #[test]

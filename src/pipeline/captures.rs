@@ -97,7 +97,7 @@ pub struct CaptureStage<'s> {
     source: SourceId,
     keep: &'s Keep,
     ledger: Arc<rtp::Ledger>,
-    /// Batches to read blocks into: what a block gave is copied out of them, so that they grow once.
+    /// Batches to read blocks into: what a block gave is taken over from them, so that they grow once.
     scratch: Mutex<Vec<SignallingBatch>>,
 }
 
@@ -117,7 +117,7 @@ pub struct CapturePart {
 /// What a capture adds up to.
 #[derive(Debug, Default)]
 pub struct CaptureSum {
-    /// Its SIP messages, in batches in the order of the capture.
+    /// Its SIP messages; one batch holds those of all but the largest captures.
     pub batches: Vec<SignallingBatch>,
     /// Its RTP flows; filled in by [`finish`].
     pub flows: rtp::Flows,
@@ -159,6 +159,7 @@ pub fn reading<'s>(
 #[must_use]
 pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Error>) {
     let (mut sum, _, failure) = reading.finish();
+    sum.batches.iter_mut().for_each(SignallingBatch::settle);
     if let Some(source) = sum.source.take() {
         sum.flows = std::mem::take(&mut sum.ledger).finish(source);
     }
@@ -243,11 +244,9 @@ impl Stage for CaptureStage<'_> {
         for (word, count) in WORDS.iter().zip(decoder.counts) {
             tally.add(word, count);
         }
-        let batch = decoder.batch.take();
-        self.scratch().push(decoder.batch);
         let time = |(ns, digits)| (first <= last).then(|| Timestamp::new(ns, digits));
         CapturePart {
-            batch,
+            batch: decoder.batch,
             pieces: decoder.pieces,
             records: tally.total(),
             tally,
@@ -262,10 +261,10 @@ impl Stage for CaptureStage<'_> {
         part.batch.reckoned()
     }
 
-    fn absorb(&self, sum: &mut CaptureSum, part: CapturePart) {
-        if !part.batch.is_empty() {
-            sum.batches.push(part.batch);
-        }
+    fn absorb(&self, sum: &mut CaptureSum, mut part: CapturePart) {
+        SignallingBatch::absorb(&mut sum.batches, &part.batch);
+        part.batch.clear();
+        self.scratch().push(part.batch);
         sum.tally.merge(&part.tally);
         // Records are numbered through the whole capture already.
         sum.anomalies.absorb(part.anomalies, 0);

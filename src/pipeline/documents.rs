@@ -145,7 +145,9 @@ impl Stage for DocumentStage<'_> {
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {
         sum.requests.append(part.requests);
         sum.export.append(part.export);
-        sum.batches.extend(part.batches);
+        for batch in &part.batches {
+            SignallingBatch::absorb(&mut sum.batches, batch);
+        }
         if let Some(spool) = self.rejects {
             spool.keep(&mut sum.extents, &part.rejects);
         }

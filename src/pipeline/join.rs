@@ -131,9 +131,11 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Tra
             for (key, merged) in some {
                 reader.connection(&key, &merged);
             }
-            (reader.batch.take(), reader.effects, reader.made_of)
+            reader.batch.settle();
+            (reader.batch, reader.effects, reader.made_of)
         })
         .collect();
+    reader.batch.settle();
     let own = (reader.batch, BTreeMap::new(), MadeOf::new());
     for (batch, effects, made_of) in std::iter::once(own).chain(read) {
         if !batch.is_empty() {

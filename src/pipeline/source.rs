@@ -203,6 +203,7 @@ impl<'s> SourceTask<'s> {
                         account.timezone = sum.export.first.map(|_| ("UTC".to_owned(), "written"));
                         read.exports = sum.export.exports;
                         read.batches = sum.batches;
+                        read.batches.iter_mut().for_each(SignallingBatch::settle);
                     }
                 }
                 failure

@@ -27,5 +27,5 @@ pub(super) fn signalling(
             }
         }
     }
-    (batch.take(), not_sip)
+    (batch, not_sip)
 }

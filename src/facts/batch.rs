@@ -1,0 +1,751 @@
+//! SIP messages by the thousand, call by call, in as little memory as may be.
+//!
+//! The decoder of a block pushes each message once into a batch of the block ([`Draft`]); the batch of the source takes
+//! over what blocks gave ([`SignallingBatch::absorb`]), in the order of the evidence. Messages are read through the
+//! borrowed view [`Signalling`]. No message owns memory of its own, and what the messages of a call repeat (its
+//! Call-ID, parties, tags), or many calls (hosts, codecs, values of kept fields), is kept once.
+
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::pieces::{Mark, Pieces};
+use super::signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
+use crate::evidence::{Locus, SourceId, Timestamp};
+
+/// The texts of a batch.
+pub(super) type Texts = Pieces<u8, 18>;
+
+/// Of a message that is in no batch.
+pub(super) static NO_TEXT: Texts = Texts::new();
+
+/// The SIP messages of one block of a capture, or of one source, by call.
+#[derive(Debug, Default)]
+pub struct SignallingBatch {
+    text: Texts,
+    rows: Pieces<RawRow, 14>,
+    media: Pieces<RawMedia, 13>,
+    /// What fields say whose values the messages of a call repeat.
+    said: Pieces<RawSaid, 14>,
+    ways: Vec<Way>,
+    messages: Pieces<RawMessage, 13>,
+    calls: Pieces<Call, 13>,
+    growth: Growth,
+}
+
+/// What a batch needs while it grows only.
+#[derive(Debug, Default)]
+struct Growth {
+    /// The calls, by their hashes.
+    calls: HashTable<u32>,
+    /// The ways, by a hash of each.
+    ways: HashTable<u32>,
+    /// For each call what its last message said, where messages are drafted.
+    last: Vec<Last>,
+    /// Texts that many calls repeat, each at a place by its hash.
+    repeated: Vec<Text>,
+    /// Rows and descriptions of the draft.
+    rows: Vec<RawRow>,
+    media: Vec<RawMedia>,
+    /// The names of a description's formats.
+    names: Vec<u8>,
+    /// Where the values and ways of the batch that is absorbed lie in this one.
+    of_said: Vec<u32>,
+    of_ways: Vec<u32>,
+}
+
+/// A field whose value the messages of a call repeat, and the two parts of it that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Its URI.
+    Contact,
+    /// Its URI and tag.
+    From,
+    /// The Request-URI.
+    RequestUri,
+    /// Its URI and tag.
+    To,
+    /// The top one's host and branch.
+    Via,
+}
+
+/// How many of [`Said`] there are.
+const FIELDS: usize = 5;
+
+/// What the last message of a call said.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    /// The whole values, by [`Said`].
+    values: [Text; FIELDS],
+    /// Their places in [`SignallingBatch::said`].
+    said: [u32; FIELDS],
+}
+
+impl Last {
+    const NOTHING: Self = Self { values: [Text::NONE; FIELDS], said: [u32::MAX; FIELDS] };
+}
+
+/// A range of a batch's text. Start `u32::MAX` stands for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    start: u32,
+    len: u32,
+}
+
+impl Text {
+    const NONE: Self = Self { start: u32::MAX, len: 0 };
+
+    #[inline]
+    pub(super) fn of(self, text: &Texts) -> &[u8] {
+        text.run(self.start, self.len as usize)
+    }
+
+    fn optional(self, text: &Texts) -> Option<&[u8]> {
+        (self.start != u32::MAX).then(|| self.of(text))
+    }
+}
+
+/// The two parts of a value.
+#[derive(Clone, Copy, Debug)]
+struct RawSaid {
+    first: Text,
+    second: Text,
+}
+
+impl RawSaid {
+    const NOTHING: Self = Self { first: Text { start: 0, len: 0 }, second: Text::NONE };
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawRow {
+    pub(super) subject: Subject,
+    pub(super) name: Text,
+    pub(super) value: Text,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawMedia {
+    pub(super) media: Text,
+    pub(super) address: Text,
+    pub(super) codecs: Text,
+    pub(super) port: Option<u16>,
+    pub(super) direction: crate::sdp::Direction,
+}
+
+/// Where messages were captured and where they went. There are few, so what is the same in many messages is kept here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Way {
+    source: SourceId,
+    /// The upper half of the records.
+    record: u32,
+    hop: Hop,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RawStart {
+    Request(Method),
+    Response(u16),
+}
+
+/// One message: as small as may be, for there are millions.
+#[derive(Clone, Copy, Debug)]
+struct RawMessage {
+    ns: i64,
+    fingerprint: u64,
+    /// By [`Said`]; `u32::MAX` for a field without a value.
+    said: [u32; FIELDS],
+    call: u32,
+    /// The next message of the call; `u32::MAX` for none.
+    next: u32,
+    way: u32,
+    /// The lower half.
+    record: u32,
+    cseq: u32,
+    /// Where its rows and descriptions lie, and how many there are.
+    rows: u32,
+    media: u32,
+    rows_len: u16,
+    media_len: u16,
+    start: RawStart,
+    cseq_method: Option<Method>,
+    transport: Transport,
+    body: Body,
+    digits: u8,
+    described: bool,
+    header_whole: bool,
+}
+
+/// One Call-ID.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    hash: u64,
+    id: Text,
+    first: u32,
+    last: u32,
+}
+
+impl SignallingBatch {
+    /// Starts a message: rows and descriptions are added to the draft as they are read, the message itself at its end.
+    /// A draft that is dropped leaves no trace.
+    pub fn draft(&mut self) -> Draft<'_> {
+        Draft {
+            text: self.text.mark(),
+            said: self.said.mark(),
+            described: false,
+            committed: false,
+            values: Last::NOTHING,
+            known: None,
+            batch: self,
+        }
+    }
+
+    /// Adds a message. Its texts are copied into the batch; the view's own rows and media are not read: give `rows`
+    /// in wire order and the descriptions as `media`, or `None` when there is no session description.
+    pub fn push<'t>(
+        &mut self,
+        message: &Signalling<'t>,
+        rows: impl IntoIterator<Item = Row<'t>>,
+        media: Option<impl IntoIterator<Item = MediaDescription<'t>>>,
+    ) {
+        let mut draft = self.draft();
+        for row in rows {
+            draft.row(row);
+        }
+        if let Some(media) = media {
+            draft.describe();
+            for description in media {
+                draft.media(description, [description.codecs]);
+            }
+        }
+        draft.commit(message);
+    }
+
+    /// How many messages the batch holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether the batch holds no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.len() == 0
+    }
+
+    /// The memory that the messages of a block take at the peak of an audit, in bytes, with the legs that are read from
+    /// them: at most this, for what calls repeat is kept once.
+    #[must_use]
+    pub fn reckoned(&self) -> u64 {
+        /// Of a message: its share in the leg, in what is concluded of it, and in tables.
+        const SHARE: usize = 200;
+        let own = self.text.len()
+            + self.rows.len() * size_of::<RawRow>()
+            + self.media.len() * size_of::<RawMedia>()
+            + self.said.len() * size_of::<RawSaid>();
+        (own + (SHARE + size_of::<RawMessage>()) * self.messages.len()) as u64
+    }
+
+    /// The messages, as they were added.
+    pub fn messages(&self) -> impl Iterator<Item = Signalling<'_>> {
+        self.messages.iter().map(|raw| self.view(raw))
+    }
+
+    /// The message of that place in the batch.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Signalling<'_>> {
+        self.messages.get(u32::try_from(index).ok()?).map(|raw| self.view(raw))
+    }
+
+    /// How many Call-IDs the messages bear.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The Call-ID of that place, and a hash of it that is the same in every batch of one run. They stand in the order of
+    /// their first messages.
+    #[must_use]
+    pub fn call_id(&self, call: usize) -> Option<(&[u8], u64)> {
+        let call = self.calls.get(u32::try_from(call).ok()?)?;
+        Some((call.id.of(&self.text), call.hash))
+    }
+
+    /// The messages of the Call-ID of that place, in the order of the evidence.
+    pub fn of_call(&self, call: usize) -> impl Iterator<Item = Signalling<'_>> {
+        let call = u32::try_from(call).ok().and_then(|call| self.calls.get(call));
+        self.chain(call.map_or(u32::MAX, |call| call.first)).map(|raw| self.view(raw))
+    }
+
+    /// The messages of one method, requests and responses, without a look at the others' texts.
+    pub fn of_method(&self, method: Method) -> impl Iterator<Item = Signalling<'_>> {
+        let is_of = move |raw: &&RawMessage| match raw.start {
+            RawStart::Request(own) => own == method,
+            RawStart::Response(_) => raw.cseq_method == Some(method),
+        };
+        self.messages.iter().filter(is_of).map(|raw| self.view(raw))
+    }
+
+    /// Where each message was captured, and where it went.
+    pub fn hops(&self) -> impl Iterator<Item = (Locus, Hop)> {
+        self.messages.iter().filter_map(|raw| {
+            let way = self.ways.get(raw.way as usize)?;
+            Some((way.locus(raw), way.hop))
+        })
+    }
+
+    /// Adds what the messages of `block`, the next of the same evidence, state to the last of `batches`, or to a new one
+    /// where that is full.
+    pub fn absorb(batches: &mut Vec<Self>, block: &Self) {
+        if block.is_empty() {
+            return;
+        }
+        if batches.last().is_none_or(|last| !last.has_room(block)) {
+            batches.iter_mut().for_each(Self::settle);
+            batches.push(Self::default());
+        }
+        if let Some(last) = batches.last_mut() {
+            last.take_over(block);
+        }
+    }
+
+    /// Gives back what only a growing batch needs.
+    pub fn settle(&mut self) {
+        self.growth = Growth::default();
+        self.text.shrink();
+        self.rows.shrink();
+        self.media.shrink();
+        self.said.shrink();
+        self.messages.shrink();
+        self.calls.shrink();
+        self.ways.shrink_to_fit();
+    }
+
+    /// Takes all messages away and keeps the room of a block.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.rows.clear();
+        self.media.clear();
+        self.said.clear();
+        self.ways.clear();
+        self.messages.clear();
+        self.calls.clear();
+        self.growth.calls.clear();
+        self.growth.ways.clear();
+        self.growth.last.clear();
+    }
+
+    fn has_room(&self, block: &Self) -> bool {
+        self.text.has_room(block.text.len())
+            && self.rows.has_room(block.rows.len())
+            && self.media.has_room(block.media.len())
+            && self.said.has_room(block.said.len())
+            && self.messages.has_room(block.messages.len())
+            && self.calls.has_room(block.calls.len())
+    }
+
+    /// Adds the messages of `block`, call by call.
+    fn take_over(&mut self, block: &Self) {
+        self.growth.of_said.clear();
+        self.growth.of_said.resize(block.said.len(), u32::MAX);
+        self.growth.of_ways.clear();
+        for way in &block.ways {
+            let own = self.way(*way);
+            self.growth.of_ways.push(own);
+        }
+        for theirs in block.calls.iter() {
+            let call = self.call(theirs.hash, theirs.id.of(&block.text), Text::NONE);
+            let last = self.calls.get(call).and_then(|call| self.messages.get(call.last));
+            let mut before = last.map_or([u32::MAX; FIELDS], |last| last.said);
+            for raw in block.chain(theirs.first) {
+                let mut own = *raw;
+                for (what, said) in own.said.iter_mut().enumerate() {
+                    *said = self.say(what, *said, &before, block);
+                }
+                before = own.said;
+                own.way = self.growth.of_ways.get(raw.way as usize).copied().unwrap_or(u32::MAX);
+                self.growth.rows.clear();
+                for row in block.rows.run(raw.rows, usize::from(raw.rows_len)) {
+                    let [name, value] = [row.name, row.value].map(|text| self.keep_repeated(text.of(&block.text)));
+                    self.growth.rows.push(RawRow { name, value, ..*row });
+                }
+                self.growth.media.clear();
+                for media in block.media.run(raw.media, usize::from(raw.media_len)) {
+                    let [kind, address, codecs] =
+                        [media.media, media.address, media.codecs].map(|text| self.keep_repeated(text.of(&block.text)));
+                    self.growth.media.push(RawMedia { media: kind, address, codecs, ..*media });
+                }
+                self.file(call, own);
+            }
+        }
+    }
+
+    /// The place of what `block` keeps as `theirs` of the field `what`; `before` is what the call's last message said.
+    #[inline]
+    fn say(&mut self, what: usize, theirs: u32, before: &[u32; FIELDS], block: &Self) -> u32 {
+        let Some(said) = block.said.get(theirs) else { return u32::MAX };
+        let known = self.growth.of_said.get(theirs as usize).copied().filter(|known| *known != u32::MAX);
+        if let Some(known) = known {
+            return known;
+        }
+        let (first, second) = (said.first.of(&block.text), said.second.optional(&block.text));
+        // Requests of the callee have From and To turned.
+        let turned = if what == Said::From as usize {
+            Said::To
+        } else if what == Said::To as usize {
+            Said::From
+        } else if what == Said::RequestUri as usize {
+            Said::Contact
+        } else {
+            Said::Via
+        };
+        let [alike, turned] = [what, turned as usize].map(|place| before.get(place).copied().unwrap_or(u32::MAX));
+        let is_same = |known: u32| {
+            let known = self.said.get(known)?;
+            Some(known.first.of(&self.text) == first && known.second.optional(&self.text) == second)
+        };
+        let same = [alike, turned].into_iter().find(|known| is_same(*known) == Some(true));
+        let place = same.unwrap_or_else(|| {
+            let known = [alike, turned].map(|known| self.said.get(known).copied().unwrap_or(RawSaid::NOTHING));
+            let of_known = |part: &[u8], text: fn(&RawSaid) -> Text| {
+                known.iter().map(text).find(|known| known.of(&self.text) == part)
+            };
+            let (known_first, known_second) =
+                (of_known(first, |said| said.first), second.and_then(|second| of_known(second, |said| said.second)));
+            let is_of_one_call = what == Said::From as usize || what == Said::To as usize;
+            let first = known_first
+                .unwrap_or_else(|| if is_of_one_call { self.keep(first) } else { self.keep_repeated(first) });
+            let second = second.map_or(Text::NONE, |second| known_second.unwrap_or_else(|| self.keep(second)));
+            self.said.push(RawSaid { first, second })
+        });
+        if let Some(known) = self.growth.of_said.get_mut(theirs as usize) {
+            *known = place;
+        }
+        place
+    }
+
+    /// The place of a Call-ID, which is added where it is new: as `id`, if it stands in the text already.
+    fn call(&mut self, hash: u64, call_id: &[u8], id: Text) -> u32 {
+        let Self { calls, growth, text, .. } = self;
+        let is_same =
+            |known: &u32| calls.get(*known).is_some_and(|known| known.hash == hash && known.id.of(text) == call_id);
+        let hash_of = |known: &u32| calls.get(*known).map_or(0, |known| known.hash);
+        match growth.calls.entry(hash, is_same, hash_of) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                let id = if id == Text::NONE { keep(text, call_id) } else { id };
+                let place = calls.len() as u32;
+                vacant.insert(place);
+                calls.push(Call { hash, id, first: u32::MAX, last: u32::MAX })
+            }
+        }
+    }
+
+    /// Adds a message, with the rows and descriptions that lie ready, behind the others of its call.
+    fn file(&mut self, call: u32, mut raw: RawMessage) {
+        let Growth { rows, media, .. } = &self.growth;
+        // Their numbers are limited far below: a header by its rows, a description by its sections.
+        (raw.rows, raw.rows_len) = (self.rows.extend(rows), rows.len() as u16);
+        (raw.media, raw.media_len) = (self.media.extend(media), media.len() as u16);
+        raw.call = call;
+        raw.next = u32::MAX;
+        let place = self.messages.push(raw);
+        let Some(call) = self.calls.get_mut(call) else { return };
+        if call.first == u32::MAX {
+            call.first = place;
+        } else if let Some(last) = self.messages.get_mut(call.last) {
+            last.next = place;
+        }
+        call.last = place;
+    }
+
+    fn way(&mut self, way: Way) -> u32 {
+        let Self { ways, growth, .. } = self;
+        let hash = |way: &Way| SEED.hash_one(way);
+        let is_same = |known: &u32| ways.get(*known as usize) == Some(&way);
+        match growth.ways.entry(hash(&way), is_same, |known| ways.get(*known as usize).map_or(0, hash)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                let place = ways.len() as u32;
+                vacant.insert(place);
+                ways.push(way);
+                place
+            }
+        }
+    }
+
+    /// The message of that place and those of its call behind it.
+    fn chain(&self, first: u32) -> impl Iterator<Item = &RawMessage> {
+        std::iter::successors(self.messages.get(first), |raw| self.messages.get(raw.next))
+    }
+
+    #[inline]
+    fn view<'a>(&'a self, raw: &'a RawMessage) -> Signalling<'a> {
+        let text = &self.text;
+        let said = |what: Said| {
+            let place = raw.said.get(what as usize).copied().unwrap_or(u32::MAX);
+            self.said.get(place).copied().unwrap_or(RawSaid::NOTHING)
+        };
+        let (contact, from, to, via) = (said(Said::Contact), said(Said::From), said(Said::To), said(Said::Via));
+        // Every message has its way in the table.
+        let way = self.ways.get(raw.way as usize).copied().unwrap_or(Way::NOWHERE);
+        Signalling {
+            at: Timestamp { ns: raw.ns, digits: raw.digits },
+            locus: way.locus(raw),
+            hop: way.hop,
+            transport: raw.transport,
+            start: match raw.start {
+                RawStart::Request(method) => StartLine::Request { method, uri: said(Said::RequestUri).first.of(text) },
+                RawStart::Response(status) => StartLine::Response(status),
+            },
+            header_whole: raw.header_whole,
+            body: raw.body,
+            call_id: self.calls.get(raw.call).map_or(&[], |call| call.id.of(text)),
+            cseq: raw.cseq_method.map(|method| CSeq { number: raw.cseq, method }),
+            from_tag: from.second.optional(text),
+            to_tag: to.second.optional(text),
+            from_uri: from.first.of(text),
+            to_uri: to.first.of(text),
+            contact_uri: contact.first.of(text),
+            via_host: via.first.of(text),
+            branch: via.second.optional(text),
+            fingerprint: raw.fingerprint,
+            rows: self.rows.run(raw.rows, usize::from(raw.rows_len)),
+            media: raw.described.then(|| self.media.run(raw.media, usize::from(raw.media_len))),
+            text,
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Text {
+        keep(&mut self.text, bytes)
+    }
+
+    /// Keeps what many calls may say alike.
+    fn keep_repeated(&mut self, bytes: &[u8]) -> Text {
+        if bytes.is_empty() {
+            return Text { start: 0, len: 0 };
+        }
+        let Self { text, growth, .. } = self;
+        if growth.repeated.is_empty() {
+            growth.repeated.resize(REPEATED, Text::NONE);
+        }
+        let place = foldhash::fast::FixedState::with_seed(0).hash_one(bytes) as usize % REPEATED;
+        let Some(known) = growth.repeated.get_mut(place) else { return keep(text, bytes) };
+        if known.len as usize != bytes.len() || known.of(text) != bytes {
+            *known = keep(text, bytes);
+        }
+        *known
+    }
+
+    /// Keeps `bytes`, but for what stands in the text already as `known`.
+    fn keep_again(&mut self, bytes: &[u8], known: Option<Text>) -> Text {
+        match known {
+            Some(known) if known.of(&self.text) == bytes => known,
+            _ => self.keep(bytes),
+        }
+    }
+}
+
+/// Places for texts that many calls repeat. What is met at the place of another is kept again; that costs memory only.
+const REPEATED: usize = 2048;
+
+/// Of one run: who writes evidence does not know which Call-IDs would meet.
+static SEED: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+
+fn keep(text: &mut Texts, bytes: &[u8]) -> Text {
+    if bytes.is_empty() {
+        return Text { start: 0, len: 0 };
+    }
+    Text { start: text.extend(bytes), len: bytes.len() as u32 }
+}
+
+impl Way {
+    const NOWHERE: Self = Self { source: SourceId(0), record: 0, hop: Hop::NOWHERE };
+
+    fn locus(&self, raw: &RawMessage) -> Locus {
+        Locus { source: self.source, record: u64::from(self.record) << 32 | u64::from(raw.record) }
+    }
+}
+
+/// A message that is being read into a batch.
+#[derive(Debug)]
+pub struct Draft<'b> {
+    batch: &'b mut SignallingBatch,
+    // What the batch held before.
+    text: Mark,
+    said: Mark,
+    described: bool,
+    committed: bool,
+    /// What was said so far.
+    values: Last,
+    /// The hash of its Call-ID once that is known, and its place if the batch has it.
+    known: Option<(u64, Option<u32>)>,
+}
+
+impl Draft<'_> {
+    /// Keeps a header field row, the next in wire order.
+    pub fn row(&mut self, row: Row<'_>) {
+        let alike = self.batch.growth.rows.iter().rev().take(4).find(|known| known.subject == row.subject);
+        let known = alike.map(|known| (known.name, known.value));
+        let name = self.batch.keep_again(row.name, known.map(|(name, _)| name));
+        let value = self.batch.keep_again(row.value, known.map(|(_, value)| value));
+        self.batch.growth.rows.push(RawRow { subject: row.subject, name, value });
+    }
+
+    /// Says that the message carries a session description, if only an empty one.
+    pub fn describe(&mut self) {
+        self.described = true;
+    }
+
+    /// Keeps a media description, the next in order. The names in `codecs` stand for [`MediaDescription::codecs`],
+    /// which is not read.
+    pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
+        self.described = true;
+        let known = self.batch.growth.media.last().map(|known| (known.media, known.codecs));
+        let media = self.batch.keep_again(description.media, known.map(|(media, _)| media));
+        let address = self.batch.keep(description.address);
+        let names = &mut self.batch.growth.names;
+        names.clear();
+        for name in codecs {
+            if !names.is_empty() {
+                names.push(b' ');
+            }
+            names.extend_from_slice(name);
+        }
+        let names = std::mem::take(names);
+        let codecs = self.batch.keep_again(&names, known.map(|(_, codecs)| codecs));
+        self.batch.growth.names = names;
+        let kept = RawMedia { media, address, codecs, port: description.port, direction: description.direction };
+        self.batch.growth.media.push(kept);
+    }
+
+    /// Says which call the message is of, before [`Self::said`].
+    pub(super) fn of_call(&mut self, call_id: &[u8]) {
+        let hash = SEED.hash_one(call_id);
+        let SignallingBatch { calls, growth, text, .. } = &*self.batch;
+        let is_same =
+            |known: &u32| calls.get(*known).is_some_and(|known| known.hash == hash && known.id.of(text) == call_id);
+        self.known = Some((hash, growth.calls.find(hash, is_same).copied()));
+    }
+
+    /// Keeps the value of a field; `read` gives its parts, slices of it. A value that the call's last message had too
+    /// is neither read nor kept again.
+    pub(super) fn said<'v>(&mut self, what: Said, value: &'v [u8], read: impl FnOnce(&'v [u8]) -> Parts<'v>) {
+        let batch = &mut *self.batch;
+        let last = self.known.and_then(|(_, call)| batch.growth.last.get(call? as usize));
+        let known = last.and_then(|last| Some((*last.values.get(what as usize)?, *last.said.get(what as usize)?)));
+        let (whole, said) = match known {
+            Some((whole, place)) if whole != Text::NONE && whole.of(&batch.text) == value => (whole, place),
+            _ => {
+                let (first, second) = read(value);
+                let whole = batch.keep(value);
+                let mut part = |part: &[u8]| within(value, whole, part).unwrap_or_else(|| batch.keep(part));
+                let (first, second) = (part(first), second.map_or(Text::NONE, part));
+                (whole, batch.said.push(RawSaid { first, second }))
+            }
+        };
+        self.set(what, whole, said);
+    }
+
+    fn set(&mut self, what: Said, value: Text, said: u32) {
+        let places = self.values.values.get_mut(what as usize).zip(self.values.said.get_mut(what as usize));
+        if let Some((whole, place)) = places {
+            (*whole, *place) = (value, said);
+        }
+    }
+
+    /// Adds the message with the rows and descriptions kept before; the view's own are not read.
+    pub fn commit(mut self, message: &Signalling<'_>) {
+        self.of_call(message.call_id);
+        let parts = [
+            (Said::Contact, message.contact_uri, None),
+            (Said::From, message.from_uri, message.from_tag),
+            (Said::To, message.to_uri, message.to_tag),
+            (Said::Via, message.via_host, message.branch),
+        ];
+        for (what, first, second) in parts {
+            let batch = &mut *self.batch;
+            let first = batch.keep(first);
+            let second = second.map_or(Text::NONE, |second| batch.keep(second));
+            let place = batch.said.push(RawSaid { first, second });
+            // Parts alone are no value that another message could be compared with.
+            self.set(what, Text::NONE, place);
+        }
+        self.commit_said(message);
+    }
+
+    /// Adds the message with the rows, descriptions and values kept before; of the view's own texts the Call-ID and the
+    /// Request-URI are read.
+    pub(super) fn commit_said(mut self, message: &Signalling<'_>) {
+        if self.known.is_none() {
+            self.of_call(message.call_id);
+        }
+        let start = match message.start {
+            StartLine::Request { method, uri } => {
+                self.said(Said::RequestUri, uri, |uri| (uri, None));
+                RawStart::Request(method)
+            }
+            StartLine::Response(status) => RawStart::Response(status),
+        };
+        let batch = &mut *self.batch;
+        let call = match self.known {
+            Some((_, Some(call))) => call,
+            Some((hash, None)) => batch.call(hash, message.call_id, Text::NONE),
+            // Unreachable: it was looked for above.
+            None => return,
+        };
+        if batch.growth.last.len() <= call as usize {
+            batch.growth.last.resize(call as usize + 1, Last::NOTHING);
+        }
+        if let Some(last) = batch.growth.last.get_mut(call as usize) {
+            *last = self.values;
+        }
+        let Locus { source, record } = message.locus;
+        let way = batch.way(Way { source, record: (record >> 32) as u32, hop: message.hop });
+        let raw = RawMessage {
+            ns: message.at.ns,
+            fingerprint: message.fingerprint,
+            said: self.values.said,
+            call,
+            next: u32::MAX,
+            way,
+            record: record as u32,
+            cseq: message.cseq.map_or(0, |cseq| cseq.number),
+            rows: 0,
+            media: 0,
+            rows_len: 0,
+            media_len: 0,
+            start,
+            cseq_method: message.cseq.map(|cseq| cseq.method),
+            transport: message.transport,
+            body: message.body,
+            digits: message.at.digits,
+            described: self.described,
+            header_whole: message.header_whole,
+        };
+        batch.file(call, raw);
+        self.committed = true;
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.batch.growth.rows.clear();
+        self.batch.growth.media.clear();
+        if !self.committed {
+            self.batch.text.roll_back(self.text);
+            self.batch.said.roll_back(self.said);
+        }
+    }
+}
+
+/// The two parts of a value that are asked for.
+pub(super) type Parts<'v> = (&'v [u8], Option<&'v [u8]>);
+
+/// Where `part` stands in the text, if it is a slice of `value`, which stands there as `whole`.
+fn within(value: &[u8], whole: Text, part: &[u8]) -> Option<Text> {
+    let start = part.as_ptr().addr().checked_sub(value.as_ptr().addr())?;
+    let len = part.len();
+    (start + len <= value.len()).then(|| Text { start: whole.start + start as u32, len: len as u32 })
+}

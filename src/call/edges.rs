@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::exported::Tied;
 use super::identifier::{halves, normal, written};
 use super::identity::{By, Identity, Strength};
-use super::legs::Leg;
+use super::outline::Outline;
 use crate::evidence::Locus;
 use crate::facts::Subject;
 
@@ -40,10 +40,10 @@ impl Edge {
     }
 }
 
-impl Identity<'_> {
+impl Identity {
     /// What ties the legs of `call` to each other and to their conversations, in the order of their first records.
     #[must_use]
-    pub fn edges(&self, call: &[usize], legs: &[Leg<'_>]) -> Vec<Edge> {
+    pub fn edges(&self, call: &[usize], legs: &[Outline<'_>]) -> Vec<Edge> {
         let mut found: BTreeMap<(Box<[u8]>, Strength), Edge> = BTreeMap::new();
         let mut add = |identifier: &[u8], leg: usize, by: By, strength: Strength, locus: Locus| {
             let key = (normal(identifier), strength);
@@ -59,7 +59,7 @@ impl Identity<'_> {
         for place in call {
             let Some(leg) = legs.get(*place) else { continue };
             let is_overruled = self.overruled.binary_search(place).is_ok();
-            for identifier in &leg.identifiers {
+            for identifier in leg.identifiers() {
                 if is_overruled && matches!(identifier.subject, Subject::Conversation(_)) {
                     continue;
                 }

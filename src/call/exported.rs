@@ -17,7 +17,8 @@ use hashbrown::HashMap;
 
 use super::identifier::{is_nil, normal, user};
 use super::identity::{By, Link, Strength};
-use super::legs::{Identifier, Leg};
+use super::legs::Identifier;
+use super::outline::Outline;
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Exports, Subject};
@@ -66,7 +67,7 @@ struct Said<'e> {
 /// What `exports` tie to `legs`, which are found by their Call-ID and by its part before the host.
 pub(super) fn ties(
     exports: &Exports,
-    legs: &[Leg<'_>],
+    legs: &[Outline<'_>],
     by_call_id: impl Fn(&[u8]) -> Vec<usize>,
     by_user: impl Fn(&[u8]) -> Vec<usize>,
     settings: &Settings,
@@ -124,25 +125,25 @@ pub(super) fn ties(
 }
 
 /// Of several legs with one Call-ID those that fall into a conversation's time; all where it does not tell them apart.
-fn within(several: &[usize], said: &Said<'_>, legs: &[Leg<'_>], settings: &Settings) -> Vec<usize> {
+fn within(several: &[usize], said: &Said<'_>, legs: &[Outline<'_>], settings: &Settings) -> Vec<usize> {
     let skew = settings.clock_skew_ns;
     let fits = |leg: &&usize| {
         let (Some((start, end)), Some(leg)) = (said.span, legs.get(**leg)) else { return false };
-        leg.first.at.ns <= end.ns.saturating_add(skew) && leg.last.at.ns >= start.ns.saturating_sub(skew)
+        leg.first.at.ns <= end.ns.saturating_add(skew) && leg.last.ns >= start.ns.saturating_sub(skew)
     };
     let fitting: Vec<usize> = several.iter().filter(fits).copied().collect();
     if fitting.is_empty() { several.to_vec() } else { fitting }
 }
 
 /// The conversations that a leg's own messages name.
-fn named<'l>(leg: &'l Leg<'_>) -> impl Iterator<Item = &'l Identifier<'l>> {
-    leg.identifiers
+fn named<'l>(leg: &'l Outline<'_>) -> impl Iterator<Item = &'l Identifier<'l>> {
+    leg.identifiers()
         .iter()
         .filter(|identifier| matches!(identifier.subject, Subject::Conversation(_)) && !is_nil(identifier.value))
 }
 
 impl Ties {
-    fn of_leg(&mut self, place: usize, leg: &Leg<'_>, said: &[Said<'_>]) {
+    fn of_leg(&mut self, place: usize, leg: &Outline<'_>, said: &[Said<'_>]) {
         // Of each conversation the first entry of each kind.
         let mut by_conversation: BTreeMap<Box<[u8]>, Vec<Said<'_>>> = BTreeMap::new();
         for said in said {

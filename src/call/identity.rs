@@ -8,13 +8,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::OnceLock;
 
 use hashbrown::HashMap;
+use hashbrown::hash_table::{self, HashTable};
 
 use super::exported::{self, Tied, Ties};
 use super::identifier::{halves, normal, user, written};
 use super::inventory::Inventory;
-use super::legs::Leg;
+use super::outline::Outline;
 use super::references::{self, Reference};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{ApiRequest, Exports, NameKind, Place, Subject};
@@ -37,27 +40,79 @@ pub struct TooCommon {
 
 /// What the identifiers of all legs say.
 #[derive(Debug)]
-pub struct Identity<'a> {
+pub struct Identity {
     /// The calls: legs by index, each call sorted, the calls by their first leg.
     pub calls: Vec<Vec<usize>>,
     /// Identifiers that too many legs share.
     pub too_common: BTreeMap<Box<[u8]>, TooCommon>,
     call_of: Vec<usize>,
-    by_call_id: HashMap<&'a [u8], Bearers, Seed>,
-    by_user: HashMap<&'a [u8], Bearers, Seed>,
+    named: Named,
     by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed>,
     /// Links of exports that join nothing, by the conversation they name.
     loose: HashMap<Box<[u8]>, Vec<Link>, Seed>,
     /// Entries of exports that contradict a leg's signalling, or each other, on its conversation.
     pub disagreeing: Vec<Locus>,
-    /// For each leg the conversations that its messages or an export name.
-    conversations: Vec<Vec<Box<[u8]>>>,
+    /// The conversations that the messages of a leg, or an export, name, by leg; legs of which none is named are left out.
+    conversations: Vec<(usize, Vec<Box<[u8]>>)>,
     /// What exports tie, firmly or not, by leg.
     pub(super) tied: Vec<Tied>,
     /// Legs whose own word on their conversation an export's outweighs, sorted.
     pub(super) overruled: Vec<usize>,
     /// Legs that name another, sorted.
     pub(super) references: Vec<Reference>,
+}
+
+/// The legs by their Call-IDs, whole and without the host. Most evidence asks for neither table, so each is made when it
+/// is asked for first.
+#[derive(Debug, Default)]
+struct Named {
+    by_call_id: OnceLock<Table>,
+    by_user: OnceLock<Table>,
+}
+
+impl Named {
+    fn bearing(&self, legs: &[Outline<'_>], call_id: &[u8]) -> &[usize] {
+        self.by_call_id.get_or_init(|| Table::of(legs, |leg| leg.call_id)).get(legs, |leg| leg.call_id, call_id)
+    }
+
+    fn of_user(&self, legs: &[Outline<'_>], name: &[u8]) -> &[usize] {
+        self.by_user.get_or_init(|| Table::of(legs, |leg| user(leg.call_id))).get(legs, |leg| user(leg.call_id), name)
+    }
+}
+
+/// The legs of each name. Their names stand in the legs.
+#[derive(Debug, Default)]
+struct Table {
+    seed: Seed,
+    bearers: HashTable<Bearers>,
+}
+
+impl Table {
+    fn of(legs: &[Outline<'_>], name: for<'l> fn(&'l Outline<'_>) -> &'l [u8]) -> Self {
+        let mut table = Self { seed: Seed::default(), bearers: HashTable::with_capacity(legs.len()) };
+        let Self { seed, bearers } = &mut table;
+        for (place, leg) in legs.iter().enumerate() {
+            let own = name(leg);
+            let of = |known: &Bearers| known.as_slice().first().and_then(|leg| legs.get(*leg)).map(name);
+            match bearers.entry(
+                seed.hash_one(own),
+                |known| of(known) == Some(own),
+                |known| seed.hash_one(of(known).unwrap_or_default()),
+            ) {
+                hash_table::Entry::Occupied(mut known) => known.get_mut().add(place),
+                hash_table::Entry::Vacant(vacant) => {
+                    vacant.insert(Bearers::One([place]));
+                }
+            }
+        }
+        table
+    }
+
+    fn get(&self, legs: &[Outline<'_>], name: for<'l> fn(&'l Outline<'_>) -> &'l [u8], wanted: &[u8]) -> &[usize] {
+        let of = |known: &Bearers| known.as_slice().first().and_then(|leg| legs.get(*leg)).map(name);
+        let found = self.bearers.find(self.seed.hash_one(wanted), |known| of(known) == Some(wanted));
+        found.map_or(&[], Bearers::as_slice)
+    }
 }
 
 /// The legs of one name, in order. Of most names there is one, which needs no list of its own.
@@ -203,25 +258,13 @@ pub enum Binding {
     Nothing(Unbound),
 }
 
-impl<'a> Identity<'a> {
+impl Identity {
     /// Reads the identifiers of `legs`, which are sorted by first message, and what `exports` tie to their Call-IDs.
     #[must_use]
-    pub fn of(legs: &[Leg<'a>], exports: &Exports, settings: &Settings) -> Self {
-        let named = |name: fn(&'a [u8]) -> &'a [u8]| {
-            let mut named: HashMap<&'a [u8], Bearers, Seed> =
-                HashMap::with_capacity_and_hasher(legs.len(), Seed::default());
-            for (place, leg) in legs.iter().enumerate() {
-                let known = named.entry(name(leg.call_id));
-                known.and_modify(|bearers| bearers.add(place)).or_insert(Bearers::One([place]));
-            }
-            named
-        };
-        let (by_call_id, by_user) = rayon::join(|| named(|call_id| call_id), || named(user));
-        let legs_of = |known: &'_ HashMap<&'a [u8], Bearers, Seed>, name: &[u8]| -> Vec<usize> {
-            known.get(name).map(|bearers| bearers.as_slice().to_vec()).unwrap_or_default()
-        };
-        let ties =
-            exported::ties(exports, legs, |id| legs_of(&by_call_id, id), |name| legs_of(&by_user, name), settings);
+    pub fn of(legs: &[Outline<'_>], exports: &Exports, settings: &Settings) -> Self {
+        let known = Named::default();
+        let by_call_id = |call_id: &[u8]| known.bearing(legs, call_id).to_vec();
+        let ties = exported::ties(exports, legs, by_call_id, |name| known.of_user(legs, name).to_vec(), settings);
         let Ties { tied, loose, overruled, disagreeing } = ties;
         let mut firm = tied.iter().filter(|tied| tied.firm).peekable();
         let mut sharing: BTreeMap<Box<[u8]>, Vec<(usize, By)>> = BTreeMap::new();
@@ -232,11 +275,11 @@ impl<'a> Identity<'a> {
                 sharers.push((place, by));
             }
         };
-        let mut conversations = Vec::with_capacity(legs.len());
+        let mut conversations = Vec::new();
         for (place, leg) in legs.iter().enumerate() {
             let mut own = Vec::new();
             let is_overruled = overruled.binary_search(&place).is_ok();
-            for identifier in &leg.identifiers {
+            for identifier in leg.identifiers() {
                 let names_conversation = matches!(identifier.subject, Subject::Conversation(_));
                 if names_conversation && is_overruled {
                     continue;
@@ -254,14 +297,16 @@ impl<'a> Identity<'a> {
             }
             own.sort_unstable();
             own.dedup();
-            conversations.push(own);
+            if !own.is_empty() {
+                conversations.push((place, own));
+            }
         }
         let mut union = Union::new(legs.len());
         let mut too_common = BTreeMap::new();
         let mut by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed> = HashMap::default();
         for (key, sharers) in sharing {
             if sharers.len() > MOST_LEGS_OF_AN_IDENTIFIER {
-                let own = sharers.first().and_then(|(leg, _)| conversations.get(*leg));
+                let own = sharers.first().and_then(|(leg, _)| of_leg(&conversations, *leg));
                 let written = own.and_then(|own| own.iter().find(|own| normal(own) == key));
                 let shown = written.unwrap_or(&key).clone();
                 too_common.insert(key, TooCommon { shown, legs: sharers.len() });
@@ -274,10 +319,10 @@ impl<'a> Identity<'a> {
             }
             by_identifier.insert(key, sharers);
         }
-        for own in &mut conversations {
+        for (_, own) in &mut conversations {
             own.retain(|conversation| !too_common.contains_key(&normal(conversation)));
         }
-        let (references, hubs) = references::references(legs, |call_id| legs_of(&by_call_id, call_id));
+        let (references, hubs) = references::references(legs, by_call_id);
         for reference in &references {
             union.join(reference.naming, reference.named);
         }
@@ -288,8 +333,7 @@ impl<'a> Identity<'a> {
             calls,
             too_common,
             call_of,
-            by_call_id,
-            by_user,
+            named: known,
             by_identifier,
             loose,
             disagreeing,
@@ -303,7 +347,8 @@ impl<'a> Identity<'a> {
     /// The conversation ids that the legs of a call name, sorted.
     #[must_use]
     pub fn conversation_ids(&self, call: &[usize]) -> Vec<Box<[u8]>> {
-        let mut ids: Vec<_> = call.iter().filter_map(|leg| self.conversations.get(*leg)).flatten().cloned().collect();
+        let mut ids: Vec<_> =
+            call.iter().filter_map(|leg| of_leg(&self.conversations, *leg)).flatten().cloned().collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -311,8 +356,8 @@ impl<'a> Identity<'a> {
 
     /// The legs that bear a Call-ID, by index.
     #[must_use]
-    pub fn bearing(&self, call_id: &[u8]) -> &[usize] {
-        self.by_call_id.get(call_id).map_or(&[], Bearers::as_slice)
+    pub fn bearing(&self, legs: &[Outline<'_>], call_id: &[u8]) -> &[usize] {
+        self.named.bearing(legs, call_id)
     }
 
     /// Binds a recording request by what it names and when it came.
@@ -320,7 +365,7 @@ impl<'a> Identity<'a> {
     pub fn bind(
         &self,
         request: &ApiRequest,
-        legs: &[Leg<'_>],
+        legs: &[Outline<'_>],
         inventory: &Inventory<'_>,
         settings: &Settings,
     ) -> Binding {
@@ -341,17 +386,17 @@ impl<'a> Identity<'a> {
                     }
                     let mut exact = false;
                     for value in &readings {
-                        exact = exact || self.exact(value, &mut found);
+                        exact = exact || self.exact(value, legs, &mut found);
                         self.bridged(value, legs, settings, &mut found);
                     }
                     if !exact && place != Place::Path {
-                        readings.iter().for_each(|value| self.weak(value, &mut found));
+                        readings.iter().for_each(|value| self.weak(value, legs, &mut found));
                     }
                 }
                 (kind @ (NameKind::Conversation | NameKind::Other | NameKind::Segment), place) => {
                     found.named |= kind != NameKind::Other;
                     if place == Place::Path {
-                        self.exact(&name.value, &mut found);
+                        self.exact(&name.value, legs, &mut found);
                     }
                     self.bridged(&name.value, legs, settings, &mut found);
                 }
@@ -360,15 +405,15 @@ impl<'a> Identity<'a> {
         found.conclude(at, legs, settings)
     }
 
-    fn exact(&self, value: &[u8], found: &mut Found) -> bool {
-        let bearing = self.bearing(value);
+    fn exact(&self, value: &[u8], legs: &[Outline<'_>], found: &mut Found) -> bool {
+        let bearing = self.bearing(legs, value);
         for leg in bearing {
             found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Exact, exposes: bearing.len() == 1 });
         }
         !bearing.is_empty()
     }
 
-    fn bridged(&self, value: &[u8], legs: &[Leg<'_>], settings: &Settings, found: &mut Found) {
+    fn bridged(&self, value: &[u8], legs: &[Outline<'_>], settings: &Settings, found: &mut Found) {
         let key = normal(value);
         found.too_common |= self.too_common.contains_key(&key);
         for link in self.loose.get(&key).into_iter().flatten() {
@@ -378,7 +423,7 @@ impl<'a> Identity<'a> {
         let Some((first, bridge)) = sharers.first() else { return };
         let Some(call) = self.call_of.get(*first).and_then(|call| self.calls.get(*call)) else { return };
         // A recording session that shares the call's identifier carries nobody's call of its own.
-        let crosses = |leg: &Leg<'_>| leg.recording_session.is_none() && kind(leg, settings) == TrunkKind::Byoc;
+        let crosses = |leg: &Outline<'_>| !leg.is_recording_session && leg.kind(settings) == TrunkKind::Byoc;
         let byoc = call.iter().filter(|leg| legs.get(**leg).is_some_and(crosses));
         let single = byoc.count() == 1;
         for leg in call {
@@ -387,19 +432,19 @@ impl<'a> Identity<'a> {
         }
     }
 
-    fn weak(&self, value: &[u8], found: &mut Found) {
-        match self.by_user.get(user(value)).map(Bearers::as_slice) {
-            Some([leg]) => found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Weak, exposes: false }),
-            Some([_, ..]) => found.ambiguous = true,
-            Some([]) | None => {}
+    fn weak(&self, value: &[u8], legs: &[Outline<'_>], found: &mut Found) {
+        match self.named.of_user(legs, user(value)) {
+            [leg] => found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Weak, exposes: false }),
+            [_, ..] => found.ambiguous = true,
+            [] => {}
         }
     }
 }
 
-/// The kind of the trunk that a leg crossed.
-#[must_use]
-pub fn kind(leg: &Leg<'_>, settings: &Settings) -> TrunkKind {
-    leg.trunk.and_then(|trunk| settings.trunks.get(trunk)).map_or(TrunkKind::Unknown, |trunk| trunk.kind)
+/// The conversations of a leg, among those of all legs that name any.
+fn of_leg(conversations: &[(usize, Vec<Box<[u8]>>)], leg: usize) -> Option<&Vec<Box<[u8]>>> {
+    let place = conversations.binary_search_by_key(&leg, |(leg, _)| *leg).ok()?;
+    conversations.get(place).map(|(_, own)| own)
 }
 
 /// What the names of one request lead to.
@@ -430,7 +475,7 @@ impl Found {
         }
     }
 
-    fn conclude(mut self, at: Timestamp, legs: &[Leg<'_>], settings: &Settings) -> Binding {
+    fn conclude(mut self, at: Timestamp, legs: &[Outline<'_>], settings: &Settings) -> Binding {
         let any = !self.links.is_empty();
         self.links.retain(|link| {
             // A log that writes whole seconds says that it came in that second.

@@ -12,11 +12,12 @@ use rayon::slice::ParallelSliceMut;
 use super::dialog;
 use super::ledger::{Entry, Gap, SetUp};
 use super::offer_answer::Stream;
+use super::outline::Outline;
 use super::recorded::OfRecording;
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Method, Signalling, SignallingBatch, StartLine, Subject};
-use crate::settings::Settings;
+use crate::settings::{Settings, TrunkKind};
 
 /// One Call-ID's INVITE dialogs in their role on a trunk.
 #[derive(Clone, Debug)]
@@ -68,6 +69,12 @@ pub struct Leg<'a> {
 }
 
 impl Leg<'_> {
+    /// The kind of the trunk that it crossed.
+    #[must_use]
+    pub fn kind(&self, settings: &Settings) -> TrunkKind {
+        super::trunk::kind(self.trunk, settings)
+    }
+
     /// Whether no INVITE that sets it up was captured: it began before its first message.
     #[must_use]
     pub fn is_unbegun(&self) -> bool {
@@ -96,50 +103,96 @@ pub struct Identifier<'a> {
     pub by_platform: bool,
 }
 
-/// Groups messages into legs, ordered by first message.
-#[must_use]
-pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec<Leg<'a>> {
-    let groups = Groups::of(batches);
-    // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
-    let others: Mutex<Vec<Leg<'a>>> = Mutex::default();
-    let legs: Vec<Option<Leg<'a>>> = groups
-        .first
-        .par_iter()
-        .with_min_len(GROUPS_AT_ONCE)
-        .map_init(Vec::new, |messages, first| {
-            groups.messages(*first, batches, messages);
-            let mut leg = None;
-            each_use(messages, |messages| match dialog::leg(messages, settings) {
-                Some(next) if leg.is_some() => others.lock().unwrap_or_else(PoisonError::into_inner).push(next),
-                Some(first) => leg = Some(first),
-                None => {}
-            });
-            leg
-        })
-        .collect();
-    let mut legs: Vec<Leg<'a>> = legs.into_iter().flatten().collect();
-    legs.extend(others.into_inner().unwrap_or_else(PoisonError::into_inner));
-    sort(&mut legs);
-    legs
+/// The legs of all signalling, in outline; what their messages say in full can be read again.
+#[derive(Debug)]
+pub struct Legs<'a> {
+    batches: &'a [SignallingBatch],
+    groups: Groups,
+    /// By first message.
+    outlines: Vec<Outline<'a>>,
+    /// For each leg where its Call-ID begins in the groups.
+    begins: Vec<usize>,
 }
 
-/// Puts legs in the order of their first messages. Groups come so, but where several captures overlap.
-fn sort(legs: &mut Vec<Leg<'_>>) {
-    let compare = |one: &Leg<'_>, other: &Leg<'_>| {
-        (one.first, one.call_id, one.last).cmp(&(other.first, other.call_id, other.last))
-    };
-    if legs.is_sorted_by(|one, other| compare(one, other).is_le()) {
-        return;
+impl<'a> Legs<'a> {
+    /// Groups messages into legs, ordered by first message. `conclude` is shown each leg once, by any worker; what it
+    /// makes of them stands in the order of the legs.
+    #[must_use]
+    pub fn of<T: Send>(
+        batches: &'a [SignallingBatch],
+        settings: &Settings,
+        conclude: impl Fn(Leg<'a>) -> T + Sync,
+    ) -> (Self, Vec<T>) {
+        let groups = Groups::of(batches);
+        let conclude = |begins: usize, leg: Leg<'a>| (Outline::of(&leg), begins, conclude(leg));
+        // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
+        let others = Mutex::new(Vec::new());
+        let found: Vec<Option<(Outline<'a>, usize, T)>> = groups
+            .first
+            .par_iter()
+            .with_min_len(GROUPS_AT_ONCE)
+            .map_init(Vec::new, |messages, first| {
+                groups.messages(*first, batches, messages);
+                let mut found = None;
+                each_use(messages, |messages| match dialog::leg(messages, settings) {
+                    Some(next) if found.is_some() => {
+                        others.lock().unwrap_or_else(PoisonError::into_inner).push(conclude(*first, next));
+                    }
+                    Some(leg) => found = Some(conclude(*first, leg)),
+                    None => {}
+                });
+                found
+            })
+            .collect();
+        let mut found: Vec<(Outline<'a>, usize, T)> = found.into_iter().flatten().collect();
+        found.extend(others.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let order = |(outline, ..): &(Outline<'a>, usize, T)| (outline.first, outline.call_id);
+        if !found.is_sorted_by_key(order) {
+            found.par_sort_by_key(order);
+        }
+        let mut legs = Self {
+            batches,
+            groups,
+            outlines: Vec::with_capacity(found.len()),
+            begins: Vec::with_capacity(found.len()),
+        };
+        let mut concluded = Vec::with_capacity(found.len());
+        for (outline, begins, own) in found {
+            legs.outlines.push(outline);
+            legs.begins.push(begins);
+            concluded.push(own);
+        }
+        (legs, concluded)
     }
-    // A leg is large: each is moved once.
-    let mut order: Vec<usize> = (0..legs.len()).collect();
-    order.par_sort_unstable_by(|one, other| match (legs.get(*one), legs.get(*other)) {
-        (Some(one), Some(other)) => compare(one, other),
-        // Unreachable: every place is that of a leg.
-        _ => one.cmp(other),
-    });
-    let mut places: Vec<Option<Leg<'_>>> = std::mem::take(legs).into_iter().map(Some).collect();
-    legs.extend(order.into_iter().filter_map(|place| places.get_mut(place)?.take()));
+
+    /// The legs in outline, by first message.
+    #[must_use]
+    pub fn outlines(&self) -> &[Outline<'a>] {
+        &self.outlines
+    }
+
+    /// Reads these legs, each by its place, again.
+    #[must_use]
+    pub fn again(&self, places: &[usize], settings: &Settings) -> Vec<(usize, Leg<'a>)> {
+        let read = |messages: &mut Vec<Signalling<'a>>, place: &usize| {
+            let first = self.outlines.get(*place)?.first;
+            self.groups.messages(*self.begins.get(*place)?, self.batches, messages);
+            let mut found = None;
+            each_use(messages, |messages| {
+                if found.is_none() {
+                    found = dialog::leg(messages, settings).filter(|leg| leg.first == first);
+                }
+            });
+            found.map(|leg| (*place, leg))
+        };
+        places.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(Vec::new, read).flatten_iter().collect()
+    }
+}
+
+/// All legs in full, ordered by first message.
+#[must_use]
+pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec<Leg<'a>> {
+    Legs::of(batches, settings, |leg| leg).1
 }
 
 /// Shows the messages of each use of one Call-ID, which come sorted by time.
@@ -155,6 +208,7 @@ const GROUPS_AT_ONCE: usize = 128;
 
 /// The Call-IDs of all batches, each with its places in them, in the order of the evidence, so that what is read next
 /// lies near to what was read before.
+#[derive(Debug)]
 pub(super) struct Groups {
     /// The first place of each Call-ID.
     first: Vec<usize>,
@@ -163,7 +217,7 @@ pub(super) struct Groups {
 }
 
 /// Where messages of one Call-ID lie.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     batch: u32,
     call: u32,

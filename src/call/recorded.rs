@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::identifier::{halves, normal};
 use super::identity::MOST_LEGS_OF_AN_IDENTIFIER;
-use super::legs::Leg;
+use super::outline::Outline;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Signalling, StartLine, Subject};
 use crate::sip::recording::Place;
@@ -143,16 +143,16 @@ fn sender<'a>(message: &Signalling<'a>) -> Option<&'a [u8]> {
 
 /// For each leg the communication sessions that its metadata names; empty where no leg has any.
 #[must_use]
-pub fn ties(legs: &[Leg<'_>]) -> Vec<Vec<Tie>> {
-    if legs.iter().all(|leg| sessions(leg).is_empty()) {
+pub fn ties(legs: &[Outline<'_>]) -> Vec<Vec<Tie>> {
+    if legs.iter().all(|leg| leg.sessions().is_empty()) {
         return Vec::new();
     }
     let known = Known::of(legs);
-    let tie = |own: &Leg<'_>| {
+    let tie = |own: &Outline<'_>| {
         let mut ties: Vec<Tie> = Vec::new();
-        for session in sessions(own) {
+        for session in own.sessions() {
             for leg in known.named(session) {
-                let overlaps = |leg: &Leg<'_>| leg.first.at.ns <= own.last.at.ns && own.first.at.ns <= leg.last.at.ns;
+                let overlaps = |leg: &Outline<'_>| leg.first.at.ns <= own.last.ns && own.first.at.ns <= leg.last.ns;
                 if legs.get(leg).is_some_and(overlaps) && !ties.iter().any(|known| known.leg == leg) {
                     ties.push(Tie { leg, place: session.place, locus: session.locus });
                 }
@@ -164,12 +164,6 @@ pub fn ties(legs: &[Leg<'_>]) -> Vec<Vec<Tie>> {
     legs.iter().map(tie).collect()
 }
 
-/// The sessions that the metadata of a recording session names.
-fn sessions<'l, 'a>(leg: &'l Leg<'a>) -> &'l [NamedSession<'a>] {
-    let own = leg.of_recording.as_ref().filter(|_| leg.recording_session.is_some());
-    own.map_or(&[], |own| own.sessions.as_slice())
-}
-
 /// The communication sessions of the evidence by what names them.
 struct Known<'a> {
     by_call_id: HashMap<&'a [u8], Vec<usize>, Seed>,
@@ -177,11 +171,11 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn of(legs: &[Leg<'a>]) -> Self {
+    fn of(legs: &[Outline<'a>]) -> Self {
         let mut known = Self { by_call_id: HashMap::default(), by_half: HashMap::default() };
-        for (place, leg) in legs.iter().enumerate().filter(|(_, leg)| leg.recording_session.is_none()) {
+        for (place, leg) in legs.iter().enumerate().filter(|(_, leg)| !leg.is_recording_session) {
             known.by_call_id.entry(leg.call_id).or_default().push(place);
-            for identifier in leg.identifiers.iter().filter(|identifier| identifier.subject == Subject::SessionId) {
+            for identifier in leg.identifiers().iter().filter(|identifier| identifier.subject == Subject::SessionId) {
                 for half in halves(identifier.subject, identifier.value) {
                     let sharers = known.by_half.entry(normal(half)).or_default();
                     if sharers.last() != Some(&place) {

@@ -13,7 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::{By, MOST_LEGS_OF_AN_IDENTIFIER};
-use super::legs::{At, Leg};
+use super::legs::At;
+use super::outline::Outline;
 use crate::evidence::Locus;
 use crate::http::percent_decode;
 
@@ -56,13 +57,13 @@ pub(super) fn referred(refer_to: &[u8]) -> Option<Box<[u8]>> {
 
 /// Which legs name which, sorted; and the Call-IDs of those that would join too many, with their number of legs.
 pub(super) fn references(
-    legs: &[Leg<'_>],
+    legs: &[Outline<'_>],
     bearing: impl Fn(&[u8]) -> Vec<usize>,
 ) -> (Vec<Reference>, BTreeMap<Box<[u8]>, usize>) {
     let mut found: Vec<Reference> = Vec::new();
     for (naming, leg) in legs.iter().enumerate() {
-        let replaces = leg.replaces.map(|(call_id, locus)| (call_id, At { at: leg.first.at, locus }, false));
-        let refers = leg.refers.iter().map(|(call_id, at)| (&**call_id, *at, true));
+        let replaces = leg.replaces().map(|(call_id, locus)| (call_id, At { at: leg.first.at, locus }, false));
+        let refers = leg.refers().iter().map(|(call_id, at)| (&**call_id, *at, true));
         for (call_id, at, by_refer) in replaces.into_iter().chain(refers) {
             let bearing = bearing(call_id);
             let begun = |place: &&usize| legs.get(**place).is_some_and(|leg| leg.first.at.ns <= at.at.ns);

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::facts::{Signalling, StartLine, Subject};
-use crate::settings::{Trunk, pattern};
+use crate::settings::{Settings, Trunk, TrunkKind, pattern};
 use crate::sip::uri;
 
 /// Which way a leg was set up, seen from the platform.
@@ -31,6 +31,11 @@ impl Direction {
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// The kind of a trunk by its index in the settings; of none it is unknown.
+pub(super) fn kind(trunk: Option<usize>, settings: &Settings) -> TrunkKind {
+    trunk.and_then(|trunk| settings.trunks.get(trunk)).map_or(TrunkKind::Unknown, |trunk| trunk.kind)
 }
 
 /// How a hop fits a trunk.

@@ -11,12 +11,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::population::Material;
+use super::population::{Judged, Material};
 use crate::call::legs::At;
-use crate::call::{Entry, Field, Leg, SetUp, identity};
+use crate::call::{Entry, Field, SetUp};
 use crate::evidence::Locus;
 use crate::facts::{Hop, SignallingBatch};
-use crate::settings::{ConsentRule, Trunk, TrunkKind};
+use crate::settings::{ConsentRule, Settings, Trunk, TrunkKind};
 use crate::verdict::State;
 use crate::verdict::consent::meaning;
 
@@ -47,12 +47,12 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
     // Addresses are read only where they decide something: most calls are one leg on one hop.
     let mut open: Vec<(usize, At, bool, Vec<Invite>)> = Vec::new();
     for call in material.calls {
-        let invites = || call.iter().filter_map(|place| Some((*place, material.legs.get(*place)?)));
-        for (place, leg) in invites() {
-            let Some((here, kept)) = crossing(material, place, leg) else { continue };
+        let invites = || call.iter().filter_map(|place| Some((*place, material.judged.get(place)?)));
+        for (place, judged) in invites() {
+            let Some((here, kept)) = crossing(judged, material.settings) else { continue };
             let mut others: Vec<Invite> = Vec::new();
-            for (other, leg) in invites().filter(|(_, leg)| leg.recording_session.is_none()) {
-                for entry in &leg.ledger {
+            for (other, judged) in invites().filter(|(_, judged)| judged.leg.recording_session.is_none()) {
+                for entry in &judged.leg.ledger {
                     let earlier = entry.initial && entry.at.ns <= here.at.ns && entry.locus != here.locus;
                     if earlier && (other != place || !entry.counts) {
                         let at = At { at: entry.at, locus: entry.locus };
@@ -70,7 +70,7 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
     let wanted = open.iter().flat_map(|(_, here, _, others)| others.iter().map(|invite| invite.at).chain([*here]));
     let hops = hops(wanted.map(|at| at.locus).collect(), material.batches);
     let found = open.iter().filter_map(|(place, here, kept, others)| {
-        let trunk = material.legs.get(*place)?.trunk.and_then(|trunk| material.settings.trunks.get(trunk))?;
+        let trunk = material.judged.get(place)?.leg.trunk.and_then(|trunk| material.settings.trunks.get(trunk))?;
         let upstream = upstream(*here, others, &hops, trunk)?;
         Some((*place, Passage { upstream, here: *here, kept: *kept }))
     });
@@ -78,13 +78,14 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
 }
 
 /// The INVITE of a leg that crossed a BYOC trunk, and whether it carries consent; `None` where that says nothing.
-fn crossing(material: &Material<'_, '_>, place: usize, leg: &Leg<'_>) -> Option<(At, bool)> {
-    if leg.recording_session.is_some() || identity::kind(leg, material.settings) != TrunkKind::Byoc {
+fn crossing(judged: &Judged<'_, '_>, settings: &Settings) -> Option<(At, bool)> {
+    let leg = judged.leg;
+    if leg.recording_session.is_some() || leg.kind(settings) != TrunkKind::Byoc {
         return None;
     }
     let SetUp::Entry(entry) = leg.set_up else { return None };
     let entry = leg.ledger.get(entry)?;
-    let kept = match material.judged.get(place)?.consent.initial {
+    let kept = match judged.consent.initial {
         State::Granted => true,
         State::Invalid | State::Missing => false,
         State::Denied | State::Unknown => return None,

@@ -15,7 +15,7 @@ use super::contingency::Counts;
 use super::passage::{self, Passage};
 use super::platform;
 use crate::call::conversations::{Conversations, Known};
-use crate::call::identity::{self, Binding, Identity, Link};
+use crate::call::identity::{Binding, Identity, Link};
 use crate::call::inventory::Inventory;
 use crate::call::legs::At;
 use crate::call::registration::{Health, Registration};
@@ -32,10 +32,9 @@ pub struct Material<'m, 'a> {
     pub settings: &'m Settings,
     /// The captured signalling: where the INVITEs of several hops went.
     pub batches: &'m [SignallingBatch],
-    /// The legs, by first message.
-    pub legs: &'m [Leg<'a>],
-    /// What is concluded of each.
-    pub judged: &'m [Judged<'m>],
+    /// What is concluded, by leg: of the legs of calls that were asked for, that have several legs, or whose INVITE was
+    /// seen on several hops. Others are not counted.
+    pub judged: &'m BTreeMap<usize, Judged<'m, 'a>>,
     /// The calls to count, each by its legs: those in the time range.
     pub calls: &'m [&'m [usize]],
     /// The recording requests, by time.
@@ -51,7 +50,7 @@ pub struct Material<'m, 'a> {
     /// For each trunk of the settings its OPTIONS.
     pub health: &'m [Health],
     /// Which conversations the calls belong to.
-    pub identity: &'m Identity<'a>,
+    pub identity: &'m Identity,
     /// What the platform's exports state of conversations.
     pub conversations: &'m Conversations,
     /// What they state of trunks.
@@ -63,7 +62,8 @@ pub struct Material<'m, 'a> {
 /// What is concluded of one leg, as far as the diagnosis asks.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct Judged<'m> {
+pub struct Judged<'m, 'a> {
+    pub leg: &'m Leg<'a>,
     pub consent: &'m Consent,
     pub measured: &'m Measured,
 }
@@ -376,11 +376,12 @@ fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usi
     let mut crossings: BTreeMap<Option<usize>, (Crossing, Agreement)> = BTreeMap::new();
     let mut control = None;
     for place in call {
-        let (Some(leg), Some(judged)) = (material.legs.get(*place), material.judged.get(*place)) else { continue };
+        let Some(judged) = material.judged.get(place) else { continue };
+        let leg = judged.leg;
         if leg.recording_session.is_some() {
             continue;
         }
-        let standard = identity::kind(leg, material.settings) == TrunkKind::Standard;
+        let standard = leg.kind(material.settings) == TrunkKind::Standard;
         control = Some(control.unwrap_or(true) && standard);
         let (crossing, agreement) = crossings.entry(leg.trunk).or_insert_with(|| {
             let trunk = leg.trunk;

@@ -1,9 +1,12 @@
 //! Populations and captured calls written by hand, for the tests of this stage.
 
+use std::collections::BTreeMap;
+
 use super::contingency::Counts;
 use super::hypothesis::{Hypothesis, Weighed, diagnose};
 use super::passage::Passage;
 use super::population::{Answer, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
+use crate::call::Outline;
 use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{Binding, Identity, Link};
 use crate::call::inventory::Inventory;
@@ -264,8 +267,10 @@ impl Capture {
         let legs = legs::correlate(&batches, settings);
         let consents: Vec<Consent> = legs.iter().map(|leg| Consent::of(leg, settings, None)).collect();
         let measured: Vec<Measured> = legs.iter().zip(&consents).map(|(leg, own)| measure(leg, own)).collect();
-        let judged: Vec<Judged<'_>> =
-            consents.iter().zip(&measured).map(|(consent, measured)| Judged { consent, measured }).collect();
+        let concluded = legs.iter().zip(&consents).zip(&measured);
+        let judged: BTreeMap<usize, Judged<'_, '_>> =
+            concluded.map(|((leg, consent), measured)| Judged { leg, consent, measured }).enumerate().collect();
+        let legs = Outline::of_all(&legs);
         let exports = Exports::default();
         let inventory = Inventory::of(&exports, settings);
         let identity = Identity::of(&legs, &exports, settings);
@@ -281,7 +286,6 @@ impl Capture {
         read(&Population::of(&Material {
             settings,
             batches: &batches,
-            legs: &legs,
             judged: &judged,
             calls: &identity.calls.iter().map(Vec::as_slice).collect::<Vec<_>>(),
             requests: &self.requests,

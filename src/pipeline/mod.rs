@@ -9,6 +9,7 @@ pub mod documents;
 pub mod gather;
 pub mod join;
 pub mod logs;
+mod look;
 mod source;
 mod traces;
 mod trail;
@@ -17,25 +18,26 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::call::conversations::Conversations;
 use crate::call::identity::{Binding, Identity, Unbound};
 use crate::call::inventory::Inventory;
 use crate::call::media::Claims;
-use crate::call::{self, GapKind, Leg};
+use crate::call::{self, GapKind, Leg, Legs, Outline};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Budget, Extents, Locus, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, SignallingBatch};
-use crate::report::build::{self, Concluded, JudgedLeg};
+use crate::report::build::{self, Brief, Concluded, JudgedLeg};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
-use crate::settings::{Network, RuleMessage, Settings, Trunk, TrunkKind, pattern};
-use crate::verdict::{self, BoundRequest, Consent, State};
+use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
+use crate::verdict::{BoundRequest, Consent, State};
 
+use look::Look;
 use source::{Read, SourceTask};
 
 pub use join::Trace;
@@ -250,24 +252,33 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         }
     }
 
-    let mut legs = call::legs::correlate(&batches, settings);
-    for gap in legs.iter().flat_map(|leg| &leg.gaps).filter(|gap| gap.kind == GapKind::TooManyDialogs) {
+    let look = Look::new(settings, wanted, !flows.is_empty());
+    let (legs, seen) = Legs::of(&batches, settings, |leg| look.at(leg));
+    let (rules_seen, any_entry) = look.finish();
+    let (mut briefs, mut full) = (Vec::with_capacity(seen.len()), Vec::new());
+    for (place, leg) in seen.into_iter().enumerate() {
+        briefs.push(leg.brief);
+        full.extend(leg.full.map(|leg| (place, *leg)));
+    }
+    for gap in full.iter().flat_map(|(_, (leg, _))| &leg.gaps).filter(|gap| gap.kind == GapKind::TooManyDialogs) {
         if let Some(account) = accounts.get_mut(gap.locus.source.0 as usize) {
             let detail =
                 || format!("a leg has more than {} dialogs; what the others say is unknown", call::MOST_DIALOGS);
             account.anomalies.note(gap.kind.reason(), Some(gap.locus.record), detail);
         }
     }
-    let claims = if flows.is_empty() { Claims::none() } else { Claims::of(&legs) };
-    let untied = call::media::tie(flows.finish(&claims.breaks()), claims, &mut legs);
-    for flow in &untied {
-        for run in &flow.runs {
-            for (source, count) in &run.captured {
+    if !flows.is_empty() {
+        // Every leg is there.
+        let mut all: Vec<Leg<'_>> = full.drain(..).map(|(_, (leg, _))| leg).collect();
+        let claims = Claims::of(&all);
+        for flow in call::media::tie(flows.finish(&claims.breaks()), claims, &mut all) {
+            for (source, count) in flow.runs.iter().flat_map(|run| &run.captured) {
                 if let Some(account) = accounts.get_mut(source.0 as usize) {
                     account.tally.shift("rtp", "rtp_no_dialog", *count);
                 }
             }
         }
+        full.extend(all.into_iter().map(|leg| (leg, None)).enumerate());
     }
     let registrations = call::registration::registrations(&batches, settings);
     let health = call::registration::health(&batches, settings);
@@ -275,11 +286,12 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     let inventory = Inventory::of(&exports, settings);
     let conversations = Conversations::of(&exports);
     conversations.correct(&mut requests);
-    let identity = Identity::of(&legs, &exports, settings);
+    let outlines = legs.outlines();
+    let identity = Identity::of(outlines, &exports, settings);
     let hidden = Hidden::of(&joined.tls, settings);
     let bindings: Vec<Binding> = requests
         .par_iter()
-        .map(|request| match identity.bind(request, &legs, &inventory, settings) {
+        .map(|request| match identity.bind(request, outlines, &inventory, settings) {
             Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request.at, settings) => {
                 Binding::Nothing(Unbound::SignallingNotCaptured)
             }
@@ -287,7 +299,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         })
         .collect();
 
-    let mut bound: Vec<Vec<(usize, call::identity::Link)>> = vec![Vec::new(); legs.len()];
+    let mut bound: Vec<Vec<(usize, call::identity::Link)>> = vec![Vec::new(); outlines.len()];
     for (place, binding) in bindings.iter().enumerate() {
         let Binding::Legs(links) = binding else { continue };
         for link in links {
@@ -296,44 +308,77 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
             }
         }
     }
-    let replacing = replacing(&legs, &identity, settings);
-    let judged: Vec<JudgedLeg> = legs
-        .par_iter()
-        .zip(&bound)
-        .enumerate()
-        .map(|(place, (leg, bound))| {
-            let consent = replacing.get(&place).cloned().unwrap_or_else(|| Consent::of(leg, settings, None));
-            let measured = verdict::measure(leg, &consent);
-            let own: Vec<BoundRequest<'_>> = bound
-                .iter()
-                .filter_map(|(place, link)| {
-                    requests.get(*place).map(|request| BoundRequest {
-                        request,
-                        strength: link.strength,
-                        exposes: link.exposes,
-                        recorded: conversations.recorded(request),
+    // What is asked for in full beside what was kept.
+    let mut asked_for = vec![false; outlines.len()];
+    let mut ask = |leg: usize| {
+        if let Some(asked_for) = asked_for.get_mut(leg) {
+            *asked_for = true;
+        }
+    };
+    for call in &identity.calls {
+        if call.len() > 1 || call.iter().any(|leg| bound.get(*leg).is_some_and(|bound| !bound.is_empty())) {
+            call.iter().copied().for_each(&mut ask);
+        }
+    }
+    for (call_id, _) in outlines.iter().filter_map(Outline::replaces) {
+        identity.bearing(outlines, call_id).iter().copied().for_each(&mut ask);
+    }
+    for (leg, _) in &full {
+        if let Some(asked_for) = asked_for.get_mut(*leg) {
+            *asked_for = false;
+        }
+    }
+    let missing: Vec<usize> = asked_for.iter().enumerate().filter(|(_, asked)| **asked).map(|(leg, _)| leg).collect();
+    full.extend(legs.again(&missing, settings).into_iter().map(|(place, mut leg)| {
+        // Without RTP: where there is any, every leg was kept.
+        leg.streams.retain(|stream| !stream.if_media);
+        (place, (leg, None))
+    }));
+    full.sort_unstable_by_key(|(place, _)| *place);
+    let replacing = replacing(&full, (&identity, outlines), settings);
+    let full: BTreeMap<usize, (Leg<'_>, JudgedLeg)> = full
+        .into_par_iter()
+        .map(|(place, (leg, judged))| {
+            let bound = bound.get(place).map_or(&[][..], Vec::as_slice);
+            let consent = replacing.get(&place);
+            let judged = judged.filter(|_| bound.is_empty() && consent.is_none()).unwrap_or_else(|| {
+                let own: Vec<BoundRequest<'_>> = bound
+                    .iter()
+                    .filter_map(|(place, link)| {
+                        requests.get(*place).map(|request| BoundRequest {
+                            request,
+                            strength: link.strength,
+                            exposes: link.exposes,
+                            recorded: conversations.recorded(request),
+                        })
                     })
-                })
-                .collect();
-            let (verdict, grounds) = verdict::judge(leg, &consent, &measured, &own, settings);
-            let mut judged = JudgedLeg { consent, measured, verdict, grounds };
-            // The verdict's grounds hold those of the consent. Of a leg without a row nobody asks for them.
-            judged.consent.grounds = Vec::new();
-            if !judged.has_row(leg, settings, wanted) {
-                judged.grounds = Vec::new();
-            }
-            judged
+                    .collect();
+                look::judge(&leg, consent.cloned(), &own, settings)
+            });
+            (place, (leg, judged))
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect();
+    for (place, (_, judged)) in &full {
+        if let Some(brief) = briefs.get_mut(*place) {
+            *brief = Some(Brief::of(judged.verdict, &judged.measured));
+        }
+    }
+    // Each leg was judged at the first look or is in full.
+    let briefs: Vec<Brief> = briefs.into_iter().flatten().collect();
+    let range = Range::of(outlines, &identity, &bindings, settings);
+    let concluded: BTreeMap<usize, diagnosis::Judged<'_, '_>> = full
+        .iter()
+        .map(|(place, (leg, judged))| {
+            (*place, diagnosis::Judged { leg, consent: &judged.consent, measured: &judged.measured })
         })
         .collect();
-    let range = Range::of(&legs, &identity, &bindings, settings);
-    let concluded: Vec<diagnosis::Judged<'_>> =
-        judged.iter().map(|leg| diagnosis::Judged { consent: &leg.consent, measured: &leg.measured }).collect();
     let in_range = |call: &&[usize]| call.iter().all(|leg| range.legs.get(*leg) == Some(&true));
     let calls: Vec<&[usize]> = identity.calls.iter().map(Vec::as_slice).filter(in_range).collect();
     let population = Population::of(&diagnosis::Material {
         settings,
         batches: &batches,
-        legs: &legs,
         judged: &concluded,
         calls: &calls,
         requests: &requests,
@@ -353,8 +398,10 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         complete: failures.is_empty(),
         batches: &batches,
         wanted,
-        legs: &legs,
-        judged: &judged,
+        legs: outlines,
+        briefs: &briefs,
+        full: &full,
+        any_entry,
         identity: &identity,
         requests: &requests,
         bindings: &bindings,
@@ -364,19 +411,21 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         requests_in_range: &range.requests,
         registrations: &registrations,
         health: &health,
-        rules_seen: &rules_seen(&legs, settings),
+        rules_seen: &rules_seen,
         population: &population,
         conversations: &conversations,
         inventory: &inventory,
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
-        ties: &call::recorded::ties(&legs),
+        ties: &call::recorded::ties(outlines),
     });
-    let trail = choice.map(|choice| choice.trail(&report, &batches, &legs, (&identity, &exports), &joined.made_of));
+    let trail = choice.map(|choice| choice.trail(&report, &batches, outlines, (&identity, &exports), &joined.made_of));
     // Giving back what a large capture left is worth sharing, too.
     let trail = trail.unwrap_or_default();
     drop(population);
-    rayon::join(|| drop(judged), || drop((legs, identity)));
+    drop(concluded);
+    rayon::join(|| drop(full), || drop((identity, bindings, bound)));
+    drop(legs);
     batches.into_par_iter().for_each(drop);
     (Audit { report, failures, rejects: None }, trail)
 }
@@ -434,7 +483,7 @@ struct Range {
 }
 
 impl Range {
-    fn of(legs: &[Leg<'_>], identity: &Identity<'_>, bindings: &[Binding], settings: &Settings) -> Self {
+    fn of(legs: &[Outline<'_>], identity: &Identity, bindings: &[Binding], settings: &Settings) -> Self {
         let mut kept = vec![true; legs.len()];
         for call in &identity.calls {
             let began = call.iter().filter_map(|leg| legs.get(*leg)).map(|leg| leg.first.at.ns).min();
@@ -464,19 +513,27 @@ impl Range {
 
 /// The consent of the legs that replace another, and of those that are replaced. A leg that replaces another and says
 /// nothing itself is unknown where the other was granted or cannot be told; the replaced one began earlier, so the order of
-/// the legs settles chains.
-fn replacing(legs: &[Leg<'_>], identity: &Identity<'_>, settings: &Settings) -> BTreeMap<usize, Consent> {
+/// the legs settles chains. All of them are in `full`, which is sorted.
+fn replacing(
+    full: &[(usize, (Leg<'_>, Option<JudgedLeg>))],
+    (identity, outlines): (&Identity, &[Outline<'_>]),
+    settings: &Settings,
+) -> BTreeMap<usize, Consent> {
+    let leg = |place: usize| {
+        let known = full.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        full.get(known).map(|(_, (leg, _))| leg)
+    };
     let mut consents: BTreeMap<usize, Consent> = BTreeMap::new();
-    for (place, leg) in legs.iter().enumerate() {
-        let Some((call_id, locus)) = leg.replaces else { continue };
-        let bearing = identity.bearing(call_id);
+    for (place, (own, _)) in full {
+        let Some((call_id, locus)) = own.replaces else { continue };
+        let bearing = identity.bearing(outlines, call_id);
         for place in bearing {
-            if let Some(leg) = legs.get(*place) {
+            if let Some(leg) = leg(*place) {
                 consents.entry(*place).or_insert_with(|| Consent::of(leg, settings, None));
             }
         }
         if let Some(replaced) = replaced(bearing, &consents, locus) {
-            consents.insert(place, Consent::of(leg, settings, Some(replaced)));
+            consents.insert(*place, Consent::of(own, settings, Some(replaced)));
         }
     }
     consents
@@ -495,20 +552,6 @@ fn replaced(bearing: &[usize], consents: &BTreeMap<usize, Consent>, locus: Locus
     } else {
         None
     }
-}
-
-/// For each rule whether its field occurs on some INVITE of the evidence, or on another message that it reads.
-fn rules_seen(legs: &[Leg<'_>], settings: &Settings) -> Vec<bool> {
-    let mut seen = vec![false; settings.rules.len()];
-    for entry in legs.iter().flat_map(|leg| &leg.ledger) {
-        for field in &entry.fields {
-            let place = usize::from(field.rule);
-            if let Some((seen, rule)) = seen.get_mut(place).zip(settings.rules.get(place)) {
-                *seen |= entry.kind == RuleMessage::Invite || !rule.is_plain();
-            }
-        }
-    }
-    seen
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::join::{MadeOf, Trace};
-use crate::call::Leg;
+use crate::call::Outline;
 use crate::call::identity::Identity;
 use crate::evidence::{Locus, SourceId};
 use crate::facts::{Exports, SignallingBatch};
@@ -32,8 +32,8 @@ impl Choice<'_> {
         &self,
         report: &Report,
         batches: &[SignallingBatch],
-        legs: &[Leg<'_>],
-        (identity, exports): (&Identity<'_>, &Exports),
+        legs: &[Outline<'_>],
+        (identity, exports): (&Identity, &Exports),
         made_of: &MadeOf,
     ) -> Trail {
         let call_ids = whole_calls((self.choose)(report), legs, identity);
@@ -57,8 +57,8 @@ impl Choice<'_> {
 fn entries(
     call_ids: &BTreeSet<Vec<u8>>,
     exports: &Exports,
-    identity: &Identity<'_>,
-    legs: &[Leg<'_>],
+    identity: &Identity,
+    legs: &[Outline<'_>],
 ) -> BTreeSet<Locus> {
     let user = |call_id: &[u8]| call_id.split(|byte| *byte == b'@').next().unwrap_or_default().to_vec();
     let users: BTreeSet<Vec<u8>> = call_ids.iter().map(|call_id| user(call_id)).collect();
@@ -86,7 +86,7 @@ fn entries(
 }
 
 /// Adds what the conclusions about the `chosen` legs rest on: the other legs of their calls, and the legs they replace.
-fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Leg<'_>], identity: &Identity<'_>) -> BTreeSet<Vec<u8>> {
+fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Outline<'_>], identity: &Identity) -> BTreeSet<Vec<u8>> {
     let mut call_of = vec![None; legs.len()];
     for call in &identity.calls {
         for leg in call {
@@ -101,10 +101,10 @@ fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Leg<'_>], identity: &Identity<
         if whole.contains(&call_id) {
             continue;
         }
-        for place in identity.bearing(&call_id) {
+        for place in identity.bearing(legs, &call_id) {
             let others = call_of.get(*place).copied().flatten().into_iter().flatten().filter_map(|leg| legs.get(*leg));
             open.extend(others.map(|leg| leg.call_id.to_vec()));
-            let replaced = legs.get(*place).and_then(|leg| leg.replaces);
+            let replaced = legs.get(*place).and_then(Outline::replaces);
             open.extend(replaced.map(|(call_id, _)| call_id.to_vec()));
         }
         whole.insert(call_id);

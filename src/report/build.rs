@@ -18,7 +18,7 @@ use super::show::Mark;
 use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity};
 use crate::call::inventory::Inventory;
-use crate::call::{self, Field, Leg};
+use crate::call::{self, Field, Leg, Outline};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
 use crate::facts::{ApiRequest, InventoryKind, MediaFlow, SignallingBatch, TrunkSettings};
@@ -89,15 +89,34 @@ pub struct JudgedLeg {
     pub grounds: Vec<verdict::Ground>,
 }
 
-impl JudgedLeg {
-    /// Whether `leg`, of which this is concluded, is to have a row.
+/// What is concluded of every leg, as far as the figures of a report ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Brief {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Its streams with unconsented time.
+    pub unconsented_streams: u64,
+    /// The time of them all, in nanoseconds.
+    pub unconsented_ns: i128,
+}
+
+impl Brief {
+    /// Of one leg.
     #[must_use]
-    pub fn has_row(&self, leg: &Leg<'_>, settings: &Settings, wanted: Wanted<'_>) -> bool {
-        let trunk = leg.trunk.and_then(|trunk| settings.trunks.get(trunk));
+    pub fn of(verdict: Verdict, measured: &Measured) -> Self {
+        let unconsented = || measured.streams.iter().map(verdict::StreamTime::unconsented_ns);
+        let unconsented_streams = unconsented().filter(|ns| *ns > 0).count() as u64;
+        Self { verdict, unconsented_streams, unconsented_ns: unconsented().sum() }
+    }
+
+    /// Whether a leg that crossed `trunk`, and of which this is concluded, is to have a row.
+    #[must_use]
+    pub fn has_row(&self, trunk: Option<usize>, settings: &Settings, wanted: Wanted<'_>) -> bool {
+        let trunk = trunk.and_then(|trunk| settings.trunks.get(trunk));
         let mark = Mark {
             verdict: self.verdict.name(),
             trunk: trunk.map(|trunk| trunk.name.as_str()),
-            kind: identity::kind(leg, settings).name(),
+            kind: trunk.map_or(TrunkKind::Unknown, |trunk| trunk.kind).name(),
         };
         wanted.rows.is_none_or(|wanted| wanted(&mark))
     }
@@ -117,11 +136,15 @@ pub struct Concluded<'a> {
     /// The legs that are to have a row, and those whose messages are asked for.
     pub wanted: Wanted<'a>,
     /// The legs, by first message.
-    pub legs: &'a [Leg<'a>],
+    pub legs: &'a [Outline<'a>],
     /// What is concluded of each.
-    pub judged: &'a [JudgedLeg],
+    pub briefs: &'a [Brief],
+    /// The legs that have a row, in full, and what is concluded of them, by leg.
+    pub full: &'a BTreeMap<usize, (Leg<'a>, JudgedLeg)>,
+    /// Whether any leg has an INVITE or another message that rules read.
+    pub any_entry: bool,
     /// Which legs are one call.
-    pub identity: &'a Identity<'a>,
+    pub identity: &'a Identity,
     /// What the platform's exports state of conversations.
     pub conversations: &'a Conversations,
     /// What they state of trunks.
@@ -163,13 +186,13 @@ impl<'a> Concluded<'a> {
 
     /// Whether the leg at this place is to have a row.
     fn has_row(&self, place: usize) -> bool {
-        let (Some(leg), Some(judged)) = (self.legs.get(place), self.judged.get(place)) else { return false };
-        judged.has_row(leg, self.settings, self.wanted)
+        let (Some(leg), Some(brief)) = (self.legs.get(place), self.briefs.get(place)) else { return false };
+        brief.has_row(leg.trunk, self.settings, self.wanted)
     }
 
     /// The legs in the time range, judged.
-    fn legs(&self) -> impl Iterator<Item = (&'a Leg<'a>, &'a JudgedLeg)> {
-        let legs = self.legs.iter().zip(self.judged).zip(self.legs_in_range);
+    fn legs(&self) -> impl Iterator<Item = (&'a Outline<'a>, &'a Brief)> {
+        let legs = self.legs.iter().zip(self.briefs).zip(self.legs_in_range);
         legs.filter(|(_, in_range)| **in_range).map(|(leg, _)| leg)
     }
 
@@ -259,7 +282,7 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
         .collect();
     if let Some(wanted) = concluded.wanted.messages {
         let shown = concluded.calls().flatten().filter(|leg| concluded.has_row(**leg));
-        let facts = shown.filter_map(|leg| concluded.legs.get(*leg));
+        let facts = shown.filter_map(|leg| concluded.full.get(leg)).map(|(leg, _)| leg);
         let rows = calls.iter_mut().flat_map(|call| &mut call.legs);
         messages::fill(concluded.batches, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
     }
@@ -299,8 +322,7 @@ fn exported(known: Known) -> model::CallExport {
 
 fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let settings = concluded.settings;
-    let leg = concluded.legs.get(place)?;
-    let judged = concluded.judged.get(place)?;
+    let (leg, judged) = concluded.full.get(&place)?;
     let call_id = text(leg.call_id);
     let requests = concluded.bound.get(place)?.iter().filter_map(|(request, link)| {
         let request = concluded.requests.get(*request)?;
@@ -542,19 +564,15 @@ fn count(verdicts: &mut Verdicts, verdict: Verdict) {
 fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
     let mut summary = Summary { calls: calls as u64, legs: concluded.legs().count() as u64, ..Summary::default() };
     let mut unconsented_ns = 0;
-    for (leg, judged) in concluded.legs() {
-        count(&mut summary.verdicts, judged.verdict);
-        if identity::kind(leg, concluded.settings) != TrunkKind::Byoc {
+    for (leg, brief) in concluded.legs() {
+        count(&mut summary.verdicts, brief.verdict);
+        if leg.kind(concluded.settings) != TrunkKind::Byoc {
             continue;
         }
         summary.byoc_legs += 1;
-        if judged.verdict == Verdict::RecordingSession {
-            continue;
-        }
-        for stream in &judged.measured.streams {
-            let ns = stream.unconsented_ns();
-            summary.unconsented_streams += u64::from(ns > 0);
-            unconsented_ns += ns;
+        if brief.verdict != Verdict::RecordingSession {
+            summary.unconsented_streams += brief.unconsented_streams;
+            unconsented_ns += brief.unconsented_ns;
         }
     }
     summary.unconsented_media_s = Seconds(unconsented_ns);
@@ -583,8 +601,8 @@ fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
 fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trunk) -> Trunk {
     let own = || concluded.legs().filter(move |(leg, _)| leg.trunk == place);
     let mut verdicts = Verdicts::default();
-    for (_, judged) in own() {
-        count(&mut verdicts, judged.verdict);
+    for (_, brief) in own() {
+        count(&mut verdicts, brief.verdict);
     }
     let refusals = concluded
         .requests()
@@ -699,7 +717,7 @@ fn place_of(locus: Locus) -> String {
 fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     let settings = concluded.settings;
     let mut notices = Vec::new();
-    let advice = if concluded.legs.iter().all(|leg| leg.ledger.is_empty()) {
+    let advice = if !concluded.any_entry {
         "It holds no INVITE at all."
     } else {
         "That says nothing about any single call: check that the rule names the field your carrier sends before reading \
@@ -734,7 +752,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             ),
         });
     }
-    if !concluded.legs().any(|(leg, _)| identity::kind(leg, settings) == TrunkKind::Byoc) {
+    if !concluded.legs().any(|(leg, _)| leg.kind(settings) == TrunkKind::Byoc) {
         notices.push(Notice {
             code: "no_byoc_leg",
             text: "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged."

@@ -88,7 +88,7 @@ fn row(
     requests: &[BoundRequest<'_>],
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
-    let kind = crate::call::identity::kind(leg, settings);
+    let kind = leg.kind(settings);
     let at_set_up =
         leg.ledger.iter().find(|entry| entry.initial && entry.counts).map_or(leg.first.locus, |entry| entry.locus);
     match kind {

@@ -1,0 +1,100 @@
+//! The first look at each leg, as soon as it is read from its messages.
+//!
+//! Where the evidence holds no RTP, a leg's signalling settles all that is concluded of it but for the requests that bind
+//! to it and the leg that it may replace. So a leg that nothing further can concern is judged here and let go of: of it
+//! stays its outline and what the report's figures ask. Any other, and every leg of evidence with RTP, is kept in full.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::call::{GapKind, Leg, SetUp};
+use crate::report::build::{Brief, JudgedLeg};
+use crate::report::messages::Wanted;
+use crate::settings::{RuleMessage, Settings};
+use crate::verdict::{self, BoundRequest, Consent};
+
+/// What is looked for, and what was seen in all legs.
+pub(super) struct Look<'s> {
+    settings: &'s Settings,
+    wanted: Wanted<'s>,
+    /// Whether RTP may still be tied to the legs.
+    awaits_media: bool,
+    /// For each rule whether its field occurs on some INVITE of the evidence, or on another message that it reads.
+    rules_seen: Vec<AtomicBool>,
+    any_entry: AtomicBool,
+}
+
+/// What stays of one leg.
+pub(super) struct Seen<'a> {
+    /// What is concluded; `None` where RTP is awaited.
+    pub(super) brief: Option<Brief>,
+    /// The leg and, where no RTP is awaited, what is concluded of it as long as no request binds to it.
+    pub(super) full: Option<Box<(Leg<'a>, Option<JudgedLeg>)>>,
+}
+
+impl<'s> Look<'s> {
+    pub(super) fn new(settings: &'s Settings, wanted: Wanted<'s>, awaits_media: bool) -> Self {
+        let rules_seen = settings.rules.iter().map(|_| AtomicBool::new(false)).collect();
+        Self { settings, wanted, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
+    }
+
+    /// Looks at a leg.
+    pub(super) fn at<'a>(&self, mut leg: Leg<'a>) -> Seen<'a> {
+        self.note(&leg);
+        if self.awaits_media {
+            return Seen { brief: None, full: Some(Box::new((leg, None))) };
+        }
+        leg.streams.retain(|stream| !stream.if_media);
+        let judged = judge(&leg, None, &[], self.settings);
+        let brief = Brief::of(judged.verdict, &judged.measured);
+        let is_kept = brief.has_row(leg.trunk, self.settings, self.wanted) || concerns_others(&leg);
+        Seen { brief: Some(brief), full: is_kept.then(|| Box::new((leg, Some(judged)))) }
+    }
+
+    fn note(&self, leg: &Leg<'_>) {
+        // Written once, read by all: most legs say what others said.
+        let mark = |seen: &AtomicBool| {
+            if !seen.load(Ordering::Relaxed) {
+                seen.store(true, Ordering::Relaxed);
+            }
+        };
+        for entry in &leg.ledger {
+            mark(&self.any_entry);
+            for field in &entry.fields {
+                let place = usize::from(field.rule);
+                if let Some((seen, rule)) = self.rules_seen.get(place).zip(self.settings.rules.get(place))
+                    && (entry.kind == RuleMessage::Invite || !rule.is_plain())
+                {
+                    mark(seen);
+                }
+            }
+        }
+    }
+
+    /// For each rule whether what it reads was seen, and whether any leg has an entry.
+    pub(super) fn finish(self) -> (Vec<bool>, bool) {
+        (self.rules_seen.into_iter().map(AtomicBool::into_inner).collect(), self.any_entry.into_inner())
+    }
+}
+
+/// Whether others ask for the leg in full: consent may have been lost between its hops, it may replace another, or more
+/// was met in it than is read.
+fn concerns_others(leg: &Leg<'_>) -> bool {
+    let initial = leg.ledger.iter().filter(|entry| entry.initial).count();
+    initial > 1
+        || leg.replaces.is_some()
+        || matches!(leg.set_up, SetUp::HopsDisagree(_))
+        || leg.gaps.iter().any(|gap| gap.kind == GapKind::TooManyDialogs)
+}
+
+/// Judges a leg with the requests that bind to it.
+pub(super) fn judge(
+    leg: &Leg<'_>,
+    consent: Option<Consent>,
+    requests: &[BoundRequest<'_>],
+    settings: &Settings,
+) -> JudgedLeg {
+    let consent = consent.unwrap_or_else(|| Consent::of(leg, settings, None));
+    let measured = verdict::measure(leg, &consent);
+    let (verdict, grounds) = verdict::judge(leg, &consent, &measured, requests, settings);
+    JudgedLeg { consent, measured, verdict, grounds }
+}

@@ -2,11 +2,7 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
 use sipconsent::cli::{self, Stream};
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os(), &mut Stream::stdout(), &mut Stream::stderr()).into()

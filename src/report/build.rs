@@ -95,9 +95,9 @@ pub struct Brief {
     /// Its verdict.
     pub verdict: Verdict,
     /// Its streams with unconsented time.
-    pub unconsented_streams: u64,
-    /// The time of them all, in nanoseconds.
-    pub unconsented_ns: i128,
+    pub unconsented_streams: u32,
+    /// The time of them all, in nanoseconds; beyond 292 years no more is counted.
+    pub unconsented_ns: i64,
 }
 
 impl Brief {
@@ -105,8 +105,9 @@ impl Brief {
     #[must_use]
     pub fn of(verdict: Verdict, measured: &Measured) -> Self {
         let unconsented = || measured.streams.iter().map(verdict::StreamTime::unconsented_ns);
-        let unconsented_streams = unconsented().filter(|ns| *ns > 0).count() as u64;
-        Self { verdict, unconsented_streams, unconsented_ns: unconsented().sum() }
+        let unconsented_streams = unconsented().filter(|ns| *ns > 0).count() as u32;
+        let unconsented_ns = i64::try_from(unconsented().sum::<i128>()).unwrap_or(i64::MAX);
+        Self { verdict, unconsented_streams, unconsented_ns }
     }
 
     /// Whether a leg that crossed `trunk`, and of which this is concluded, is to have a row.
@@ -563,7 +564,7 @@ fn count(verdicts: &mut Verdicts, verdict: Verdict) {
 
 fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
     let mut summary = Summary { calls: calls as u64, legs: concluded.legs().count() as u64, ..Summary::default() };
-    let mut unconsented_ns = 0;
+    let mut unconsented_ns: i128 = 0;
     for (leg, brief) in concluded.legs() {
         count(&mut summary.verdicts, brief.verdict);
         if leg.kind(concluded.settings) != TrunkKind::Byoc {
@@ -571,8 +572,8 @@ fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
         }
         summary.byoc_legs += 1;
         if brief.verdict != Verdict::RecordingSession {
-            summary.unconsented_streams += brief.unconsented_streams;
-            unconsented_ns += brief.unconsented_ns;
+            summary.unconsented_streams += u64::from(brief.unconsented_streams);
+            unconsented_ns += i128::from(brief.unconsented_ns);
         }
     }
     summary.unconsented_media_s = Seconds(unconsented_ns);

@@ -1,5 +1,7 @@
 //! The packets of one flow in one second whose sequence numbers share their upper bits: a set of 64 at most.
 
+use std::cmp::Ordering;
+
 /// Nanoseconds of a second, in which cells are laid out.
 pub(super) const SECOND_NS: i64 = 1_000_000_000;
 
@@ -20,8 +22,10 @@ pub(super) struct Cell {
     pub(super) record: u64,
     /// The size of each packet, when they differ.
     sizes: Option<Box<[u16; WIDTH as usize]>>,
-    /// Nanoseconds from the first to the last.
-    pub(super) lasting: u32,
+    /// Nanoseconds from the first to the last, copies too.
+    lasting: u32,
+    /// Nanoseconds from the first to the packet of the highest number, when it was captured first.
+    highest: u32,
     /// Packets captured, copies included.
     pub(super) captured: u32,
     /// The sequence numbers divided by [`WIDTH`].
@@ -57,6 +61,7 @@ impl Cell {
             record: packet.record,
             sizes: None,
             lasting: 0,
+            highest: 0,
             captured: 1,
             block: packet.sequence / WIDTH,
             size: packet.size,
@@ -74,8 +79,11 @@ impl Cell {
         (self.second(), self.block)
     }
 
+    /// When the last of them was captured; where some were captured again, the one of the highest number, first: a copy
+    /// says nothing of when media ended.
     pub(super) fn last(&self) -> i64 {
-        self.first.saturating_add(i64::from(self.lasting))
+        let copied = self.captured > self.bits.count_ones();
+        self.first.saturating_add(i64::from(if copied { self.highest } else { self.lasting }))
     }
 
     /// Adds a packet of this cell's second and block.
@@ -84,7 +92,9 @@ impl Cell {
         if packet.size != self.size {
             self.add_size(packet);
         }
-        self.bits |= bit(packet.sequence);
+        let own = bit(packet.sequence);
+        let (is_highest, is_new) = (own > self.bits >> 1, own > self.bits);
+        self.bits |= own;
         self.captured = self.captured.saturating_add(1);
         // Within one second, so that the difference fits.
         let after = packet.ns.wrapping_sub(self.first);
@@ -93,11 +103,16 @@ impl Cell {
         } else {
             self.begin_earlier(packet.ns, packet.digits, packet.record);
         }
+        if is_highest {
+            let after = after.max(0) as u32;
+            self.highest = if is_new { after } else { self.highest.min(after) };
+        }
     }
 
     fn begin_earlier(&mut self, ns: i64, digits: u8, record: u64) {
         if (ns, digits, record) < (self.first, self.digits, self.record) {
             self.lasting += self.first.wrapping_sub(ns) as u32;
+            self.highest += self.first.wrapping_sub(ns) as u32;
             (self.first, self.digits, self.record) = (ns, digits, record);
         }
     }
@@ -133,11 +148,19 @@ impl Cell {
                 }
             }
         }
+        let at = |cell: &Self, after: u32| cell.first.saturating_add(i64::from(after));
+        let last = at(self, self.lasting).max(at(&other, other.lasting));
+        let (own, others) = (at(self, self.highest), at(&other, other.highest));
+        let highest = match self.bits.leading_zeros().cmp(&other.bits.leading_zeros()) {
+            Ordering::Less => own,
+            Ordering::Equal => own.min(others),
+            Ordering::Greater => others,
+        };
         self.bits |= other.bits;
         self.captured = self.captured.saturating_add(other.captured);
-        let last = self.last().max(other.last());
         self.begin_earlier(other.first, other.digits, other.record);
         self.lasting = last.wrapping_sub(self.first) as u32;
+        self.highest = highest.wrapping_sub(self.first) as u32;
     }
 
     fn size_at(&self, place: u16) -> u16 {

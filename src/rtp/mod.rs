@@ -14,6 +14,8 @@
 //! - Two captured packets are copies of each other when they are of one flow, have the same sequence number, and were
 //!   captured in the same second or in neighbouring ones of the clock. So two taps' clocks may differ by a second,
 //!   and a source that sends the same recording again on the same ports is told apart from two seconds on.
+//! - A copy says nothing of when media ended: of a cell that holds copies the last packet is the one of the highest number,
+//!   when it was captured first. A cell knows no other packet's own time.
 //! - A new run begins when nothing came for more than [`RUN_GAP_NS`], or when a sequence number is more than
 //!   [`MAX_DROPOUT`] ahead or [`MAX_MISORDER`] behind: then its sender has begun anew, and nothing counts as lost between.
 //! - A run also ends where the caller says so ([`Breaks`]): a dialog's end is no pause of the packets. It is exact to a second.

@@ -260,7 +260,7 @@ impl Walk {
             let is_copy = copy.sequence == kept.sequence;
             if is_copy {
                 kept.size = kept.size.max(copy.size);
-                kept.last = kept.last.max(copy.last);
+                kept.last = kept.last.min(copy.last);
             }
             is_copy
         });

@@ -194,7 +194,28 @@ fn a_doubled_mirror_counts_once() {
     assert_eq!(runs.len(), 1);
     assert_eq!(figures(&runs[0]), (400, 64_000, 0, 0));
     assert_eq!(*runs[0].captured, [(SourceId(0), 800)]);
-    assert_eq!(runs[0].last.ns, packets[799].ns, "the copy of the last packet is the last one captured");
+    assert_eq!(runs[0].last.ns, packets[798].ns, "the copy of the last packet is no media after it");
+}
+
+#[test]
+fn a_second_tap_in_one_file_moves_no_end() {
+    for lag in [1, 7 * MS, 19 * MS, 400 * MS, 700 * MS, 900 * MS] {
+        for count in [2, 77, 300, 517] {
+            let all = stream(130, 40_000, count);
+            let mut packets = all.clone();
+            packets.extend(all.iter().map(|packet| Packet {
+                ns: packet.ns + lag,
+                record: packet.record + 1_000,
+                ..*packet
+            }));
+            packets.sort_by_key(|packet| packet.ns);
+            let runs = runs(&packets);
+            assert_eq!(runs.len(), 1, "lag {lag}");
+            assert_eq!((runs[0].packets, runs[0].lost), (count as u64, 0));
+            let ends = (runs[0].first.ns, runs[0].last.ns);
+            assert_eq!(ends, (all[0].ns, all[count - 1].ns), "{count} packets, lag {lag}");
+        }
+    }
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(crate) struct Scene {
     not_captured: Vec<String>,
     /// A second capture of every packet, this many seconds late.
     second_tap: Option<f64>,
+    /// A second tap of every packet, so many seconds late, in the same capture.
+    merged_tap: Option<f64>,
     /// Every packet is captured so many times at once, as a doubled mirror does.
     #[serde(default = "once")]
     copies: usize,
@@ -335,6 +337,11 @@ impl Scene {
             for packet in packets.iter_mut().filter(|packet| packet.at_us >= from) {
                 packet.at_us -= micros(step.seconds);
             }
+        }
+        if let Some(late) = self.merged_tap {
+            let tap = packets.clone().into_iter();
+            packets.extend(tap.map(|packet| Packet { at_us: packet.at_us + micros(late), ..packet }));
+            packets.sort_by_key(|packet| packet.at_us);
         }
         packets.into_iter().flat_map(|packet| vec![packet; self.copies]).collect()
     }

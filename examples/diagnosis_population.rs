@@ -25,8 +25,8 @@ use sipconsent::call::registration::Registration;
 use sipconsent::diagnosis::population::{Answer, Crossing, Standing, Unit};
 use sipconsent::diagnosis::{Group, Hypothesis, Passage, Population, Status, Weighed, diagnose};
 use sipconsent::evidence::{Locus, SourceId, Timestamp};
-use sipconsent::facts::{Answerer, ApiRequest, Audience};
-use sipconsent::http::{Method, StatusCode};
+use sipconsent::facts::{Answerer, ApiRequest, Audience, Texts};
+use sipconsent::http::StatusCode;
 use sipconsent::settings::{Settings, Trunk, TrunkKind};
 
 const CALLS: usize = 100_000;
@@ -170,26 +170,14 @@ fn world(planted: Option<Hypothesis>, noise: Noise, seed: u64) -> World {
     for plan in &world.plans {
         for (at, status) in &plan.answers {
             record += 1;
-            world.requests.push(ApiRequest {
-                at: Some(second(*at)),
-                locus: Locus { source: SourceId(1), record },
-                method: Method("GET".into()),
-                target: plan.target.as_bytes().into(),
-                status: StatusCode(*status),
-                client: Some(plan.client.as_bytes().into()),
-                user: None,
-                error_code: None,
-                error_params: Box::default(),
-                request_id: None,
-                correlation_id: None,
-                answered: None,
-                audience: Audience::RecordingList,
-                body_has_media_uri: false,
-                body_is_no_audio: false,
-                recorded: Box::default(),
-                batch_errors: Box::default(),
-                names: Vec::new(),
-            });
+            let texts = Texts {
+                method: "GET",
+                target: plan.target.as_bytes(),
+                client: Some(plan.client.as_bytes()),
+                ..Texts::default()
+            };
+            let place = (Some(second(*at)), Locus { source: SourceId(1), record });
+            world.requests.push(ApiRequest::new(place, StatusCode(*status), Audience::RecordingList, &texts));
         }
     }
     world

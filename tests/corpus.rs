@@ -358,8 +358,9 @@ fn derived(path: &str, log: &LogSum) -> String {
         digest.update("\n");
         refused += u64::from(request.is_refused());
         // Garbage that somebody sent to a web server counts as one.
-        let is_name = !request.method.0.is_empty() && request.method.0.bytes().all(|byte| byte.is_ascii_uppercase());
-        *methods.entry(if is_name { request.method.0.to_string() } else { "other".to_owned() }).or_default() += 1;
+        let method = request.method();
+        let is_name = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+        *methods.entry(if is_name { method.to_owned() } else { "other".to_owned() }).or_default() += 1;
         *codes.entry(request.status.0).or_default() += 1;
     }
     let digest: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();

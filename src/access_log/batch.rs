@@ -12,8 +12,8 @@ use memchr::memmem;
 
 use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
-use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, Place};
-use crate::http::{Method, StatusCode, without_secrets};
+use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Place, Texts};
+use crate::http::{StatusCode, without_secrets};
 use crate::settings::Settings;
 
 use super::body::{Said, error_params, recorded};
@@ -76,6 +76,11 @@ impl LogSum {
     /// Adds the part of the log that follows, in which no row waits for its header.
     pub fn append(&mut self, next: Self) {
         let offset = self.lines;
+        let more = next.requests.len();
+        if self.requests.capacity() - self.requests.len() < more {
+            // Room that is not used costs nothing, moving does, and memory that is touched for the second time does too.
+            self.requests.reserve(more + 3 * self.requests.len());
+        }
         self.requests.extend(next.requests.into_iter().map(|mut request| {
             request.locus.record += offset;
             request
@@ -263,6 +268,12 @@ impl LogReader {
                 rest = behind;
                 continue;
             }
+            if let Some((line, behind)) = block.skim(rest) {
+                watch(line, Some(Fate::OtherRequest));
+                fates.count(Some(Fate::OtherRequest));
+                rest = behind;
+                continue;
+            }
             let (line, behind) = line::split(rest);
             let fate = block.line(line, &mut fields);
             watch(line, fate);
@@ -362,6 +373,8 @@ struct Block<'r> {
     pairs: Known,
     /// The last time read, which the next one mostly repeats.
     memo: Memo,
+    /// The time that the line skimmed last was written with, and which has been taken down.
+    skimmed: Option<[u8; combined::TIME]>,
     /// What the rows that follow hold.
     header: Option<Header>,
     /// Whether records of that table may go on in further lines.
@@ -402,6 +415,7 @@ impl<'r> Block<'r> {
             known,
             pairs,
             memo,
+            skimmed: None,
             header: None,
             spans_lines: false,
             is_last_try: false,
@@ -493,6 +507,31 @@ impl<'r> Block<'r> {
     fn too_long(&mut self) -> Fate {
         self.log.anomalies.note("line_too_long", Some(self.log.lines), || format!("more than {LINE_BYTES} bytes"));
         Fate::LineTooLong
+    }
+
+    /// The line at the front of `text` and what follows it, where it is of the combined format, about no recording, and
+    /// written with a time that differs from the last one in its second alone: nothing else need be known of it.
+    fn skim<'a>(&mut self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        // With a header the line may be a row, and the first line of a log tells its format.
+        if self.header.is_some() || self.log.format.is_none() {
+            return None;
+        }
+        let glance = combined::glance(text)?;
+        if self.skimmed.as_ref() != Some(glance.time) {
+            let Instant { at, ambiguous: false } = self.memo.recall(glance.time)? else { return None };
+            if glance.time.contains(&b'\n') {
+                return None;
+            }
+            self.log.saw(at);
+            self.skimmed = Some(*glance.time);
+        }
+        if self.reader.targets.may_be_recording(glance.request) {
+            return None;
+        }
+        let more = text.get(glance.length..)?;
+        let end = glance.length + memchr::memchr(b'\n', more).unwrap_or(more.len());
+        let line = text.get(..end).filter(|line| line.len() <= LINE_BYTES)?;
+        Some((line.strip_suffix(b"\r").unwrap_or(line), text.get(end + 1..).unwrap_or_default()))
     }
 
     /// Reads a line; `None` for a blank one, and for one that waits for its header.
@@ -592,30 +631,26 @@ impl<'r> Block<'r> {
         };
         let behind = parsed.behind(&self.reader.table);
         for (kind, value) in &behind.names {
-            target::push(&mut names, *kind, Place::Field, &combined::unescape(value));
+            target::push(&mut names, *kind, Place::Field, combined::unescape(value));
         }
         let signs = behind.signs.iter().map(|(sign, value)| (*sign, *value));
-        let request = ApiRequest {
-            at,
-            locus: self.locus(),
-            method: method_name(&method),
-            names,
-            target: without_secrets(&target).into(),
-            status: StatusCode(status),
-            client: behind.client.map(Into::into).or_else(|| parsed.client().map(without_port)),
-            user: parsed.user().map(Into::into),
-            error_code: behind.error_code.map(Into::into),
-            error_params: Box::default(),
-            request_id: behind.request_id.map(Into::into),
-            correlation_id: behind.correlation_id.map(Into::into),
-            answered: answer::answered(status, signs),
-            audience,
-            body_has_media_uri: false,
-            body_is_no_audio: false,
-            recorded: Box::default(),
-            batch_errors: Box::default(),
+        let [host, user] = parsed.asker();
+        let client = match behind.client {
+            Some(client) => Some(Cow::Borrowed(client)),
+            None => user.or(host).map(without_port),
         };
-        self.log.requests.push(request);
+        let texts = Texts {
+            method: &method_name(&method),
+            target: &without_secrets(&target),
+            client: client.as_deref(),
+            user,
+            error_code: behind.error_code,
+            request_id: behind.request_id,
+            correlation_id: behind.correlation_id,
+            names,
+        };
+        let request = ApiRequest::new((at, self.locus()), StatusCode(status), audience, &texts);
+        self.log.requests.push(ApiRequest { answered: answer::answered(status, signs), ..request });
         Fate::RecordingRequest
     }
 
@@ -670,7 +705,7 @@ impl<'r> Block<'r> {
     }
 
     /// Takes down the request that `fields` and, of a document, an exchange hold.
-    fn request(&mut self, line: RequestLine<'_>, fields: &Fields<'_>, around: Around<'_>) -> Fate {
+    fn request<'a>(&mut self, line: RequestLine<'_>, fields: &Fields<'a>, around: Around<'_>) -> Fate {
         let ((method, target), Around { outer, format, exchange }) = (line, around);
         let Some(status) = fields.status() else {
             return if method.is_empty() { Fate::NotARequest } else { Fate::NoStatus };
@@ -697,28 +732,29 @@ impl<'r> Block<'r> {
         };
         let body = self.bodies(fields, exchange);
         for (kind, value) in &fields.names {
-            target::push(&mut names, *kind, Place::Field, &value.value());
+            target::push(&mut names, *kind, Place::Field, value.value());
         }
         names.extend(body.names);
         let signs = fields.signs.iter().map(|(sign, value)| (*sign, value.text));
         let by_edge = status >= 400 && exchange.is_by_edge();
         let edge = by_edge.then_some(Answered { by: Answerer::Edge, known_by: KnownBy::ResponseHeaders });
-        let request = ApiRequest {
-            at,
-            locus: self.locus(),
-            method: method_name(&method),
-            target: without_secrets(&target).into(),
-            status: StatusCode(status),
-            client: fields.client().map(|client| without_port(&client.value())),
-            user: fields.user().map(|user| user.value().into()),
-            error_code: fields.error_code().map(|code| code.value().into()).or(body.error_code),
+        let said = |field: Option<Scalar<'a>>| field.map(Scalar::value);
+        let [user, error_code, request_id, correlation_id] =
+            [fields.user(), fields.error_code(), fields.request_id(), fields.correlation_id()].map(said);
+        let client = said(fields.client());
+        let client = client.as_deref().map(without_port);
+        let texts = Texts {
+            method: &method_name(&method),
+            target: &without_secrets(&target),
+            client: client.as_deref(),
+            user: user.as_deref(),
+            error_code: error_code.as_deref().or(body.error_code.as_deref()),
+            request_id: request_id.as_deref(),
+            correlation_id: correlation_id.as_deref().or(body.correlation_id.as_deref()),
+            names,
+        };
+        let more = More {
             error_params: error_params(fields).chain(body.error_params).collect(),
-            request_id: fields.request_id().map(|id| id.value().into()),
-            correlation_id: fields.correlation_id().map(|id| id.value().into()).or(body.correlation_id),
-            answered: edge.or_else(|| answer::answered(status, signs)),
-            audience,
-            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
-            body_is_no_audio: fields.no_audio || body.no_audio,
             // Of a list, what it hands out.
             recorded: recorded(fields)
                 .chain(body.recorded)
@@ -726,7 +762,13 @@ impl<'r> Block<'r> {
                 .map(|(from, until, _)| (from, until))
                 .collect(),
             batch_errors: body.batch_errors.into(),
-            names,
+        };
+        let request = ApiRequest {
+            answered: edge.or_else(|| answer::answered(status, signs)),
+            body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
+            body_is_no_audio: fields.no_audio || body.no_audio,
+            more: more.kept(),
+            ..ApiRequest::new((at, self.locus()), StatusCode(status), audience, &texts)
         };
         self.log.requests.push(request);
         Fate::RecordingRequest
@@ -831,15 +873,14 @@ fn request_line<'a>(fields: &Fields<'a>) -> Option<RequestLine<'a>> {
 type RequestLine<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 /// Methods are case-sensitive and upper-case; some logs write them otherwise.
-fn method_name(method: &[u8]) -> Method {
-    let mut name = String::from_utf8_lossy(method).into_owned();
-    name.make_ascii_uppercase();
-    Method(name.into())
+fn method_name(method: &[u8]) -> Cow<'_, str> {
+    let name = String::from_utf8_lossy(method);
+    if name.bytes().any(|byte| byte.is_ascii_lowercase()) { name.to_ascii_uppercase().into() } else { name }
 }
 
 /// A client without the port of its address, which would make every connection another client; of the addresses of an
 /// `X-Forwarded-For` the first.
-fn without_port(client: &[u8]) -> Box<[u8]> {
+fn without_port(client: &[u8]) -> Cow<'_, [u8]> {
     let is_bare = !client.iter().any(|byte| matches!(byte, b':' | b',' | b'['));
     let Some(text) = str::from_utf8(client).ok().filter(|_| !is_bare) else { return client.into() };
     let first = text.split(',').next().unwrap_or_default().trim();
@@ -847,7 +888,7 @@ fn without_port(client: &[u8]) -> Box<[u8]> {
     if let Ok(socket) = first.parse::<SocketAddr>() {
         socket.ip().to_string().into_bytes().into()
     } else if bare.parse::<IpAddr>().is_ok() {
-        bare.as_bytes().into()
+        Cow::Borrowed(bare.as_bytes())
     } else {
         client.into()
     }
@@ -882,14 +923,14 @@ mod tests {
         log.requests.into_iter().next().expect("one request")
     }
 
-    fn text(bytes: &Option<Box<[u8]>>) -> Option<&str> {
-        bytes.as_deref().map(|bytes| str::from_utf8(bytes).expect("UTF-8"))
+    fn text(bytes: Option<&[u8]>) -> Option<&str> {
+        bytes.map(|bytes| str::from_utf8(bytes).expect("UTF-8"))
     }
 
     fn named(request: &ApiRequest) -> Vec<(NameKind, Place, String)> {
         let name =
-            |name: &crate::facts::Name| (name.kind, name.place, String::from_utf8_lossy(&name.value).into_owned());
-        request.names.iter().map(name).collect()
+            |name: crate::facts::Name<'_>| (name.kind, name.place, String::from_utf8_lossy(&name.value).into_owned());
+        request.names().map(name).collect()
     }
 
     #[test]
@@ -902,12 +943,12 @@ mod tests {
         ));
         assert_eq!(request.at.map(Timestamp::rfc3339).as_deref(), Some("2026-01-01T19:04:05.678Z"));
         assert_eq!(request.locus, Locus { source: SourceId(3), record: 1 });
-        assert_eq!((&*request.method.0, request.status.0), ("GET", 403));
-        assert_eq!(&*request.target, b"/api/v2/conversations/C-1/recordings/R-1");
-        assert_eq!(text(&request.client), Some("ann"));
-        assert_eq!(text(&request.error_code), Some("missing.permissions"));
-        assert_eq!((text(&request.request_id), text(&request.correlation_id)), (Some("r-1"), Some("k-1")));
-        assert_eq!(text(&request.user), Some("ann"));
+        assert_eq!((request.method(), request.status.0), ("GET", 403));
+        assert_eq!(request.target(), b"/api/v2/conversations/C-1/recordings/R-1");
+        assert_eq!(text(request.client()), Some("ann"));
+        assert_eq!(text(request.error_code()), Some("missing.permissions"));
+        assert_eq!((text(request.request_id()), text(request.correlation_id())), (Some("r-1"), Some("k-1")));
+        assert_eq!(text(request.user()), Some("ann"));
         assert_eq!(request.audience, Audience::RecordingMedia);
         assert!(request.is_refused());
         let expected = [
@@ -925,8 +966,8 @@ mod tests {
             "gw:443 192.0.2.1 - ann [10/Oct/2000:13:55:36 -0700] \"GET https://h/recordings/a%40b?trunkId=t1 HTTP/1.1\" 200 5 \"-\" \"x\"\n",
         );
         assert_eq!(request.at.map(Timestamp::rfc3339).as_deref(), Some("2000-10-10T20:55:36Z"));
-        assert_eq!(&*request.target, b"https://h/recordings/a%40b?trunkId=t1");
-        assert_eq!(text(&request.client), Some("ann"));
+        assert_eq!(request.target(), b"https://h/recordings/a%40b?trunkId=t1");
+        assert_eq!(text(request.client()), Some("ann"));
         assert!(request.is_served());
         let expected = [(NameKind::Segment, Place::Path, "a@b"), (NameKind::Trunk, Place::Query, "t1")];
         assert_eq!(named(&request), expected.map(|(kind, place, value)| (kind, place, value.to_owned())));
@@ -949,7 +990,7 @@ mod tests {
             (r#""url":"/rec\u006frdings/\x31""#, "/recordings/1", ""),
         ] {
             let request = request(&format!("{{{fields},\"status\":403,\"ts\":1767323045}}"));
-            assert_eq!((&*request.target, &*request.method.0), (target.as_bytes(), method), "{fields}");
+            assert_eq!((request.target(), request.method()), (target.as_bytes(), method), "{fields}");
         }
     }
 
@@ -964,7 +1005,7 @@ mod tests {
             (r#""x_forwarded_for":"10.0.0.1, 10.0.0.2""#, "10.0.0.1"),
         ] {
             let request = request(&format!("{{\"uri\":\"/recordings/1\",\"status\":403,{fields}}}"));
-            assert_eq!(text(&request.client), Some(client), "{fields}");
+            assert_eq!(text(request.client()), Some(client), "{fields}");
         }
     }
 
@@ -977,10 +1018,10 @@ mod tests {
             r#"{\"code\":\"missing.permissions\",\"status\":403,\"messageParams\":{\"permissions\":\"a:b:c\"},\"contextId\":\"k\"}"#,
             403,
         ));
-        assert_eq!(text(&refused.error_code), Some("missing.permissions"));
-        assert_eq!(text(&refused.correlation_id), Some("k"));
+        assert_eq!(text(refused.error_code()), Some("missing.permissions"));
+        assert_eq!(text(refused.correlation_id()), Some("k"));
         let params = [ErrorParam { name: Box::new(*b"permissions"), value: Box::new(*b"a:b:c") }];
-        assert_eq!(*refused.error_params, params);
+        assert_eq!(*refused.error_params(), params);
         assert!(!refused.is_served());
         let list = r#"[{\"media\":\"audio\",\"mediaUris\":{\"0\":{\"mediaUri\":\"https://m\"}}}"#;
         assert!(request(&line(&format!("{list}]"), 200)).is_served());
@@ -1026,7 +1067,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf_8_do_not_lose_a_request() {
         let log = reader().read(b"{\"uri\":\"/recordings/\xff\",\"agent\":\"\xc3\",\"status\":403}", Part::WHOLE);
-        assert_eq!(log.requests.first().map(|request| &*request.target), Some(&b"/recordings/\xff"[..]));
+        assert_eq!(log.requests.first().map(ApiRequest::target), Some(&b"/recordings/\xff"[..]));
         let log = reader().read(b"{\"uri\":\"/recordings/\0\",\"status\":403}", Part::WHOLE);
         assert_eq!(tally(&log), [("bad_record", 1)]);
     }

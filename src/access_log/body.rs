@@ -30,7 +30,7 @@ pub(super) struct Said {
     /// media are.
     pub(super) recorded: Vec<(Timestamp, Timestamp, bool)>,
     /// The identifiers that they name.
-    pub(super) names: Vec<Name>,
+    pub(super) names: Vec<Name<'static>>,
     /// What a batch says went wrong.
     pub(super) batch_errors: Vec<BatchError>,
 }
@@ -61,7 +61,7 @@ impl Said {
         let (mut fields, mut seen) = (Fields::default(), Vec::new());
         if is_json(text) && Known::below(b"request_body").collect(text, table, &mut fields, &mut seen).is_some() {
             for (kind, value) in fields.names.iter().take(NAMES) {
-                target::push(&mut self.names, *kind, Place::Body, &value.value());
+                target::push(&mut self.names, *kind, Place::Body, value.value().into_owned().into());
             }
         } else {
             self.written(text);
@@ -78,7 +78,7 @@ impl Said {
                 let length = rest.iter().take_while(|byte| byte.is_ascii_hexdigit() || **byte == b'-').count();
                 if length == 36 {
                     let id = rest.get(..length).unwrap_or_default();
-                    target::push(&mut self.names, NameKind::Conversation, Place::Body, id);
+                    target::push(&mut self.names, NameKind::Conversation, Place::Body, id.to_owned().into());
                 }
             }
         }
@@ -137,7 +137,7 @@ impl<'a> Sink<'a> for Batch<'_> {
             return;
         }
         if self.said.names.len() < NAMES {
-            target::push(&mut self.said.names, NameKind::Conversation, Place::Body, &conversation);
+            target::push(&mut self.said.names, NameKind::Conversation, Place::Body, conversation.to_vec().into());
         }
         if let Some(message) = message
             && self.said.batch_errors.len() < ERRORS

@@ -8,13 +8,13 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::balancer::{Token, Tokens};
 use super::fields::{Role, Sign, Table};
 use super::json::fold;
 use super::prefix;
-use super::scan::find;
+use super::scan::{either, find};
 use super::target::halves;
 use crate::facts::NameKind;
 
@@ -76,6 +76,40 @@ pub(super) fn without_time(line: &[u8]) -> Option<Line<'_>> {
     let words = front.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
     let parsed = request(front, b"", quoted.get(1..)?)?;
     ((2..=4).contains(&words) && memmem::find(parsed.request, b" HTTP/").is_some()).then_some(parsed)
+}
+
+/// Bytes of the time between its brackets.
+pub(super) const TIME: usize = 26;
+
+/// What tells most lines to be about no recording, when their time is known to be one.
+pub(super) struct Glance<'a> {
+    pub(super) time: &'a [u8; TIME],
+    /// What stands in the request's quotes, without an escape.
+    pub(super) request: &'a [u8],
+    /// How much of the text up to here is of its first line, if no line ends in the time.
+    pub(super) length: usize,
+}
+
+/// Takes the line at the front of `text` apart where it is as plain as most are. Then, if there is no line end in its time
+/// and that is one, [`parse`] finds the same there.
+#[inline]
+pub(super) fn glance(text: &[u8]) -> Option<Glance<'_>> {
+    // A blank is skipped, an object and a comment are no such lines.
+    if matches!(text.first()?, 0 | b' ' | b'\t' | b'{' | b'#') {
+        return None;
+    }
+    let start = either(b'[', b'\n', text.get(..64)?)?;
+    let (mark, behind) = text.get(start..)?.split_first()?;
+    let (time, behind) = behind.split_first_chunk::<TIME>()?;
+    let is_date = matches!(time, [_, _, b'/', _, _, _, b'/', _, _, _, _, b':', ..]);
+    let quoted = behind.strip_prefix(b"] \"")?;
+    if *mark != b'[' || !is_date {
+        return None;
+    }
+    let (request, behind) = quoted.split_at_checked(memchr3(b'"', b'\\', b'\n', quoted)?)?;
+    // A status follows, and more.
+    let [b'"', b' ', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ', ..] = behind else { return None };
+    Some(Glance { time, request, length: start + 4 + TIME + request.len() + 6 })
 }
 
 fn request<'a>(front: &'a [u8], time: &'a [u8], quoted: &'a [u8]) -> Option<Line<'a>> {
@@ -170,20 +204,8 @@ impl<'a> Line<'a> {
         behind
     }
 
-    /// Who asked: the user, else the host.
-    pub(super) fn client(&self) -> Option<&'a [u8]> {
-        let [host, user] = self.asker();
-        user.or(host)
-    }
-
-    /// The user.
-    pub(super) fn user(&self) -> Option<&'a [u8]> {
-        let [_, user] = self.asker();
-        user
-    }
-
-    /// The host and the user.
-    fn asker(&self) -> [Option<&'a [u8]>; 2] {
+    /// Who asked: the host and the user.
+    pub(super) fn asker(&self) -> [Option<&'a [u8]>; 2] {
         // What a log shipper wrote before the record.
         let front = prefix::strip(self.front).map_or(self.front, |stripped| stripped.record);
         let front = front.trim_ascii();
@@ -286,7 +308,8 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert_eq!((text(&seen_method).as_str(), text(&seen_target).as_str()), (method, target), "{line}");
         assert_eq!(parsed.status, status, "{line}");
-        assert_eq!(parsed.client().map(text).as_deref(), client, "{line}");
+        let [host, user] = parsed.asker();
+        assert_eq!(user.or(host).map(text).as_deref(), client, "{line}");
     }
 
     const TIME: &str = "[10/Oct/2000:13:55:36 -0700]";

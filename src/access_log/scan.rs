@@ -59,6 +59,13 @@ pub(super) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
     first(near, !byte, |word| equal(word, byte)).or_else(|| memchr::memchr(byte, far).map(|at| NEAR + at))
 }
 
+/// The place of the first of two bytes, one of which is near.
+#[inline]
+pub(super) fn either(one: u8, other: u8, bytes: &[u8]) -> Option<usize> {
+    let filler = if one == 0 || other == 0 { b' ' } else { 0 };
+    first(bytes, filler, |word| equal(word, one) | equal(word, other))
+}
+
 /// How often `byte` occurs.
 pub(super) fn count(byte: u8, bytes: &[u8]) -> usize {
     // Few enough for a sum of eight bits, and of fixed size, so that the compiler takes all at a time.
@@ -155,6 +162,7 @@ mod tests {
                 .collect();
             let end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
             assert_eq!(string_end(&bytes), end);
+            assert_eq!(either(b'/', b'.', &bytes), bytes.iter().position(|byte| matches!(byte, b'/' | b'.')));
             assert_eq!(find(b'/', &bytes), bytes.iter().position(|byte| *byte == b'/'));
             assert_eq!(find(0xff, &bytes), bytes.iter().position(|byte| *byte == 0xff));
             let lower = bytes.to_ascii_lowercase();

@@ -138,7 +138,7 @@ impl Targets {
 
     /// What `target` is about, and every identifier it names, in the order they stand. `None` where it is about no
     /// recording.
-    pub(super) fn about(&self, target: &[u8], table: &Table) -> Option<(Audience, Vec<Name>)> {
+    pub(super) fn about<'t>(&self, target: &'t [u8], table: &Table) -> Option<(Audience, Vec<Name<'t>>)> {
         if !self.may_be_recording(target) {
             return None;
         }
@@ -213,7 +213,7 @@ fn is_template(segment: &[u8]) -> bool {
 }
 
 /// Every identifier of a path and a query.
-fn names(segments: &[Segment<'_>], query: &[u8], table: &Table) -> Vec<Name> {
+fn names<'t>(segments: &[Segment<'t>], query: &'t [u8], table: &Table) -> Vec<Name<'t>> {
     let mut names = Vec::new();
     let (mut conversation, mut other, mut analytics) = (false, false, false);
     for Segment { text, word } in segments {
@@ -223,26 +223,42 @@ fn names(segments: &[Segment<'_>], query: &[u8], table: &Table) -> Vec<Name> {
                 (false, true) => NameKind::Other,
                 (false, false) => NameKind::Segment,
             };
-            push(&mut names, kind, Place::Path, text);
+            push(&mut names, kind, Place::Path, text.clone());
         }
         other = word.is_some_and(Word::holds_other_things);
         conversation = *word == Some(Word::Conversations) || (conversation && *word == Some(Word::Kind));
         analytics |= *word == Some(Word::Analytics);
     }
-    for parameter in query.split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty()) {
-        let (name, value) = halves(parameter, b'=').unwrap_or((parameter, b""));
+    for written in query.split(|byte| *byte == b'&').filter(|written| !written.is_empty()) {
+        let (name, value) = halves(written, b'=').unwrap_or((written, b""));
         let (name, value) = (percent_decode(name), percent_decode(value));
-        if name.eq_ignore_ascii_case(b"filter") || name.eq_ignore_ascii_case(b"filters") {
-            for (name, value) in filters(&value) {
-                named(&mut names, table, name, value, analytics);
+        match &value {
+            Cow::Borrowed(value) => parameter(&mut names, table, (&name, *value), analytics, Cow::Borrowed),
+            Cow::Owned(value) => {
+                parameter(&mut names, table, (&name, value), analytics, |part| Cow::Owned(part.to_owned()));
             }
-        } else {
-            // `filter[callId]=…`
-            let inner = halves(&name, b'[').and_then(|(_, inner)| inner.strip_suffix(b"]"));
-            named(&mut names, table, inner.unwrap_or(&name), &value, analytics);
         }
     }
     names
+}
+
+/// Takes down what a parameter, decoded, names; `keep` makes a part of its value last.
+fn parameter<'v, 't>(
+    names: &mut Vec<Name<'t>>,
+    table: &Table,
+    (name, value): (&[u8], &'v [u8]),
+    analytics: bool,
+    keep: impl Fn(&'v [u8]) -> Cow<'t, [u8]>,
+) {
+    if name.eq_ignore_ascii_case(b"filter") || name.eq_ignore_ascii_case(b"filters") {
+        for (name, value) in filters(value) {
+            named(names, table, (name, value), analytics, &keep);
+        }
+    } else {
+        // `filter[callId]=…`
+        let inner = halves(name, b'[').and_then(|(_, inner)| inner.strip_suffix(b"]"));
+        named(names, table, (inner.unwrap_or(name), value), analytics, &keep);
+    }
 }
 
 /// The path of a target and its query, without scheme, host and fragment.
@@ -285,30 +301,31 @@ fn filters(text: &[u8]) -> Vec<(&[u8], &[u8])> {
     found
 }
 
-/// Takes down what a parameter names.
-fn named(names: &mut Vec<Name>, table: &Table, name: &[u8], value: &[u8], analytics: bool) {
-    match table.parameter(name) {
-        Some(kind @ (NameKind::Conversation | NameKind::Trunk)) => several(names, kind, value),
-        Some(kind) => push(names, kind, Place::Query, value),
-        None if fold(name).eq(*b"conversationids") || (analytics && name == b"id") => {
-            several(names, NameKind::Conversation, value);
-        }
-        None => {}
-    }
-}
-
-/// UUIDs hold no comma: a list of them has one name each.
-fn several(names: &mut Vec<Name>, kind: NameKind, value: &[u8]) {
+/// Takes down what a parameter or a part of a filter names.
+fn named<'v, 't>(
+    names: &mut Vec<Name<'t>>,
+    table: &Table,
+    (name, value): (&[u8], &'v [u8]),
+    analytics: bool,
+    keep: impl Fn(&'v [u8]) -> Cow<'t, [u8]>,
+) {
+    let kind = match table.parameter(name) {
+        Some(kind @ (NameKind::Conversation | NameKind::Trunk)) => kind,
+        Some(kind) => return push(names, kind, Place::Query, keep(value)),
+        None if fold(name).eq(*b"conversationids") || (analytics && name == b"id") => NameKind::Conversation,
+        None => return,
+    };
+    // UUIDs hold no comma: a list of them has one name each.
     for one in value.split(|byte| *byte == b',') {
-        push(names, kind, Place::Query, one.trim_ascii());
+        push(names, kind, Place::Query, keep(one.trim_ascii()));
     }
 }
 
 /// Takes down a name that says something, once.
-pub(super) fn push(names: &mut Vec<Name>, kind: NameKind, place: Place, value: &[u8]) {
-    let known = |name: &Name| name.kind == kind && name.place == place && *name.value == *value;
-    if !matches!(value, b"" | b"-") && !names.iter().any(known) {
-        names.push(Name { kind, place, value: value.into() });
+pub(super) fn push<'t>(names: &mut Vec<Name<'t>>, kind: NameKind, place: Place, value: Cow<'t, [u8]>) {
+    let known = |name: &Name<'_>| name.kind == kind && name.place == place && name.value == value;
+    if !matches!(&*value, b"" | b"-") && !names.iter().any(known) {
+        names.push(Name { kind, place, value });
     }
 }
 

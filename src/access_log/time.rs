@@ -158,7 +158,7 @@ pub(super) struct Memo {
 
 impl Memo {
     /// The instant of `text`, where it differs from the time kept in the second and its fraction alone.
-    fn recall(&self, text: &[u8]) -> Option<Instant> {
+    pub(super) fn recall(&self, text: &[u8]) -> Option<Instant> {
         if self.length != text.len() || self.length == 0 {
             return None;
         }

@@ -145,7 +145,7 @@ impl Conversations {
 
 /// What a request's path names, as it is compared.
 fn path_names(request: &ApiRequest) -> impl Iterator<Item = Box<[u8]>> {
-    request.names.iter().filter(|name| name.place == Place::Path).map(|name| normal(&name.value))
+    request.names().filter(|name| name.place == Place::Path).map(|name| normal(&name.value))
 }
 
 #[cfg(test)]

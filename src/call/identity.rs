@@ -371,7 +371,7 @@ impl Identity {
     ) -> Binding {
         let Some(at) = request.at else { return Binding::Nothing(Unbound::NoTime) };
         let mut found = Found::default();
-        for name in &request.names {
+        for name in request.names() {
             match (name.kind, name.place) {
                 (NameKind::Trunk, _) => {
                     found.trunk_named = true;
@@ -414,6 +414,9 @@ impl Identity {
     }
 
     fn bridged(&self, value: &[u8], legs: &[Outline<'_>], settings: &Settings, found: &mut Found) {
+        if self.by_identifier.is_empty() && self.loose.is_empty() && self.too_common.is_empty() {
+            return;
+        }
         let key = normal(value);
         found.too_common |= self.too_common.contains_key(&key);
         for link in self.loose.get(&key).into_iter().flatten() {

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::evidence::SourceId;
-use crate::facts::{Answered, Answerer, ApiRequest};
+use crate::facts::{Answered, Answerer, ApiRequest, More};
 
 /// Sorts requests by time, source and record (those without a time last) and takes out those that another log states
 /// too: the same correlation or request id, method and status. What only the copy says is added to the one that stays.
@@ -21,13 +21,14 @@ pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, u64) {
     let mut kept: Vec<ApiRequest> = Vec::with_capacity(requests.len());
     let mut copies = 0;
     for request in requests {
+        let texts = request.texts();
         // What one log calls a correlation id another may call a request id.
-        let second = request.request_id.as_ref().filter(|id| Some(*id) != request.correlation_id.as_ref());
-        let keys = [request.correlation_id.as_ref(), second].map(|id| {
-            let id = id?.clone();
+        let second = texts.request_id.filter(|id| Some(*id) != texts.correlation_id);
+        let keys = [texts.correlation_id, second].map(|id| {
+            let id: Box<[u8]> = id?.into();
             let count = nth.entry((id.clone(), request.locus.source)).or_insert(0);
             *count += 1;
-            Some(Key { id, method: request.method.0.clone(), status: request.status.0, nth: *count })
+            Some(Key { id, method: texts.method.into(), status: request.status.0, nth: *count })
         });
         let known = keys.iter().flatten().find_map(|key| {
             let place = *seen.get(key)?;
@@ -61,31 +62,42 @@ struct Key {
 }
 
 /// Adds what only the copy says.
-fn merge(known: &mut ApiRequest, copy: ApiRequest) {
-    for name in copy.names {
-        if !known.names.contains(&name) {
-            known.names.push(name);
+fn merge(known: &mut ApiRequest, mut copy: ApiRequest) {
+    let own = known.clone();
+    let (mut texts, others) = (own.texts(), copy.texts());
+    for name in others.names {
+        if !texts.names.contains(&name) {
+            texts.names.push(name);
         }
     }
-    known.error_code = known.error_code.take().or(copy.error_code);
-    known.client = known.client.take().or(copy.client);
-    known.user = known.user.take().or(copy.user);
-    known.correlation_id = known.correlation_id.take().or(copy.correlation_id);
-    known.request_id = known.request_id.take().or(copy.request_id);
+    texts.error_code = texts.error_code.or(others.error_code);
+    texts.client = texts.client.or(others.client);
+    texts.user = texts.user.or(others.user);
+    texts.correlation_id = texts.correlation_id.or(others.correlation_id);
+    texts.request_id = texts.request_id.or(others.request_id);
+    known.set_texts(&texts);
     known.answered = answered(known.answered, copy.answered);
-    if known.error_params.is_empty() {
-        known.error_params = copy.error_params;
-    }
     known.body_has_media_uri |= copy.body_has_media_uri;
     known.body_is_no_audio |= copy.body_is_no_audio;
-    if known.recorded.is_empty() {
-        known.recorded = copy.recorded;
-    }
     // A gateway's own path does not say what the API's path behind it does.
     known.audience = known.audience.max(copy.audience);
-    if known.batch_errors.is_empty() {
-        known.batch_errors = copy.batch_errors;
-    }
+    let more = match (known.more.take(), copy.more.take()) {
+        (Some(mut more), Some(others)) => {
+            let More { error_params, recorded, batch_errors } = *others;
+            if more.error_params.is_empty() {
+                more.error_params = error_params;
+            }
+            if more.recorded.is_empty() {
+                more.recorded = recorded;
+            }
+            if more.batch_errors.is_empty() {
+                more.batch_errors = batch_errors;
+            }
+            Some(more)
+        }
+        (own, others) => own.or(others),
+    };
+    known.more = more;
 }
 
 /// Who answered, by two logs. A proxy that answered itself asked nobody behind it; one that passed an answer on does not
@@ -101,30 +113,18 @@ fn answered(one: Option<Answered>, other: Option<Answered>) -> Option<Answered> 
 mod tests {
     use super::*;
     use crate::evidence::{Locus, Timestamp};
-    use crate::facts::Audience;
-    use crate::http::{Method, StatusCode};
+    use crate::facts::{Audience, Texts};
+    use crate::http::StatusCode;
 
     fn request(source: u32, record: u64, id: Option<&str>) -> ApiRequest {
-        ApiRequest {
-            at: Some(Timestamp::new(i64::from(source) * 10 + record as i64, 0)),
-            locus: Locus { source: SourceId(source), record },
-            method: Method("GET".into()),
-            target: Box::new(*b"/recordings/1"),
-            status: StatusCode(403),
-            client: None,
-            user: None,
-            error_code: None,
-            error_params: Box::default(),
-            request_id: id.map(|id| id.as_bytes().into()),
-            correlation_id: None,
-            answered: None,
-            audience: Audience::RecordingMedia,
-            body_has_media_uri: false,
-            body_is_no_audio: false,
-            recorded: Box::default(),
-            batch_errors: Box::default(),
-            names: Vec::new(),
-        }
+        saying(source, record, Texts { request_id: id.map(str::as_bytes), ..Texts::default() })
+    }
+
+    fn saying(source: u32, record: u64, texts: Texts<'_>) -> ApiRequest {
+        let at = Timestamp::new(i64::from(source) * 10 + record as i64, 0);
+        let texts = Texts { method: "GET", target: b"/recordings/1", ..texts };
+        let locus = Locus { source: SourceId(source), record };
+        ApiRequest::new((Some(at), locus), StatusCode(403), Audience::RecordingMedia, &texts)
     }
 
     #[test]
@@ -147,21 +147,19 @@ mod tests {
 
     #[test]
     fn a_correlation_id_makes_one_of_two_and_so_does_either_id_of_a_third() {
-        let id = |text: &str| Some(text.as_bytes().into());
         let answered = |by| Some(Answered { by, known_by: crate::facts::KnownBy::UpstreamStatus });
-        let api = ApiRequest { correlation_id: id("k"), ..request(0, 1, None) };
+        let correlated = Texts { correlation_id: Some(b"k"), ..Texts::default() };
+        let api = saying(0, 1, correlated.clone());
         let gateway = ApiRequest {
-            correlation_id: id("k"),
             answered: answered(Answerer::Upstream),
-            user: id("ann"),
-            ..request(1, 1, Some("r"))
+            ..saying(1, 1, Texts { user: Some(b"ann"), request_id: Some(b"r"), ..correlated })
         };
         let edge = ApiRequest { answered: answered(Answerer::Edge), ..request(2, 1, Some("r")) };
         // Some logs write the API's id under a name of their own.
         let other = request(3, 1, Some("k"));
         let (kept, copies) = distinct(vec![edge, other, gateway, api]);
         assert_eq!((kept.len(), copies), (1, 3));
-        assert_eq!((&kept[0].user, &kept[0].request_id), (&id("ann"), &id("r")));
+        assert_eq!((kept[0].user(), kept[0].request_id()), (Some(&b"ann"[..]), Some(&b"r"[..])));
         assert_eq!(kept[0].answered_by().map(|answered| answered.by), Some(Answerer::Api), "its own word counts most");
         assert_eq!(kept[0].answered, answered(Answerer::Edge));
     }

@@ -286,7 +286,7 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
             continue;
         };
         refused.entry(client).or_default().push(unit);
-        for code in unit.refusals().filter_map(|answer| answer.request.error_code.as_deref()) {
+        for code in unit.refusals().filter_map(|answer| answer.request.error_code()) {
             if platform::is_api_code(code) {
                 *codes.entry(platform::bare_code(code)).or_insert(0_u64) += 1;
             }
@@ -397,7 +397,7 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
 #[cfg(test)]
 mod tests {
     use super::super::hypothesis::Hypothesis;
-    use super::super::sample::{CONSENTED, MISSING, PBX, SG1, SG2, Sample, UNKNOWN};
+    use super::super::sample::{CONSENTED, MISSING, PBX, SG1, SG2, Sample, UNKNOWN, restate};
     use super::*;
     use crate::evidence::Timestamp;
 
@@ -444,9 +444,10 @@ mod tests {
         let mut sample = Sample::new();
         for trunk in [SG1, PBX] {
             sample.calls(1, trunk, MISSING, 403).so(|request, _| {
-                request.error_code = Some(Box::new(*b"missing.any.permissions"));
+                restate(request, |texts| texts.error_code = Some(b"missing.any.permissions"));
                 let value = Box::new(*b"[recording:recording:view, <script>]");
-                request.error_params = [crate::facts::ErrorParam { name: Box::new(*b"permissions"), value }].into();
+                let error_params = [crate::facts::ErrorParam { name: Box::new(*b"permissions"), value }].into();
+                request.more = crate::facts::More { error_params, ..Default::default() }.kept();
             });
         }
         let weighed = sample.weigh(Hypothesis::ClientPermission);
@@ -572,7 +573,7 @@ mod tests {
             let call = sample.call(*trunk, UNKNOWN);
             let answers = if *status == 0 { vec![(10_000, 403), (10_001, 200)] } else { vec![(10_000, *status)] };
             sample.asked(call, *client, &answers);
-            sample.so(|request, _| request.error_code = Some(Box::new(*b"missing.any.permissions")));
+            sample.so(|request, _| restate(request, |texts| texts.error_code = Some(b"missing.any.permissions")));
         }
         let weighed = sample.weigh(Hypothesis::ClientPermission);
         assert_eq!(weighed.status, expected, "{calls:?}: {}", weighed.explanation);

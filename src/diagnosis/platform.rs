@@ -185,7 +185,7 @@ fn is_word(segment: &[u8]) -> bool {
 
 /// Who answered, as far as the record shows.
 pub(super) fn answered_by(request: &ApiRequest) -> Option<Answerer> {
-    let by_code = || request.is_refused() && request.error_code.as_deref().is_some_and(is_proxy_code);
+    let by_code = || request.is_refused() && request.error_code().is_some_and(is_proxy_code);
     match request.answered_by() {
         // What passed it on may have had it from a gateway behind it.
         None | Some(Answered { by: Answerer::Upstream, .. }) if by_code() => Some(Answerer::Proxy),
@@ -212,8 +212,8 @@ pub(super) fn bare_code(code: &[u8]) -> &[u8] {
 /// Permissions that a refusal says are missing: in the parameters of its message, or in brackets behind its code. Only
 /// what is formed like one of the platform's own (`recording:recording:view`): a sentence may name it.
 pub(super) fn missing_permissions(request: &ApiRequest) -> impl Iterator<Item = &str> {
-    let code = request.error_code.as_deref().filter(|code| is_api_code(code));
-    let params = request.error_params.iter().map(|param| &*param.value);
+    let code = request.error_code().filter(|code| is_api_code(code));
+    let params = request.error_params().iter().map(|param| &*param.value);
     let texts = code.into_iter().chain(params);
     let words = texts.flat_map(|text| text.split(|byte| !byte.is_ascii_alphabetic() && *byte != b':'));
     words.filter_map(|word| str::from_utf8(word).ok()).filter(|word| is_permission(word))
@@ -321,8 +321,9 @@ pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Remedy {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::restate;
     use super::*;
-    use crate::facts::ErrorParam;
+    use crate::facts::{ErrorParam, More};
 
     #[track_caller]
     fn kind(target: &str, expected: &str) {
@@ -393,11 +394,9 @@ mod tests {
     fn permissions_that_are_missing_are_named_where_they_are_the_platforms() {
         let missing = |code: &str, value: &str| {
             let params = [ErrorParam { name: Box::new(*b"permissions"), value: value.as_bytes().into() }];
-            let request = ApiRequest {
-                error_code: Some(code.as_bytes().into()),
-                error_params: params.into(),
-                ..super::super::sample::request(1, 1, 403, None)
-            };
+            let mut request = super::super::sample::request(1, 1, 403, None);
+            restate(&mut request, |texts| texts.error_code = Some(code.as_bytes()));
+            request.more = More { error_params: params.into(), ..More::default() }.kept();
             missing_permissions(&request).map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(missing("missing.permissions", "recording:recording:view"), ["recording:recording:view"]);

@@ -460,7 +460,7 @@ fn units<'m>(material: &Material<'m, '_>, call: &[usize]) -> Vec<Unit<'m>> {
     let mut by_client: BTreeMap<Option<&[u8]>, Vec<Answer<'m>>> = BTreeMap::new();
     for request in places.into_iter().filter_map(|place| material.requests.get(place)) {
         if request.is_refused() || request.is_allowed() {
-            by_client.entry(request.client.as_deref()).or_default().push(Answer::of(request));
+            by_client.entry(request.client()).or_default().push(Answer::of(request));
         }
     }
     by_client.into_iter().map(|(client, answers)| Unit::new(0, client, answers)).collect()

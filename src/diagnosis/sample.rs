@@ -14,8 +14,8 @@ use crate::call::legs::{self, At};
 use crate::call::registration::{Health, Registration, health, registrations};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
-use crate::facts::{Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Transport};
-use crate::http::{Method, StatusCode};
+use crate::facts::{Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Texts, Transport};
+use crate::http::StatusCode;
 use crate::settings::{Settings, Trunk, TrunkKind};
 use crate::verdict::{Consent, Measured, measure};
 
@@ -57,26 +57,22 @@ pub(super) fn locus(record: u64) -> Locus {
 }
 
 pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -> ApiRequest {
-    ApiRequest {
-        at: Some(second(at)),
-        locus: Locus { source: SourceId(1), record },
-        method: Method("GET".into()),
-        target: Box::new(*b"/api/v2/conversations/c0ffee01/recordings"),
-        status: StatusCode(status),
-        client: client.map(|client| client.as_bytes().into()),
-        user: None,
-        error_code: None,
-        error_params: Box::default(),
-        request_id: None,
-        correlation_id: None,
-        answered: None,
-        audience: Audience::RecordingList,
-        body_has_media_uri: false,
-        body_is_no_audio: false,
-        recorded: Box::default(),
-        batch_errors: Box::default(),
-        names: Vec::new(),
-    }
+    let texts = Texts {
+        method: "GET",
+        target: b"/api/v2/conversations/c0ffee01/recordings",
+        client: client.map(str::as_bytes),
+        ..Texts::default()
+    };
+    let place = (Some(second(at)), Locus { source: SourceId(1), record });
+    ApiRequest::new(place, StatusCode(status), Audience::RecordingList, &texts)
+}
+
+/// Changes the texts of a request.
+pub(super) fn restate<'t>(request: &mut ApiRequest, change: impl FnOnce(&mut Texts<'t>)) {
+    let own: &'static ApiRequest = Box::leak(Box::new(request.clone()));
+    let mut texts: Texts<'t> = own.texts();
+    change(&mut texts);
+    request.set_texts(&texts);
 }
 
 /// A call, who asked for it, and what they were answered.
@@ -167,7 +163,8 @@ impl Sample {
 
     /// A refusal that no leg explains.
     pub(super) fn loose(&mut self, target: &str, trunk: Option<usize>) -> &mut Self {
-        let request = ApiRequest { target: target.as_bytes().into(), ..request(self.next(), 1, 403, Some("crm")) };
+        let mut request = request(self.next(), 1, 403, Some("crm"));
+        restate(&mut request, |texts| texts.target = target.as_bytes());
         self.loose.push((request, None, trunk));
         self
     }
@@ -249,7 +246,9 @@ impl Capture {
     pub(super) fn asked(&mut self, at: i64, call_id: &str, client: Option<&str>, status: u16) -> &mut Self {
         let name = Name { kind: NameKind::CallId, place: Place::Query, value: call_id.as_bytes().into() };
         let record = self.requests.len() as u64 + 1;
-        self.requests.push(ApiRequest { names: vec![name], ..request(record, at, status, client) });
+        let mut request = request(record, at, status, client);
+        restate(&mut request, |texts| texts.names = vec![name]);
+        self.requests.push(request);
         self
     }
 

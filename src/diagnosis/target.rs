@@ -57,7 +57,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     let (mut exist, mut own) = (Vec::new(), 0);
     let mut nonexistent: BTreeMap<Box<[u8]>, Vec<&ApiRequest>> = BTreeMap::new();
     for answer in &refused {
-        match platform::endpoint(&answer.request.target) {
+        match platform::endpoint(answer.request.target()) {
             Endpoint::Exists => exist.push(answer.request),
             Endpoint::Nonexistent(kind) => nonexistent.entry(kind).or_default().push(answer.request),
             Endpoint::SitesOwn => own += 1,
@@ -68,7 +68,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     let mut allowed_at = Shown::default();
     if !nonexistent.is_empty() {
         for request in population.requests.iter().filter(|request| request.is_allowed()) {
-            if let Endpoint::Nonexistent(kind) = platform::endpoint(&request.target)
+            if let Endpoint::Nonexistent(kind) = platform::endpoint(request.target())
                 && nonexistent.contains_key(&kind)
             {
                 allowed_at.add(at(request));
@@ -155,7 +155,7 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
     };
     let (api, proxy) = (by(&[Answerer::Api]).count() as u64, by(PROXIES).count() as u64);
     let passed_on = by(&[Answerer::Upstream]).count() as u64;
-    let coded = |answer: &&Answer<'_>| answer.request.error_code.as_deref().is_some_and(platform::is_api_code);
+    let coded = |answer: &&Answer<'_>| answer.request.error_code().is_some_and(platform::is_api_code);
     let api_codes = refused.iter().filter(coded).count() as u64;
     let counts = vec![
         ("refused_requests", refused.len() as u64),
@@ -218,7 +218,7 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
 #[cfg(test)]
 mod tests {
     use super::super::hypothesis::Hypothesis;
-    use super::super::sample::{MISSING, PBX, SG1, SG2, Sample};
+    use super::super::sample::{MISSING, PBX, SG1, SG2, Sample, restate};
     use super::*;
 
     const LISTED: &str = "/api/v2/conversations/c0ffee01/recordings";
@@ -228,7 +228,9 @@ mod tests {
     fn asked(calls: &[(usize, &str, u16)]) -> Sample {
         let mut sample = Sample::new();
         for (trunk, target, status) in calls {
-            sample.calls(1, *trunk, MISSING, *status).so(|request, _| request.target = target.as_bytes().into());
+            sample
+                .calls(1, *trunk, MISSING, *status)
+                .so(|request, _| restate(request, |texts| texts.target = target.as_bytes()));
         }
         sample
     }
@@ -294,7 +296,7 @@ mod tests {
         let mut sample = Sample::new();
         sample
             .calls(2, SG1, MISSING, 403)
-            .so(|request, _| request.error_code = Some(Box::new(*b"missing.permissions")));
+            .so(|request, _| restate(request, |texts| texts.error_code = Some(b"missing.permissions")));
         let weighed = sample.weigh(Hypothesis::GatewayRefusal);
         assert_eq!(weighed.status, Status::Untested);
         assert!(weighed.explanation.contains("One carries an error code that the API"), "{}", weighed.explanation);

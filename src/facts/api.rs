@@ -1,33 +1,20 @@
 //! One HTTP exchange with the recording API, as some log states it.
 
-use crate::evidence::{Locus, Timestamp};
-use crate::http::{Method, StatusCode};
+use std::borrow::Cow;
 
-/// One logged API request.
+use super::texts::{Packed, Tag, Texts};
+use crate::evidence::{Locus, Timestamp};
+use crate::http::{StatusCode, is_get};
+
+/// One logged API request. Its texts are packed, for there may be millions.
 #[derive(Clone, Debug)]
 pub struct ApiRequest {
     /// When it was made, as logged; `None` where the record has no readable time.
     pub at: Option<Timestamp>,
     /// Its record.
     pub locus: Locus,
-    /// The method.
-    pub method: Method,
-    /// The request target as logged.
-    pub target: Box<[u8]>,
     /// The status the client got.
     pub status: StatusCode,
-    /// Who asked, as logged: an OAuth client, a user or an address, in this order of preference.
-    pub client: Option<Box<[u8]>>,
-    /// The user, where the log has a field for one; also where an OAuth client asked on their behalf.
-    pub user: Option<Box<[u8]>>,
-    /// The API's error code, where logged.
-    pub error_code: Option<Box<[u8]>>,
-    /// The parameters of the API's error message, by name, where logged: which permission was missing, for instance.
-    pub error_params: Box<[ErrorParam]>,
-    /// The id that a proxy gave the request. It makes the same request in two logs one, and so does the next.
-    pub request_id: Option<Box<[u8]>>,
-    /// The API's own correlation id, which only an answer of the API itself carries.
-    pub correlation_id: Option<Box<[u8]>>,
     /// Who answered, by what a proxy wrote of it; ask [`answered_by`](Self::answered_by), which heeds the correlation id
     /// too.
     pub answered: Option<Answered>,
@@ -37,12 +24,30 @@ pub struct ApiRequest {
     pub body_has_media_uri: bool,
     /// Whether the logged body says that the recording is no call audio (a screen's, a chat's, an e-mail's).
     pub body_is_no_audio: bool,
+    /// What only few records say.
+    pub more: Option<Box<More>>,
+    pub(crate) texts: Packed,
+}
+
+/// What only few records say of a request.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// The parameters of the API's error message, by name, where logged: which permission was missing, for instance.
+    pub error_params: Box<[ErrorParam]>,
     /// When the recordings of call audio that the logged body hands out began and ended.
     pub recorded: Box<[(Timestamp, Timestamp)]>,
     /// What the logged body of a batch says went wrong, whatever the status was.
     pub batch_errors: Box<[BatchError]>,
-    /// Every identifier the record names, in the order path, query, fields.
-    pub names: Vec<Name>,
+}
+
+impl More {
+    /// The same to be kept, if it says anything.
+    #[must_use]
+    pub fn kept(self) -> Option<Box<Self>> {
+        let Self { error_params, recorded, batch_errors } = &self;
+        let is_empty = error_params.is_empty() && recorded.is_empty() && batch_errors.is_empty();
+        (!is_empty).then(|| Box::new(self))
+    }
 }
 
 /// A parameter of an error message.
@@ -165,13 +170,13 @@ impl Audience {
 
 /// An identifier that a record names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
+pub struct Name<'a> {
     /// What it is said to name.
     pub kind: NameKind,
     /// Where it stands.
     pub place: Place,
     /// The value; percent-decoded once where it stands in a target, else as it is.
-    pub value: Box<[u8]>,
+    pub value: Cow<'a, [u8]>,
 }
 
 /// What an identifier is said to name.
@@ -201,19 +206,116 @@ pub enum Place {
 }
 
 impl ApiRequest {
+    /// A request of this time and record, which was answered so, about this, with its texts; nothing else is said of it.
+    #[must_use]
+    pub fn new(
+        (at, locus): (Option<Timestamp>, Locus),
+        status: StatusCode,
+        audience: Audience,
+        texts: &Texts<'_>,
+    ) -> Self {
+        Self {
+            at,
+            locus,
+            status,
+            answered: None,
+            audience,
+            body_has_media_uri: false,
+            body_is_no_audio: false,
+            more: None,
+            texts: Packed::of(texts),
+        }
+    }
+
+    /// All its texts.
+    #[must_use]
+    pub fn texts(&self) -> Texts<'_> {
+        self.texts.unpack()
+    }
+
+    /// Puts other texts in the place of its own.
+    pub fn set_texts(&mut self, texts: &Texts<'_>) {
+        self.texts = Packed::of(texts);
+    }
+
+    /// The method; see [`Texts`].
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.texts.method()
+    }
+
+    /// The request target; see [`Texts`].
+    #[must_use]
+    pub fn target(&self) -> &[u8] {
+        self.texts.target()
+    }
+
+    /// Who asked; see [`Texts`].
+    #[must_use]
+    pub fn client(&self) -> Option<&[u8]> {
+        self.texts.client()
+    }
+
+    /// The user; see [`Texts`].
+    #[must_use]
+    pub fn user(&self) -> Option<&[u8]> {
+        self.texts.user()
+    }
+
+    /// The API's error code; see [`Texts`].
+    #[must_use]
+    pub fn error_code(&self) -> Option<&[u8]> {
+        self.texts.text(Tag::ErrorCode)
+    }
+
+    /// The id that a proxy gave it; see [`Texts`].
+    #[must_use]
+    pub fn request_id(&self) -> Option<&[u8]> {
+        self.texts.text(Tag::RequestId)
+    }
+
+    /// The API's own id; see [`Texts`].
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&[u8]> {
+        self.texts.text(Tag::CorrelationId)
+    }
+
+    /// Every identifier the record names; see [`Texts`].
+    pub fn names(&self) -> impl Iterator<Item = Name<'_>> {
+        self.texts.names()
+    }
+
+    /// The parameters of the API's error message; see [`More`].
+    #[must_use]
+    pub fn error_params(&self) -> &[ErrorParam] {
+        self.more.as_ref().map_or(&[], |more| &more.error_params)
+    }
+
+    /// When the recordings that the logged body hands out began and ended; see [`More`].
+    #[must_use]
+    pub fn recorded(&self) -> &[(Timestamp, Timestamp)] {
+        self.more.as_ref().map_or(&[], |more| &more.recorded)
+    }
+
+    /// What the logged body of a batch says went wrong; see [`More`].
+    #[must_use]
+    pub fn batch_errors(&self) -> &[BatchError] {
+        self.more.as_ref().map_or(&[], |more| &more.batch_errors)
+    }
+
     /// The memory it takes at the peak of an audit, in bytes, with the row that is made of it.
     #[must_use]
     pub fn reckoned(&self) -> u64 {
-        /// Its other texts, its bindings, and its row's own.
-        const SHARE: usize = 1_200;
-        (size_of::<Self>() + 4 * self.target.len() + SHARE) as u64
+        /// Its bindings, and its row.
+        const SHARE: usize = 800;
+        (size_of::<Self>() + 3 * self.texts.len() + SHARE) as u64
     }
 
     /// Who answered, as far as the record shows: the API where its correlation id is there, else what a proxy wrote.
     #[must_use]
     pub fn answered_by(&self) -> Option<Answered> {
         let api = Answered { by: Answerer::Api, known_by: KnownBy::CorrelationId };
-        self.correlation_id.as_ref().map(|_| api).or(self.answered)
+        self.correlation_id().map(|_| api).or(self.answered)
     }
 
     /// Whether the API refused it: a recording request answered 403.
@@ -232,9 +334,10 @@ impl ApiRequest {
     /// logged body carries a media URI.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        let whole = matches!(self.status.0, 200 | 206) && self.method.is_get();
         match self.audience {
-            Audience::RecordingMedia => whole && !self.body_is_no_audio,
+            Audience::RecordingMedia => {
+                matches!(self.status.0, 200 | 206) && !self.body_is_no_audio && is_get(self.method())
+            }
             Audience::RecordingList => self.status.0 == 200 && self.body_has_media_uri,
             Audience::Other | Audience::Recording => false,
         }

@@ -11,13 +11,15 @@ mod media;
 mod pieces;
 mod platform;
 mod signalling;
+mod texts;
 #[cfg(test)]
 mod vectors;
 
-pub use api::{Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, Name, NameKind, Place};
+pub use api::{Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, More, Name, NameKind, Place};
 pub use batch::{Draft, SignallingBatch};
 pub use media::{FlowKey, MediaFlow, Run};
 pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,
 };
 pub use signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
+pub use texts::Texts;

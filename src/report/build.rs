@@ -490,24 +490,25 @@ fn rtp(flow: &MediaFlow) -> Option<Rtp> {
 }
 
 fn request(request: &ApiRequest) -> Request {
-    let target = text(&request.target);
-    let others = [&request.client, &request.user, &request.error_code, &request.correlation_id];
+    let target = text(request.target());
+    let others @ [client, user, error_code, correlation_id] =
+        [request.client(), request.user(), request.error_code(), request.correlation_id()];
     Request {
         at: request.at.map(Instant),
-        method: request.method.0.to_string(),
+        method: request.method().to_owned(),
         escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
         target,
         status: request.status.0,
-        client: request.client.as_deref().map(text),
-        error_code: request.error_code.as_deref().map(text),
-        error_params: (!request.error_params.is_empty()).then(|| error_params(request)),
-        user: request.user.as_deref().map(text),
-        correlation_id: request.correlation_id.as_deref().map(text),
+        client: client.map(text),
+        error_code: error_code.map(text),
+        error_params: (!request.error_params().is_empty()).then(|| error_params(request)),
+        user: user.map(text),
+        correlation_id: correlation_id.map(text),
         answered_by: request
             .answered_by()
             .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),
         batch_errors: request
-            .batch_errors
+            .batch_errors()
             .iter()
             .map(|error| BatchError {
                 conversation_id: text(&error.conversation),
@@ -522,7 +523,7 @@ fn request(request: &ApiRequest) -> Request {
 /// By name; of one name the first counts.
 fn error_params(request: &ApiRequest) -> BTreeMap<String, EvidenceText> {
     let mut params = BTreeMap::new();
-    for param in &request.error_params {
+    for param in request.error_params() {
         params.entry(text(&param.name).lossless().0.into_owned()).or_insert_with(|| text(&param.value));
     }
     params
@@ -816,9 +817,9 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
 /// Says that recordings were denied inside answers that look well.
 fn batch_errors(concluded: &Concluded<'_>) -> Option<Notice> {
     let told: Vec<&ApiRequest> =
-        concluded.requests().map(|(request, _)| request).filter(|request| !request.batch_errors.is_empty()).collect();
+        concluded.requests().map(|(request, _)| request).filter(|request| !request.batch_errors().is_empty()).collect();
     let first = told.first()?;
-    let errors: usize = told.iter().map(|request| request.batch_errors.len()).sum();
+    let errors: usize = told.iter().map(|request| request.batch_errors().len()).sum();
     let shown = concluded.accounts.get(first.locus.source.0 as usize).map_or("", |account| account.shown.as_str());
     Some(Notice {
         code: "batch_errors",

@@ -189,7 +189,7 @@ fn records_unconsented(bound: &BoundRequest<'_>, consent: &Consent, measured: &M
     };
     match &bound.recorded {
         Some(listed) => overlaps(listed),
-        None => bound.request.recorded.iter().any(overlaps),
+        None => bound.request.recorded().iter().any(overlaps),
     }
 }
 

@@ -77,33 +77,32 @@ fn blocks(text: &[u8], size: usize, mut take: impl FnMut(&[u8], bool) -> usize) 
 pub(crate) fn row(request: &ApiRequest) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let at = request.at.map_or_else(|| "-".to_owned(), Timestamp::rfc3339);
-    let client = request.client.as_deref().map_or_else(|| "-".to_owned(), text);
+    let client = request.client().map_or_else(|| "-".to_owned(), text);
     let mut row = format!(
         "{} | {at} | {} | {} | {client} | {}",
         request.locus.record,
-        request.method.0,
+        request.method(),
         request.status.0,
-        text(&request.target)
+        text(request.target())
     );
     let mut more = vec![("about", about(request).to_owned())];
     let names: Vec<String> = request
-        .names
-        .iter()
+        .names()
         .map(|name| format!("{}@{}:{}", kind(name.kind), place(name.place), text(&name.value)))
         .collect();
     more.push(("names", names.join(",")));
-    let said = |bytes: &Option<Box<[u8]>>| bytes.as_deref().map(text).unwrap_or_default();
-    more.push(("user", said(&request.user)));
-    more.push(("error_code", said(&request.error_code)));
+    let said = |bytes: Option<&[u8]>| bytes.map(text).unwrap_or_default();
+    more.push(("user", said(request.user())));
+    more.push(("error_code", said(request.error_code())));
     let params: Vec<String> =
-        request.error_params.iter().map(|param| format!("{}:{}", text(&param.name), text(&param.value))).collect();
+        request.error_params().iter().map(|param| format!("{}:{}", text(&param.name), text(&param.value))).collect();
     more.push(("params", params.join(",")));
-    more.push(("request_id", said(&request.request_id)));
-    more.push(("correlation_id", said(&request.correlation_id)));
+    more.push(("request_id", said(request.request_id())));
+    more.push(("correlation_id", said(request.correlation_id())));
     let answered = request.answered_by().map(|answered| format!("{}:{}", answered.by.name(), answered.known_by.name()));
     more.push(("answered", answered.unwrap_or_default()));
     let batch: Vec<String> = request
-        .batch_errors
+        .batch_errors()
         .iter()
         .map(|error| {
             let recording = error.recording.as_deref().map(text).unwrap_or_default();

@@ -4,7 +4,7 @@
 //! `http.response.status_code` is the same nested and flat. A [`Table`] knows the role of a path, [`Fields`] collects
 //! for one record the best candidate of every role. Candidates that say nothing (empty, `-`) do not count.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::facts::NameKind;
 use crate::settings::{AccessLog, LogFields, Settings};
@@ -458,14 +458,14 @@ const WRAPPERS: [&[u8]; 13] = [
 /// The names of one log.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    paths: HashMap<Box<[u8]>, Entry>,
-    anywhere: HashMap<Box<[u8]>, Entry>,
+    paths: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
+    anywhere: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
 }
 
 impl Table {
     /// The built-in names and those of every configured table that fits the log shown as `shown`.
     pub(super) fn new(settings: &Settings, shown: &str) -> Self {
-        let mut table = Self { paths: HashMap::new(), anywhere: HashMap::new() };
+        let mut table = Self { paths: HashMap::default(), anywhere: HashMap::default() };
         let mut rank = 0;
         for log in configured(settings, shown) {
             let LogFields {
@@ -556,11 +556,22 @@ impl Table {
 
     /// What a query parameter called `name` names, if anything.
     pub(super) fn parameter(&self, name: &[u8]) -> Option<NameKind> {
-        let name: Vec<u8> = fold(name).collect();
+        let mut room = [0; 32];
+        let long: Vec<u8>;
+        let name = match room.get_mut(..name.len()) {
+            Some(room) => {
+                let length = room.iter_mut().zip(fold(name)).map(|(to, from)| *to = from).count();
+                room.get(..length).unwrap_or_default()
+            }
+            None => {
+                long = fold(name).collect();
+                &long
+            }
+        };
         if name == b"trunkid" {
             return Some(NameKind::Trunk);
         }
-        let entry = self.anywhere.get(&*name).or_else(|| self.paths.get(&*name));
+        let entry = self.anywhere.get(name).or_else(|| self.paths.get(name));
         match entry {
             Some((Role::Name(kind), _)) => Some(*kind),
             _ => None,

@@ -83,6 +83,12 @@ pub(super) fn count(byte: u8, bytes: &[u8]) -> usize {
 #[inline]
 pub(super) fn may_name_recordings(target: &[u8]) -> bool {
     let mut rest = target;
+    while let Some(chunk) = rest.first_chunk::<66>() {
+        if long_chunk_may_name(chunk) {
+            return true;
+        }
+        rest = rest.get(64..).unwrap_or_default();
+    }
     while let Some(chunk) = rest.first_chunk::<18>() {
         if chunk_may_name(chunk) {
             return true;
@@ -105,11 +111,23 @@ pub(super) fn may_name_recordings(target: &[u8]) -> bool {
 fn chunk_may_name(chunk: &[u8; 18]) -> bool {
     let mut found = [0_u8; 16];
     for (at, found) in found.iter_mut().enumerate() {
-        let (one, two, three) = (chunk[at], chunk[at + 1] | 0x20, chunk[at + 2] | 0x20);
-        let named = (one | 0x20 == b'r') & (two == b'e') & ((three == b'c') | (three == b'e'));
-        *found = u8::from(named | (one == b'%') | (one == b'\\'));
+        *found = may_begin(chunk[at], chunk[at + 1], chunk[at + 2]);
     }
     u128::from_le_bytes(found) != 0
+}
+
+/// The same of a longer one.
+#[inline(always)]
+fn long_chunk_may_name(chunk: &[u8; 66]) -> bool {
+    (0..64).fold(0, |found, at| found | may_begin(chunk[at], chunk[at + 1], chunk[at + 2])) != 0
+}
+
+/// Whether an escape or the beginning of one of the words stands there: 1 or 0.
+#[inline(always)]
+fn may_begin(one: u8, two: u8, three: u8) -> u8 {
+    let (second, third) = (two | 0x20, three | 0x20);
+    let named = (one | 0x20 == b'r') & (second == b'e') & ((third == b'c') | (third == b'e'));
+    u8::from(named | (one == b'%') | (one == b'\\'))
 }
 
 /// A text to be compared with others: words of eight bytes, and the last eight, which may overlap them.
@@ -156,7 +174,7 @@ mod tests {
         let mut noise = Noise::new(11);
         let mut hits = [0, 0];
         for _ in 0..5_000 {
-            let length = noise.below(70);
+            let length = noise.below(200);
             let bytes: Vec<u8> = (0..length)
                 .map(|_| if noise.below(30) == 0 { noise.next() as u8 } else { *noise.pick(b"abcdORcrEe/. \x52\x12") })
                 .collect();

@@ -59,45 +59,112 @@ impl Word {
     }
 }
 
-/// The words of the platform's paths (its SDK, release 257), in lower case, and of gateways before it.
+/// The words of the platform's paths (its SDK, release 257), in lower case, and of gateways before it: by their length,
+/// then by their letters, for a segment is mostly told by its length to be none.
+const WORDS: [(&[u8], Word); 86] = [
+    (b"me", Word::Plain),
+    (b"api", Word::Plain),
+    (b"rec", Word::Plain),
+    (b"apis", Word::Plain),
+    (b"bulk", Word::Plain),
+    (b"file", Word::Plain),
+    (b"jobs", Word::Things),
+    (b"list", Word::Plain),
+    (b"pcap", Word::Plain),
+    (b"play", Word::Plain),
+    (b"rest", Word::Plain),
+    (b"audio", Word::Plain),
+    (b"batch", Word::Plain),
+    (b"calls", Word::Kind),
+    (b"chats", Word::Kind),
+    (b"edges", Word::Plain),
+    (b"files", Word::Plain),
+    (b"media", Word::Media),
+    (b"proxy", Word::Plain),
+    (b"query", Word::NoAudio),
+    (b"token", Word::Plain),
+    (b"users", Word::Plain),
+    (b"audits", Word::Plain),
+    (b"emails", Word::Kind),
+    (b"export", Word::Plain),
+    (b"public", Word::Plain),
+    (b"record", Word::Plain),
+    (b"screen", Word::Plain),
+    (b"search", Word::NoAudio),
+    (b"stream", Word::Plain),
+    (b"trunks", Word::Plain),
+    (b"videos", Word::Kind),
+    (b"details", Word::NoAudio),
+    (b"gateway", Word::Plain),
+    (b"genesys", Word::Plain),
+    (b"quality", Word::Plain),
+    (b"reports", Word::Things),
+    (b"snippet", Word::Plain),
+    (b"socials", Word::Kind),
+    (b"summary", Word::NoAudio),
+    (b"uploads", Word::Plain),
+    (b"cobrowse", Word::Plain),
+    (b"download", Word::Plain),
+    (b"internal", Word::Plain),
+    (b"messages", Word::Kind),
+    (b"metadata", Word::NoAudio),
+    (b"platform", Word::Plain),
+    (b"settings", Word::NoAudio),
+    (b"waveform", Word::NoAudio),
+    (b"analytics", Word::Analytics),
+    (b"callbacks", Word::Kind),
+    (b"downloads", Word::Plain),
+    (b"localkeys", Word::Plain),
+    (b"providers", Word::Plain),
+    (b"recording", Word::Recording),
+    (b"retention", Word::NoAudio),
+    (b"siptraces", Word::Plain),
+    (b"telephony", Word::Plain),
+    (b"recordings", Word::Recordings),
+    (b"transcript", Word::NoAudio),
+    (b"acknowledge", Word::NoAudio),
+    (b"annotations", Word::NoAudio),
+    (b"evaluations", Word::Plain),
+    (b"transcoding", Word::Plain),
+    (b"transcripts", Word::NoAudio),
+    (b"conversation", Word::Conversations),
+    (b"participants", Word::Plain),
+    (b"screenshares", Word::Kind),
+    (b"batchrequests", Word::Things),
+    (b"conversations", Word::Conversations),
+    (b"crossplatform", Word::Plain),
+    (b"recordingkeys", Word::Plain),
+    (b"communications", Word::Plain),
+    (b"recordingstate", Word::Plain),
+    (b"screensessions", Word::ScreenSessions),
+    (b"userrecordings", Word::UserRecordings),
+    (b"screenrecording", Word::Plain),
+    (b"cobrowsesessions", Word::Kind),
+    (b"failedrecordings", Word::Plain),
+    (b"orphanrecordings", Word::OrphanRecordings),
+    (b"rotationschedule", Word::Plain),
+    (b"screenrecordings", Word::Plain),
+    (b"keyconfigurations", Word::Things),
+    (b"recordingmetadata", Word::RecordingMetadata),
+    (b"deletionprotection", Word::NoAudio),
+    (b"mediaretentionpolicies", Word::Things),
+];
+
+/// What a segment in lower case means.
 fn word(segment: &[u8]) -> Option<Word> {
-    Some(match segment {
-        b"analytics" => Word::Analytics,
-        b"conversation" | b"conversations" => Word::Conversations,
-        b"callbacks" | b"calls" | b"chats" | b"cobrowsesessions" | b"emails" | b"messages" | b"screenshares"
-        | b"socials" | b"videos" => Word::Kind,
-        b"media" => Word::Media,
-        b"acknowledge"
-        | b"annotations"
-        | b"deletionprotection"
-        | b"details"
-        | b"metadata"
-        | b"query"
-        | b"retention"
-        | b"search"
-        | b"settings"
-        | b"summary"
-        | b"transcript"
-        | b"transcripts"
-        | b"waveform" => Word::NoAudio,
-        b"orphanrecordings" => Word::OrphanRecordings,
-        b"recording" => Word::Recording,
-        b"recordingmetadata" => Word::RecordingMetadata,
-        b"recordings" => Word::Recordings,
-        b"screensessions" => Word::ScreenSessions,
-        b"userrecordings" => Word::UserRecordings,
-        b"batchrequests" | b"jobs" | b"keyconfigurations" | b"mediaretentionpolicies" | b"reports" => Word::Things,
-        b"api" | b"apis" | b"audio" | b"audits" | b"batch" | b"bulk" | b"cobrowse" | b"communications"
-        | b"crossplatform" | b"download" | b"downloads" | b"edges" | b"evaluations" | b"export"
-        | b"failedrecordings" | b"file" | b"files" | b"gateway" | b"genesys" | b"internal" | b"list" | b"localkeys"
-        | b"me" | b"participants" | b"pcap" | b"platform" | b"play" | b"providers" | b"proxy" | b"public"
-        | b"quality" | b"rec" | b"record" | b"recordingkeys" | b"recordingstate" | b"rest" | b"rotationschedule"
-        | b"screen" | b"screenrecording" | b"screenrecordings" | b"siptraces" | b"snippet" | b"stream"
-        | b"telephony" | b"token" | b"transcoding" | b"trunks" | b"uploads" | b"users" => Word::Plain,
-        [b'v', digits @ ..] if digits.len() < 4 && digits.iter().all(u8::is_ascii_digit) => Word::Plain,
-        _ => return None,
-    })
+    if let [b'v', digits @ ..] = segment
+        && digits.len() < 4
+        && digits.iter().all(u8::is_ascii_digit)
+    {
+        return Some(Word::Plain);
+    }
+    let place =
+        WORDS.binary_search_by(|(word, _)| word.len().cmp(&segment.len()).then_with(|| (*word).cmp(segment))).ok()?;
+    WORDS.get(place).map(|(_, word)| *word)
 }
+
+/// Bytes of the longest of those words.
+const LONGEST_OF_WORDS: usize = WORDS[WORDS.len() - 1].0.len();
 
 /// Bytes of the longest word looked for, configured ones too.
 const LONGEST: usize = 48;
@@ -161,16 +228,28 @@ impl Targets {
     /// The segments of a path that are not empty.
     fn segments<'t>(&self, path: &'t [u8]) -> Vec<Segment<'t>> {
         let mut segments = Vec::with_capacity(8);
-        for raw in path.split(|byte| *byte == b'/').filter(|raw| !raw.is_empty()) {
-            let text = percent_decode(raw);
-            let mut lower = [0; LONGEST];
-            let word = lower.get_mut(..text.len()).and_then(|lower| {
-                lower.iter_mut().zip(&*text).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-                word(lower).or_else(|| self.words.iter().any(|word| *word == *lower).then_some(Word::Plain))
-            });
-            segments.push(Segment { text, word });
+        let is_encoded = memchr(b'%', path).is_some();
+        let mut start = 0;
+        for end in memchr_iter(b'/', path).chain([path.len()]) {
+            let raw = path.get(start..end).unwrap_or_default();
+            start = end + 1;
+            if !raw.is_empty() {
+                let text = if is_encoded { percent_decode(raw) } else { Cow::Borrowed(raw) };
+                segments.push(Segment { word: self.word(&text), text });
+            }
         }
         segments
+    }
+
+    fn word(&self, segment: &[u8]) -> Option<Word> {
+        if segment.len() > LONGEST_OF_WORDS && self.words.is_empty() {
+            return None;
+        }
+        let mut lower = [0; LONGEST];
+        let lower = lower.get_mut(..segment.len())?;
+        lower.copy_from_slice(segment);
+        lower.make_ascii_lowercase();
+        word(lower).or_else(|| self.words.iter().any(|word| *word == *lower).then_some(Word::Plain))
     }
 }
 
@@ -231,7 +310,10 @@ fn names<'t>(segments: &[Segment<'t>], query: &'t [u8], table: &Table) -> Vec<Na
     }
     for written in query.split(|byte| *byte == b'&').filter(|written| !written.is_empty()) {
         let (name, value) = halves(written, b'=').unwrap_or((written, b""));
-        let (name, value) = (percent_decode(name), percent_decode(value));
+        let (name, value) = match memchr(b'%', written) {
+            Some(_) => (percent_decode(name), percent_decode(value)),
+            None => (Cow::Borrowed(name), Cow::Borrowed(value)),
+        };
         match &value {
             Cow::Borrowed(value) => parameter(&mut names, table, (&name, *value), analytics, Cow::Borrowed),
             Cow::Owned(value) => {
@@ -448,6 +530,16 @@ mod tests {
             names.iter().map(|name| (name.kind, name.place, String::from_utf8_lossy(&name.value))).collect();
         let names: Vec<_> = names.iter().map(|(kind, place, value)| (*kind, *place, value.as_ref())).collect();
         assert_eq!(names, expected, "{target}");
+    }
+
+    #[test]
+    fn words_are_found_and_only_they() {
+        for (text, meaning) in WORDS {
+            assert!(text.len() <= LONGEST && text.iter().all(u8::is_ascii_lowercase));
+            assert_eq!(word(text), Some(meaning), "{}", text.escape_ascii());
+        }
+        assert_eq!([&b"v"[..], b"v2", b"v999"].map(word), [Some(Word::Plain); 3]);
+        assert_eq!([&b""[..], b"v1234", b"vx", b"recordingz", b"zzz", b"0"].map(word), [None; 6]);
     }
 
     #[test]

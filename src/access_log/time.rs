@@ -152,6 +152,8 @@ pub(super) struct Memo {
     /// Where the second begins, and how many digits its fraction has.
     second: usize,
     digits: usize,
+    /// Nanoseconds of the last of them.
+    unit: i64,
     minute_ns: i64,
     ambiguous: bool,
 }
@@ -172,10 +174,10 @@ impl Memo {
         let second = number(*second, &mut bad);
         let mut nanos = 0;
         if self.digits > 0 {
-            for place in 1..=self.digits {
-                nanos = nanos * 10 + number([*part.get(place)?], &mut bad);
+            for digit in part.get(1..=self.digits)? {
+                nanos = nanos * 10 + number([*digit], &mut bad);
             }
-            nanos *= 10_i64.pow(9 - self.digits as u32);
+            nanos *= self.unit;
         }
         if bad || second > 60 {
             return None;
@@ -214,7 +216,8 @@ impl Memo {
             *place = (at, chunk(text) & mask, mask);
         }
         let (length, digits, ambiguous) = (text.len(), usize::from(digits), instant.ambiguous);
-        *self = Self { length, second, digits, minute_ns, ambiguous, words: self.words };
+        let unit = 10_i64.pow(9_u32.saturating_sub(digits as u32));
+        *self = Self { length, second, digits, unit, minute_ns, ambiguous, words: self.words };
     }
 }
 

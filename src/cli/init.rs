@@ -15,7 +15,11 @@ use crate::report::proposal;
 use crate::settings::Settings;
 
 /// Reads the evidence by the built-in rules and proposes a configuration.
-pub(super) fn init<O: Write, E: Write>(args: &Init, out: &mut Stream<O>, err: &mut Stream<E>) -> Result<Outcome, Stop> {
+pub(super) fn init<O: Write + Send, E: Write>(
+    args: &Init,
+    out: &mut Stream<O>,
+    err: &mut Stream<E>,
+) -> Result<Outcome, Stop> {
     if let Some(path) = &args.output
         && path.symlink_metadata().is_ok()
     {

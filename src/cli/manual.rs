@@ -13,7 +13,7 @@ use crate::report::schema;
 const NAME: &str = "sipconsent";
 
 /// Prints the completion script of a shell.
-pub(super) fn completions<O: Write>(shell: clap_complete::Shell, out: &mut Stream<O>) -> Result<Outcome, Stop> {
+pub(super) fn completions<O: Write + Send>(shell: clap_complete::Shell, out: &mut Stream<O>) -> Result<Outcome, Stop> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
     to_stdout(&mut out.to, |to| to.write_all(&script))?;
@@ -21,7 +21,7 @@ pub(super) fn completions<O: Write>(shell: clap_complete::Shell, out: &mut Strea
 }
 
 /// Prints the manual page of the program, or of the command of that name.
-pub(super) fn page<O: Write>(command: Option<&str>, out: &mut Stream<O>) -> Result<Outcome, Stop> {
+pub(super) fn page<O: Write + Send>(command: Option<&str>, out: &mut Stream<O>) -> Result<Outcome, Stop> {
     let mut program = Cli::command();
     program.build();
     let described = match command {
@@ -43,7 +43,7 @@ pub(super) fn page<O: Write>(command: Option<&str>, out: &mut Stream<O>) -> Resu
 }
 
 /// Prints the report's JSON Schema.
-pub(super) fn schema<O: Write>(out: &mut Stream<O>) -> Result<Outcome, Stop> {
+pub(super) fn schema<O: Write + Send>(out: &mut Stream<O>) -> Result<Outcome, Stop> {
     to_stdout(&mut out.to, |to| to.write_all(schema::SCHEMA.as_bytes()))?;
     Ok(Outcome::Clear)
 }

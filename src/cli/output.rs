@@ -79,7 +79,7 @@ impl Output {
     }
 
     /// Renders `report` as this output wants it.
-    pub(super) fn render(&self, report: &Report, look: Look, mut out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn render(&self, report: &Report, look: Look, mut out: &mut (dyn Write + Send)) -> io::Result<()> {
         let Look { width, color, verbose, closing } = look;
         let medium = match self.format {
             Format::Csv => return csv::write(report, &self.listing, &mut out),

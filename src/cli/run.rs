@@ -28,7 +28,7 @@ use crate::settings::Settings;
 /// Runs the program with its arguments, the program's own name first.
 ///
 /// Reports go to `out` or to files, everything else to `err`. A reader of `out` that went away is no failure.
-pub fn run<O: Write, E: Write>(
+pub fn run<O: Write + Send, E: Write>(
     args: impl IntoIterator<Item = OsString>,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -38,7 +38,7 @@ pub fn run<O: Write, E: Write>(
 
 type Auditor = fn(&[PathBuf], &Settings, Option<usize>, Beside<'_>) -> Result<pipeline::Audit, Error>;
 
-fn run_with<O: Write, E: Write>(
+fn run_with<O: Write + Send, E: Write>(
     args: impl IntoIterator<Item = OsString>,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -87,7 +87,7 @@ impl From<Error> for Stop {
     }
 }
 
-fn audit<O: Write, E: Write>(
+fn audit<O: Write + Send, E: Write>(
     args: &Audit,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -137,6 +137,7 @@ fn audit<O: Write, E: Write>(
         }
     }
     let closing = outcome.meaning();
+    let pool = pipeline::workers(running.threads())?;
     let mut written = Vec::new();
     for (output, destination) in outputs {
         let result = match destination {
@@ -144,12 +145,12 @@ fn audit<O: Write, E: Write>(
                 let color = args.color == Color::Always;
                 let look = Look { width: None, color, verbose: args.verbose, closing };
                 let name = output.path.as_ref().map(|path| path.display().to_string());
-                destination.write(|to| output.render(&report, look, to)).map(|()| written.extend(name))
+                destination.write(|to| pool.install(|| output.render(&report, look, to))).map(|()| written.extend(name))
             }
             None => {
                 let look =
                     Look { width: out.width, color: colored(args.color, out.color), verbose: args.verbose, closing };
-                to_stdout(&mut out.to, |to| output.render(&report, look, to))
+                to_stdout(&mut out.to, |to| pool.install(|| output.render(&report, look, to)))
             }
         };
         if let Err(error) = result {
@@ -286,8 +287,8 @@ pub(super) fn colored(asked: Color, wanted: bool) -> bool {
 
 /// Writes to standard output. A reader that went away has seen enough.
 pub(super) fn to_stdout(
-    out: &mut impl Write,
-    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    out: &mut (impl Write + Send),
+    render: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
     let mut buffered = BufWriter::with_capacity(64 << 10, out);
     let result = render(&mut buffered).and_then(|()| buffered.flush());

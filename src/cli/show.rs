@@ -18,7 +18,7 @@ use crate::settings::Settings;
 const NEAR: usize = 8;
 
 /// Reads the evidence and shows the legs of one Call-ID.
-pub(super) fn show<O: Write, E: Write>(
+pub(super) fn show<O: Write + Send, E: Write>(
     args: &ShowLeg,
     out: &mut Stream<O>,
     err: &mut Stream<E>,

@@ -36,7 +36,7 @@ struct Point {
 }
 
 /// Re-hashes the evidence, audits it again with the recorded settings, and says what of the report matches.
-pub(super) fn verify<O: Write, E: Write>(
+pub(super) fn verify<O: Write + Send, E: Write>(
     args: &Verify,
     out: &mut Stream<O>,
     err: &mut Stream<E>,

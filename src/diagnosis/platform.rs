@@ -120,8 +120,14 @@ pub(super) enum Endpoint {
 pub(super) fn endpoint(target: &[u8]) -> Endpoint {
     // As a server reads it: the path is taken apart, then its segments are decoded once.
     let segments = path(target).split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
-    let segments: Vec<Cow<'_, [u8]>> = segments.map(percent_decode).collect();
-    let segments: Vec<&[u8]> = segments.iter().map(|segment| &**segment).collect();
+    let decoded: Vec<Cow<'_, [u8]>>;
+    let segments: Vec<&[u8]> = match memchr::memchr(b'%', target) {
+        Some(_) => {
+            decoded = segments.map(percent_decode).collect();
+            decoded.iter().map(|segment| &**segment).collect()
+        }
+        None => segments.collect(),
+    };
     // A gateway may put something before the API's own path.
     let api = segments.windows(2).position(|pair| pair == [b"api".as_slice(), b"v2"]);
     if let Some(own) = api.and_then(|at| segments.get(at + 2..))
@@ -158,7 +164,7 @@ pub(super) fn shown(kind: &[u8]) -> String {
 
 /// The path of a request target in origin or absolute form (RFC 9112 §3.2), without its query.
 fn path(target: &[u8]) -> &[u8] {
-    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
     let path = target.get(..end).unwrap_or(target);
     if path.starts_with(b"/") {
         return path;
@@ -168,6 +174,10 @@ fn path(target: &[u8]) -> &[u8] {
 }
 
 fn fits(known: &str, segments: &[&[u8]]) -> bool {
+    // Every known path begins with a word, which most segments are not.
+    if segments.first().is_none_or(|first| !known.as_bytes().starts_with(first)) {
+        return false;
+    }
     let mut wanted = known.split('/');
     segments.iter().all(|segment| wanted.next().is_some_and(|known| known == "{}" || known.as_bytes() == *segment))
         && wanted.next().is_none()

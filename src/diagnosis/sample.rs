@@ -14,7 +14,9 @@ use crate::call::legs::{self, At};
 use crate::call::registration::{Health, Registration, health, registrations};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
-use crate::facts::{Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Texts, Transport};
+use crate::facts::{
+    Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Texts, Transport,
+};
 use crate::http::StatusCode;
 use crate::settings::{Settings, Trunk, TrunkKind};
 use crate::verdict::{Consent, Measured, measure};

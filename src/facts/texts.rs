@@ -32,19 +32,19 @@ pub struct Texts<'a> {
     pub names: Vec<Name<'a>>,
 }
 
-/// Which text it is. The target and the method come first, and always.
+/// Which text it is. Texts stand in this order; the target and the method are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Tag {
     Target,
     Method,
+    /// One text that is both.
+    ClientAndUser,
     Client,
     User,
     ErrorCode,
     RequestId,
     CorrelationId,
-    /// One text that is both.
-    ClientAndUser,
     /// The first of the names; kind and place are added.
     Name,
 }
@@ -62,7 +62,6 @@ pub(crate) struct Packed(Box<[u8]>);
 
 impl Packed {
     pub(super) fn of(texts: &Texts<'_>) -> Self {
-        // The longest length takes ten bytes; most take one.
         let mut length = Length(0);
         texts.pack(&mut length);
         let mut bytes = Vec::with_capacity(length.0);
@@ -101,7 +100,8 @@ impl Packed {
     }
 
     pub(super) fn text(&self, wanted: Tag) -> Option<&[u8]> {
-        self.pieces().find(|(tag, _)| *tag == wanted as u8).map(|(_, text)| text)
+        let piece = self.pieces().find(|(tag, _)| *tag >= wanted as u8);
+        piece.filter(|(tag, _)| *tag == wanted as u8).map(|(_, text)| text)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = Name<'_>> {
@@ -150,13 +150,14 @@ impl<'p> Iterator for Pieces<'p> {
 
 impl Pieces<'_> {
     /// A number in base 128, its lowest digit first; all but the last are marked.
+    #[inline]
     fn number(&mut self) -> Option<usize> {
         let (mut number, mut shift) = (0, 0);
         loop {
             let (byte, rest) = self.rest.split_first()?;
             self.rest = rest;
-            number |= usize::from(byte & 0x7f).checked_shl(shift)?;
-            if byte & 0x80 == 0 {
+            number |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 || shift > 56 {
                 return Some(number);
             }
             shift += 7;
@@ -285,7 +286,7 @@ mod tests {
         let part = Name { kind: NameKind::Segment, place: Place::Path, value: target[12..].into() };
         let own = Packed::of(&Texts { target, names: vec![part], ..Texts::default() });
         assert_eq!(own.names().next().map(|name| name.value.into_owned()).as_deref(), target.get(12..));
-        assert_eq!(own.len() + 34, with(&target[12..]));
+        assert_eq!(own.len() + 35, with(&target[12..]));
     }
 
     #[test]

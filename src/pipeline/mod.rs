@@ -234,7 +234,10 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         gathered.push((SourceId(rank), source.gathered));
         batches.extend(source.batches);
         flows.merge(source.flows);
-        requests.extend(source.requests);
+        match requests.is_empty() {
+            true => requests = source.requests,
+            false => requests.extend(source.requests),
+        }
         exports.append(source.exports);
         total_requests += source.total_requests;
         failures.extend(source.failure);
@@ -426,6 +429,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     drop(concluded);
     rayon::join(|| drop(full), || drop((identity, bindings, bound)));
     drop(legs);
+    requests.into_par_iter().with_min_len(1 << 12).for_each(drop);
     batches.into_par_iter().for_each(drop);
     (Audit { report, failures, rejects: None }, trail)
 }

@@ -3,17 +3,15 @@
 //! Legs, requests and calls come sorted by time, then source, then record; nothing here depends on which worker did
 //! what. Concludes nothing new.
 
-use std::collections::BTreeMap;
-
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::messages::{self, Wanted};
 use super::model::{
-    self, Anomaly, AnsweredBy, Awareness, BatchError, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText,
-    Generator, Ground, Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer,
-    RecordedLeg, Registration, Report, Request, RequestCounts, Rtp, Seconds, StateFrom, Stream, Summary, Timezone,
-    Trunk, TrunkRef, UnboundRefusal, Unseen, Verdicts,
+    self, Anomaly, Awareness, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
+    Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, RecordedLeg,
+    Registration, Report, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, Unseen, Verdicts,
 };
+use super::requests;
 use super::show::Mark;
 use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{self, Binding, Identity};
@@ -198,7 +196,7 @@ impl<'a> Concluded<'a> {
     }
 
     /// The recording requests that are not bound to calls out of the time range alone.
-    fn requests(&self) -> impl Iterator<Item = (&'a ApiRequest, &'a Binding)> {
+    pub(super) fn requests(&self) -> impl Iterator<Item = (&'a ApiRequest, &'a Binding)> {
         let requests = self.requests.iter().zip(self.bindings).zip(self.requests_in_range);
         requests.filter(|(_, in_range)| **in_range).map(|(request, _)| request)
     }
@@ -208,7 +206,7 @@ impl<'a> Concluded<'a> {
 #[must_use]
 pub fn build(concluded: &Concluded<'_>) -> Report {
     let calls = calls(concluded);
-    let unbound_refusals = unbound_refusals(concluded);
+    let unbound_refusals = requests::unbound_refusals(concluded);
     Report {
         schema: model::SCHEMA,
         generator: Generator { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
@@ -329,7 +327,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         let request = concluded.requests.get(*request)?;
         let lag = i128::from(request.at?.ns) - i128::from(leg.first.at.ns);
         Some(BoundRequest {
-            request: self::request(request),
+            request: requests::row(request),
             link: Link { by: link.by.name(settings).to_owned(), strength: link.strength.name() },
             lag_s: Seconds(lag),
         })
@@ -489,62 +487,11 @@ fn rtp(flow: &MediaFlow) -> Option<Rtp> {
     })
 }
 
-fn request(request: &ApiRequest) -> Request {
-    let target = text(request.target());
-    let others @ [client, user, error_code, correlation_id] =
-        [request.client(), request.user(), request.error_code(), request.correlation_id()];
-    Request {
-        at: request.at.map(Instant),
-        method: request.method().to_owned(),
-        escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
-        target,
-        status: request.status.0,
-        client: client.map(text),
-        error_code: error_code.map(text),
-        error_params: (!request.error_params().is_empty()).then(|| error_params(request)),
-        user: user.map(text),
-        correlation_id: correlation_id.map(text),
-        answered_by: request
-            .answered_by()
-            .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),
-        batch_errors: request
-            .batch_errors()
-            .iter()
-            .map(|error| BatchError {
-                conversation_id: text(&error.conversation),
-                recording_id: error.recording.as_deref().map(text),
-                message: text(&error.message),
-            })
-            .collect(),
-        source: pointer(request.locus),
-    }
-}
-
-/// By name; of one name the first counts.
-fn error_params(request: &ApiRequest) -> BTreeMap<String, EvidenceText> {
-    let mut params = BTreeMap::new();
-    for param in request.error_params() {
-        params.entry(text(&param.name).lossless().0.into_owned()).or_insert_with(|| text(&param.value));
-    }
-    params
-}
-
 fn trunk_ref(leg: &Leg<'_>, settings: &Settings) -> TrunkRef {
     match leg.trunk.and_then(|trunk| settings.trunks.get(trunk)) {
         Some(trunk) => TrunkRef { name: Some(trunk.name.clone()), kind: trunk.kind.name() },
         None => TrunkRef { name: None, kind: TrunkKind::Unknown.name() },
     }
-}
-
-fn unbound_refusals(concluded: &Concluded<'_>) -> Vec<UnboundRefusal> {
-    concluded
-        .requests()
-        .filter(|(request, _)| request.is_refused())
-        .filter_map(|(request, binding)| match binding {
-            Binding::Nothing(reason) => Some(UnboundRefusal { request: self::request(request), reason: reason.name() }),
-            Binding::Legs(_) | Binding::Trunk(_) => None,
-        })
-        .collect()
 }
 
 fn count(verdicts: &mut Verdicts, verdict: Verdict) {
@@ -578,16 +525,7 @@ fn summary(concluded: &Concluded<'_>, calls: usize, unbound: usize) -> Summary {
         }
     }
     summary.unconsented_media_s = Seconds(unconsented_ns);
-    let number =
-        |fits: fn(&ApiRequest) -> bool| concluded.requests().filter(|(request, _)| fits(request)).count() as u64;
-    summary.requests = RequestCounts {
-        total: concluded.total_requests,
-        recording: number(|request| request.audience.is_recording()),
-        refused: number(ApiRequest::is_refused),
-        allowed: number(ApiRequest::is_allowed),
-        served: number(ApiRequest::is_served),
-        unbound_refusals: unbound as u64,
-    };
+    summary.requests = requests::counts(concluded, unbound);
     summary
 }
 
@@ -611,7 +549,7 @@ fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trun
         .filter(|(request, binding)| {
             request.is_refused() && matches!(binding, Binding::Trunk(trunk) if Some(*trunk) == place)
         })
-        .map(|(request, _)| PlainRequest(self::request(request)));
+        .map(|(request, _)| PlainRequest(requests::row(request)));
     Trunk {
         name: place.is_some().then(|| trunk.name.clone()),
         kind: trunk.kind.name(),
@@ -776,7 +714,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             ),
         });
     }
-    notices.extend(batch_errors(concluded));
+    notices.extend(requests::batch_errors(concluded));
     for (place, listed) in concluded.inventory.disagreeing(settings) {
         let name = settings.trunks.get(place).map_or("", |trunk| trunk.name.as_str());
         notices.push(Notice {
@@ -812,24 +750,6 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         });
     }
     notices
-}
-
-/// Says that recordings were denied inside answers that look well.
-fn batch_errors(concluded: &Concluded<'_>) -> Option<Notice> {
-    let told: Vec<&ApiRequest> =
-        concluded.requests().map(|(request, _)| request).filter(|request| !request.batch_errors().is_empty()).collect();
-    let first = told.first()?;
-    let errors: usize = told.iter().map(|request| request.batch_errors().len()).sum();
-    let shown = concluded.accounts.get(first.locus.source.0 as usize).map_or("", |account| account.shown.as_str());
-    Some(Notice {
-        code: "batch_errors",
-        text: format!(
-            "{errors} recordings were not handed out by batch jobs that say so inside {} answers; the first is record {} of {shown}. \
-             By their status these answers count as any others: see batch_errors of the requests.",
-            told.len(),
-            first.locus.record,
-        ),
-    })
 }
 
 #[cfg(test)]

@@ -32,12 +32,20 @@ pub fn bytes(raw: &[u8]) -> Cow<'_, str> {
 /// The text made inert.
 #[must_use]
 pub fn text(raw: &str) -> Cow<'_, str> {
-    if raw.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\') {
+    if is_plain(raw.as_bytes()) && memchr::memchr(b'\\', raw.as_bytes()).is_none() {
         return raw.into();
     }
     let mut shown = String::with_capacity(raw.len() + 8);
     push(&mut shown, raw);
     shown.into()
+}
+
+/// Whether all bytes are printable ASCII.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let other = |byte: &u8| byte.wrapping_sub(b' ') > b'~' - b' ';
+    // Of fixed size, so that the compiler takes all bytes of a chunk at a time.
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    !chunks.iter().any(|chunk| chunk.iter().fold(false, |any, byte| any | other(byte))) && !rest.iter().any(other)
 }
 
 fn push(shown: &mut String, raw: &str) {

@@ -8,70 +8,121 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde::ser::SerializeSeq;
 use serde_json::Serializer;
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::ser::Formatter;
 
-use super::escape;
-use super::model::{
-    Call, CallExport, CallLink, Evidence, EvidenceText, Generator, Hypothesis, Leg, Notice, Report, Summary, Trunk,
-    UnboundRefusal,
-};
-use super::show::{Listed, Listing};
-use crate::settings::Settings;
+use super::model::{Call, CallExport, CallLink, EvidenceText, Leg, Report};
+use super::show::Listing;
+use super::{escape, rows};
 
 /// Writes the report. `listing` says which legs are listed; a call without any is left out, everything else is whole.
 ///
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, out: &mut impl Write) -> io::Result<()> {
-    let whole = Whole::of(report, listing, Some(Calls { calls: &report.calls, listing }));
-    whole.serialize(&mut Serializer::with_formatter(&mut *out, Inert(PrettyFormatter::new())))?;
+pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
+    let mut object = Object::open(out, Layout::INDENTED)?;
+    object.report(report, listing, true)?;
+    object.close()?;
     out.write_all(b"\n")
 }
 
 /// Writes one value on one line, with what acts on a terminal as `\uXXXX`.
 pub(super) fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(&mut *out, Inert(CompactFormatter)))?;
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Layout::LINE))?;
     out.write_all(b"\n")
 }
 
 /// Writes what stands between the quotes of a string that is `text`, or a part of it.
 pub(super) fn fragment(text: &str, out: &mut impl Write) -> io::Result<()> {
     let mut quoted = Vec::with_capacity(text.len() + 2);
-    text.serialize(&mut Serializer::with_formatter(&mut quoted, Inert(CompactFormatter)))?;
+    text.serialize(&mut Serializer::with_formatter(&mut quoted, Layout::LINE))?;
     out.write_all(quoted.get(1..quoted.len() - 1).unwrap_or_default())
 }
 
-/// A usual form, with what [`escape`] knows to act on a terminal as `\uXXXX`.
-struct Inert<F>(F);
-
-/// Methods that are the usual form's own.
-macro_rules! as_usual {
-    ($($method:ident($($argument:ident: $kind:ty)?);)+) => {
-        $(fn $method<W: ?Sized + Write>(&mut self, out: &mut W $(, $argument: $kind)?) -> io::Result<()> {
-            self.0.$method(out $(, $argument)?)
-        })+
-    };
+/// JSON on one line, or indented by two blanks; with what [`escape`] knows to act on a terminal as `\uXXXX`.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    is_indented: bool,
+    depth: usize,
+    /// Whether what is open holds nothing yet.
+    is_empty: bool,
 }
 
-impl<F: Formatter> Formatter for Inert<F> {
-    as_usual! {
-        begin_array();
-        end_array();
-        begin_array_value(first: bool);
-        end_array_value();
-        begin_object();
-        end_object();
-        begin_object_key(first: bool);
-        begin_object_value();
-        end_object_value();
+impl Layout {
+    pub(super) const LINE: Self = Self { is_indented: false, depth: 0, is_empty: true };
+    const INDENTED: Self = Self { is_indented: true, ..Self::LINE };
+
+    /// Goes on to the next entry of what is open.
+    #[inline]
+    fn part(&self, out: &mut (impl Write + ?Sized), is_first: bool) -> io::Result<()> {
+        const GAP: &[u8] = b",\n                                        ";
+        let start = usize::from(is_first);
+        let end = if self.is_indented { 2 + 2 * self.depth } else { 1 };
+        if let Some(gap) = GAP.get(start..end) {
+            return out.write_all(gap);
+        }
+        out.write_all(GAP.get(start..).unwrap_or_default())?;
+        (GAP.len()..end).try_for_each(|_| out.write_all(b" "))
+    }
+
+    fn open(&mut self, out: &mut (impl Write + ?Sized), mark: u8) -> io::Result<()> {
+        self.depth += 1;
+        self.is_empty = true;
+        out.write_all(&[mark])
+    }
+
+    fn close(&mut self, out: &mut (impl Write + ?Sized), mark: u8) -> io::Result<()> {
+        self.depth = self.depth.saturating_sub(1);
+        if self.is_indented && !self.is_empty {
+            self.part(out, true)?;
+        }
+        out.write_all(&[mark])
+    }
+}
+
+impl Formatter for Layout {
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.open(out, b'[')
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.close(out, b']')
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.part(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.is_empty = false;
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.open(out, b'{')
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.close(out, b'}')
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.part(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(if self.is_indented { b": " } else { b":" })
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.is_empty = false;
+        Ok(())
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         // Nearly all text, and told at a fraction of the cost of looking at its characters.
-        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        if escape::is_plain(fragment.as_bytes()) {
             return out.write_all(fragment.as_bytes());
         }
         let mut rest = fragment;
@@ -90,27 +141,46 @@ impl<F: Formatter> Formatter for Inert<F> {
     }
 }
 
-/// A [`Report`] with the legs that are listed, or with none.
-#[derive(Serialize)]
-pub(super) struct Whole<'a> {
-    schema: &'static str,
-    generator: &'a Generator,
-    settings: &'a Settings,
-    complete: bool,
-    notices: &'a [Notice],
-    evidence: &'a [Evidence],
-    summary: &'a Summary,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    calls: Option<Calls<'a>>,
-    trunks: &'a [Trunk],
-    unbound_refusals: &'a [UnboundRefusal],
-    diagnosis: &'a [Hypothesis],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listing: Option<Listed>,
+/// An object on its way out, key by key.
+pub(super) struct Object<'o, W> {
+    out: &'o mut W,
+    layout: Layout,
 }
 
-impl<'a> Whole<'a> {
-    pub(super) fn of(report: &'a Report, listing: &Listing, calls: Option<Calls<'a>>) -> Self {
+impl<'o, W: Write + Send> Object<'o, W> {
+    pub(super) fn open(out: &'o mut W, mut layout: Layout) -> io::Result<Self> {
+        layout.open(out, b'{')?;
+        Ok(Self { out, layout })
+    }
+
+    /// One value.
+    pub(super) fn field(&mut self, key: &'static str, value: &impl Serialize) -> io::Result<()> {
+        self.key(key)?;
+        Ok(value.serialize(&mut Serializer::with_formatter(&mut *self.out, self.layout))?)
+    }
+
+    /// An array of many.
+    fn rows<T: Serialize + Sync>(&mut self, key: &'static str, values: &[T]) -> io::Result<()> {
+        self.key(key)?;
+        let mut layout = self.layout;
+        layout.open(self.out, b'[')?;
+        rows::write(values, self.out, |value, is_first, out| {
+            layout.part(out, is_first)?;
+            Ok(value.serialize(&mut Serializer::with_formatter(out, layout))?)
+        })?;
+        layout.is_empty = values.is_empty();
+        layout.close(self.out, b']')
+    }
+
+    fn key(&mut self, key: &'static str) -> io::Result<()> {
+        self.layout.part(self.out, self.layout.is_empty)?;
+        key.serialize(&mut Serializer::with_formatter(&mut *self.out, self.layout))?;
+        self.layout.is_empty = false;
+        self.layout.begin_object_value(self.out)
+    }
+
+    /// All that a report says; with the calls whose legs are listed, or without any.
+    pub(super) fn report(&mut self, report: &Report, listing: &Listing, with_calls: bool) -> io::Result<()> {
         // Every field by name: one that is new is not forgotten here.
         let Report {
             schema,
@@ -120,48 +190,52 @@ impl<'a> Whole<'a> {
             notices,
             evidence,
             summary,
-            calls: _,
-            trunks,
-            unbound_refusals,
-            diagnosis,
-        } = report;
-        Self {
-            schema,
-            generator,
-            settings,
-            complete: *complete,
-            notices,
-            evidence,
-            summary,
             calls,
             trunks,
             unbound_refusals,
             diagnosis,
-            listing: listing.listed(report),
+        } = report;
+        self.field("schema", schema)?;
+        self.field("generator", generator)?;
+        self.field("settings", settings)?;
+        self.field("complete", complete)?;
+        self.field("notices", notices)?;
+        self.field("evidence", evidence)?;
+        self.field("summary", summary)?;
+        if with_calls {
+            let calls = calls.iter().filter(|call| call.legs.iter().any(|leg| listing.lists(leg)));
+            self.rows("calls", &calls.map(|call| ListedCall { call, listing }).collect::<Vec<_>>())?;
         }
+        self.field("trunks", trunks)?;
+        self.rows("unbound_refusals", unbound_refusals)?;
+        self.field("diagnosis", diagnosis)?;
+        match listing.listed(report) {
+            Some(listed) => self.field("listing", &listed),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn close(mut self) -> io::Result<()> {
+        self.layout.close(self.out, b'}')
     }
 }
 
-pub(super) struct Calls<'a> {
-    calls: &'a [Call],
+/// A call with the legs that are listed.
+struct ListedCall<'a> {
+    call: &'a Call,
     listing: &'a Listing,
 }
 
-impl Serialize for Calls<'_> {
+impl Serialize for ListedCall<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut calls = serializer.serialize_seq(None)?;
-        for Call { conversation_ids, legs, export, links } in self.calls {
-            if legs.iter().any(|leg| self.listing.lists(leg)) {
-                let legs = Legs { legs, listing: self.listing };
-                calls.serialize_element(&ListedCall { conversation_ids, legs, export: export.as_ref(), links })?;
-            }
-        }
-        calls.end()
+        let Call { conversation_ids, legs, export, links } = self.call;
+        let legs = Legs { legs, listing: self.listing };
+        CallRow { conversation_ids, legs, export: export.as_ref(), links }.serialize(serializer)
     }
 }
 
 #[derive(Serialize)]
-struct ListedCall<'a> {
+struct CallRow<'a> {
     conversation_ids: &'a [EvidenceText],
     legs: Legs<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,8 @@ pub mod own;
 pub mod proposal;
 pub mod redact;
 pub mod rejects;
+mod requests;
+mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schema;

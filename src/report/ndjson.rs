@@ -9,8 +9,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::json::{self, Whole};
-use super::model::{CallLink, EvidenceText, Leg, Report};
+use super::json::{self, Layout, Object};
+use super::model::{Call, CallLink, EvidenceText, Leg, Report};
+use super::rows;
 use super::show::Listing;
 
 /// Writes the report. `listing` says which legs are listed.
@@ -18,15 +19,21 @@ use super::show::Listing;
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, out: &mut impl Write) -> io::Result<()> {
-    for (number, call) in (1..).zip(&report.calls) {
+pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
+    let calls: Vec<(u64, &Call)> = (1..).zip(&report.calls).collect();
+    rows::write(&calls, out, |(number, call), _, out| {
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             let links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id)).collect();
-            let line = LegLine { r#type: "leg", call: number, conversation_ids: &call.conversation_ids, leg, links };
+            let line = LegLine { r#type: "leg", call: *number, conversation_ids: &call.conversation_ids, leg, links };
             json::line(&line, out)?;
         }
-    }
-    json::line(&ReportLine { r#type: "report", report: Whole::of(report, listing, None) }, out)
+        Ok(())
+    })?;
+    let mut object = Object::open(out, Layout::LINE)?;
+    object.field("type", &"report")?;
+    object.report(report, listing, false)?;
+    object.close()?;
+    out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
@@ -38,13 +45,6 @@ struct LegLine<'a> {
     leg: &'a Leg,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<&'a CallLink>,
-}
-
-#[derive(Serialize)]
-struct ReportLine<'a> {
-    r#type: &'static str,
-    #[serde(flatten)]
-    report: Whole<'a>,
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl Destination {
     /// # Errors
     ///
     /// When writing fails; an older report stays as it was then.
-    pub fn write(self, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    pub fn write(self, render: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> Result<(), Error> {
         let Self { named, target } = self;
         let written = match target {
             Target::File(path) => replace(&path, render),
@@ -135,7 +135,7 @@ fn temporary(path: &Path, replaced: Option<&Metadata>) -> io::Result<NamedTempFi
     Ok(file)
 }
 
-fn replace(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, render: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<()> {
     let replaced = fs::metadata(path).ok();
     let mut file = temporary(path, replaced.as_ref())?;
     write_all(file.as_file_mut(), render)?.sync_all()?;
@@ -143,7 +143,7 @@ fn replace(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     Ok(())
 }
 
-fn write_all<W: Write>(to: W, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<W> {
+fn write_all<W: Write + Send>(to: W, render: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<W> {
     let mut buffered = BufWriter::with_capacity(64 << 10, to);
     render(&mut buffered)?;
     Ok(buffered.into_inner()?)

@@ -1,0 +1,94 @@
+//! The report's rows and figures of API requests.
+
+use std::collections::BTreeMap;
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
+use super::build::{Concluded, pointer, text};
+use super::model::{AnsweredBy, BatchError, EvidenceText, Instant, Notice, Request, RequestCounts, UnboundRefusal};
+use crate::call::identity::Binding;
+use crate::facts::ApiRequest;
+
+/// The row of a request.
+pub(super) fn row(request: &ApiRequest) -> Request {
+    let target = text(request.target());
+    let others @ [client, user, error_code, correlation_id] =
+        [request.client(), request.user(), request.error_code(), request.correlation_id()];
+    Request {
+        at: request.at.map(Instant),
+        method: request.method().to_owned(),
+        escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
+        target,
+        status: request.status.0,
+        client: client.map(text),
+        error_code: error_code.map(text),
+        error_params: (!request.error_params().is_empty()).then(|| error_params(request)),
+        user: user.map(text),
+        correlation_id: correlation_id.map(text),
+        answered_by: request
+            .answered_by()
+            .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),
+        batch_errors: request
+            .batch_errors()
+            .iter()
+            .map(|error| BatchError {
+                conversation_id: text(&error.conversation),
+                recording_id: error.recording.as_deref().map(text),
+                message: text(&error.message),
+            })
+            .collect(),
+        source: pointer(request.locus),
+    }
+}
+
+/// By name; of one name the first counts.
+fn error_params(request: &ApiRequest) -> BTreeMap<String, EvidenceText> {
+    let mut params = BTreeMap::new();
+    for param in request.error_params() {
+        params.entry(text(&param.name).lossless().0.into_owned()).or_insert_with(|| text(&param.value));
+    }
+    params
+}
+
+/// The refusals that are bound to nothing, with the reason.
+pub(super) fn unbound_refusals(concluded: &Concluded<'_>) -> Vec<UnboundRefusal> {
+    let requests = concluded.requests.par_iter().zip(concluded.bindings).zip(concluded.requests_in_range);
+    let unbound = requests.filter_map(|((request, binding), in_range)| match binding {
+        Binding::Nothing(reason) if *in_range && request.is_refused() => {
+            Some(UnboundRefusal { request: row(request), reason: reason.name() })
+        }
+        Binding::Nothing(_) | Binding::Legs(_) | Binding::Trunk(_) => None,
+    });
+    unbound.collect()
+}
+
+/// How many requests there are of each kind.
+pub(super) fn counts(concluded: &Concluded<'_>, unbound: usize) -> RequestCounts {
+    let mut counts =
+        RequestCounts { total: concluded.total_requests, unbound_refusals: unbound as u64, ..RequestCounts::default() };
+    for (request, _) in concluded.requests() {
+        counts.recording += u64::from(request.audience.is_recording());
+        counts.refused += u64::from(request.is_refused());
+        counts.allowed += u64::from(request.is_allowed());
+        counts.served += u64::from(request.is_served());
+    }
+    counts
+}
+
+/// Says that recordings were denied inside answers that look well.
+pub(super) fn batch_errors(concluded: &Concluded<'_>) -> Option<Notice> {
+    let requests = concluded.requests().map(|(request, _)| request);
+    let told: Vec<&ApiRequest> = requests.filter(|request| !request.batch_errors().is_empty()).collect();
+    let first = told.first()?;
+    let errors: usize = told.iter().map(|request| request.batch_errors().len()).sum();
+    let shown = concluded.accounts.get(first.locus.source.0 as usize).map_or("", |account| account.shown.as_str());
+    Some(Notice {
+        code: "batch_errors",
+        text: format!(
+            "{errors} recordings were not handed out by batch jobs that say so inside {} answers; the first is record {} of {shown}. \
+             By their status these answers count as any others: see batch_errors of the requests.",
+            told.len(),
+            first.locus.record,
+        ),
+    })
+}

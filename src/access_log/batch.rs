@@ -1198,6 +1198,59 @@ mod tests {
     }
 
     #[test]
+    fn a_line_skimmed_is_the_line_read() {
+        let mut noise = Noise::new(3);
+        let reader = reader();
+        let mut skimmed = 0;
+        for _ in 0..150 {
+            let mut text = Vec::new();
+            for _ in 0..40 {
+                let front =
+                    *noise.pick(&["192.0.2.1 - - ", "h - ann ", "", "a.example 192.0.2.1 - ", "{ - - ", "# - - "]);
+                let time = *noise.pick(&[
+                    "02/Jan/2026:03:04:05 +0000",
+                    "02/Jan/2026:03:04:05 +0000",
+                    "02/Jan/2026:03:04:59 +0000",
+                ]);
+                let time = if noise.below(8) == 0 { "02/Jan/2026:03:05:07 -0130" } else { time };
+                let target = *noise.pick(&[
+                    "/a",
+                    "/api/v2/users/1?x=y",
+                    "/recordings/1",
+                    "/%72ecordings/1",
+                    r"/\x72ecordings/1",
+                    "-",
+                ]);
+                let more =
+                    *noise.pick(&["200 5 \"-\" \"agent\"", "403 5", "- 5", "200", "2000 1", "404 - \"recordings\""]);
+                let line = format!("{front}[{time}] \"GET {target} HTTP/1.1\" {more}");
+                let odd = noise.below(3) == 0;
+                text.extend(if odd {
+                    noise.mutate(line.as_bytes(), b"[]\"\\\n\r {#%/0:\0")
+                } else {
+                    line.into_bytes()
+                });
+                text.extend(if noise.below(5) == 0 { &b"\r\n"[..] } else { b"\n" });
+            }
+            let mut fates = Vec::new();
+            let part =
+                reader.read_with(&text, Part::WHOLE, Shapes::new(), |line, fate| fates.push((line.to_vec(), fate)));
+            let mut whole = LogSum::default();
+            reader.append(&mut whole, part);
+            // The first line of a block is never skimmed.
+            let mut sum = LogSum::default();
+            let mut walk = Walk::default();
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                let (_, part) = walk.cut(line, false, &reader);
+                reader.append(&mut sum, reader.part(line, part));
+            }
+            assert_eq!(format!("{whole:?}"), format!("{sum:?}"), "{}", text.escape_ascii());
+            skimmed += fates.iter().filter(|(_, fate)| *fate == Some(Fate::OtherRequest)).count();
+        }
+        assert!(skimmed > 1_000);
+    }
+
+    #[test]
     fn the_sum_does_not_depend_on_where_blocks_end() {
         let mut noise = Noise::new(2);
         let reader = reader();

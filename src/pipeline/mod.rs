@@ -429,7 +429,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     drop(concluded);
     rayon::join(|| drop(full), || drop((identity, bindings, bound)));
     drop(legs);
-    requests.into_par_iter().with_min_len(1 << 12).for_each(drop);
+    requests.into_par_iter().for_each(drop);
     batches.into_par_iter().for_each(drop);
     (Audit { report, failures, rejects: None }, trail)
 }

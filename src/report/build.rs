@@ -3,6 +3,8 @@
 //! Legs, requests and calls come sorted by time, then source, then record; nothing here depends on which worker did
 //! what. Concludes nothing new.
 
+use std::collections::BTreeMap;
+
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::messages::{self, Wanted};

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use super::copies::without_copies;
 use super::field::{self, Field, Reads};
 use super::hops::{Hops, is_answer};
+use super::identity::By;
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
@@ -204,11 +205,13 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
         _ => Direction::Unknown,
     };
     let ended = end(&on_dialog, &transactions, &setting_up);
-    let gaps = if setting_up.confirmed.is_empty() && !on_dialog.iter().any(|message| message.to_tag.is_some()) {
+    let mut gaps = if setting_up.confirmed.is_empty() && !on_dialog.iter().any(|message| message.to_tag.is_some()) {
         Vec::new()
     } else {
         gaps(&on_dialog, &transactions, &setting_up, invite, (first, reads.info))
     };
+    gaps.extend(on_other_hops(messages, (&ledger, &listed), &on_dialog, &transactions, &setting_up));
+    gaps.sort_by_key(|gap| (gap.from, gap.locus));
     let parties = any_initial.or_else(|| on_dialog.first().copied())?;
     let caller = any_initial.map(|invite| invite.hop.source.ip());
     let exchanges = offer_answer::exchanges(&on_dialog, invite, |message| {
@@ -273,16 +276,22 @@ fn at(message: &Signalling<'_>) -> At {
     At { at: message.at, locus: message.locus }
 }
 
-/// The Call-IDs that REFERs name, each once.
-fn refers(messages: &[Signalling<'_>]) -> Vec<(Box<[u8]>, At)> {
-    let mut found: Vec<(Box<[u8]>, At)> = Vec::new();
-    let is_refer =
-        |message: &&Signalling<'_>| matches!(message.start, StartLine::Request { method: Method::Refer, .. });
-    for message in messages.iter().filter(is_refer) {
-        for row in message.rows().filter(|row| row.subject == Subject::ReferTo) {
-            let Some(call_id) = references::referred(row.value) else { continue };
-            if found.len() < MOST_IDENTIFIERS && !found.iter().any(|(known, _)| *known == call_id) {
-                found.push((call_id, at(message)));
+/// The Call-IDs that requests name but for Replaces, each once for each field that names it.
+fn refers(messages: &[Signalling<'_>]) -> Vec<(By, Box<[u8]>, At)> {
+    let mut found: Vec<(By, Box<[u8]>, At)> = Vec::new();
+    for message in messages {
+        let StartLine::Request { method, .. } = message.start else { continue };
+        for row in message.rows() {
+            let (by, call_id) = match (row.subject, method) {
+                (Subject::Join, Method::Invite) => (By::Join, references::named(row.value)),
+                (Subject::ReferTo, Method::Refer) => (By::ReferTo, references::referred(row.value)),
+                (Subject::TargetDialog, _) => (By::TargetDialog, references::named(row.value)),
+                _ => continue,
+            };
+            let Some(call_id) = call_id else { continue };
+            let is_known = |(known_by, known, _): &(By, Box<[u8]>, At)| (*known_by, known) == (by, &call_id);
+            if found.len() < MOST_IDENTIFIERS && !found.iter().any(is_known) {
+                found.push((by, call_id, at(message)));
             }
         }
     }
@@ -724,6 +733,38 @@ fn gaps<'a>(
     gaps.sort_by_key(|gap| (gap.from, gap.locus));
     gaps.dedup();
     gaps
+}
+
+/// The requests within the dialog that speak of consent, or were cut, on another hop, and that were not captured on the
+/// one that counts: whether they arrived there, and with what, is not known. One that was seen refused changes nothing;
+/// nor does one that is silent, for what a device adds on the way stands on its own hop.
+fn on_other_hops<'a>(
+    messages: &[Signalling<'a>],
+    (ledger, listed): (&[Entry<'_>], &[&Signalling<'a>]),
+    on_dialog: &[&Signalling<'a>],
+    transactions: &Transactions<'a>,
+    setting_up: &SettingUp<'a>,
+) -> Vec<Gap> {
+    let elsewhere = |(entry, message): &(&Entry<'_>, &&Signalling<'a>)| {
+        let asks = entry.status.is_none() && !entry.initial && message.to_tag.is_some();
+        let speaks = !entry.fields.is_empty() || !entry.header_whole;
+        let here = || seen(transactions, message).is_some_and(|seen| seen.request);
+        asks && speaks && !entry.counts && setting_up.is_own(message) && !here()
+    };
+    let mut candidates = ledger.iter().zip(listed).filter(elsewhere).peekable();
+    if candidates.peek().is_none() {
+        return Vec::new();
+    }
+    let everywhere = self::transactions(&messages.iter().collect::<Vec<_>>());
+    let refused =
+        |message: &Signalling<'a>| seen(&everywhere, message).is_some_and(|seen| seen.outcome() == Outcome::Refused);
+    candidates
+        .filter(|(_, message)| !refused(message))
+        .map(|(entry, message)| {
+            let from = last_request_before(on_dialog, message).unwrap_or(entry.at);
+            Gap { from, shown: entry.at, kind: GapKind::OnAnotherHop, locus: entry.locus }
+        })
+        .collect()
 }
 
 /// The identifiers that the messages carry. Where the two sides name different conversations, the platform's hold.

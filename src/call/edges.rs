@@ -92,7 +92,7 @@ impl Identity {
                 edges.push(Edge {
                     identifier: named.call_id.into(),
                     legs: both,
-                    by: vec![reference.by()],
+                    by: vec![reference.by],
                     strength: Strength::Exact,
                     sources: vec![reference.locus],
                 });

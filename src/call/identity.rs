@@ -2,7 +2,7 @@
 //!
 //! Every link says by what and how strongly it holds (contract §3): `exact` by the Call-ID itself, `bridged` by an
 //! identifier that some message of the dialog carries or that an export of the platform ties to its Call-ID, `weak` by a
-//! Call-ID equal but for its host. A leg that names another by its Call-ID (Replaces, Refer-To) is joined to it. Time alone
+//! Call-ID equal but for its host. A leg that names another by its Call-ID (Replaces, Refer-To, Join, Target-Dialog) is joined to it. Time alone
 //! never binds. An identifier that too many legs share joins nothing and is reported. [`super::edges`] tells what joined
 //! the legs of a call.
 
@@ -153,6 +153,10 @@ pub enum By {
     Replaces,
     /// The Refer-To of a REFER, whose Replaces names the other leg's Call-ID.
     ReferTo,
+    /// The Join of an INVITE, which names the other leg's Call-ID.
+    Join,
+    /// The Target-Dialog of a request, which names the other leg's Call-ID.
+    TargetDialog,
 }
 
 impl By {
@@ -169,6 +173,8 @@ impl By {
             Self::SipTrace => "sip_trace",
             Self::Replaces => "Replaces",
             Self::ReferTo => "Refer-To",
+            Self::Join => "Join",
+            Self::TargetDialog => "Target-Dialog",
         }
     }
 }

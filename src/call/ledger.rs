@@ -75,6 +75,8 @@ pub struct Gap {
 pub enum GapKind {
     /// The sender's CSeq numbers skip.
     CSeqSkipped,
+    /// A request that speaks of consent was captured on another hop only.
+    OnAnotherHop,
     /// A response or an ACK belongs to a request that was not captured.
     RequestNotCaptured,
     /// The leg has more dialogs than are told apart.
@@ -87,6 +89,7 @@ impl GapKind {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::CSeqSkipped => "cseq_skipped",
+            Self::OnAnotherHop => "request_on_another_hop",
             Self::RequestNotCaptured => "request_not_captured",
             Self::TooManyDialogs => "limit_dialogs",
         }

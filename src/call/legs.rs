@@ -10,6 +10,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use rayon::slice::ParallelSliceMut;
 
 use super::dialog;
+use super::identity::By;
 use super::ledger::{Entry, Gap, SetUp};
 use super::offer_answer::Stream;
 use super::outline::Outline;
@@ -60,8 +61,8 @@ pub struct Leg<'a> {
     pub recording_session: Option<Locus>,
     /// The Call-ID that its INVITE replaces (RFC 3891).
     pub replaces: Option<(&'a [u8], Locus)>,
-    /// The Call-IDs that its REFERs name, and the REFERs, by time.
-    pub refers: Vec<(Box<[u8]>, At)>,
+    /// The Call-IDs that its messages name but for Replaces, by what (Refer-To, Join, Target-Dialog), and the messages.
+    pub refers: Vec<(By, Box<[u8]>, At)>,
     /// The identifiers that its messages carry, other than the Call-ID.
     pub identifiers: Vec<Identifier<'a>>,
     /// What its messages say of recording; `None` where they say nothing.

@@ -4,6 +4,7 @@
 //! argued with is read again from the messages ([`Legs::again`](super::legs::Legs::again)), which gives the same
 //! [`Leg`].
 
+use super::identity::By;
 use super::legs::{At, Identifier, Leg};
 use super::recorded::NamedSession;
 use super::trunk::Direction;
@@ -34,7 +35,7 @@ pub struct Outline<'a> {
 struct Names<'a> {
     identifiers: Vec<Identifier<'a>>,
     replaces: Option<(&'a [u8], Locus)>,
-    refers: Vec<(Box<[u8]>, At)>,
+    refers: Vec<(By, Box<[u8]>, At)>,
     sessions: Vec<NamedSession<'a>>,
 }
 
@@ -83,9 +84,9 @@ impl<'a> Outline<'a> {
         self.names.as_ref()?.replaces
     }
 
-    /// The Call-IDs that its REFERs name, and the REFERs, by time.
+    /// The Call-IDs that its messages name but for Replaces, by what, and the messages.
     #[must_use]
-    pub fn refers(&self) -> &[(Box<[u8]>, At)] {
+    pub fn refers(&self) -> &[(By, Box<[u8]>, At)] {
         self.names.as_ref().map_or(&[], |names| names.refers.as_slice())
     }
 

@@ -1,14 +1,20 @@
-//! Dialogs that name other dialogs: an INVITE's Replaces (RFC 3891), and the Replaces within a REFER's Refer-To (RFC 3515,
-//! RFC 5589: an attended transfer).
+//! Dialogs that name other dialogs: an INVITE's Replaces (RFC 3891) and Join (RFC 3911), a request's Target-Dialog
+//! (RFC 4538), and the Replaces within a REFER's Refer-To (RFC 3515, RFC 5589: an attended transfer).
 //!
-//! Both name the other leg's Call-ID itself. Called by [`super::dialog`] for what a message says and by
+//! All name the other leg's Call-ID itself. Called by [`super::dialog`] for what a message says and by
 //! [`super::identity`] for which leg it means. A leg that names, or is named by, more legs than an identifier may join
 //! names none.
 //!
+//! # Design
+//!
+//! The tags beside the Call-ID are not compared. A leg is one Call-ID, and its forks share one INVITE: what consent that
+//! carried is known whichever of them is meant, also where the one that is was not captured. Where several legs bear the
+//! Call-ID, the one that began last before the naming message is linked; for consent all of them are asked, and one that
+//! was granted or cannot be told is enough for `unknown`.
+//!
 //! # Incomplete support
 //!
-//! Tags are not compared: where several legs bear the Call-ID, the one that began last before the naming message is meant.
-//! Target-Dialog, Join and In-Reply-To are not read.
+//! In-Reply-To is not read: it names a call that is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,16 +31,16 @@ pub(super) struct Reference {
     pub(super) naming: usize,
     /// The leg that is named.
     pub(super) named: usize,
-    /// Whether a REFER names it; else an INVITE's Replaces.
-    pub(super) by_refer: bool,
+    /// By what.
+    pub(super) by: By,
     /// The message.
     pub(super) locus: Locus,
 }
 
-impl Reference {
-    pub(super) const fn by(&self) -> By {
-        if self.by_refer { By::ReferTo } else { By::Replaces }
-    }
+/// The Call-ID at the beginning of a Join or Target-Dialog value; `None` where there is none.
+pub(super) fn named(value: &[u8]) -> Option<Box<[u8]>> {
+    let call_id = call_id(value);
+    (!call_id.is_empty()).then(|| call_id.into())
 }
 
 /// The Call-ID at the beginning of a Replaces value.
@@ -51,8 +57,7 @@ pub(super) fn referred(refer_to: &[u8]) -> Option<Box<[u8]>> {
         name.eq_ignore_ascii_case(b"Replaces=").then_some(value)
     })?;
     let decoded = percent_decode(value);
-    let call_id = call_id(&decoded);
-    (!call_id.is_empty()).then(|| call_id.into())
+    named(&decoded)
 }
 
 /// Which legs name which, sorted; and the Call-IDs of those that would join too many, with their number of legs.
@@ -62,18 +67,18 @@ pub(super) fn references(
 ) -> (Vec<Reference>, BTreeMap<Box<[u8]>, usize>) {
     let mut found: Vec<Reference> = Vec::new();
     for (naming, leg) in legs.iter().enumerate() {
-        let replaces = leg.replaces().map(|(call_id, locus)| (call_id, At { at: leg.first.at, locus }, false));
-        let refers = leg.refers().iter().map(|(call_id, at)| (&**call_id, *at, true));
-        for (call_id, at, by_refer) in replaces.into_iter().chain(refers) {
+        let replaces = leg.replaces().map(|(call_id, locus)| (By::Replaces, call_id, At { at: leg.first.at, locus }));
+        let refers = leg.refers().iter().map(|(by, call_id, at)| (*by, &**call_id, *at));
+        for (by, call_id, at) in replaces.into_iter().chain(refers) {
             let bearing = bearing(call_id);
             let begun = |place: &&usize| legs.get(**place).is_some_and(|leg| leg.first.at.ns <= at.at.ns);
             let named = bearing.iter().rev().find(begun).or(bearing.first()).copied();
             let Some(named) = named.filter(|named| *named != naming) else { continue };
-            found.push(Reference { naming, named, by_refer, locus: at.locus });
+            found.push(Reference { naming, named, by, locus: at.locus });
         }
     }
     found.sort_unstable();
-    found.dedup_by_key(|one| (one.naming, one.named, one.by_refer));
+    found.dedup_by_key(|one| (one.naming, one.named, one.by));
     let mut beside: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for Reference { naming, named, .. } in &found {
         beside.entry(*naming).or_default().insert(*named);
@@ -91,6 +96,7 @@ mod tests {
 
     #[test]
     fn a_replaces_value_begins_with_the_call_id() {
+        assert_eq!(named(b" ;local-tag=1;remote-tag=2"), None);
         assert_eq!(call_id(b"98732@sip.example.com ;from-tag=r33th4x0r;to-tag=ff87ff"), b"98732@sip.example.com");
     }
 

@@ -128,12 +128,14 @@ impl Keep {
             (b"content-type", Field::ContentType),
             (b"cseq", Field::CSeq),
             (b"from", Field::From),
+            (b"join", Field::Kept(Subject::Join)),
             (b"refer-to", Field::Kept(Subject::ReferTo)),
             (b"replaces", Field::Kept(Subject::Replaces)),
             (b"require", Field::Require),
             (b"route", Field::Route),
             (b"session-id", Field::Kept(Subject::SessionId)),
             (b"supported", Field::Supported),
+            (b"target-dialog", Field::Kept(Subject::TargetDialog)),
             (b"to", Field::To),
             (b"via", Field::Via),
         ] {
@@ -868,7 +870,8 @@ mod tests {
     fn rows_that_link_dialogs_are_kept() {
         let payload = with_rows(
             "Route: <sip:p1;lr>, \"x, y\" <sip:p2;lr>\r\nRoute: <sip:p3>\r\nReplaces: 1@h;to-tag=a;from-tag=b\r\n\
-             r: <sip:b@h?Replaces=1%40h>\r\nSession-ID: ab;remote=cd\r\n",
+             r: <sip:b@h?Replaces=1%40h>\r\nSession-ID: ab;remote=cd\r\njoin: 2@h;to-tag=a;from-tag=b\r\n\
+             Target-Dialog: 3@h;local-tag=a;remote-tag=b\r\n",
         );
         let expected = [
             "Route Route=sip:p1;lr",
@@ -877,6 +880,8 @@ mod tests {
             "Replaces Replaces=1@h;to-tag=a;from-tag=b",
             "ReferTo r=<sip:b@h?Replaces=1%40h>",
             "SessionId Session-ID=ab;remote=cd",
+            "Join join=2@h;to-tag=a;from-tag=b",
+            "TargetDialog Target-Dialog=3@h;local-tag=a;remote-tag=b",
         ];
         assert_eq!(extract(payload).rows(), expected);
     }

@@ -139,6 +139,8 @@ pub enum Subject {
     Conversation(u16),
     /// No row: the start line and header section as captured, where [`Keep`](super::extract::Keep) asks for them.
     Head,
+    /// Join (RFC 3911).
+    Join,
     /// Refer-To (RFC 3515), which may carry Replaces.
     ReferTo,
     /// Replaces (RFC 3891).
@@ -156,6 +158,8 @@ pub enum Subject {
     RecordingAttribute(u16),
     /// A sign of a SIPREC recording session (RFC 7866): `Require: siprec`, a `+sip.src` Contact, rs-metadata in the body.
     RecordingSession,
+    /// Target-Dialog (RFC 4538).
+    TargetDialog,
 }
 
 /// One kept header field row, unfolded, blanks around the value taken off; or what else [`Subject`] keeps.

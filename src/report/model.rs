@@ -197,7 +197,8 @@ pub struct CallLink {
     /// leg by it.
     pub legs: Vec<EvidenceText>,
     /// What ties them: the name of the field that carries the identifier, such as `x-inin-cnv` or `Session-ID`;
-    /// `protocolCallId` or `sip_trace` for an export; `Replaces` or `Refer-To` where one leg names the other.
+    /// `protocolCallId` or `sip_trace` for an export; `Replaces`, `Refer-To`, `Join` or `Target-Dialog` where one leg names the
+    /// other.
     pub by: Vec<String>,
     /// `exact` for the Call-ID itself, `bridged` for an identifier that both carry, `weak` for a Call-ID equal but for its
     /// host, which joins nothing.

@@ -286,6 +286,7 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "replaced_leg_not_captured" => "the leg replaces one that was not captured",
         "later_request_cut" => "a re-INVITE or UPDATE was cut",
         "request_not_captured" => "a re-INVITE or UPDATE was not captured",
+        "request_on_another_hop" => "a re-INVITE or UPDATE that speaks of consent was captured on another hop only",
         "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
         "limit_dialogs" => "the leg has more dialogs than are told apart",
         "media_by_rtp" => "media by its RTP",

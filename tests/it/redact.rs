@@ -63,7 +63,7 @@ fn words(bytes: &[u8]) -> BTreeSet<String> {
 const SIP: &str = "
     INVITE CANCEL OPTIONS PRACK REFER REGISTER UPDATE Acceptable Allow Authentication Call-ID Content-Length Content-Type Decline
     Forbidden Interval Moved Progress Proxy Record-Aware Replaces Request Require Required Ringing Route Session
-    Session-ID Small Supported Temporarily Terminated Trying Unauthorized User-to-User application audio complete image
+    Session-ID Small Supported Target-Dialog Temporarily Terminated Trying Unauthorized User-to-User application audio complete image
     inactive participant proto recvonly sendonly sendrecv session_id sipSessionID siprec video";
 
 /// Words of the platform's published API and of the forum's thread, among them the built-in rule's field (a piece of it

@@ -345,7 +345,9 @@ impl Fields<'_, '_> {
 
     /// What ties a request or a leg: the name of a field, unless it is a word of the report.
     fn bridge(&self, by: &mut String) {
-        if !["call_id", "Session-ID", "protocolCallId", "sip_trace", "Replaces", "Refer-To"].contains(&by.as_str()) {
+        const WORDS: [&str; 8] =
+            ["call_id", "Session-ID", "protocolCallId", "sip_trace", "Replaces", "Refer-To", "Join", "Target-Dialog"];
+        if !WORDS.contains(&by.as_str()) {
             *by = self.header(by.as_bytes());
         }
     }
@@ -558,10 +560,12 @@ impl Fields<'_, '_> {
 
     /// A header field's name: those of the built-in rules and of the standards stay.
     fn header(&self, name: &[u8]) -> String {
-        const STANDARD: [&str; 13] = [
+        const STANDARD: [&str; 15] = [
             "Session-ID",
             "Replaces",
             "Refer-To",
+            "Join",
+            "Target-Dialog",
             "Route",
             "Require",
             "Supported",

@@ -52,13 +52,20 @@ fn first(bytes: &[u8], fits: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) ->
     (at < rest.len()).then_some(bytes.len() - rest.len() + at)
 }
 
-/// [`first`] where it is most often near: one word is looked at before the rest.
+/// [`first`] where it is most often near: two words are looked at before the rest.
 #[inline(always)]
 fn near(bytes: &[u8], fits: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> Option<usize> {
     if let Some((word, rest)) = bytes.split_first_chunk::<8>() {
         let marked = marks(u64::from_le_bytes(*word));
         if marked != 0 {
             return Some(place(marked));
+        }
+        if let Some((word, rest)) = rest.split_first_chunk::<8>() {
+            let marked = marks(u64::from_le_bytes(*word));
+            if marked != 0 {
+                return Some(8 + place(marked));
+            }
+            return first(rest, fits, marks).map(|at| at + 16);
         }
         return first(rest, fits, marks).map(|at| at + 8);
     }

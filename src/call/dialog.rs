@@ -54,11 +54,11 @@ impl<'a> Transactions<'a> {
         if self.seen.len() > SHORT {
             return self.places.get(key).copied();
         }
-        let ((tag, cseq), own) = key;
+        let ((tag, cseq), own) = *key;
         // The number tells most apart, and cheaply.
-        self.seen
-            .iter()
-            .position(|(((known_tag, known), known_own), _)| known == cseq && known_own == own && known_tag == tag)
+        self.seen.iter().position(|(((known_tag, known), known_own), _)| {
+            *known == cseq && is_same(*known_own, own) && is_same(*known_tag, tag)
+        })
     }
 
     fn get(&self, key: &DialogKey<'a>) -> Option<&Seen> {
@@ -80,6 +80,16 @@ impl<'a> Transactions<'a> {
                 self.places.insert(key, long - 1);
             }
         }
+    }
+}
+
+/// Whether two tags are the same. Most are kept once, so that their place tells.
+#[inline]
+fn is_same(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.len() == other.len() && (std::ptr::eq(one, other) || one == other),
+        (None, None) => true,
+        _ => false,
     }
 }
 
@@ -673,39 +683,48 @@ fn gaps<'a>(
         gaps.push(Gap { from: first.at, shown: first.at, kind: GapKind::TooManyDialogs, locus: first.locus });
         senders.truncate(2 * MOST_DIALOGS);
     }
+    // Whether a message belongs to a request that could have changed consent, not captured and not seen refused.
+    let is_missing = |message: &Signalling<'a>, cseq: CSeq, is_base: bool| {
+        let method = if cseq.method == Method::Ack { Method::Invite } else { cseq.method };
+        let speaks = matches!(method, Method::Invite | Method::Update) || (info_speaks && method == Method::Info);
+        speaks && !is_base && {
+            let key = ((message.from_tag, CSeq { method, ..cseq }), message.to_tag);
+            let seen = transactions.get(&key).copied().unwrap_or_default();
+            !seen.request && seen.outcome() != Outcome::Refused
+        }
+    };
     for (from_tag, to_tag) in senders {
-        let base = invite.filter(|invite| invite.from_tag == from_tag).and_then(|invite| invite.cseq);
-        let mut numbers: Vec<Number> = Vec::new();
-        for message in messages {
-            let Some(cseq) = message.cseq else { continue };
+        let base = invite.filter(|invite| is_same(invite.from_tag, from_tag)).and_then(|invite| invite.cseq);
+        // The sender's messages of the dialog, with their numbers.
+        let own = messages.iter().filter_map(|message| {
+            let cseq = message.cseq?;
             let is_base = base == Some(cseq)
                 || (cseq.method == Method::Ack && base.is_some_and(|base| base.number == cseq.number));
-            if message.from_tag != from_tag || !(message.to_tag == to_tag || message.to_tag.is_none()) {
-                continue;
+            if cseq.method == Method::Cancel
+                || !is_same(message.from_tag, from_tag)
+                || !(message.to_tag.is_none() || is_same(message.to_tag, to_tag))
+            {
+                return None;
             }
             if message.to_tag.is_none() && !is_base && matches!(message.start, StartLine::Request { .. }) {
                 // An earlier attempt, outside the dialog.
-                continue;
+                return None;
             }
-            if base.is_some_and(|base| cseq.number < base.number) {
-                continue;
-            }
-            let key = (
-                from_tag,
-                CSeq { method: if cseq.method == Method::Ack { Method::Invite } else { cseq.method }, ..cseq },
-            );
-            let seen = transactions.get(&(key, message.to_tag)).copied().unwrap_or_default();
-            let speaks = matches!(key.1.method, Method::Invite | Method::Update)
-                || (info_speaks && key.1.method == Method::Info);
+            (!base.is_some_and(|base| cseq.number < base.number)).then_some((*message, cseq, is_base))
+        });
+        // Most senders' numbers follow each other, and all their requests were captured.
+        let is_whole = !own.clone().any(|(message, cseq, is_base)| is_missing(message, cseq, is_base));
+        if is_whole && follow(own.clone().map(|(_, cseq, _)| cseq.number)) {
+            continue;
+        }
+        let mut numbers: Vec<Number> = Vec::new();
+        for (message, cseq, is_base) in own {
             let is_request = matches!(message.start, StartLine::Request { method, .. } if method != Method::Ack);
-            if key.1.method == Method::Cancel {
-                continue;
-            }
             numbers.push(Number {
                 number: cseq.number,
                 request: is_request.then(|| at(message)),
                 shown: at(message),
-                missing: speaks && !seen.request && seen.outcome() != Outcome::Refused && !is_base,
+                missing: is_missing(message, cseq, is_base),
             });
         }
         numbers.sort_by_key(|number| (number.number, number.shown));
@@ -765,6 +784,20 @@ fn on_other_hops<'a>(
             Gap { from, shown: entry.at, kind: GapKind::OnAnotherHop, locus: entry.locus }
         })
         .collect()
+}
+
+/// Whether these numbers, in any order, leave none out between the least and the greatest; `false` where they reach too far
+/// to be told at once.
+fn follow(numbers: impl Iterator<Item = u32> + Clone) -> bool {
+    let Some(least) = numbers.clone().min() else { return true };
+    let mut seen = 0_u64;
+    for number in numbers {
+        match number - least {
+            within @ 0..=62 => seen |= 1 << within,
+            _ => return false,
+        }
+    }
+    (seen + 1).is_power_of_two()
 }
 
 /// The identifiers that the messages carry. Where the two sides name different conversations, the platform's hold.

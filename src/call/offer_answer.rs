@@ -81,10 +81,10 @@ pub(crate) struct Transaction {
 
 /// One offer with its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Exchange<'a> {
-    offer: Option<Signalling<'a>>,
+pub(crate) struct Exchange<'m, 'a> {
+    offer: Option<&'m Signalling<'a>>,
     /// The answers; several when the offer forked.
-    answers: Vec<Signalling<'a>>,
+    answers: Vec<&'m Signalling<'a>>,
     /// When the answer was given: the 2xx where one was seen.
     agreed: Option<Timestamp>,
     /// Whether it set up the leg.
@@ -97,7 +97,7 @@ pub(crate) struct Exchange<'a> {
     aside: bool,
 }
 
-impl Exchange<'_> {
+impl Exchange<'_, '_> {
     /// The message that carries its description.
     pub(crate) fn locus(&self) -> Option<Locus> {
         self.offer.iter().chain(&self.answers).map(|message| message.locus).next()
@@ -105,19 +105,19 @@ impl Exchange<'_> {
 }
 
 /// The exchanges of a dialog that were not refused, by time. `transaction` tells what is known of a message's.
-pub(crate) fn exchanges<'a>(
-    messages: &[&Signalling<'a>],
-    invite: Option<&Signalling<'a>>,
+pub(crate) fn exchanges<'m, 'a>(
+    messages: &[&'m Signalling<'a>],
+    invite: Option<&'m Signalling<'a>>,
     transaction: impl Fn(&Signalling<'a>) -> Transaction,
-) -> Vec<Exchange<'a>> {
-    let mut exchanges: Vec<(Signalling<'a>, Exchange<'a>)> = Vec::new();
+) -> Vec<Exchange<'m, 'a>> {
+    let mut exchanges: Vec<(&'m Signalling<'a>, Exchange<'m, 'a>)> = Vec::new();
     // The exchange that a request may begin; none for an attempt that does not count, and for a refused one.
-    let begins = |message: &Signalling<'a>| {
+    let begins = |message: &'m Signalling<'a>| {
         let initial = invite.is_some_and(|invite| invite.locus == message.locus);
         let attempt = message.to_tag.is_none() && !initial;
         let refused = transaction(message).outcome == Outcome::Refused;
         (!attempt && (initial || !refused)).then(|| Exchange {
-            offer: describes(message).then_some(*message),
+            offer: describes(message).then_some(message),
             answers: Vec::new(),
             agreed: None,
             initial,
@@ -127,7 +127,7 @@ pub(crate) fn exchanges<'a>(
         })
     };
     let mut early_responses = 0;
-    for message in messages {
+    for message in messages.iter().copied() {
         let Some(cseq) = message.cseq else { continue };
         let described = describes(message);
         let method = transaction_method(cseq);
@@ -147,7 +147,7 @@ pub(crate) fn exchanges<'a>(
         };
         if asks {
             // The answer to what a reliable provisional response offered (RFC 3262 §5).
-            let is_early = |offer: Signalling<'_>| matches!(offer.start, StartLine::Response(..=199));
+            let is_early = |offer: &Signalling<'_>| matches!(offer.start, StartLine::Response(..=199));
             let offered_early = exchanges.iter_mut().rev().take(64).find(|(begun, exchange)| {
                 method == Method::Prack
                     && described
@@ -156,7 +156,7 @@ pub(crate) fn exchanges<'a>(
                     && exchange.offer.is_some_and(is_early)
             });
             if let Some((_, exchange)) = offered_early {
-                exchange.answers.push(**message);
+                exchange.answers.push(message);
                 continue;
             }
             // It may be known: from a response that stood before it by the clock of another capture, from another hop.
@@ -166,7 +166,7 @@ pub(crate) fn exchanges<'a>(
                     exchange.offer = begins(message).and_then(|again| again.offer);
                 }
             } else if exchanges.len() < MOST_EXCHANGES {
-                exchanges.extend(begins(message).map(|exchange| (**message, exchange)));
+                exchanges.extend(begins(message).map(|exchange| (message, exchange)));
             }
             continue;
         }
@@ -184,19 +184,19 @@ pub(crate) fn exchanges<'a>(
                     confirms,
                     aside: !of.sets_up && !of.own,
                 };
-                exchanges.extend(described.then_some((**message, exchange)));
+                exchanges.extend(described.then_some((message, exchange)));
             } else if early_responses < MOST_EARLY_RESPONSES {
                 early_responses += 1;
                 let is_its =
-                    |other: &&&Signalling<'a>| is_request(other) && other.method() == Some(method) && own(other);
-                let request = messages.iter().find(is_its);
-                exchanges.extend(request.and_then(|request| Some((**request, begins(request)?))));
+                    |other: &&'m Signalling<'a>| is_request(other) && other.method() == Some(method) && own(other);
+                let request = messages.iter().copied().find(is_its);
+                exchanges.extend(request.and_then(|request| Some((request, begins(request)?))));
             }
         }
         let Some((begun, exchange)) = exchanges.iter_mut().rev().find(|(begun, _)| own(begun)) else { continue };
         let StartLine::Response(status) = message.start else {
             if described && exchange.answers.is_empty() {
-                exchange.answers.push(**message);
+                exchange.answers.push(message);
             }
             continue;
         };
@@ -205,14 +205,14 @@ pub(crate) fn exchanges<'a>(
         }
         // A request that was cut may have made the offer; then the response answers it.
         let asked = is_request(begun) && begun.header_whole && begun.body != Body::Cut;
-        let offered_late = exchange.offer.is_some_and(|offer| !is_request(&offer));
+        let offered_late = exchange.offer.is_some_and(|offer| !is_request(offer));
         match (described, asked) {
             (false, _) => {}
             // A request without an offer: the response makes it, the final one's standing (RFC 3264 §5).
             (true, true)
                 if exchange.offer.is_none() || (offered_late && status >= 200 && exchange.answers.is_empty()) =>
             {
-                exchange.offer = Some(**message);
+                exchange.offer = Some(message);
             }
             (true, true) if offered_late => {}
             (true, _) => keep_answer(&mut exchange.answers, message, status),
@@ -241,14 +241,14 @@ fn describes(message: &Signalling<'_>) -> bool {
 }
 
 /// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside.
-fn keep_answer<'a>(answers: &mut Vec<Signalling<'a>>, message: &Signalling<'a>, status: u16) {
+fn keep_answer<'m, 'a>(answers: &mut Vec<&'m Signalling<'a>>, message: &'m Signalling<'a>, status: u16) {
     let is_final = |answer: &Signalling<'_>| matches!(answer.start, StartLine::Response(200..));
     if let Some(same) = answers.iter_mut().find(|answer| answer.to_tag == message.to_tag) {
         if status >= 200 && !is_final(same) {
-            *same = *message;
+            *same = message;
         }
     } else if answers.len() < 16 {
-        answers.push(*message);
+        answers.push(message);
         // The dialog that was confirmed first stands first.
         answers.sort_by_key(|answer| !is_final(answer));
     }
@@ -260,7 +260,7 @@ fn keep_answer<'a>(answers: &mut Vec<Signalling<'a>>, message: &Signalling<'a>, 
 /// that set up the leg; without one, and with an INVITE that was captured, only a re-INVITE's 2xx shows that a dialog
 /// was confirmed.
 pub(crate) fn streams<'a>(
-    exchanges: &[Exchange<'a>],
+    exchanges: &[Exchange<'_, 'a>],
     began: Timestamp,
     answered: Option<Timestamp>,
     invite_captured: bool,
@@ -268,11 +268,11 @@ pub(crate) fn streams<'a>(
     let mut streams: Vec<Option<Stream<'a>>> = Vec::new();
     let mut described: Vec<Described<'a>> = Vec::new();
     for exchange in exchanges {
-        let answer = exchange.answers.first();
+        let answer = exchange.answers.first().copied();
         let offered: Option<Vec<_>> = exchange.offer.as_ref().and_then(|offer| offer.media().map(Iterator::collect));
         let agreed: Option<Vec<_>> = answer.and_then(|answer| answer.media().map(Iterator::collect));
         let count = offered.as_ref().map_or(0, Vec::len).max(agreed.as_ref().map_or(0, Vec::len));
-        let (first, second) = (exchange.offer.as_ref(), answer);
+        let (first, second) = (exchange.offer, answer);
         let since = first.or(second).map(|message| message.at);
         // In the setting up, media runs from the 2xx; where it was not captured, nothing shows when it began.
         let opens = match answered {
@@ -328,7 +328,7 @@ pub(crate) fn streams<'a>(
                 stream.windows.push((from, None));
             }
             let Some(since) = since else { continue };
-            for message in exchange.offer.iter().chain(&exchange.answers) {
+            for message in exchange.offer.iter().chain(&exchange.answers).copied() {
                 let Some(negotiated) = message.media().and_then(|mut media| media.nth(index)) else { continue };
                 // What its sender said before was not captured: then the port may have been its own from the beginning.
                 let is_first = exchange.initial || !described.iter().any(|known| known.covers(message, index));
@@ -340,7 +340,7 @@ pub(crate) fn streams<'a>(
             }
         }
         if exchanges.len() > 1 {
-            described.extend(exchange.offer.iter().chain(&exchange.answers).map(Described::of));
+            described.extend(exchange.offer.iter().chain(&exchange.answers).copied().map(Described::of));
         }
     }
     streams.into_iter().flatten().collect()

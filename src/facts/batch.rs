@@ -42,6 +42,8 @@ struct Growth {
     calls: HashTable<u32>,
     /// The ways, by a hash of each.
     ways: HashTable<u32>,
+    /// The ways that were asked for last; a batch that is cleared has none at their places.
+    recent_ways: [u32; 2],
     /// For each call what its last message said, where messages are drafted.
     last: Vec<Last>,
     /// Texts that many calls repeat, each at a place by its hash.
@@ -360,8 +362,11 @@ impl SignallingBatch {
             let mut before = last.map_or([u32::MAX; FIELDS], |last| last.said);
             for raw in block.chain(theirs.first) {
                 let mut own = *raw;
-                for (what, said) in own.said.iter_mut().enumerate() {
-                    *said = self.say(what, *said, &before, block);
+                for (what, said) in own.said.iter_mut().enumerate().filter(|(_, said)| **said != u32::MAX) {
+                    *said = match self.growth.of_said.get(*said as usize).copied() {
+                        Some(known) if known != u32::MAX => known,
+                        _ => self.say(what, *said, &before, block),
+                    };
                 }
                 before = own.said;
                 own.way = self.growth.of_ways.get(raw.way as usize).copied().unwrap_or(u32::MAX);
@@ -382,13 +387,8 @@ impl SignallingBatch {
     }
 
     /// The place of what `block` keeps as `theirs` of the field `what`; `before` is what the call's last message said.
-    #[inline]
     fn say(&mut self, what: usize, theirs: u32, before: &[u32; FIELDS], block: &Self) -> u32 {
         let Some(said) = block.said.get(theirs) else { return u32::MAX };
-        let known = self.growth.of_said.get(theirs as usize).copied().filter(|known| *known != u32::MAX);
-        if let Some(known) = known {
-            return known;
-        }
         let (first, second) = (said.first.of(&block.text), said.second.optional(&block.text));
         // Requests of the callee have From and To turned.
         let turned = if what == Said::From as usize {
@@ -405,20 +405,29 @@ impl SignallingBatch {
             let known = self.said.get(known)?;
             Some(known.first.of(&self.text) == first && known.second.optional(&self.text) == second)
         };
-        let same = [alike, turned].into_iter().find(|known| is_same(*known) == Some(true));
-        let place = same.unwrap_or_else(|| {
-            let known = [alike, turned].map(|known| self.said.get(known).copied().unwrap_or(RawSaid::NOTHING));
-            let of_known = |part: &[u8], text: fn(&RawSaid) -> Text| {
-                known.iter().map(text).find(|known| known.of(&self.text) == part)
+        let place = if is_same(alike) == Some(true) {
+            alike
+        } else if is_same(turned) == Some(true) {
+            turned
+        } else {
+            let [alike, turned] =
+                [alike, turned].map(|known| self.said.get(known).copied().unwrap_or(RawSaid::NOTHING));
+            let is_part = |known: Text, part: &[u8]| known.of(&self.text) == part;
+            let known_first = if is_part(alike.first, first) {
+                Some(alike.first)
+            } else {
+                Some(turned.first).filter(|known| is_part(*known, first))
             };
-            let (known_first, known_second) =
-                (of_known(first, |said| said.first), second.and_then(|second| of_known(second, |said| said.second)));
+            let known_second = second.and_then(|second| {
+                let known = [alike.second, turned.second].into_iter();
+                known.filter(|known| *known != Text::NONE).find(|known| is_part(*known, second))
+            });
             let is_of_one_call = what == Said::From as usize || what == Said::To as usize;
             let first = known_first
                 .unwrap_or_else(|| if is_of_one_call { self.keep(first) } else { self.keep_repeated(first) });
             let second = second.map_or(Text::NONE, |second| known_second.unwrap_or_else(|| self.keep(second)));
             self.said.push(RawSaid { first, second })
-        });
+        };
         if let Some(known) = self.growth.of_said.get_mut(theirs as usize) {
             *known = place;
         }
@@ -462,9 +471,13 @@ impl SignallingBatch {
 
     fn way(&mut self, way: Way) -> u32 {
         let Self { ways, growth, .. } = self;
+        // What went one way is most often answered the other, and asked again.
+        if let Some(recent) = growth.recent_ways.iter().find(|recent| ways.get(**recent as usize) == Some(&way)) {
+            return *recent;
+        }
         let hash = |way: &Way| SEED.hash_one(way);
         let is_same = |known: &u32| ways.get(*known as usize) == Some(&way);
-        match growth.ways.entry(hash(&way), is_same, |known| ways.get(*known as usize).map_or(0, hash)) {
+        let place = match growth.ways.entry(hash(&way), is_same, |known| ways.get(*known as usize).map_or(0, hash)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(vacant) => {
                 let place = ways.len() as u32;
@@ -472,7 +485,9 @@ impl SignallingBatch {
                 ways.push(way);
                 place
             }
-        }
+        };
+        growth.recent_ways = [place, growth.recent_ways[0]];
+        place
     }
 
     /// The message of that place and those of its call behind it.

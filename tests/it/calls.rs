@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::support::run::{Run, audit};
-use crate::support::scene::Scene;
+use crate::support::scene::{LOG, Scene};
 use crate::support::truth::Truth;
 use crate::support::{folders, here, laws, read};
 
@@ -90,6 +90,49 @@ fn every_case_is_concluded_as_its_truth_says() {
         }
     }
     assert!(failed.is_empty(), "{} of {} cases differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+/// A report as it is when only findings are listed: every leg that is none is left out, and calls without any.
+fn only_findings(mut report: serde_json::Value) -> serde_json::Value {
+    let is_finding = |leg: &serde_json::Value| {
+        ["exposed_unconsented", "blocked_unconsented", "unconsented", "blocked_consented"]
+            .iter()
+            .any(|finding| leg["verdict"] == *finding)
+    };
+    let calls = report["calls"].as_array_mut().expect("calls");
+    for call in calls.iter_mut() {
+        call["legs"].as_array_mut().expect("legs").retain(is_finding);
+    }
+    calls.retain(|call| call["legs"].as_array().is_some_and(|legs| !legs.is_empty()));
+    report
+}
+
+/// Legs that nobody asks for are judged and let go of while they are read, and read again where a request, another leg
+/// or a trunk's table turns out to ask for them: that must not show in any figure, row or sentence.
+#[test]
+fn legs_that_are_let_go_of_decide_nothing_else() {
+    let mut findings = 0;
+    for folder in all() {
+        let mut case = Case::open(&folder).expect("a case");
+        let evidence = case.folder.path().join("evidence");
+        // RTP keeps every leg, requests ask for those that they bind to: also without both.
+        for without in ["nothing", "rtp", "rtp and requests"] {
+            if without == "rtp" {
+                case.scene.silent = true;
+                case.scene.evidence().write_to(&evidence);
+            } else if without == "rtp and requests" && std::fs::remove_file(evidence.join(LOG)).is_err() {
+                continue;
+            }
+            let shown = |show| case.run(&["--show", show], &["evidence"]).report();
+            let few = shown("findings");
+            findings += few["calls"].as_array().map_or(0, Vec::len);
+            assert_eq!(only_findings(shown("all")), few, "{}, without {without}", case.name);
+        }
+    }
+    assert!(
+        std::env::var_os("SIPCONSENT_CASE").is_some() || findings > 50,
+        "{findings} calls with findings tell nothing"
+    );
 }
 
 #[test]

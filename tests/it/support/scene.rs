@@ -48,6 +48,9 @@ pub(crate) struct Scene {
     /// RTP beside that of the calls.
     #[serde(default)]
     rtp: Vec<RtpShape>,
+    /// Its RTP is left out.
+    #[serde(skip)]
+    pub(crate) silent: bool,
     /// Lines of access logs.
     #[serde(default)]
     log: Vec<LogShape>,
@@ -328,7 +331,7 @@ impl Scene {
                 });
             }
         }
-        for stream in &streams {
+        for stream in streams.iter().filter(|_| !self.silent) {
             stream.packets(&hosts, &mut packets);
         }
         packets.sort_by_key(|packet| packet.at_us);

@@ -104,6 +104,8 @@ pub struct CaptureStage<'s> {
 /// What one block of a capture gives.
 #[derive(Debug)]
 pub struct CapturePart {
+    /// Whether the capture ends with it.
+    end: bool,
     batch: SignallingBatch,
     pieces: Pieces,
     tally: Tally,
@@ -159,6 +161,7 @@ pub fn reading<'s>(
 #[must_use]
 pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Error>) {
     let (mut sum, _, failure) = reading.finish();
+    // Of one whose reading failed; the others were settled at their end.
     sum.batches.iter_mut().for_each(SignallingBatch::settle);
     if let Some(source) = sum.source.take() {
         sum.flows = std::mem::take(&mut sum.ledger).finish(source);
@@ -246,6 +249,7 @@ impl Stage for CaptureStage<'_> {
         }
         let time = |(ns, digits)| (first <= last).then(|| Timestamp::new(ns, digits));
         CapturePart {
+            end: block.end,
             batch: decoder.batch,
             pieces: decoder.pieces,
             records: tally.total(),
@@ -263,8 +267,14 @@ impl Stage for CaptureStage<'_> {
 
     fn absorb(&self, sum: &mut CaptureSum, mut part: CapturePart) {
         SignallingBatch::absorb(&mut sum.batches, &part.batch);
-        part.batch.clear();
-        self.scratch().push(part.batch);
+        if part.end {
+            // What only reading needs is given back at once: there may be thousands of captures.
+            sum.batches.iter_mut().for_each(SignallingBatch::settle);
+            *self.scratch() = Vec::new();
+        } else {
+            part.batch.clear();
+            self.scratch().push(part.batch);
+        }
         sum.tally.merge(&part.tally);
         // Records are numbered through the whole capture already.
         sum.anomalies.absorb(part.anomalies, 0);

@@ -710,7 +710,7 @@ fn gaps<'a>(
                 // An earlier attempt, outside the dialog.
                 return None;
             }
-            (!base.is_some_and(|base| cseq.number < base.number)).then_some((*message, cseq, is_base))
+            base.is_none_or(|base| cseq.number >= base.number).then_some((*message, cseq, is_base))
         });
         // Most senders' numbers follow each other, and all their requests were captured.
         let is_whole = !own.clone().any(|(message, cseq, is_base)| is_missing(message, cseq, is_base));

@@ -24,7 +24,7 @@ use crate::facts::{ApiRequest, Exports, NameKind, Place, Subject};
 use crate::http::percent_decode;
 use crate::settings::{Settings, TrunkKind};
 
-/// Legs that may share an identifier before it joins nothing.
+/// Legs that may share an identifier before it joins nothing. A recording session is a leg like any other, and counts.
 pub const MOST_LEGS_OF_AN_IDENTIFIER: usize = 32;
 
 type Seed = foldhash::fast::RandomState;

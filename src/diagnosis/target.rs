@@ -7,7 +7,8 @@
 //! # Design
 //!
 //! A kind of target that was allowed elsewhere speaks against the hypothesis even where the published API does not have
-//! it: something answers there. A path of the site's own, such as a gateway's, is not judged.
+//! it: something answers there. A path of the site's own, such as a gateway's, is not judged: where some of the refused are
+//! such, nobody can say that every one exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,8 +97,9 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
         ("sites_own", own),
         ("unbound", unbound),
     ];
-    let status =
-        Status::of(!never.is_empty(), elsewhere > 0 || (never.is_empty() && !exist.is_empty()), Status::Untested);
+    let every = never.is_empty() && own == 0 && !exist.is_empty();
+    let neither = if exist.is_empty() { Status::Untested } else { Status::Inconclusive };
+    let status = Status::of(!never.is_empty(), elsewhere > 0 || every, neither);
     if status == Status::Untested {
         let text = if refused.is_empty() {
             "No recording request was refused that concerns this trunk. Log lines of refused requests with their targets \
@@ -250,6 +252,9 @@ mod tests {
         check(&[(SG1, INVENTED, 403), (PBX, "/api/v2/recordings?trunkId=2", 200)], Status::Contradicted);
         check(&[(SG1, INVENTED, 403), (SG1, "/v2/recordings", 403), (PBX, INVENTED, 200)], Status::Inconclusive);
         check(&[(SG1, "/gw/v1/recordings?callId=1", 403)], Status::Untested);
+        // Of the site's own path nobody can say whether what it stands for exists.
+        check(&[(SG1, "/gw/v1/recordings?callId=1", 403), (SG1, LISTED, 403)], Status::Inconclusive);
+        check(&[(SG1, "/gw/v1/recordings?callId=1", 403), (SG1, INVENTED, 403)], Status::Supported);
         check(&[(SG1, LISTED, 200), (SG2, INVENTED, 403)], Status::Untested);
         check(&[], Status::Untested);
     }

@@ -305,12 +305,12 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         let (all, standard) = clients.everywhere.get(client).copied().unwrap_or_default();
         let status = if all.allowed > 0 {
             Status::Contradicted
+        } else if standard == Counts::default() {
+            Status::Untested
         } else if all.mixed > 0 {
             Status::Inconclusive
-        } else if standard.refused > 0 {
-            Status::Supported
         } else {
-            Status::Untested
+            Status::Supported
         };
         *judged.entry(status).or_insert(0) += 1;
         refused_calls += units.len() as u64;
@@ -368,7 +368,7 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
             (Status::Supported, "refused on standard trunks too and never allowed"),
             (Status::Contradicted, "allowed on other calls"),
             (Status::Inconclusive, "allowed at times on calls that were refused at others"),
-            (Status::Untested, "never asking for a call on a standard trunk, and never allowed"),
+            (Status::Untested, "never asking for a call on a standard trunk"),
         ] {
             if of(status) > 0 {
                 parts.push(format!("{} of them {what}", of(status)));
@@ -593,6 +593,8 @@ mod tests {
         permitted(&[(SG1, crm, 403), (PBX, other, 403)], Status::Untested);
         permitted(&[(SG1, crm, 200), (PBX, crm, 403)], Status::Untested);
         permitted(&[(SG1, crm, 403), (PBX, crm, 403), (PBX, crm, 0)], Status::Inconclusive);
+        // Nor do calls that were refused and allowed say anything without a standard one.
+        permitted(&[(SG1, crm, 403), (SG1, crm, 0)], Status::Untested);
         permitted(&[(SG1, None, 403), (PBX, None, 403)], Status::Untested);
         permitted(&[], Status::Untested);
     }

@@ -105,11 +105,11 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     }
     let comparison = control.against(cleared, without);
     if comparison.compared != Compared::Empty {
-        let (across, verb) = (control.across, were(control.across));
         text.push_str(&format!(
-            " Of {} on standard trunks that went from refused to allowed, {across} {verb} so around a REGISTER of this trunk \
-             ({}, Fisher's exact test).",
+            " Of {} on standard trunks that went from refused to allowed, {} did so around a REGISTER of this trunk ({}, \
+             Fisher's exact test).",
             calls(control.across + control.without),
+            control.across,
             probability(comparison.p)
         ));
     }
@@ -120,7 +120,7 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
     };
     let status = match Status::of(cleared > 0, still > 0, Status::Untested) {
         Status::Supported if by_itself => {
-            text.push_str(" Calls clear as well where no REGISTER can have to do with it.");
+            text.push_str(" Calls clear without it as well.");
             Status::Inconclusive
         }
         status => status,

@@ -93,8 +93,8 @@ pub(super) fn judge(
     requests: &[BoundRequest<'_>],
     settings: &Settings,
 ) -> JudgedLeg {
-    let consent = consent.unwrap_or_else(|| Consent::of(leg, settings, None));
+    let mut consent = consent.unwrap_or_else(|| Consent::of(leg, settings, None));
     let measured = verdict::measure(leg, &consent);
-    let (verdict, grounds) = verdict::judge(leg, &consent, &measured, requests, settings);
+    let (verdict, grounds) = verdict::judge(leg, &mut consent, &measured, requests, settings);
     JudgedLeg { consent, measured, verdict, grounds }
 }

@@ -63,20 +63,21 @@ pub struct BoundRequest<'a> {
     pub recorded: Option<(Timestamp, Timestamp)>,
 }
 
-/// Judges a leg of a trunk of `kind` by its consent, its measured streams and the requests bound to it.
+/// Judges a leg by its consent, its measured streams and the requests bound to it. The grounds of the verdict take over
+/// those of the consent.
 #[must_use]
 pub fn judge(
     leg: &Leg<'_>,
-    consent: &Consent,
+    consent: &mut Consent,
     measured: &Measured,
     requests: &[BoundRequest<'_>],
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
-    let (verdict, own) = row(leg, (consent, measured), requests, settings);
-    let mut grounds = own;
-    grounds.reserve_exact(consent.grounds.len() + 1);
+    let (verdict, mut grounds) = row(leg, (consent, measured), requests, settings);
+    let of_consent = std::mem::take(&mut consent.grounds);
     if !matches!(verdict, Verdict::NotByoc | Verdict::Unclassified | Verdict::RecordingSession) {
-        grounds.extend(consent.grounds.iter().cloned());
+        grounds.reserve_exact(of_consent.len() + 1);
+        grounds.extend(of_consent);
         grounds.extend(media_grounds(leg, measured));
     }
     (verdict, grounds)

@@ -63,14 +63,15 @@ impl Stage for Pick<'_> {
         entries.map(|entry| entry.bytes.to_vec()).collect()
     }
 
-    fn absorb(&self, sum: &mut Sum, part: Vec<Vec<u8>>) {
+    fn absorb(&self, sum: &mut Sum, part: Vec<Vec<u8>>) -> u64 {
         for entry in part {
             if sum.failure.is_some() {
-                return;
+                break;
             }
             let separator = if sum.begun { self.separator } else { b"" };
             sum.begun = true;
             sum.failure = sum.out.write_all(separator).and_then(|()| sum.out.write_all(&entry)).err();
         }
+        0
     }
 }

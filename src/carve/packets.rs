@@ -108,13 +108,14 @@ impl<'p> Stage for Pick<'p> {
         part
     }
 
-    fn absorb(&self, sum: &mut Sum<'p>, part: Part) {
+    fn absorb(&self, sum: &mut Sum<'p>, part: Part) -> u64 {
         for packet in &part.packets {
             let bytes = part.bytes.get(packet.bytes.0..packet.bytes.1).unwrap_or_default();
             if sum.failure.is_none() {
                 sum.failure = sum.spool.add(packet, bytes).err();
             }
         }
+        0
     }
 }
 

@@ -236,8 +236,7 @@ impl SignallingBatch {
         self.messages.len() == 0
     }
 
-    /// The memory that the messages of a block take at the peak of an audit, in bytes, with the legs that are read from
-    /// them: at most this, for what calls repeat is kept once.
+    /// The memory that its messages take at the peak of an audit, in bytes, with the legs that are read from them.
     #[must_use]
     pub fn reckoned(&self) -> u64 {
         /// Of a message: its share in the leg, in what is concluded of it, and in tables.
@@ -245,7 +244,8 @@ impl SignallingBatch {
         let own = self.text.len()
             + self.rows.len() * size_of::<RawRow>()
             + self.media.len() * size_of::<RawMedia>()
-            + self.said.len() * size_of::<RawSaid>();
+            + self.said.len() * size_of::<RawSaid>()
+            + self.calls.len() * size_of::<Call>();
         (own + (SHARE + size_of::<RawMessage>()) * self.messages.len()) as u64
     }
 
@@ -298,18 +298,20 @@ impl SignallingBatch {
     }
 
     /// Adds what the messages of `block`, the next of the same evidence, state to the last of `batches`, or to a new one
-    /// where that is full.
-    pub fn absorb(batches: &mut Vec<Self>, block: &Self) {
+    /// where that is full. Gives by how much [`Self::reckoned`] grew.
+    pub fn absorb(batches: &mut Vec<Self>, block: &Self) -> u64 {
         if block.is_empty() {
-            return;
+            return 0;
         }
         if batches.last().is_none_or(|last| !last.has_room(block)) {
             batches.iter_mut().for_each(Self::settle);
             batches.push(Self::default());
         }
-        if let Some(last) = batches.last_mut() {
-            last.take_over(block);
-        }
+        let Some(last) = batches.last_mut() else { return 0 };
+        let before = last.reckoned();
+        last.take_over(block);
+        // A text longer than a piece counts as long as it is the last one.
+        last.reckoned().saturating_sub(before)
     }
 
     /// Gives back what only a growing batch needs.

@@ -261,12 +261,8 @@ impl Stage for CaptureStage<'_> {
         }
     }
 
-    fn reckon(part: &CapturePart) -> u64 {
-        part.batch.reckoned()
-    }
-
-    fn absorb(&self, sum: &mut CaptureSum, mut part: CapturePart) {
-        SignallingBatch::absorb(&mut sum.batches, &part.batch);
+    fn absorb(&self, sum: &mut CaptureSum, mut part: CapturePart) -> u64 {
+        let kept = SignallingBatch::absorb(&mut sum.batches, &part.batch);
         if part.end {
             // What only reading needs is given back at once: there may be thousands of captures.
             sum.batches.iter_mut().for_each(SignallingBatch::settle);
@@ -287,6 +283,7 @@ impl Stage for CaptureStage<'_> {
         sum.records += part.records;
         sum.first = sum.first.into_iter().chain(part.first).min();
         sum.last = sum.last.into_iter().chain(part.last).max();
+        kept
     }
 }
 

@@ -137,19 +137,16 @@ impl Stage for DocumentStage<'_> {
         sum
     }
 
-    fn reckon(part: &DocumentSum) -> u64 {
-        let requests = part.requests.requests.iter().map(ApiRequest::reckoned);
-        requests.chain(part.batches.iter().map(SignallingBatch::reckoned)).sum()
-    }
-
-    fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) {
+    fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) -> u64 {
+        let mut kept = part.requests.requests.iter().map(ApiRequest::reckoned).sum();
         sum.requests.append(part.requests);
         sum.export.append(part.export);
         for batch in &part.batches {
-            SignallingBatch::absorb(&mut sum.batches, batch);
+            kept += SignallingBatch::absorb(&mut sum.batches, batch);
         }
         if let Some(spool) = self.rejects {
             spool.keep(&mut sum.extents, &part.rejects);
         }
+        kept
     }
 }

@@ -42,15 +42,13 @@ impl Stage for LogStage<'_> {
         self.reader.part(block.bytes, block.head)
     }
 
-    fn reckon(part: &LogSum) -> u64 {
-        part.requests.iter().map(ApiRequest::reckoned).sum()
-    }
-
-    fn absorb(&self, (sum, extents): &mut (LogSum, Extents), part: LogSum) {
+    fn absorb(&self, (sum, extents): &mut (LogSum, Extents), part: LogSum) -> u64 {
+        let kept = part.requests.iter().map(ApiRequest::reckoned).sum();
         self.reader.append(sum, part);
         if let Some(spool) = self.rejects {
             spool.keep(extents, &std::mem::take(&mut sum.rejects));
         }
+        kept
     }
 }
 

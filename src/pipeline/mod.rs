@@ -8,6 +8,7 @@ pub mod captures;
 pub mod documents;
 pub mod gather;
 pub mod join;
+mod judging;
 pub mod logs;
 mod look;
 mod source;
@@ -27,16 +28,16 @@ use crate::call::media::Claims;
 use crate::call::{self, GapKind, Leg, Legs, Outline};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
-use crate::evidence::{self, Budget, Extents, Locus, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
+use crate::evidence::{self, Budget, Extents, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, SignallingBatch};
-use crate::report::build::{self, Brief, Concluded, JudgedLeg};
+use crate::report::build::{self, Brief, Concluded};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
 use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
-use crate::verdict::{BoundRequest, Consent, State};
 
+use judging::Concerning;
 use look::Look;
 use source::{Read, SourceTask};
 
@@ -311,58 +312,9 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
             }
         }
     }
-    // What is asked for in full beside what was kept.
-    let mut asked_for = vec![false; outlines.len()];
-    let mut ask = |leg: usize| {
-        if let Some(asked_for) = asked_for.get_mut(leg) {
-            *asked_for = true;
-        }
-    };
-    for call in &identity.calls {
-        if call.len() > 1 || call.iter().any(|leg| bound.get(*leg).is_some_and(|bound| !bound.is_empty())) {
-            call.iter().copied().for_each(&mut ask);
-        }
-    }
-    for (call_id, _) in outlines.iter().filter_map(Outline::replaces) {
-        identity.bearing(outlines, call_id).iter().copied().for_each(&mut ask);
-    }
-    for (leg, _) in &full {
-        if let Some(asked_for) = asked_for.get_mut(*leg) {
-            *asked_for = false;
-        }
-    }
-    let missing: Vec<usize> = asked_for.iter().enumerate().filter(|(_, asked)| **asked).map(|(leg, _)| leg).collect();
-    full.extend(legs.again(&missing, settings).into_iter().map(|(place, mut leg)| {
-        // Without RTP: where there is any, every leg was kept.
-        leg.streams.retain(|stream| !stream.if_media);
-        (place, (leg, None))
-    }));
-    full.sort_unstable_by_key(|(place, _)| *place);
-    let replacing = replacing(&full, (&identity, outlines), settings);
-    let full: BTreeMap<usize, (Leg<'_>, JudgedLeg)> = full
-        .into_par_iter()
-        .map(|(place, (leg, judged))| {
-            let bound = bound.get(place).map_or(&[][..], Vec::as_slice);
-            let consent = replacing.get(&place);
-            let judged = judged.filter(|_| bound.is_empty() && consent.is_none()).unwrap_or_else(|| {
-                let own: Vec<BoundRequest<'_>> = bound
-                    .iter()
-                    .filter_map(|(place, link)| {
-                        requests.get(*place).map(|request| BoundRequest {
-                            request,
-                            strength: link.strength,
-                            exposes: link.exposes,
-                            recorded: conversations.recorded(request),
-                        })
-                    })
-                    .collect();
-                look::judge(&leg, consent.cloned(), &own, settings)
-            });
-            (place, (leg, judged))
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect();
+    let concerning =
+        Concerning { settings, identity: &identity, bound: &bound, requests: &requests, conversations: &conversations };
+    let full = concerning.judge(&legs, full);
     for (place, (_, judged)) in &full {
         if let Some(brief) = briefs.get_mut(*place) {
             *brief = Some(Brief::of(judged.verdict, &judged.measured));
@@ -512,49 +464,6 @@ impl Range {
 
     fn excluded_requests(&self) -> u64 {
         self.requests.iter().filter(|kept| !**kept).count() as u64
-    }
-}
-
-/// The consent of the legs that replace another, and of those that are replaced. A leg that replaces another and says
-/// nothing itself is unknown where the other was granted or cannot be told; the replaced one began earlier, so the order of
-/// the legs settles chains. All of them are in `full`, which is sorted.
-fn replacing(
-    full: &[(usize, (Leg<'_>, Option<JudgedLeg>))],
-    (identity, outlines): (&Identity, &[Outline<'_>]),
-    settings: &Settings,
-) -> BTreeMap<usize, Consent> {
-    let leg = |place: usize| {
-        let known = full.binary_search_by_key(&place, |(place, _)| *place).ok()?;
-        full.get(known).map(|(_, (leg, _))| leg)
-    };
-    let mut consents: BTreeMap<usize, Consent> = BTreeMap::new();
-    for (place, (own, _)) in full {
-        let Some((call_id, locus)) = own.replaces else { continue };
-        let bearing = identity.bearing(outlines, call_id);
-        for place in bearing {
-            if let Some(leg) = leg(*place) {
-                consents.entry(*place).or_insert_with(|| Consent::of(leg, settings, None));
-            }
-        }
-        if let Some(replaced) = replaced(bearing, &consents, locus) {
-            consents.insert(*place, Consent::of(own, settings, Some(replaced)));
-        }
-    }
-    consents
-}
-
-/// Why the absence of consent in a leg that replaces `bearing` says nothing; `None` when it does.
-fn replaced(bearing: &[usize], consents: &BTreeMap<usize, Consent>, locus: Locus) -> Option<(&'static str, Locus)> {
-    if bearing.is_empty() {
-        return Some(("replaced_leg_not_captured", locus));
-    }
-    let ever = |state| bearing.iter().filter_map(|leg| consents.get(leg)).any(|consent| consent.ever(state));
-    if ever(State::Granted) {
-        Some(("replaces_granted_leg", locus))
-    } else if ever(State::Unknown) {
-        Some(("replaces_unknown_leg", locus))
-    } else {
-        None
     }
 }
 

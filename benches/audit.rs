@@ -19,10 +19,12 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use sipconsent::call::legs::correlate;
 use sipconsent::evidence::HashKind;
-use sipconsent::pipeline::{audit, signalling};
-use sipconsent::report::model::Report;
-use sipconsent::report::show::Show;
-use sipconsent::report::{csv, json, ndjson};
+use sipconsent::pipeline::{audit, audit_with_messages, signalling, workers};
+use sipconsent::report::messages::Wanted;
+use sipconsent::report::model::{Leg, Report};
+use sipconsent::report::show::{Listing, Show};
+use sipconsent::report::text::{Medium, Options};
+use sipconsent::report::{csv, html, json, ndjson, text};
 use sipconsent::settings::Settings;
 
 use capture::Container;
@@ -127,21 +129,33 @@ fn messages_into_legs(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Bytes of the report a second.
-#[divan::bench(args = ["csv", "json", "ndjson"])]
-fn report_into_bytes(bencher: Bencher<'_, '_>, format: &str) {
-    let report = Load::calls(false, 3_000, 4).report();
-    let listing = Show::All.into();
+/// Bytes of the report a second, on one thread and on all, of 10,000 calls of which every other is a finding. The HTML
+/// report has the messages of every finding.
+#[divan::bench(args = ["csv", "html", "json", "markdown", "ndjson", "text"], consts = [1, 0])]
+fn report_into_bytes<const THREADS: usize>(bencher: Bencher<'_, '_>, format: &str) {
+    let load = Load::calls(false, 10_000, 4);
+    let findings: Listing = Show::Findings.into();
+    let of_findings = |leg: &Leg| findings.lists(leg);
+    let wanted = (format == "html").then(|| Wanted::messages(&of_findings));
+    let report = audit_with_messages(&load.paths(), &settings(), None, wanted).expect("an audit").report;
+    let all = Show::All.into();
+    let medium = if format == "markdown" { Medium::Markdown } else { Medium::Terminal { width: 100, color: false } };
+    let options = Options { medium, listing: &findings, verbose: false, closing: None };
     let mut out = Vec::new();
     let write = |out: &mut Vec<u8>| match format {
-        "csv" => csv::write(&report, &listing, out),
-        "ndjson" => ndjson::write(&report, &listing, out),
-        _ => json::write(&report, &listing, out),
+        "csv" => csv::write(&report, &all, out),
+        "html" => html::write(&report, &findings, None, out),
+        "json" => json::write(&report, &all, out),
+        "ndjson" => ndjson::write(&report, &all, out),
+        _ => text::write(&report, &options, out),
     };
     write(&mut out).expect("memory takes all");
+    let pool = workers(Some(THREADS)).expect("threads");
     bencher.counter(BytesCount::new(out.len())).bench_local(|| {
-        out.clear();
-        write(&mut out).expect("memory takes all");
-        black_box(out.len())
+        pool.install(|| {
+            out.clear();
+            write(&mut out).expect("memory takes all");
+            black_box(out.len())
+        })
     });
 }

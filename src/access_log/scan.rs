@@ -89,6 +89,10 @@ pub(super) fn may_name_recordings(target: &[u8]) -> bool {
         }
         rest = rest.get(64..).unwrap_or_default();
     }
+    if let Some(last) = target.last_chunk().filter(|_| rest.len() > 18) {
+        // What it repeats was looked at before.
+        return long_chunk_may_name(last) || matches!(last, [.., b'%' | b'\\', _] | [.., b'%' | b'\\']);
+    }
     while let Some(chunk) = rest.first_chunk::<18>() {
         if chunk_may_name(chunk) {
             return true;

@@ -12,6 +12,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 use super::hypothesis::{Shown, Status, Weighing};
 use super::platform::{self, Endpoint};
 use super::population::{Answer, Outcome, Population, Unit};
@@ -57,8 +59,9 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     let (refused, unbound) = refusals(population, trunk);
     let (mut exist, mut own) = (Vec::new(), 0);
     let mut nonexistent: BTreeMap<Box<[u8]>, Vec<&ApiRequest>> = BTreeMap::new();
-    for answer in &refused {
-        match platform::endpoint(answer.request.target()) {
+    let named: Vec<Endpoint> = refused.par_iter().map(|answer| platform::endpoint(answer.request.target())).collect();
+    for (answer, named) in refused.iter().zip(named) {
+        match named {
             Endpoint::Exists => exist.push(answer.request),
             Endpoint::Nonexistent(kind) => nonexistent.entry(kind).or_default().push(answer.request),
             Endpoint::SitesOwn => own += 1,

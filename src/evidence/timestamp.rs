@@ -43,11 +43,49 @@ impl Timestamp {
     /// RFC 3339 in UTC with the source's precision, such as `2026-01-02T03:04:05.123456Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.ns)) {
-            Ok(instant) => format!("{instant:.*}", usize::from(self.digits)),
-            // Unreachable by range: i64 nanoseconds lie within jiff's years -9999 to 9999.
-            Err(_) => String::new(),
+        let (seconds, nanos) = (self.ns.div_euclid(1_000_000_000), self.ns.rem_euclid(1_000_000_000));
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let mut text = String::with_capacity(30);
+        for (number, width, mark) in [
+            (year, 4, '-'),
+            (month, 2, '-'),
+            (day, 2, 'T'),
+            (second / 3_600, 2, ':'),
+            (second / 60 % 60, 2, ':'),
+            (second % 60, 2, if self.digits > 0 { '.' } else { 'Z' }),
+        ] {
+            push(&mut text, number, width);
+            text.push(mark);
         }
+        if self.digits > 0 {
+            push(&mut text, nanos / 10_i64.pow(9 - u32::from(self.digits.min(9))), self.digits.into());
+            text.push('Z');
+        }
+        text
+    }
+}
+
+/// Year, month and day of the Gregorian calendar, that many days after 1970-01-01. Years are counted from March, so that a
+/// leap day comes last, in eras of 400.
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
+}
+
+/// A number with leading zeros.
+fn push(text: &mut String, number: i64, width: u32) {
+    let mut unit = 10_i64.pow(width - 1);
+    while unit > 0 {
+        // One decimal digit.
+        text.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
     }
 }
 
@@ -95,6 +133,22 @@ mod tests {
         assert_eq!(Timestamp::new(ns, 6).rfc3339(), "2026-01-02T03:04:05.123456Z");
         assert_eq!(Timestamp::new(1_767_323_045_000_000_000, 0).rfc3339(), "2026-01-02T03:04:05Z");
         assert_eq!(Timestamp::new(ns, 9).rfc3339(), "2026-01-02T03:04:05.123456000Z");
+    }
+
+    #[test]
+    fn every_time_is_written_as_a_calendar_of_others_has_it() {
+        let mut ns = 1_i64;
+        let edges =
+            [0, -1, i64::MIN, i64::MAX, 951_782_400_000_000_000, 951_868_799_999_999_999, 4_107_542_399_000_000_000];
+        for round in 0..20_000_u64 {
+            ns = ns.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let ns = edges.get(round as usize).copied().unwrap_or(ns);
+            let instant = jiff::Timestamp::from_nanosecond(i128::from(ns)).expect("within its years");
+            for digits in [0, 3, 9, (round % 10) as u8] {
+                let theirs = format!("{instant:.*}", usize::from(digits));
+                assert_eq!(Timestamp::new(ns, digits).rfc3339(), theirs, "{ns}");
+            }
+        }
     }
 
     #[test]

@@ -233,6 +233,12 @@ impl ApiRequest {
         self.texts.unpack()
     }
 
+    /// All its texts but the names.
+    #[must_use]
+    pub fn texts_but_names(&self) -> Texts<'_> {
+        self.texts.unpack_but_names()
+    }
+
     /// Puts other texts in the place of its own.
     pub fn set_texts(&mut self, texts: &Texts<'_>) {
         self.texts = Packed::of(texts);

@@ -70,16 +70,33 @@ impl Packed {
     }
 
     pub(super) fn unpack(&self) -> Texts<'_> {
-        Texts {
-            method: self.method(),
-            target: self.target(),
-            client: self.client(),
-            user: self.user(),
-            error_code: self.text(Tag::ErrorCode),
-            request_id: self.text(Tag::RequestId),
-            correlation_id: self.text(Tag::CorrelationId),
-            names: self.names().collect(),
+        Texts { names: self.names().collect(), ..self.unpack_but_names() }
+    }
+
+    pub(super) fn unpack_but_names(&self) -> Texts<'_> {
+        let mut texts = Texts::default();
+        for (tag, text) in self.pieces().take_while(|(tag, _)| *tag < Tag::Name as u8) {
+            let is = |wanted: Tag| tag == wanted as u8;
+            if is(Tag::Target) {
+                texts.target = text;
+            } else if is(Tag::Method) {
+                // It was UTF-8 when it was packed.
+                texts.method = str::from_utf8(text).unwrap_or_default();
+            } else if is(Tag::ClientAndUser) {
+                (texts.client, texts.user) = (Some(text), Some(text));
+            } else if is(Tag::Client) {
+                texts.client = Some(text);
+            } else if is(Tag::User) {
+                texts.user = Some(text);
+            } else if is(Tag::ErrorCode) {
+                texts.error_code = Some(text);
+            } else if is(Tag::RequestId) {
+                texts.request_id = Some(text);
+            } else if is(Tag::CorrelationId) {
+                texts.correlation_id = Some(text);
+            }
         }
+        texts
     }
 
     pub(super) fn target(&self) -> &[u8] {

@@ -9,9 +9,9 @@
 
 use std::io::{self, Write};
 
-use super::escape;
 use super::model::{Call, Endpoint, EvidenceText, Instant, Leg, Pointer, Report, Seconds, Stream};
 use super::show::Listing;
+use super::{escape, rows};
 
 /// The columns, in their order.
 pub const COLUMNS: [&str; 37] = [
@@ -59,23 +59,25 @@ pub const COLUMNS: [&str; 37] = [
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
     let mut row = Row { out, begun: false };
     for column in COLUMNS {
         row.own(column)?;
     }
     row.end()?;
-    for (number, call) in (1_u64..).zip(&report.calls) {
+    let calls: Vec<(u64, &Call)> = (1..).zip(&report.calls).collect();
+    rows::write(&calls, rows::SMALL, out, |(number, call), _, out| {
+        let mut row = Row { out, begun: false };
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             for stream in leg.streams.iter().map(Some).chain(leg.streams.is_empty().then_some(None)) {
-                self::leg(&mut row, number, call, leg)?;
+                self::leg(&mut row, *number, call, leg)?;
                 self::stream(&mut row, stream)?;
                 outcome(&mut row, report, leg)?;
                 row.end()?;
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn leg<W: Write>(row: &mut Row<'_, W>, number: u64, call: &Call, leg: &Leg) -> io::Result<()> {
@@ -165,7 +167,7 @@ impl<W: Write> Row<'_, W> {
 
     fn shown(&mut self, shown: &str) -> io::Result<()> {
         // Blanks at the ends and semicolons are quoted too: some readers take the ones off and part at the others.
-        let quoted = shown.contains(['"', ',', ';', ' ', '\'']);
+        let quoted = shown.bytes().any(|byte| matches!(byte, b'"' | b',' | b';' | b' ' | b'\''));
         if quoted { self.own(&format!("\"{}\"", shown.replace('"', "\"\""))) } else { self.own(shown) }
     }
 

@@ -164,7 +164,7 @@ impl<'o, W: Write + Send> Object<'o, W> {
         self.key(key)?;
         let mut layout = self.layout;
         layout.open(self.out, b'[')?;
-        rows::write(values, self.out, |value, is_first, out| {
+        rows::write(values, rows::SMALL, self.out, |value, is_first, out| {
             layout.part(out, is_first)?;
             Ok(value.serialize(&mut Serializer::with_formatter(out, layout))?)
         })?;

@@ -21,7 +21,7 @@ use super::show::Listing;
 /// Only those of `out`.
 pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
     let calls: Vec<(u64, &Call)> = (1..).zip(&report.calls).collect();
-    rows::write(&calls, out, |(number, call), _, out| {
+    rows::write(&calls, rows::SMALL, out, |(number, call), _, out| {
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             let links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id)).collect();
             let line = LegLine { r#type: "leg", call: *number, conversation_ids: &call.conversation_ids, leg, links };

@@ -11,12 +11,13 @@ use crate::facts::ApiRequest;
 
 /// The row of a request.
 pub(super) fn row(request: &ApiRequest) -> Request {
-    let target = text(request.target());
+    let texts = request.texts_but_names();
+    let target = text(texts.target);
     let others @ [client, user, error_code, correlation_id] =
-        [request.client(), request.user(), request.error_code(), request.correlation_id()];
+        [texts.client, texts.user, texts.error_code, texts.correlation_id];
     Request {
         at: request.at.map(Instant),
-        method: request.method().to_owned(),
+        method: texts.method.to_owned(),
         escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
         target,
         status: request.status.0,

@@ -10,10 +10,10 @@ use std::io::{self, Write};
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::super::escape;
 use super::super::model::{Call, Leg};
 use super::super::show::FINDINGS;
 use super::super::words::{VERDICTS, counted};
+use super::super::{escape, rows};
 use super::page::Sheet;
 use super::summary::{chip, state};
 use super::{leg, packed};
@@ -87,7 +87,7 @@ fn listed<'a>(sheet: &Sheet<'a>) -> Vec<(&'a Call, &'a Leg)> {
 }
 
 /// Writes the section.
-pub(super) fn write(sheet: &Sheet<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(sheet: &Sheet<'_>, out: &mut (impl Write + Send)) -> io::Result<()> {
     let legs = listed(sheet);
     let only_findings = legs.iter().all(|(_, leg)| FINDINGS.contains(&leg.verdict));
     let title = if only_findings { "Findings" } else { "Legs" };
@@ -107,18 +107,19 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{}", leg::article(sheet, number, call, leg).0)?;
     }
     writeln!(out, "</div></section>")?;
-    for (block, legs) in legs.chunks(ROWS).enumerate() {
+    let blocks: Vec<_> = legs.chunks(ROWS).enumerate().collect();
+    rows::write(&blocks, 1, out, |(block, legs), _, out| {
         let rows: Vec<Row> = legs.iter().map(|(call, leg)| Row::of(call, leg)).collect();
-        packed::write(out, "rows", block * ROWS + 1, &rows)?;
-    }
+        packed::write(out, "rows", block * ROWS + 1, &rows)
+    })?;
     let rest = legs.get(standing.len()..).unwrap_or_default();
-    for (block, legs) in rest.chunks(ARTICLES).enumerate() {
+    let blocks: Vec<_> = rest.chunks(ARTICLES).enumerate().collect();
+    rows::write(&blocks, 1, out, |(block, legs), _, out| {
         let first = standing.len() + block * ARTICLES + 1;
         let articles: Vec<String> =
-            (first..).zip(legs).map(|(number, (call, leg))| leg::article(sheet, number, call, leg).0).collect();
-        packed::write(out, "legs", first, &articles)?;
-    }
-    Ok(())
+            (first..).zip(*legs).map(|(number, (call, leg))| leg::article(sheet, number, call, leg).0).collect();
+        packed::write(out, "legs", first, &articles)
+    })
 }
 
 /// What stands above the rows: how many there are, the controls, the columns.

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Writes `rows` as a block of class `class` whose first row has the number `first`.
 pub(super) fn write(out: &mut impl Write, class: &str, first: usize, rows: &[impl Serialize]) -> io::Result<()> {
     let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
-    serde_json::to_writer(&mut deflate, rows)?;
+    deflate.write_all(&serde_json::to_vec(rows)?)?;
     let packed = STANDARD.encode(deflate.finish()?);
     let last = first + rows.len();
     writeln!(

@@ -70,7 +70,12 @@ impl<'a> Sheet<'a> {
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, closing: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(
+    report: &Report,
+    listing: &Listing,
+    closing: Option<&str>,
+    out: &mut (impl Write + Send),
+) -> io::Result<()> {
     let sheet = Sheet::new(report, listing);
     write!(out, "{}", head(report).0)?;
     for section in

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::super::{escape, rows};
 use super::markdown;
 
 pub(super) const PLAIN: Style = Style::new();
@@ -138,6 +139,39 @@ impl<'o, W: Write> Page<'o, W> {
         Self { out, form }
     }
 
+    /// Items that each begin with a heading, each laid out on a page of its own.
+    pub(super) fn items<T: Sync>(
+        &mut self,
+        items: &[T],
+        lay: impl Fn(&T, &mut Page<'_, Vec<u8>>) -> io::Result<()> + Sync,
+    ) -> io::Result<()>
+    where
+        W: Send,
+    {
+        let Some((last, others)) = items.split_last() else { return Ok(()) };
+        // Space before a heading is made behind what stands before it: then an item needs not know what that is.
+        self.gap()?;
+        let form = self.form;
+        rows::write(others, rows::LARGE, self.out, |item, _, out| {
+            let mut page = Page::new(out, form);
+            lay(item, &mut page)?;
+            page.gap()
+        })?;
+        let mut text = Vec::new();
+        let mut page = Page::new(&mut text, form);
+        lay(last, &mut page)?;
+        self.form = page.form;
+        self.out.write_all(&text)
+    }
+
+    /// The space that a heading of Markdown needs before it.
+    fn gap(&mut self) -> io::Result<()> {
+        match &mut self.form {
+            Form::Markdown { blank } => markdown::gap(self.out, blank),
+            Form::Terminal { .. } => Ok(()),
+        }
+    }
+
     /// An empty line.
     pub(super) fn blank(&mut self) -> io::Result<()> {
         match &mut self.form {
@@ -202,7 +236,7 @@ impl<'o, W: Write> Page<'o, W> {
         };
         self.space(label.at)?;
         self.painted(label.style, label.text)?;
-        let mut column = label.at + label.text.width();
+        let mut column = label.at + cells(label.text);
         if column >= indent && !label.text.is_empty() {
             // The label leaves no room: what it labels begins below it.
             self.blank()?;
@@ -215,7 +249,7 @@ impl<'o, W: Write> Page<'o, W> {
             let glued = rest.iter().take_while(|piece| piece.glued).count();
             let (word, rest) = pieces.split_at(1 + glued);
             pieces = rest;
-            let width: usize = word.iter().map(|piece| piece.text.width()).sum();
+            let width: usize = word.iter().map(|piece| cells(&piece.text)).sum();
             if column > indent {
                 if column + 1 + width > line {
                     self.blank()?;
@@ -283,8 +317,17 @@ impl<'o, W: Write> Page<'o, W> {
     }
 
     fn space(&mut self, count: usize) -> io::Result<()> {
-        write!(self.out, "{:count$}", "")
+        const BLANKS: &[u8] = b"                                        ";
+        match BLANKS.get(..count) {
+            Some(blanks) => self.out.write_all(blanks),
+            None => write!(self.out, "{:count$}", ""),
+        }
     }
+}
+
+/// How many cells a text takes.
+fn cells(text: &str) -> usize {
+    if escape::is_plain(text.as_bytes()) { text.len() } else { text.width() }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub(super) fn table(out: &mut impl Write, blank: &mut bool, alignment: &str, row
 }
 
 /// An empty line, unless there is one.
-fn gap(out: &mut impl Write, blank: &mut bool) -> io::Result<()> {
+pub(super) fn gap(out: &mut impl Write, blank: &mut bool) -> io::Result<()> {
     if !std::mem::replace(blank, true) {
         writeln!(out)?;
     }

@@ -68,7 +68,7 @@ impl Medium {
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, options: &Options<'_>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, options: &Options<'_>, out: &mut (impl Write + Send)) -> io::Result<()> {
     let mut page = Page::new(out, options.medium.form());
     let names = Names::new(&report.evidence);
     let listed = options.listing.listed(report);
@@ -170,22 +170,19 @@ impl<'a> Sheet<'a> {
     }
 }
 
-fn findings<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
+fn findings<W: Write + Send>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
     let listed = |leg: &Leg| FINDINGS.contains(&leg.verdict) && sheet.listing.passes(leg);
     let count = sheet.legs().filter(|(_, leg)| listed(leg)).count() as u64;
     if count == 0 {
         return Ok(());
     }
     page.heading(&format!("FINDINGS: {}, gravest first", counted(count, "leg")))?;
-    let mut number = 0;
-    for verdict in FINDINGS {
-        for (call, finding) in sheet.legs().filter(|(_, leg)| leg.verdict == verdict && listed(leg)) {
-            number += 1;
-            page.blank()?;
-            leg::full(sheet, page, &format!("{number}."), call, finding)?;
-        }
-    }
-    Ok(())
+    let of = |verdict| sheet.legs().filter(move |(_, leg)| leg.verdict == verdict && listed(leg));
+    let numbered: Vec<_> = (1..).zip(FINDINGS.into_iter().flat_map(of)).collect();
+    page.items(&numbered, |(number, (call, finding)): &(u64, _), page| {
+        page.blank()?;
+        leg::full(sheet, page, &format!("{number}."), call, finding)
+    })
 }
 
 /// Undecided legs listed without `--show byoc` or `--show all`.

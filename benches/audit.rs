@@ -129,7 +129,7 @@ fn messages_into_legs(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Bytes of the report a second, on one thread and on all, of 10,000 calls of which every other is a finding. The HTML
+/// Bytes of the report a second, on one thread and on all, of 10,000 calls of which a third are findings. The HTML
 /// report has the messages of every finding.
 #[divan::bench(args = ["csv", "html", "json", "markdown", "ndjson", "text"], consts = [1, 0])]
 fn report_into_bytes<const THREADS: usize>(bencher: Bencher<'_, '_>, format: &str) {

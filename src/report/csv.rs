@@ -7,6 +7,7 @@
 //!
 //! Written row by row: hand it a buffered writer.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::model::{Call, Endpoint, EvidenceText, Instant, Leg, Pointer, Report, Seconds, Stream};
@@ -153,11 +154,16 @@ struct Row<'o, W: Write> {
 impl<W: Write> Row<'_, W> {
     /// The program's own word: needs no escaping.
     fn own(&mut self, word: &str) -> io::Result<()> {
-        if self.begun {
-            self.out.write_all(b",")?;
-        }
-        self.begun = true;
+        self.begin()?;
         self.out.write_all(word.as_bytes())
+    }
+
+    /// Begins a cell.
+    fn begin(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.begun, true) {
+            true => self.out.write_all(b","),
+            false => Ok(()),
+        }
     }
 
     /// Text of any origin.
@@ -168,7 +174,16 @@ impl<W: Write> Row<'_, W> {
     fn shown(&mut self, shown: &str) -> io::Result<()> {
         // Blanks at the ends and semicolons are quoted too: some readers take the ones off and part at the others.
         let quoted = shown.bytes().any(|byte| matches!(byte, b'"' | b',' | b';' | b' ' | b'\''));
-        if quoted { self.own(&format!("\"{}\"", shown.replace('"', "\"\""))) } else { self.own(shown) }
+        if !quoted {
+            return self.own(shown);
+        }
+        self.begin()?;
+        self.out.write_all(b"\"")?;
+        for (number, part) in shown.split('"').enumerate() {
+            self.out.write_all(if number > 0 { b"\"\"" } else { b"" })?;
+            self.out.write_all(part.as_bytes())?;
+        }
+        self.out.write_all(b"\"")
     }
 
     fn evidence(&mut self, text: Option<&EvidenceText>) -> io::Result<()> {
@@ -187,8 +202,9 @@ impl<W: Write> Row<'_, W> {
         self.number(endpoint.and_then(|endpoint| endpoint.port))
     }
 
-    fn number(&mut self, number: Option<impl ToString>) -> io::Result<()> {
-        self.own(&number.map(|number| number.to_string()).unwrap_or_default())
+    fn number(&mut self, number: Option<impl Display>) -> io::Result<()> {
+        self.begin()?;
+        number.map_or(Ok(()), |number| write!(self.out, "{number}"))
     }
 
     fn time(&mut self, at: Option<Instant>) -> io::Result<()> {
@@ -196,7 +212,8 @@ impl<W: Write> Row<'_, W> {
     }
 
     fn seconds(&mut self, seconds: Option<Seconds>) -> io::Result<()> {
-        self.own(&seconds.map(|seconds| format!("{:.3}", seconds.rounded())).unwrap_or_default())
+        self.begin()?;
+        seconds.map_or(Ok(()), |seconds| write!(self.out, "{:.3}", seconds.rounded()))
     }
 
     fn end(&mut self) -> io::Result<()> {

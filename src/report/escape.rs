@@ -115,8 +115,12 @@ pub fn cell(raw: &[u8]) -> Cow<'_, str> {
 
 /// Inert text as [`cell`] gives it.
 pub(super) fn guard(shown: Cow<'_, str>) -> Cow<'_, str> {
-    let mut safe = String::new();
-    if shown.starts_with('\'') || starts_formula(&shown) {
+    let is_quoted = shown.starts_with('\'') || starts_formula(&shown);
+    if !is_quoted && memchr::memchr(b';', shown.as_bytes()).is_none() {
+        return shown;
+    }
+    let mut safe = String::with_capacity(shown.len() + 1);
+    if is_quoted {
         safe.push('\'');
     }
     let mut parts = shown.split(';');

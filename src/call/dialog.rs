@@ -137,8 +137,9 @@ impl Seen {
     }
 }
 
-/// Reads the messages of one leg, sorted by time; `None` when no INVITE dialog is among them.
-pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Option<Leg<'a>> {
+/// Reads the messages of one leg, the use of its Call-ID of that number, sorted by time; `None` when no INVITE dialog is
+/// among them.
+pub(crate) fn leg<'a>(captured: &[Signalling<'a>], nth_use: u32, settings: &Settings) -> Option<Leg<'a>> {
     if !captured.iter().any(proves_invite) {
         return None;
     }
@@ -246,6 +247,7 @@ pub(crate) fn leg<'a>(captured: &[Signalling<'a>], settings: &Settings) -> Optio
     let recording_session = find_row(messages, Subject::RecordingSession).map(|(_, locus)| locus);
     Some(Leg {
         call_id: parties.call_id,
+        nth_use,
         trunk,
         direction,
         from_uri: parties.from_uri,

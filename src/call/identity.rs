@@ -2,7 +2,8 @@
 //!
 //! Every link says by what and how strongly it holds (contract §3): `exact` by the Call-ID itself, `bridged` by an
 //! identifier that some message of the dialog carries or that an export of the platform ties to its Call-ID, `weak` by a
-//! Call-ID equal but for its host. A leg that names another by its Call-ID (Replaces, Refer-To, Join, Target-Dialog) is joined to it. Time alone
+//! Call-ID equal but for its host. A leg that names another by its Call-ID (Replaces, Refer-To, Join, Target-Dialog) is
+//! joined to it. Time alone
 //! never binds. An identifier that too many legs share joins nothing and is reported. [`super::edges`] tells what joined
 //! the legs of a call.
 
@@ -328,7 +329,7 @@ impl Identity {
         for (_, own) in &mut conversations {
             own.retain(|conversation| !too_common.contains_key(&normal(conversation)));
         }
-        let (references, hubs) = references::references(legs, by_call_id);
+        let (references, hubs) = references::references(legs, |call_id| known.bearing(legs, call_id));
         for reference in &references {
             union.join(reference.naming, reference.named);
         }

@@ -11,7 +11,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 
 use super::copies::without_copies_telling;
 use super::dialog::Seed;
-use super::legs::{At, Groups, Leg, each_use};
+use super::legs::{Groups, Leg, each_use};
 use crate::evidence::Locus;
 use crate::facts::{Signalling, SignallingBatch};
 
@@ -32,14 +32,14 @@ pub fn ladders<R: Send>(
     show: impl Fn(usize, Vec<Rung<'_>>) -> R + Sync,
 ) -> Vec<Option<R>> {
     let mut groups: HashMap<&[u8], usize, Seed> = HashMap::default();
-    let mut wanted: Vec<Vec<(At, usize)>> = Vec::new();
+    let mut wanted: Vec<Vec<(u32, usize)>> = Vec::new();
     for (place, leg) in legs.iter().enumerate() {
         let group = *groups.entry(leg.call_id).or_insert(wanted.len());
         if group == wanted.len() {
             wanted.push(Vec::new());
         }
         if let Some(group) = wanted.get_mut(group) {
-            group.push((leg.first, place));
+            group.push((leg.nth_use, place));
         }
     }
     let all = Groups::of(batches);
@@ -60,13 +60,10 @@ pub fn ladders<R: Send>(
                 all.messages(first, batches, &mut messages);
             }
             let mut shown = Vec::with_capacity(wanted.len());
-            each_use(&messages, |messages| {
-                let rungs = rungs(messages);
-                let Some(first) = rungs.first() else { return };
-                let first = At { at: first.message.at, locus: first.message.locus };
-                let known = wanted.binary_search_by_key(&first, |(first, _)| *first);
+            each_use(&messages, |nth_use, messages| {
+                let known = wanted.binary_search_by_key(&nth_use, |(nth_use, _)| *nth_use);
                 if let Some((_, place)) = known.ok().and_then(|known| wanted.get(known)) {
-                    shown.push((*place, show(*place, rungs)));
+                    shown.push((*place, show(*place, rungs(messages))));
                 }
             });
             shown

@@ -25,6 +25,8 @@ use crate::settings::{Settings, TrunkKind};
 pub struct Leg<'a> {
     /// Call-ID, byte by byte.
     pub call_id: &'a [u8],
+    /// Which use of the Call-ID it is, from 0; uses without an INVITE dialog count, too.
+    pub nth_use: u32,
     /// The trunk, by its index in the settings; `None` when none fits.
     pub trunk: Option<usize>,
     /// Which way it was set up.
@@ -135,19 +137,20 @@ impl<'a> Legs<'a> {
             .map_init(Vec::new, |messages, first| {
                 groups.messages(*first, batches, messages);
                 let mut found = None;
-                each_use(messages, |messages| match dialog::leg(messages, settings) {
-                    Some(next) if found.is_some() => {
-                        others.lock().unwrap_or_else(PoisonError::into_inner).push(conclude(*first, next));
+                each_use(messages, |nth_use, messages| {
+                    let Some(leg) = dialog::leg(messages, nth_use, settings) else { return };
+                    let own = conclude(*first, leg);
+                    match &found {
+                        None => found = Some(own),
+                        Some(_) => others.lock().unwrap_or_else(PoisonError::into_inner).push(own),
                     }
-                    Some(leg) => found = Some(conclude(*first, leg)),
-                    None => {}
                 });
                 found
             })
             .collect();
         let mut found: Vec<(Outline<'a>, usize, T)> = found.into_iter().flatten().collect();
         found.extend(others.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let order = |(outline, ..): &(Outline<'a>, usize, T)| (outline.first, outline.call_id);
+        let order = |(outline, ..): &(Outline<'a>, usize, T)| (outline.first, outline.call_id, outline.nth_use);
         if !found.is_sorted_by_key(order) {
             found.par_sort_by_key(order);
         }
@@ -172,21 +175,30 @@ impl<'a> Legs<'a> {
         &self.outlines
     }
 
-    /// Reads these legs, each by its place, again.
+    /// Reads these legs, each by its place, again. They come in no order.
     #[must_use]
     pub fn again(&self, places: &[usize], settings: &Settings) -> Vec<(usize, Leg<'a>)> {
-        let read = |messages: &mut Vec<Signalling<'a>>, place: &usize| {
-            let first = self.outlines.get(*place)?.first;
-            self.groups.messages(*self.begins.get(*place)?, self.batches, messages);
-            let mut found = None;
-            each_use(messages, |messages| {
-                if found.is_none() {
-                    found = dialog::leg(messages, settings).filter(|leg| leg.first == first);
+        // Together with the other uses of its Call-ID: each group is read once.
+        let key = |place: &usize| Some((*self.begins.get(*place)?, self.outlines.get(*place)?.nth_use));
+        let mut wanted: Vec<((usize, u32), usize)> =
+            places.iter().filter_map(|place| Some((key(place)?, *place))).collect();
+        wanted.sort_unstable();
+        let groups: Vec<&[((usize, u32), usize)]> =
+            wanted.chunk_by(|((one, _), _), ((other, _), _)| one == other).collect();
+        let read = |messages: &mut Vec<Signalling<'a>>, wanted: &&[((usize, u32), usize)]| {
+            let mut found = Vec::with_capacity(wanted.len());
+            if let Some(((begins, _), _)) = wanted.first() {
+                self.groups.messages(*begins, self.batches, messages);
+            }
+            each_use(messages, |nth_use, messages| {
+                let own = wanted.binary_search_by_key(&nth_use, |((_, nth_use), _)| *nth_use).ok();
+                if let Some((_, place)) = own.and_then(|own| wanted.get(own)) {
+                    found.extend(dialog::leg(messages, nth_use, settings).map(|leg| (*place, leg)));
                 }
             });
-            found.map(|leg| (*place, leg))
+            found
         };
-        places.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(Vec::new, read).flatten_iter().collect()
+        groups.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(Vec::new, read).flatten_iter().collect()
     }
 }
 
@@ -196,11 +208,11 @@ pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec
     Legs::of(batches, settings, |leg| leg).1
 }
 
-/// Shows the messages of each use of one Call-ID, which come sorted by time.
-pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(&[Signalling<'a>])) {
+/// Shows the messages of each use of one Call-ID, which come sorted by time, with its number from 0.
+pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(u32, &[Signalling<'a>])) {
     match uses(alike).as_slice() {
-        [] | [_] => show(alike),
-        several => split(alike, several).iter().for_each(|messages| show(messages)),
+        [] | [_] => show(0, alike),
+        several => (0..).zip(split(alike, several)).for_each(|(nth_use, messages)| show(nth_use, &messages)),
     }
 }
 
@@ -372,4 +384,53 @@ pub(crate) fn proves_invite(message: &Signalling<'_>) -> bool {
         message.method(),
         Some(Method::Ack | Method::Bye | Method::Cancel | Method::Invite | Method::Prack | Method::Update)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::SourceId;
+    use crate::facts::{CSeq, Hop, MediaDescription, Row};
+
+    /// A message of the Call-ID `a@x` in the packet of that number; several may lie in one.
+    fn push(batch: &mut SignallingBatch, record: u64, (start, method): (StartLine<'_>, Method), tag: &str, to: bool) {
+        let at = Timestamp::new(record as i64 * 1_000_000_000, 6);
+        let hop = Hop { source: ([203, 0, 113, 1], 5060).into(), destination: ([192, 0, 2, 1], 5060).into() };
+        let mut message = Signalling::bare(at, Locus { source: SourceId(0), record }, hop, start);
+        message.call_id = b"a@x";
+        message.cseq = Some(CSeq { number: if method == Method::Bye { 2 } else { 1 }, method });
+        message.from_tag = Some(tag.as_bytes());
+        message.to_tag = to.then_some(b"t".as_slice());
+        message.fingerprint = batch.len() as u64;
+        batch.push(&message, std::iter::empty::<Row<'_>>(), None::<std::iter::Empty<MediaDescription<'_>>>);
+    }
+
+    fn request(method: Method) -> (StartLine<'static>, Method) {
+        (StartLine::Request { method, uri: b"sip:1@platform" }, method)
+    }
+
+    #[test]
+    fn a_leg_that_is_read_again_is_the_same_use_of_its_call_id() {
+        let mut batch = SignallingBatch::default();
+        // Two uses in one packet, as in one TCP segment, and one behind them.
+        push(&mut batch, 1, request(Method::Invite), "1", false);
+        push(&mut batch, 1, request(Method::Bye), "1", true);
+        push(&mut batch, 1, request(Method::Invite), "2", false);
+        push(&mut batch, 2, request(Method::Bye), "2", true);
+        push(&mut batch, 3, request(Method::Invite), "3", false);
+        let batches = [batch];
+        let settings = Settings::default();
+        let (legs, read) = Legs::of(&batches, &settings, |leg| leg);
+        assert_eq!(read.iter().map(|leg| leg.nth_use).collect::<Vec<_>>(), [0, 1, 2]);
+        for wanted in [vec![0], vec![1], vec![2], vec![2, 0], vec![0, 1, 2]] {
+            let mut again = legs.again(&wanted, &settings);
+            again.sort_by_key(|(place, _)| *place);
+            let mut wanted = wanted.clone();
+            wanted.sort_unstable();
+            assert_eq!(again.iter().map(|(place, _)| *place).collect::<Vec<_>>(), wanted);
+            for (place, leg) in again {
+                assert_eq!(format!("{leg:?}"), format!("{:?}", read[place]));
+            }
+        }
+    }
 }

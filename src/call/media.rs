@@ -50,12 +50,6 @@ impl Claims {
         Self(claims(legs))
     }
 
-    /// No claims: for evidence without RTP there is nothing to claim.
-    #[must_use]
-    pub fn none() -> Self {
-        Self(HashMap::default())
-    }
-
     /// Where a claim on a socket begins, and where one ends whose end is known.
     #[must_use]
     pub fn breaks(&self) -> HashMap<SocketAddr, Vec<i64>, Seed> {

@@ -16,6 +16,8 @@ use crate::settings::{Settings, TrunkKind};
 pub struct Outline<'a> {
     /// Call-ID, byte by byte.
     pub call_id: &'a [u8],
+    /// Which use of the Call-ID it is, from 0.
+    pub nth_use: u32,
     /// The trunk, by its index in the settings; `None` when none fits.
     pub trunk: Option<usize>,
     /// Which way it was set up.
@@ -57,6 +59,7 @@ impl<'a> Outline<'a> {
         };
         Self {
             call_id: leg.call_id,
+            nth_use: leg.nth_use,
             trunk: leg.trunk,
             direction: leg.direction,
             is_recording_session: leg.recording_session.is_some(),

@@ -61,9 +61,9 @@ pub(super) fn referred(refer_to: &[u8]) -> Option<Box<[u8]>> {
 }
 
 /// Which legs name which, sorted; and the Call-IDs of those that would join too many, with their number of legs.
-pub(super) fn references(
+pub(super) fn references<'b>(
     legs: &[Outline<'_>],
-    bearing: impl Fn(&[u8]) -> Vec<usize>,
+    bearing: impl Fn(&[u8]) -> &'b [usize],
 ) -> (Vec<Reference>, BTreeMap<Box<[u8]>, usize>) {
     let mut found: Vec<Reference> = Vec::new();
     for (naming, leg) in legs.iter().enumerate() {
@@ -71,8 +71,10 @@ pub(super) fn references(
         let refers = leg.refers().iter().map(|(by, call_id, at)| (*by, &**call_id, *at));
         for (by, call_id, at) in replaces.into_iter().chain(refers) {
             let bearing = bearing(call_id);
-            let begun = |place: &&usize| legs.get(**place).is_some_and(|leg| leg.first.at.ns <= at.at.ns);
-            let named = bearing.iter().rev().find(begun).or(bearing.first()).copied();
+            // By first message, as the legs are.
+            let begun = |place: &usize| legs.get(*place).is_some_and(|leg| leg.first.at.ns <= at.at.ns);
+            let begun = bearing.partition_point(begun);
+            let named = bearing.get(begun.saturating_sub(1)).copied();
             let Some(named) = named.filter(|named| *named != naming) else { continue };
             found.push(Reference { naming, named, by, locus: at.locus });
         }

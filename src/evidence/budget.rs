@@ -1,7 +1,7 @@
 //! How much may be kept of all sources of an audit together.
 //!
-//! What is kept until the end is reckoned here as it is added up: signalling and API requests, with what is made of
-//! them. What has limits of its own (TCP segments, fragments, RTP flows) is not. Beyond the limit no source is read any
+//! What is kept until the end is reckoned here as it is added up: signalling and API requests, and at last the legs that
+//! will be made of the signalling. What has limits of its own (TCP segments, fragments, RTP flows) is not. Beyond the limit no source is read any
 //! further, and the audit fails: half the evidence would accuse.
 //!
 //! Keeps: whether the limit is met depends on the evidence alone, not on the order or the number of its readers.

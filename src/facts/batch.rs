@@ -1,7 +1,8 @@
 //! SIP messages by the thousand, call by call, in as little memory as may be.
 //!
-//! The decoder of a block pushes each message once into a batch of the block ([`Draft`]); the batch of the source takes
-//! over what blocks gave ([`SignallingBatch::absorb`]), in the order of the evidence. Messages are read through the
+//! A decoder pushes each message once into a batch ([`Draft`]); the batch of a source takes over what those of its blocks
+//! hold ([`SignallingBatch::absorb`]), in the order of the evidence. Places within a batch have 32 bits: whoever pushes or
+//! absorbs begins another batch in time ([`SignallingBatch::is_full`]). Messages are read through the
 //! borrowed view [`Signalling`]. No message owns memory of its own, and what the messages of a call repeat (its
 //! Call-ID, parties, tags), or many calls (hosts, codecs, values of kept fields), is kept once.
 
@@ -168,7 +169,7 @@ struct RawMessage {
     /// Where its rows and descriptions lie, and how many there are.
     rows: u32,
     media: u32,
-    rows_len: u16,
+    rows_len: u32,
     media_len: u16,
     start: RawStart,
     cseq_method: Option<Method>,
@@ -236,28 +237,21 @@ impl SignallingBatch {
         self.messages.len() == 0
     }
 
-    /// The memory that its messages take at the peak of an audit, in bytes, with the legs that are read from them.
+    /// The memory that its messages take, in bytes.
     #[must_use]
     pub fn reckoned(&self) -> u64 {
-        /// Of a message: its share in the leg, in what is concluded of it, and in tables.
-        const SHARE: usize = 200;
         let own = self.text.len()
             + self.rows.len() * size_of::<RawRow>()
             + self.media.len() * size_of::<RawMedia>()
             + self.said.len() * size_of::<RawSaid>()
+            + self.messages.len() * size_of::<RawMessage>()
             + self.calls.len() * size_of::<Call>();
-        (own + (SHARE + size_of::<RawMessage>()) * self.messages.len()) as u64
+        own as u64
     }
 
     /// The messages, as they were added.
     pub fn messages(&self) -> impl Iterator<Item = Signalling<'_>> {
         self.messages.iter().map(|raw| self.view(raw))
-    }
-
-    /// The message of that place in the batch.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<Signalling<'_>> {
-        self.messages.get(u32::try_from(index).ok()?).map(|raw| self.view(raw))
     }
 
     /// How many Call-IDs the messages bear.
@@ -295,6 +289,16 @@ impl SignallingBatch {
             let way = self.ways.get(raw.way as usize)?;
             Some((way.locus(raw), way.hop))
         })
+    }
+
+    /// The last of `batches`, or a new one where that is full: to push messages into.
+    #[must_use]
+    pub fn open(batches: &mut Vec<Self>) -> &mut Self {
+        if batches.last().is_none_or(Self::is_full) {
+            batches.push(Self::default());
+        }
+        let last = batches.len() - 1;
+        &mut batches[last]
     }
 
     /// Adds what the messages of `block`, the next of the same evidence, state to the last of `batches`, or to a new one
@@ -340,6 +344,17 @@ impl SignallingBatch {
         self.growth.last.clear();
     }
 
+    /// Whether no more messages should be pushed: places are running out.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.text.is_half_full()
+            || self.rows.is_half_full()
+            || self.media.is_half_full()
+            || self.said.is_half_full()
+            || self.messages.is_half_full()
+            || self.calls.is_half_full()
+    }
+
     fn has_room(&self, block: &Self) -> bool {
         self.text.has_room(block.text.len())
             && self.rows.has_room(block.rows.len())
@@ -359,7 +374,7 @@ impl SignallingBatch {
             self.growth.of_ways.push(own);
         }
         for theirs in block.calls.iter() {
-            let call = self.call(theirs.hash, theirs.id.of(&block.text), Text::NONE);
+            let call = self.call(theirs.hash, theirs.id.of(&block.text));
             let last = self.calls.get(call).and_then(|call| self.messages.get(call.last));
             let mut before = last.map_or([u32::MAX; FIELDS], |last| last.said);
             for raw in block.chain(theirs.first) {
@@ -373,7 +388,7 @@ impl SignallingBatch {
                 before = own.said;
                 own.way = self.growth.of_ways.get(raw.way as usize).copied().unwrap_or(u32::MAX);
                 self.growth.rows.clear();
-                for row in block.rows.run(raw.rows, usize::from(raw.rows_len)) {
+                for row in block.rows.run(raw.rows, raw.rows_len as usize) {
                     let [name, value] = [row.name, row.value].map(|text| self.keep_repeated(text.of(&block.text)));
                     self.growth.rows.push(RawRow { name, value, ..*row });
                 }
@@ -436,8 +451,8 @@ impl SignallingBatch {
         place
     }
 
-    /// The place of a Call-ID, which is added where it is new: as `id`, if it stands in the text already.
-    fn call(&mut self, hash: u64, call_id: &[u8], id: Text) -> u32 {
+    /// The place of a Call-ID, which is added where it is new.
+    fn call(&mut self, hash: u64, call_id: &[u8]) -> u32 {
         let Self { calls, growth, text, .. } = self;
         let is_same =
             |known: &u32| calls.get(*known).is_some_and(|known| known.hash == hash && known.id.of(text) == call_id);
@@ -445,7 +460,7 @@ impl SignallingBatch {
         match growth.calls.entry(hash, is_same, hash_of) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(vacant) => {
-                let id = if id == Text::NONE { keep(text, call_id) } else { id };
+                let id = keep(text, call_id);
                 let place = calls.len() as u32;
                 vacant.insert(place);
                 calls.push(Call { hash, id, first: u32::MAX, last: u32::MAX })
@@ -456,8 +471,8 @@ impl SignallingBatch {
     /// Adds a message, with the rows and descriptions that lie ready, behind the others of its call.
     fn file(&mut self, call: u32, mut raw: RawMessage) {
         let Growth { rows, media, .. } = &self.growth;
-        // Their numbers are limited far below: a header by its rows, a description by its sections.
-        (raw.rows, raw.rows_len) = (self.rows.extend(rows), rows.len() as u16);
+        (raw.rows, raw.rows_len) = (self.rows.extend(rows), rows.len() as u32);
+        // A description is read up to a number of sections that is far below.
         (raw.media, raw.media_len) = (self.media.extend(media), media.len() as u16);
         raw.call = call;
         raw.next = u32::MAX;
@@ -528,7 +543,7 @@ impl SignallingBatch {
             via_host: via.first.of(text),
             branch: via.second.optional(text),
             fingerprint: raw.fingerprint,
-            rows: self.rows.run(raw.rows, usize::from(raw.rows_len)),
+            rows: self.rows.run(raw.rows, raw.rows_len as usize),
             media: raw.described.then(|| self.media.run(raw.media, usize::from(raw.media_len))),
             text,
         }
@@ -547,7 +562,7 @@ impl SignallingBatch {
         if growth.repeated.is_empty() {
             growth.repeated.resize(REPEATED, Text::NONE);
         }
-        let place = foldhash::fast::FixedState::with_seed(0).hash_one(bytes) as usize % REPEATED;
+        let place = SEED.hash_one(bytes) as usize % REPEATED;
         let Some(known) = growth.repeated.get_mut(place) else { return keep(text, bytes) };
         if known.len as usize != bytes.len() || known.of(text) != bytes {
             *known = keep(text, bytes);
@@ -563,6 +578,9 @@ impl SignallingBatch {
         }
     }
 }
+
+// What stands in one header lies in one piece, so that parts of a value are found in it.
+const _: () = assert!(crate::sip::MAX_HEADER_BYTES <= 1 << 18);
 
 /// Places for texts that many calls repeat. What is met at the place of another is kept again; that costs memory only.
 const REPEATED: usize = 2048;
@@ -619,9 +637,9 @@ impl Draft<'_> {
     /// which is not read.
     pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
         self.described = true;
-        let known = self.batch.growth.media.last().map(|known| (known.media, known.codecs));
-        let media = self.batch.keep_again(description.media, known.map(|(media, _)| media));
-        let address = self.batch.keep(description.address);
+        let known = self.batch.growth.media.last().copied();
+        let media = self.batch.keep_again(description.media, known.map(|known| known.media));
+        let address = self.batch.keep_again(description.address, known.map(|known| known.address));
         let names = &mut self.batch.growth.names;
         names.clear();
         for name in codecs {
@@ -631,7 +649,7 @@ impl Draft<'_> {
             names.extend_from_slice(name);
         }
         let names = std::mem::take(names);
-        let codecs = self.batch.keep_again(&names, known.map(|(_, codecs)| codecs));
+        let codecs = self.batch.keep_again(&names, known.map(|known| known.codecs));
         self.batch.growth.names = names;
         let kept = RawMedia { media, address, codecs, port: description.port, direction: description.direction };
         self.batch.growth.media.push(kept);
@@ -708,7 +726,7 @@ impl Draft<'_> {
         let batch = &mut *self.batch;
         let call = match self.known {
             Some((_, Some(call))) => call,
-            Some((hash, None)) => batch.call(hash, message.call_id, Text::NONE),
+            Some((hash, None)) => batch.call(hash, message.call_id),
             // Unreachable: it was looked for above.
             None => return,
         };
@@ -765,4 +783,60 @@ fn within(value: &[u8], whole: Text, part: &[u8]) -> Option<Text> {
     let start = part.as_ptr().addr().checked_sub(value.as_ptr().addr())?;
     let len = part.len();
     (start + len <= value.len()).then(|| Text { start: whole.start + start as u32, len: len as u32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(call_id: &[u8]) -> Signalling<'_> {
+        let start = StartLine::Response(200);
+        let locus = Locus { source: SourceId(0), record: 1 };
+        Signalling { call_id, ..Signalling::bare(Timestamp::new(1, 6), locus, Hop::NOWHERE, start) }
+    }
+
+    fn described(address: &[u8]) -> MediaDescription<'_> {
+        let direction = crate::sdp::Direction::SendRecv;
+        MediaDescription { media: b"audio", port: Some(4000), address, codecs: b"PCMU/8000", direction }
+    }
+
+    #[test]
+    fn no_row_of_many_is_lost() {
+        let rows: Vec<Vec<u8>> = (0..70_000).map(|number: u32| number.to_string().into_bytes()).collect();
+        let mut block = SignallingBatch::default();
+        let row = |value| Row { subject: Subject::Consent(0), name: b"X-Consent", value };
+        block.push(&message(b"a"), rows.iter().map(|value| row(value)), None::<[MediaDescription<'_>; 0]>);
+        let mut batches = Vec::new();
+        SignallingBatch::absorb(&mut batches, &block);
+        for batch in batches.iter().chain([&block]) {
+            let message = batch.messages().next().expect("a message");
+            assert!(message.rows().map(|row| row.value.to_vec()).eq(rows.iter().cloned()));
+        }
+    }
+
+    #[test]
+    fn what_descriptions_repeat_is_kept_once() {
+        let address = vec![b'a'; 100_000];
+        let mut block = SignallingBatch::default();
+        for call in 0..20_u8 {
+            block.push(&message(&[call]), [], Some((0..200).map(|_| described(&address))));
+        }
+        let mut batches = Vec::new();
+        SignallingBatch::absorb(&mut batches, &block);
+        let [kept] = batches.as_slice() else { panic!("one batch") };
+        assert!(block.reckoned() < 5 << 20, "{} bytes", block.reckoned());
+        assert!(kept.reckoned() < 2 << 20, "{} bytes", kept.reckoned());
+        assert!(kept.messages().all(|message| {
+            message.media().is_some_and(|mut media| media.len() == 200 && media.all(|one| one.address == address))
+        }));
+    }
+
+    #[test]
+    fn a_full_batch_is_followed_by_another() {
+        let mut batches = Vec::new();
+        assert!(SignallingBatch::open(&mut batches).is_empty());
+        batches[0].push(&message(b"a"), [], None::<[MediaDescription<'_>; 0]>);
+        assert_eq!(SignallingBatch::open(&mut batches).len(), 1);
+        assert_eq!(batches.len(), 1);
+    }
 }

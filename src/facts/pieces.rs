@@ -70,6 +70,11 @@ impl<T, const BITS: u32> Pieces<T, BITS> {
         self.pieces.len() + 2 * (more >> BITS) + 2 < (u32::MAX >> BITS) as usize
     }
 
+    /// Whether half of the pieces that places can name are there: time for another list, long before one wraps.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.pieces.len() > (u32::MAX >> BITS) as usize / 2
+    }
+
     /// Takes all values away and keeps the room of the first piece.
     pub(super) fn clear(&mut self) {
         self.pieces.truncate(1);
@@ -105,7 +110,7 @@ impl<T, const BITS: u32> Pieces<T, BITS> {
             self.pieces.push(Vec::with_capacity(room));
         }
         let number = self.pieces.len() - 1;
-        // A list that takes more pieces than there are numbers for was not asked for its room.
+        debug_assert!(number <= (u32::MAX >> BITS) as usize, "whoever adds asks for room in time");
         ((number as u32) << BITS, &mut self.pieces[number])
     }
 }
@@ -179,6 +184,15 @@ mod tests {
                 assert_eq!(list.push(9), u32::from(kept), "{kept} and {more}");
             }
         }
+    }
+
+    #[test]
+    fn a_list_says_in_time_that_places_run_out() {
+        // Pieces of 2^30 values: four of them can be named.
+        let mut list: Pieces<(), 30> = Pieces::default();
+        assert!(list.has_room(1) && !list.is_half_full());
+        list.pieces.resize_with(2, Vec::new);
+        assert!(list.is_half_full() && !list.has_room(1));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! frames of a TCP connection.
 //!
 //! Keeps: a chunk that claims more than there is ends the reading; what was not captured whole says so; inflating
-//! stops at [`MAX_INFLATED`] bytes.
+//! stops at [`MAX_INFLATED`] bytes and at [`MAX_RATIO`] times what was sent.
 //!
 //! # Incomplete support
 //!
@@ -19,8 +19,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::evidence::Timestamp;
 use crate::facts::{Hop, Transport};
 
-/// Bytes that a compressed payload may have; a SIP message over any transport is far shorter.
-pub const MAX_INFLATED: u64 = 1 << 20;
+/// Bytes that a compressed payload may have; a SIP message over UDP is no longer.
+pub const MAX_INFLATED: u64 = 64 << 10;
+
+/// How many times its compressed bytes a payload may have, beside [`FREE_BYTES`]. SIP shrinks to a third or a tenth; what
+/// shrinks far more was made to fill the memory of whoever reads it.
+pub const MAX_RATIO: u64 = 32;
+
+/// Bytes that any compressed payload may have.
+pub const FREE_BYTES: u64 = 1 << 10;
 
 /// What HEP carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +53,7 @@ pub struct Inner<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Whether fewer bytes are here than the agent sent.
     pub truncated: bool,
-    /// Whether they were cut at [`MAX_INFLATED`].
+    /// Whether they were cut at a limit of inflating.
     pub limited: bool,
 }
 
@@ -156,8 +163,9 @@ impl<'a> Chunks<'a> {
         if self.deflated {
             let mut inflated = Vec::new();
             // What came before damage is kept; that it is not all is said.
-            let read = flate2::read::ZlibDecoder::new(payload).take(MAX_INFLATED).read_to_end(&mut inflated);
-            limited = inflated.len() as u64 == MAX_INFLATED;
+            let most = MAX_INFLATED.min(FREE_BYTES + MAX_RATIO * payload.len() as u64);
+            let read = flate2::read::ZlibDecoder::new(payload).take(most).read_to_end(&mut inflated);
+            limited = inflated.len() as u64 == most;
             truncated |= read.is_err() || limited;
             bytes = Cow::Owned(inflated);
         }
@@ -257,8 +265,13 @@ mod tests {
         assert!(inner(&bytes).truncated);
         let mut bomb = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         bomb.write_all(&vec![b'a'; 3 << 20]).expect("memory");
-        let bytes = wrapped(1, 16, &bomb.finish().expect("memory"));
-        assert!(inner(&bytes).truncated && inner(&bytes).bytes.len() == 1 << 20);
+        let bomb = bomb.finish().expect("memory");
+        let bytes = wrapped(1, 16, &bomb);
+        let found = inner(&bytes);
+        assert!(found.truncated && found.limited);
+        assert_eq!(found.bytes.len() as u64, MAX_INFLATED.min(FREE_BYTES + MAX_RATIO * bomb.len() as u64));
+        let small = wrapped(1, 16, bomb.get(..40).expect("a beginning"));
+        assert!(inner(&small).truncated && inner(&small).bytes.len() as u64 <= FREE_BYTES + 40 * MAX_RATIO);
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub struct CaptureStage<'s> {
 pub struct CapturePart {
     /// Whether the capture ends with it.
     end: bool,
+    /// Batches that became full; none of any capture that was not made for it.
+    full: Vec<SignallingBatch>,
     batch: SignallingBatch,
     pieces: Pieces,
     tally: Tally,
@@ -220,6 +222,7 @@ impl Stage for CaptureStage<'_> {
         let mut decoder = Decoder {
             source: self.source,
             keep: self.keep,
+            full: Vec::new(),
             batch: self.scratch().pop().unwrap_or_default(),
             pieces: Pieces::default(),
             table: self.ledger.take(),
@@ -250,6 +253,7 @@ impl Stage for CaptureStage<'_> {
         let time = |(ns, digits)| (first <= last).then(|| Timestamp::new(ns, digits));
         CapturePart {
             end: block.end,
+            full: decoder.full,
             batch: decoder.batch,
             pieces: decoder.pieces,
             records: tally.total(),
@@ -262,7 +266,8 @@ impl Stage for CaptureStage<'_> {
     }
 
     fn absorb(&self, sum: &mut CaptureSum, mut part: CapturePart) -> u64 {
-        let kept = SignallingBatch::absorb(&mut sum.batches, &part.batch);
+        let all = part.full.iter().chain([&part.batch]);
+        let kept = all.map(|batch| SignallingBatch::absorb(&mut sum.batches, batch)).sum();
         if part.end {
             // What only reading needs is given back at once: there may be thousands of captures.
             sum.batches.iter_mut().for_each(SignallingBatch::settle);
@@ -299,6 +304,7 @@ impl Instant {
 struct Decoder<'s> {
     source: SourceId,
     keep: &'s Keep,
+    full: Vec<SignallingBatch>,
     batch: SignallingBatch,
     pieces: Pieces,
     table: rtp::Table,
@@ -334,8 +340,16 @@ impl Decoder<'_> {
         }
     }
 
+    /// Begins another batch where one is full.
+    fn make_room(&mut self) {
+        if self.batch.is_full() {
+            self.full.push(std::mem::take(&mut self.batch));
+        }
+    }
+
     #[inline(never)]
     fn sip(&mut self, frame: &Frame<'_>, payload: &Payload<'_>) -> Reason {
+        self.make_room();
         let seen = Seen {
             at: frame.at,
             locus: Locus { source: self.source, record: frame.record },
@@ -372,6 +386,7 @@ impl Decoder<'_> {
 
     #[inline(never)]
     fn hep(&mut self, frame: &Frame<'_>, payload: &Payload<'_>) -> bool {
+        self.make_room();
         let locus = Locus { source: self.source, record: frame.record };
         let (batch, anomalies) = (&mut self.batch, &mut self.anomalies);
         let is_hep = join::hep(payload.bytes, payload.truncated, frame.at, locus, self.keep, batch, anomalies);

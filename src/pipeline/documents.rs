@@ -108,8 +108,8 @@ impl Stage for DocumentStage<'_> {
             Entries::Export(reader, keep) => {
                 sum.export = reader.read(entries);
                 let ExportSum { messages, tally, anomalies, .. } = &mut sum.export;
-                let (batch, not_sip) = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
-                sum.batches.extend((!batch.is_empty()).then_some(batch));
+                let (batches, not_sip) = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
+                sum.batches = batches;
                 if self.rejects.is_some() && !not_sip.is_empty() {
                     let named = block.head.entries(block.bytes).filter(|entry| not_sip.contains(&entry.record));
                     sum.rejects.extend(named.map(|entry| Reject {

@@ -123,7 +123,7 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Tra
     let mut union =
         Union { batches: Vec::new(), effects: reader.effects, tls: tls_connections(tls), made_of: reader.made_of };
     let connections: Vec<(Ends, Merged)> = connections.into_iter().collect();
-    let read: Vec<(SignallingBatch, BTreeMap<SourceId, Effect>, MadeOf)> = connections
+    let read: Vec<(Vec<SignallingBatch>, BTreeMap<SourceId, Effect>, MadeOf)> = connections
         .into_par_iter()
         .chunks(CONNECTIONS_AT_ONCE)
         .map(|some| {
@@ -131,16 +131,14 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Tra
             for (key, merged) in some {
                 reader.connection(&key, &merged);
             }
-            reader.batch.settle();
-            (reader.batch, reader.effects, reader.made_of)
+            reader.batches.iter_mut().for_each(SignallingBatch::settle);
+            (reader.batches, reader.effects, reader.made_of)
         })
         .collect();
-    reader.batch.settle();
-    let own = (reader.batch, BTreeMap::new(), MadeOf::new());
-    for (batch, effects, made_of) in std::iter::once(own).chain(read) {
-        if !batch.is_empty() {
-            union.batches.push(batch);
-        }
+    reader.batches.iter_mut().for_each(SignallingBatch::settle);
+    let own = (reader.batches, BTreeMap::new(), MadeOf::new());
+    for (batches, effects, made_of) in std::iter::once(own).chain(read) {
+        union.batches.extend(batches);
         for (source, effect) in effects {
             union.effects.entry(source).or_default().merge(effect);
         }
@@ -335,7 +333,7 @@ fn protocol(stream: &Stream) -> Option<Protocol> {
 /// Reads messages, and notes by source what it met.
 struct Reader<'k> {
     keep: &'k Keep,
-    batch: SignallingBatch,
+    batches: Vec<SignallingBatch>,
     effects: BTreeMap<SourceId, Effect>,
     trace: Trace,
     made_of: MadeOf,
@@ -345,8 +343,8 @@ struct Reader<'k> {
 
 impl<'k> Reader<'k> {
     fn new(keep: &'k Keep, trace: Trace) -> Self {
-        let batch = SignallingBatch::default();
-        Self { keep, batch, effects: BTreeMap::new(), trace, made_of: MadeOf::new(), connection: None }
+        let batches = Vec::new();
+        Self { keep, batches, effects: BTreeMap::new(), trace, made_of: MadeOf::new(), connection: None }
     }
 
     /// Remembers what the thing that `completed` completed was made of.
@@ -364,7 +362,7 @@ impl<'k> Reader<'k> {
 
     fn message(&mut self, payload: &[u8], seen: Seen) -> Extracted {
         let anomalies = &mut self.effects.entry(seen.locus.source).or_default().anomalies;
-        extract::signalling(payload, seen, self.keep, &mut self.batch, anomalies)
+        extract::signalling(payload, seen, self.keep, SignallingBatch::open(&mut self.batches), anomalies)
     }
 
     /// Reads a packet that was put together of fragments; a TCP segment is given back with the ends of its connection.
@@ -401,7 +399,7 @@ impl<'k> Reader<'k> {
 
     fn hep(&mut self, packet: &[u8], truncated: bool, at: Timestamp, locus: Locus) -> bool {
         let anomalies = &mut self.effects.entry(locus.source).or_default().anomalies;
-        hep(packet, truncated, at, locus, self.keep, &mut self.batch, anomalies)
+        hep(packet, truncated, at, locus, self.keep, SignallingBatch::open(&mut self.batches), anomalies)
     }
 
     /// Reads both directions of a connection.
@@ -704,7 +702,7 @@ pub(crate) fn hep(
             // An agent may have cut what it sent on without saying so.
             let truncated = inner.truncated || !ends_header(&inner.bytes);
             if inner.limited {
-                anomalies.note("limit_message", Some(locus.record), || too_long(hep::MAX_INFLATED));
+                anomalies.note("limit_message", Some(locus.record), || too_long(inner.bytes.len() as u64));
             }
             let at = inner.at.unwrap_or(at);
             let seen = Seen { at, locus, hop: inner.hop, transport: inner.transport, truncated };

@@ -4,15 +4,14 @@
 //! Reads again what the [first look](super::look) let go of and such a thing turns out to ask for. The rest stands as it
 //! was judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::look;
 use crate::call::conversations::Conversations;
-use crate::call::identity::{Identity, Link};
+use crate::call::identity::{Identity, Link, MOST_LEGS_OF_AN_IDENTIFIER};
 use crate::call::{Leg, Legs, Outline};
-use crate::evidence::Locus;
 use crate::facts::ApiRequest;
 use crate::report::build::JudgedLeg;
 use crate::settings::Settings;
@@ -71,7 +70,9 @@ impl Concerning<'_> {
                 call.iter().for_each(|leg| set(*leg, true));
             }
         }
-        for (call_id, _) in outlines.iter().filter_map(Outline::replaces) {
+        let replaced: BTreeSet<&[u8]> =
+            outlines.iter().filter_map(Outline::replaces).map(|(call_id, _)| call_id).collect();
+        for call_id in replaced {
             self.identity.bearing(outlines, call_id).iter().for_each(|leg| set(*leg, true));
         }
         kept.iter().for_each(|(leg, _)| set(*leg, false));
@@ -105,31 +106,40 @@ fn replacing(
         full.get(known).map(|(_, (leg, _))| leg)
     };
     let mut consents: BTreeMap<usize, Consent> = BTreeMap::new();
+    // Of Call-IDs that more legs bear than an identifier may join: each is asked once, or asking would never end.
+    let mut told: BTreeMap<&[u8], Option<&'static str>> = BTreeMap::new();
     for (place, (own, _)) in full {
         let Some((call_id, locus)) = own.replaces else { continue };
         let bearing = identity.bearing(outlines, call_id);
-        for place in bearing {
-            if let Some(leg) = leg(*place) {
-                consents.entry(*place).or_insert_with(|| Consent::of(leg, settings, None));
+        let known = told.get(call_id).copied();
+        let why = known.unwrap_or_else(|| {
+            for place in bearing {
+                if let Some(leg) = leg(*place) {
+                    consents.entry(*place).or_insert_with(|| Consent::of(leg, settings, None));
+                }
             }
+            replaced(bearing, &consents)
+        });
+        if bearing.len() > MOST_LEGS_OF_AN_IDENTIFIER {
+            told.insert(call_id, why);
         }
-        if let Some(replaced) = replaced(bearing, &consents, locus) {
-            consents.insert(*place, Consent::of(own, settings, Some(replaced)));
+        if let Some(reason) = why {
+            consents.insert(*place, Consent::of(own, settings, Some((reason, locus))));
         }
     }
     consents
 }
 
 /// Why the absence of consent in a leg that replaces `bearing` says nothing; `None` when it does.
-fn replaced(bearing: &[usize], consents: &BTreeMap<usize, Consent>, locus: Locus) -> Option<(&'static str, Locus)> {
+fn replaced(bearing: &[usize], consents: &BTreeMap<usize, Consent>) -> Option<&'static str> {
     if bearing.is_empty() {
-        return Some(("replaced_leg_not_captured", locus));
+        return Some("replaced_leg_not_captured");
     }
     let ever = |state| bearing.iter().filter_map(|leg| consents.get(leg)).any(|consent| consent.ever(state));
     if ever(State::Granted) {
-        Some(("replaces_granted_leg", locus))
+        Some("replaces_granted_leg")
     } else if ever(State::Unknown) {
-        Some(("replaces_unknown_leg", locus))
+        Some("replaces_unknown_leg")
     } else {
         None
     }

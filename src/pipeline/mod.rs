@@ -1,8 +1,9 @@
 //! [`audit`]: the only module that knows every stage. It owns the threads and fixes the order.
 //!
 //! Map: every source is read on its own, block by block, captures and logs at the same time. Join: fragments and TCP
-//! segments into what they carry, then signalling by Call-ID, RTP by flow. Reduce: each leg is read, measured and judged on its own. Then one sort and one report. No
-//! step depends on which worker did what, so the same evidence gives the same report for any number of threads.
+//! segments into what they carry, then signalling by Call-ID, RTP by flow. Reduce: each leg is read, measured and judged
+//! on its own. Then one sort and one report. No step depends on which worker did what, so the same evidence gives the same
+//! report for any number of threads.
 
 pub mod captures;
 pub mod documents;
@@ -149,7 +150,11 @@ fn follow(
     let keep = Keep::new(settings);
     let keep = if asked.beside.wanted.messages.is_some() { keep.with_heads() } else { keep };
     let spool = asked.beside.rejects.then(Spool::default);
-    let mut read = read(sources, (settings, &keep), spool.as_ref(), &pool)?;
+    let (mut read, budget) = read(sources, (settings, &keep), spool.as_ref(), &pool)?;
+    budget.keep(of_legs(&read, asked.beside.wanted));
+    if let Some(limit) = settings.memory_limit.filter(|_| budget.is_spent()) {
+        return Err(Error::MemoryLimit { limit });
+    }
     progress.enter(Phase::Judging);
     let extents: Vec<(SourceId, Extents)> =
         read.iter_mut().zip(0..).map(|(read, rank)| (SourceId(rank), std::mem::take(&mut read.rejects))).collect();
@@ -174,7 +179,8 @@ pub fn signalling(
     let keep = Keep::new(settings);
     let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut gathered = Vec::new();
-    for (source, rank) in read(sources, (settings, &keep), None, &pool)?.into_iter().zip(0..) {
+    let (read, _) = read(sources, (settings, &keep), None, &pool)?;
+    for (source, rank) in read.into_iter().zip(0..) {
         batches.extend(source.batches);
         gathered.push((SourceId(rank), source.gathered));
     }
@@ -192,7 +198,7 @@ fn read(
     (settings, keep): (&Settings, &Keep),
     rejects: Option<&Spool>,
     pool: &rayon::ThreadPool,
-) -> Result<Vec<Read>, Error> {
+) -> Result<(Vec<Read>, Arc<Budget>), Error> {
     let limits = gather::Limits::of(sources.len());
     let budget = Arc::new(Budget::new(settings.memory_limit));
     let tasks: Vec<SourceTask<'_>> = sources
@@ -206,8 +212,26 @@ fn read(
     evidence::work(pool, &tasks);
     match settings.memory_limit {
         Some(limit) if budget.is_spent() => Err(Error::MemoryLimit { limit }),
-        _ => Ok(tasks.into_iter().map(SourceTask::finish).collect()),
+        _ => Ok((tasks.into_iter().map(SourceTask::finish).collect(), budget)),
     }
+}
+
+/// What the legs of the signalling that was read will take, in bytes, as far as can be told before they are read.
+fn of_legs(read: &[Read], wanted: Wanted<'_>) -> u64 {
+    /// Of a leg that is let go of once it is judged, with its share in tables.
+    const OUTLINE: u64 = 300;
+    /// Of a leg that is kept.
+    const LEG: u64 = 3_500;
+    /// Of its row in the report.
+    const ROW: u64 = 2_500;
+    let calls: u64 = read.iter().flat_map(|read| &read.batches).map(|batch| batch.calls() as u64).sum();
+    let has_media = read.iter().any(|read| !read.flows.is_empty());
+    calls
+        * match wanted.rows {
+            None => LEG + ROW,
+            Some(_) if has_media => LEG,
+            Some(_) => OUTLINE,
+        }
 }
 
 /// The workers of one run: `threads`, or one for each core.

@@ -13,13 +13,13 @@ pub(super) fn signalling(
     keep: &Keep,
     tally: &mut Tally,
     anomalies: &mut Anomalies,
-) -> (SignallingBatch, Vec<u64>) {
+) -> (Vec<SignallingBatch>, Vec<u64>) {
     let mut not_sip = Vec::new();
-    let mut batch = SignallingBatch::default();
+    let mut batches = Vec::new();
     for message in messages {
         let TracedMessage { at, locus, hop, transport, truncated, bytes } = message;
         let seen = Seen { at: *at, locus: *locus, hop: *hop, transport: *transport, truncated: *truncated };
-        match extract::signalling(bytes, seen, keep, &mut batch, anomalies) {
+        match extract::signalling(bytes, seen, keep, SignallingBatch::open(&mut batches), anomalies) {
             Extracted::Message => {}
             Extracted::NoCallId | Extracted::NotSip => {
                 tally.shift("sip_trace", NOT_SIP, 1);
@@ -27,5 +27,5 @@ pub(super) fn signalling(
             }
         }
     }
-    (batch, not_sip)
+    (batches, not_sip)
 }

@@ -140,7 +140,7 @@ pub struct Concluded<'a> {
     pub legs: &'a [Outline<'a>],
     /// What is concluded of each.
     pub briefs: &'a [Brief],
-    /// The legs that have a row, in full, and what is concluded of them, by leg.
+    /// The legs that have a row, and others that something asked for, in full, and what is concluded of them, by leg.
     pub full: &'a BTreeMap<usize, (Leg<'a>, JudgedLeg)>,
     /// Whether any leg has an INVITE or another message that rules read.
     pub any_entry: bool,

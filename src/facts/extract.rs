@@ -87,6 +87,9 @@ struct Names {
 /// Bytes of one start line and header section that are kept for people to read.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
+/// Bytes of a connection address; a host name has no more (RFC 1035 §2.3.4), and all sections of a description may share it.
+const MAX_ADDRESS_BYTES: usize = 255;
+
 /// Routes that are kept of one message.
 const MAX_ROUTES: usize = 64;
 
@@ -223,7 +226,7 @@ struct Values<'a> {
 ///
 /// `truncated_header`, `limit_header`, `bad_header_row`, `limit_routes`, `duplicate_call_id`, `bad_cseq`, `bad_content_length`,
 /// `truncated_body`, `opaque_body`, `limit_media_descriptions`, `limit_formats`, `limit_attributes`,
-/// `limit_metadata`, `bad_media_port`.
+/// `limit_metadata`, `bad_media_address`, `bad_media_port`.
 pub fn signalling(
     payload: &[u8],
     seen: Seen,
@@ -492,6 +495,12 @@ fn read_description(
         if media.port.is_none() {
             anomalies.note("bad_media_port", record, || format!("media description {index} has no readable port"));
         }
+        let address = Some(media.address).filter(|address| address.len() <= MAX_ADDRESS_BYTES);
+        if address.is_none() {
+            anomalies.note("bad_media_address", record, || {
+                format!("the address of media description {index} has {} bytes", media.address.len())
+            });
+        }
         if media.exceeds_formats() {
             anomalies.note("limit_formats", record, || {
                 format!("media description {index} has more than {} formats", sdp::MAX_FORMATS)
@@ -500,7 +509,7 @@ fn read_description(
         let description = MediaDescription {
             media: media.media,
             port: media.port,
-            address: media.address,
+            address: address.unwrap_or_default(),
             codecs: b"",
             direction: media.direction,
         };

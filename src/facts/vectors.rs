@@ -113,6 +113,13 @@ fn connection_data_that_names_a_host() {
 }
 
 #[test]
+fn connection_data_too_long_for_a_host() {
+    let long = format!("c=IN IP4 {}", "a".repeat(256));
+    let nowhere = |section: &str| section.replace("203.0.113.10", "");
+    check("c=IN IP4 203.0.113.10", &long, &[&nowhere(AUDIO), &nowhere(VIDEO)], &["bad_media_address"]);
+}
+
+#[test]
 fn an_image_section_before_the_others() {
     let image = "image 4004 203.0.113.10 t38 sendrecv";
     check("m=audio", "m=image 4004 udptl t38\r\nm=audio", &[image, AUDIO, VIDEO], &[]);

@@ -833,10 +833,24 @@ mod tests {
 
     #[test]
     fn a_full_batch_is_followed_by_another() {
+        let none = None::<[MediaDescription<'_>; 0]>;
         let mut batches = Vec::new();
+        SignallingBatch::open(&mut batches).push(&message(b"a"), [], none);
+        assert_eq!((SignallingBatch::open(&mut batches).len(), batches.len()), (1, 1));
+        // Of 16,384 pieces of text more than half.
+        batches[0].text.widen(8_193);
+        assert!(batches[0].is_full());
         assert!(SignallingBatch::open(&mut batches).is_empty());
-        batches[0].push(&message(b"a"), [], None::<[MediaDescription<'_>; 0]>);
-        assert_eq!(SignallingBatch::open(&mut batches).len(), 1);
-        assert_eq!(batches.len(), 1);
+        assert_eq!(batches.len(), 2);
+        // What is taken over may go on to the end of the places, not beyond.
+        let mut block = SignallingBatch::default();
+        block.push(&message(b"b"), [], none);
+        batches.truncate(1);
+        SignallingBatch::absorb(&mut batches, &block);
+        assert_eq!(batches.iter().map(SignallingBatch::len).collect::<Vec<_>>(), [2]);
+        batches[0].text.widen(16_383);
+        SignallingBatch::absorb(&mut batches, &block);
+        assert_eq!(batches.iter().map(SignallingBatch::len).collect::<Vec<_>>(), [2, 1]);
+        assert!(batches[1].messages().all(|message| message.call_id == b"b"));
     }
 }

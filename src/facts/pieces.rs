@@ -115,6 +115,14 @@ impl<T, const BITS: u32> Pieces<T, BITS> {
     }
 }
 
+#[cfg(test)]
+impl<T, const BITS: u32> Pieces<T, BITS> {
+    /// As if so many pieces had been filled, without their memory.
+    pub(super) fn widen(&mut self, pieces: usize) {
+        self.pieces.resize_with(pieces, Vec::new);
+    }
+}
+
 impl<T: Copy, const BITS: u32> Pieces<T, BITS> {
     /// Adds a run; gives the place of its first value.
     #[inline]
@@ -191,7 +199,7 @@ mod tests {
         // Pieces of 2^30 values: four of them can be named.
         let mut list: Pieces<(), 30> = Pieces::default();
         assert!(list.has_room(1) && !list.is_half_full());
-        list.pieces.resize_with(2, Vec::new);
+        list.widen(2);
         assert!(list.is_half_full() && !list.has_room(1));
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A leg's line is the leg of [`model`](super::model) with `"type": "leg"` before it, and what only its call knows: the
 //! `conversation_ids`, the `call`'s number in the report's order, which joins the legs of a call that has none, and the
-//! `links` that name the leg. The last line has `"type": "report"` and all the rest, so a file without it was cut. Written line by line: hand it a
-//! buffered writer.
+//! `links` that name the leg. The last line has `"type": "report"` and all the rest, so a file without it was cut. Written
+//! line by line: hand it a buffered writer.
 
 use std::io::{self, Write};
 

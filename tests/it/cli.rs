@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::calls::Case;
 use crate::support::here;
 use crate::support::run::{Run, audit, program, program_with};
+use crate::support::terminal::without_colour;
 use crate::support::truth::list;
 
 fn case(name: &str) -> Case {
@@ -371,16 +372,6 @@ fn colour_is_for_terminals_and_for_those_who_ask() {
     let coloured = shown(&["--color", "always"], &[]);
     assert!(coloured.contains('\u{1b}'), "--color always");
     assert_eq!(without_colour(&coloured), plain, "colour only adds colour");
-}
-
-/// The text without `ESC [ … m`.
-fn without_colour(text: &str) -> String {
-    let mut parts = text.split("\u{1b}[");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
-    }
-    plain
 }
 
 #[test]

@@ -5,19 +5,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::hostile::{hostile_texts, obeyed};
 use crate::support::here;
-use crate::support::terminal::{Output, Terminal};
+use crate::support::terminal::{Output, Terminal, without_colour};
 
 const WIDTHS: [u16; 2] = [80, 160];
-
-/// What is shown without `ESC [ … m`.
-fn without_colour(text: &str) -> String {
-    let mut parts = text.split("\u{1b}[");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
-    }
-    plain
-}
 
 /// What the incident looks like on a terminal of this width, without its colours.
 fn incident(columns: u16, command: &[&str]) -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::truth::list;
 
 /// The verdicts in the order of the contract's table.
-const VERDICTS: [&str; 10] = [
+pub(crate) const VERDICTS: [&str; 10] = [
     "not_byoc",
     "unclassified",
     "recording_session",

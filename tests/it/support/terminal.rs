@@ -80,3 +80,13 @@ impl Terminal {
         }
     }
 }
+
+/// The text without `ESC [ … m`.
+pub(crate) fn without_colour(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    plain
+}

@@ -307,7 +307,7 @@ impl SignallingBatch {
         if block.is_empty() {
             return 0;
         }
-        if batches.last().is_none_or(|last| !last.has_room(block)) {
+        if batches.last().is_none_or(|last| last.is_full() || !last.has_room(block)) {
             batches.iter_mut().for_each(Self::settle);
             batches.push(Self::default());
         }
@@ -842,15 +842,13 @@ mod tests {
         assert!(batches[0].is_full());
         assert!(SignallingBatch::open(&mut batches).is_empty());
         assert_eq!(batches.len(), 2);
-        // What is taken over may go on to the end of the places, not beyond.
+        // Nor is anything taken over into it.
         let mut block = SignallingBatch::default();
         block.push(&message(b"b"), [], none);
         batches.truncate(1);
         SignallingBatch::absorb(&mut batches, &block);
-        assert_eq!(batches.iter().map(SignallingBatch::len).collect::<Vec<_>>(), [2]);
-        batches[0].text.widen(16_383);
         SignallingBatch::absorb(&mut batches, &block);
-        assert_eq!(batches.iter().map(SignallingBatch::len).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(batches.iter().map(SignallingBatch::len).collect::<Vec<_>>(), [1, 2]);
         assert!(batches[1].messages().all(|message| message.call_id == b"b"));
     }
 }

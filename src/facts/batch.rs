@@ -389,14 +389,16 @@ impl SignallingBatch {
                 own.way = self.growth.of_ways.get(raw.way as usize).copied().unwrap_or(u32::MAX);
                 self.growth.rows.clear();
                 for row in block.rows.run(raw.rows, raw.rows_len as usize) {
-                    let [name, value] = [row.name, row.value].map(|text| self.keep_repeated(text.of(&block.text)));
+                    let name = self.keep_repeated(row.name.of(&block.text));
+                    let value = self.keep_repeated(row.value.of(&block.text));
                     self.growth.rows.push(RawRow { name, value, ..*row });
                 }
                 self.growth.media.clear();
-                for media in block.media.run(raw.media, usize::from(raw.media_len)) {
-                    let [kind, address, codecs] =
-                        [media.media, media.address, media.codecs].map(|text| self.keep_repeated(text.of(&block.text)));
-                    self.growth.media.push(RawMedia { media: kind, address, codecs, ..*media });
+                for described in block.media.run(raw.media, usize::from(raw.media_len)) {
+                    let media = self.keep_repeated(described.media.of(&block.text));
+                    let address = self.keep_repeated(described.address.of(&block.text));
+                    let codecs = self.keep_repeated(described.codecs.of(&block.text));
+                    self.growth.media.push(RawMedia { media, address, codecs, ..*described });
                 }
                 self.file(call, own);
             }

@@ -171,6 +171,8 @@ fn audit<O: Write + Send, E: Write>(
     if !args.quiet && !written.is_empty() {
         line(err, &format!("sipconsent: {}; written to {}", figures(&report), written.join(", ")));
     }
+    // The process ends. Giving back hundred thousands of rows one by one would make it wait.
+    std::mem::forget(report);
     Ok(outcome)
 }
 

@@ -518,7 +518,7 @@ pub struct Request {
     /// When, as logged; null where the record has no readable time.
     pub at: Option<Instant>,
     /// The method.
-    pub method: String,
+    pub method: std::borrow::Cow<'static, str>,
     /// The request target as logged, with `…` for what would give access: tokens, signatures, passwords.
     pub target: EvidenceText,
     /// Present and true when `target`, `client`, `user`, `error_code` or `correlation_id` is escaped.

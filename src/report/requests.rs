@@ -1,12 +1,13 @@
 //! The report's rows and figures of API requests.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::build::{Concluded, pointer, text};
 use super::model::{AnsweredBy, BatchError, EvidenceText, Instant, Notice, Request, RequestCounts, UnboundRefusal};
-use crate::call::identity::Binding;
+use crate::call::identity::{Binding, Unbound};
 use crate::facts::ApiRequest;
 
 /// The row of a request.
@@ -17,7 +18,7 @@ pub(super) fn row(request: &ApiRequest) -> Request {
         [texts.client, texts.user, texts.error_code, texts.correlation_id];
     Request {
         at: request.at.map(Instant),
-        method: texts.method.to_owned(),
+        method: method(texts.method),
         escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
         target,
         status: request.status.0,
@@ -42,6 +43,15 @@ pub(super) fn row(request: &ApiRequest) -> Request {
     }
 }
 
+/// The name of a method. Those of RFC 9110 and RFC 5789 take no room of their own.
+fn method(name: &str) -> Cow<'static, str> {
+    const KNOWN: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+    match KNOWN.iter().find(|known| **known == name) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(name.to_owned()),
+    }
+}
+
 /// By name; of one name the first counts.
 fn error_params(request: &ApiRequest) -> BTreeMap<String, EvidenceText> {
     let mut params = BTreeMap::new();
@@ -53,14 +63,16 @@ fn error_params(request: &ApiRequest) -> BTreeMap<String, EvidenceText> {
 
 /// The refusals that are bound to nothing, with the reason.
 pub(super) fn unbound_refusals(concluded: &Concluded<'_>) -> Vec<UnboundRefusal> {
+    // First which, then their rows: each is made where it will stand.
     let requests = concluded.requests.par_iter().zip(concluded.bindings).zip(concluded.requests_in_range);
     let unbound = requests.filter_map(|((request, binding), in_range)| match binding {
-        Binding::Nothing(reason) if *in_range && request.is_refused() => {
-            Some(UnboundRefusal { request: row(request), reason: reason.name() })
-        }
+        Binding::Nothing(reason) if *in_range && request.is_refused() => Some((request, *reason)),
         Binding::Nothing(_) | Binding::Legs(_) | Binding::Trunk(_) => None,
     });
-    unbound.collect()
+    let unbound: Vec<(&ApiRequest, Unbound)> = unbound.collect();
+    let row =
+        |(request, reason): &(&ApiRequest, Unbound)| UnboundRefusal { request: row(request), reason: reason.name() };
+    unbound.par_iter().map(row).collect()
 }
 
 /// How many requests there are of each kind.

@@ -1,13 +1,14 @@
 //! Many rows to bytes, on as many threads as there are, in their order.
 //!
-//! Rows are rendered by the hundred into buffers that are used again, and written in order, so that memory is a few
-//! buffers whatever the number of rows, and the bytes are those of one thread. Runs on the pool that it is called in.
+//! Each worker renders some rows at a time into a buffer of its own. What comes next in order is written by the worker
+//! that made it, together with what was ready before; nobody waits for others but where one is too far ahead. So memory is
+//! a few buffers whatever the number of rows, and the bytes are those of one thread. Runs on the pool that it is called in.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::mem;
-
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
-use rayon::slice::ParallelSlice;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Rows of some hundred bytes that are worth being rendered apart from others.
 pub(super) const SMALL: usize = 128;
@@ -29,41 +30,90 @@ pub(super) fn write<T: Sync>(
     out: &mut (impl Write + Send),
     render: impl Fn(&T, bool, &mut Vec<u8>) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
-    let some = |rows: &[T], first: bool, buffer: &mut Vec<u8>| {
+    let some = |number: usize, rows: &[T], buffer: &mut Vec<u8>| {
         rows.iter()
-            .zip((0..).map(|number| first && number == 0))
+            .zip((0..).map(|place| number == 0 && place == 0))
             .try_for_each(|(row, first)| render(row, first, buffer))
     };
-    if rows.len() <= together {
+    let threads = rayon::current_num_threads();
+    if rows.len() <= together || threads == 1 {
         let mut buffer = Vec::new();
-        some(rows, true, &mut buffer)?;
-        return out.write_all(&buffer);
+        return rows.chunks(together).enumerate().try_for_each(|(number, rows)| {
+            buffer.clear();
+            some(number, rows, &mut buffer)?;
+            out.write_all(&buffer)
+        });
     }
-    let mut ready: Vec<Vec<u8>> = Vec::new();
-    let mut next: Vec<Vec<u8>> = Vec::new();
-    ready.resize_with(EACH * rayon::current_num_threads(), Vec::new);
-    next.resize_with(ready.len(), Vec::new);
-    let mut is_first = true;
-    for wave in rows.chunks(together * ready.len()) {
-        let first = mem::take(&mut is_first);
-        let render = || {
-            let rows = wave.par_chunks(together).zip(next.par_iter_mut()).enumerate();
-            rows.map(|(number, (rows, buffer))| some(rows, first && number == 0, buffer)).collect::<io::Result<()>>()
-        };
-        // What is ready is written while more is made.
-        let (rendered, written) = rayon::join(render, || flush(&mut ready, out));
-        rendered.and(written)?;
-        mem::swap(&mut ready, &mut next);
-    }
-    flush(&mut ready, out)
+    let ahead = EACH * threads;
+    let (turn, advanced) = (AtomicUsize::new(0), Condvar::new());
+    let order =
+        Mutex::new(Order { out: Some(out), next: 0, ready: BTreeMap::new(), spare: Vec::new(), outcome: Ok(()) });
+    rayon::broadcast(|_| {
+        let mut buffer = Vec::new();
+        loop {
+            let number = turn.fetch_add(1, Ordering::Relaxed);
+            let Some(rows) = rows.get(number * together..).filter(|rows| !rows.is_empty()) else { return };
+            let made = some(number, rows.get(..together).unwrap_or(rows), &mut buffer);
+            let mut held = lock(&order);
+            // Who makes what comes next never waits here, so the wait ends.
+            while number > held.next + ahead && held.outcome.is_ok() {
+                held = advanced.wait(held).unwrap_or_else(PoisonError::into_inner);
+            }
+            held.note(made);
+            held.ready.insert(number, mem::take(&mut buffer));
+            while let Some((out, made)) = held.turn() {
+                drop(held);
+                let written = out.write_all(&made);
+                held = lock(&order);
+                held.out = Some(out);
+                held.next += 1;
+                held.note(written);
+                held.spare.push(made);
+                advanced.notify_all();
+            }
+            if held.outcome.is_err() {
+                advanced.notify_all();
+                return;
+            }
+            buffer = held.spare.pop().unwrap_or_default();
+            buffer.clear();
+        }
+    });
+    order.into_inner().unwrap_or_else(PoisonError::into_inner).outcome
 }
 
-fn flush(buffers: &mut [Vec<u8>], out: &mut impl Write) -> io::Result<()> {
-    for buffer in buffers {
-        out.write_all(buffer)?;
-        buffer.clear();
+/// What is written and what waits for it.
+struct Order<'o, W> {
+    /// `None` while somebody writes.
+    out: Option<&'o mut W>,
+    /// The number of what is written next.
+    next: usize,
+    ready: BTreeMap<usize, Vec<u8>>,
+    /// Buffers to be used again.
+    spare: Vec<Vec<u8>>,
+    /// The first failure.
+    outcome: io::Result<()>,
+}
+
+impl<'o, W> Order<'o, W> {
+    /// What is to be written now, and where, if it is there and nobody writes.
+    fn turn(&mut self) -> Option<(&'o mut W, Vec<u8>)> {
+        if self.outcome.is_err() || !self.ready.contains_key(&self.next) {
+            return None;
+        }
+        let out = self.out.take()?;
+        Some((out, self.ready.remove(&self.next).unwrap_or_default()))
     }
-    Ok(())
+
+    fn note(&mut self, result: io::Result<()>) {
+        if self.outcome.is_ok() {
+            self.outcome = result;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -72,9 +122,9 @@ mod tests {
 
     #[test]
     fn rows_stand_in_their_order_however_many_there_are() {
-        for threads in [1, 3] {
+        for threads in [1, 2, 3, 8] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            for count in [0, 1, SMALL, SMALL + 1, 20 * SMALL + 7] {
+            for count in [0, 1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL, 20 * SMALL + 7, 500 * SMALL] {
                 let rows: Vec<usize> = (0..count).collect();
                 let expected: Vec<String> = rows.iter().map(|row| row.to_string()).collect();
                 let mut out = Vec::new();
@@ -88,18 +138,60 @@ mod tests {
 
     #[test]
     fn a_row_that_cannot_be_written_is_an_error() {
-        struct Full;
+        /// Takes so many bytes.
+        struct Full(usize);
         impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::Error::other("disk full"))
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(bytes.len()).ok_or_else(|| io::Error::other("disk full"))?;
+                Ok(bytes.len())
             }
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
             }
         }
-        for count in [1, 5 * SMALL] {
+        for (threads, count, room) in [1, 2, 8].into_iter().flat_map(|threads| {
+            [(1, 0), (5 * SMALL, 0), (5 * SMALL, SMALL), (500 * SMALL, 40 * SMALL)]
+                .map(|(count, room)| (threads, count, room))
+        }) {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             let render = |_: &usize, _: bool, out: &mut Vec<u8>| out.write_all(b"x");
-            assert!(write(&vec![0; count], SMALL, &mut Full, render).is_err());
+            let mut full = Full(room);
+            let error = pool.install(|| write(&vec![0; count], SMALL, &mut full, render)).expect_err("no room");
+            assert_eq!((error.to_string().as_str(), full.0), ("disk full", 0));
         }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_rendered_ends_the_writing_behind_what_stands_before_it() {
+        for threads in [1, 2, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let rows: Vec<usize> = (0..200 * SMALL).collect();
+            let mut out = Vec::new();
+            let render = |row: &usize, _: bool, out: &mut Vec<u8>| match row {
+                9_000 => Err(io::Error::other("no text")),
+                _ => out.write_all(b"x"),
+            };
+            let error = pool.install(|| write(&rows, SMALL, &mut out, render)).expect_err("no text");
+            assert_eq!(error.to_string(), "no text");
+            assert!(out.len() <= 9_000 / SMALL * SMALL, "{}", out.len());
+        }
+    }
+
+    #[test]
+    fn who_is_far_ahead_waits_for_the_first() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        let begun = AtomicUsize::new(0);
+        let rows: Vec<usize> = (0..1_000).collect();
+        let mut out = Vec::new();
+        let render = |row: &usize, _: bool, out: &mut Vec<u8>| {
+            if *row == 0 {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                assert!(begun.load(Ordering::SeqCst) <= 2 * EACH + 1, "buffers without bound");
+            }
+            begun.fetch_add(1, Ordering::SeqCst);
+            writeln!(out, "{row}")
+        };
+        pool.install(|| write(&rows, 1, &mut out, render)).expect("memory");
+        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1_000);
     }
 }

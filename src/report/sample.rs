@@ -73,7 +73,7 @@ pub(crate) fn bound(ms: i64, status: u16, target: &str) -> BoundRequest {
     BoundRequest {
         request: Request {
             at: Some(at(ms)),
-            method: "GET".to_owned(),
+            method: "GET".into(),
             target: text(target),
             escaped: false,
             status,

@@ -431,7 +431,7 @@ impl Fields<'_, '_> {
             }
             set(message, self.names.plain("message", &message.0));
         }
-        *method = self.names.word("method", method.as_bytes(), &METHODS);
+        *method = self.names.word("method", method.as_bytes(), &METHODS).into();
         set(target, self.names.target(&target.0));
         *escaped = false;
         for who in client.iter_mut().chain(user) {

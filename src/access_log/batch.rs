@@ -12,7 +12,7 @@ use memchr::memmem;
 
 use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
-use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Place, Texts};
+use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts};
 use crate::http::{StatusCode, without_secrets};
 use crate::settings::Settings;
 
@@ -55,6 +55,8 @@ pub struct LogSum {
     pub rejects: Vec<Reject>,
     /// Lines, blank ones too.
     lines: u64,
+    /// Bytes that the texts of the requests of a block take; nothing is said of them in a sum.
+    text_bytes: u64,
     /// The last line that names columns.
     header: Option<Arc<[u8]>>,
     /// The format of the first table.
@@ -99,6 +101,12 @@ impl LogSum {
         self.table = self.table.or(next.table);
         self.zones.merge(next.zones);
         self.clock = self.clock.take().or(next.clock);
+    }
+
+    /// The memory that the requests of a block take at the peak of an audit, in bytes; see [`ApiRequest::reckoned`].
+    #[must_use]
+    pub fn reckoned(&self) -> u64 {
+        self.text_bytes + self.requests.iter().map(ApiRequest::reckoned).sum::<u64>()
     }
 
     /// The format of a log that holds a header and no row.
@@ -281,7 +289,7 @@ impl LogReader {
             fates.count(fate);
             rest = behind;
         }
-        fates.sum(block.log)
+        block.finish(&fates)
     }
 
     /// Reads the rows of `part` that waited for a header, which is the last one before it in the log, if any.
@@ -298,7 +306,7 @@ impl LogReader {
             block.keep(line, fate);
             fates.count(fate);
         }
-        let mut settled = fates.sum(block.log);
+        let mut settled = block.finish(&fates);
         settled.lines = 0;
         settled.header = part.header.take();
         let format = part.format.or(settled.format);
@@ -322,7 +330,7 @@ impl LogReader {
             fates.count(fate);
         }
         block.log.lines = 0;
-        fates.sum(block.log)
+        block.finish(&fates)
     }
 }
 
@@ -335,16 +343,6 @@ impl Fates {
         if let Some(count) = fate.and_then(|fate| self.0.get_mut(fate as usize)) {
             *count += 1;
         }
-    }
-
-    /// The log with its records counted.
-    fn sum(self, mut log: LogSum) -> LogSum {
-        for (fate, count) in Fate::ALL.into_iter().zip(self.0) {
-            log.tally.add(fate.word(), count);
-        }
-        log.records = log.tally.total();
-        log.total = log.tally.count(Fate::OtherRequest.word()) + log.tally.count(Fate::RecordingRequest.word());
-        log
     }
 }
 
@@ -381,6 +379,8 @@ struct Block<'r> {
     spans_lines: bool,
     /// Whether there is no later try for a line that nothing fits.
     is_last_try: bool,
+    /// The texts of its requests.
+    packer: Packer,
 }
 
 /// What a request was taken from, beside its fields.
@@ -419,11 +419,24 @@ impl<'r> Block<'r> {
             header: None,
             spans_lines: false,
             is_last_try: false,
+            packer: Packer::default(),
         };
         if let Some(line) = header {
             block.take_header(Header::parse(&line, &reader.table));
         }
         block
+    }
+
+    /// The log with its records counted.
+    fn finish(self, fates: &Fates) -> LogSum {
+        let mut log = self.log;
+        log.text_bytes = self.packer.finish();
+        for (fate, count) in Fate::ALL.into_iter().zip(fates.0) {
+            log.tally.add(fate.word(), count);
+        }
+        log.records = log.tally.total();
+        log.total = log.tally.count(Fate::OtherRequest.word()) + log.tally.count(Fate::RecordingRequest.word());
+        log
     }
 
     fn take_header(&mut self, header: Option<Header>) {
@@ -649,7 +662,8 @@ impl<'r> Block<'r> {
             correlation_id: behind.correlation_id,
             names,
         };
-        let request = ApiRequest::new((at, self.locus()), StatusCode(status), audience, &texts);
+        let at = (at, self.locus());
+        let request = ApiRequest::among(at, StatusCode(status), audience, (&texts, &mut self.packer));
         self.log.requests.push(ApiRequest { answered: answer::answered(status, signs), ..request });
         Fate::RecordingRequest
     }
@@ -768,7 +782,7 @@ impl<'r> Block<'r> {
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
             body_is_no_audio: fields.no_audio || body.no_audio,
             more: more.kept(),
-            ..ApiRequest::new((at, self.locus()), StatusCode(status), audience, &texts)
+            ..ApiRequest::among((at, self.locus()), StatusCode(status), audience, (&texts, &mut self.packer))
         };
         self.log.requests.push(request);
         Fate::RecordingRequest
@@ -944,10 +958,13 @@ mod tests {
         assert_eq!(request.at.map(Timestamp::rfc3339).as_deref(), Some("2026-01-01T19:04:05.678Z"));
         assert_eq!(request.locus, Locus { source: SourceId(3), record: 1 });
         assert_eq!((request.method(), request.status.0), ("GET", 403));
-        assert_eq!(request.target(), b"/api/v2/conversations/C-1/recordings/R-1");
+        assert_eq!(*request.target(), *b"/api/v2/conversations/C-1/recordings/R-1");
         assert_eq!(text(request.client()), Some("ann"));
         assert_eq!(text(request.error_code()), Some("missing.permissions"));
-        assert_eq!((text(request.request_id()), text(request.correlation_id())), (Some("r-1"), Some("k-1")));
+        assert_eq!(
+            (text(request.request_id().as_deref()), text(request.correlation_id().as_deref())),
+            (Some("r-1"), Some("k-1"))
+        );
         assert_eq!(text(request.user()), Some("ann"));
         assert_eq!(request.audience, Audience::RecordingMedia);
         assert!(request.is_refused());
@@ -966,7 +983,7 @@ mod tests {
             "gw:443 192.0.2.1 - ann [10/Oct/2000:13:55:36 -0700] \"GET https://h/recordings/a%40b?trunkId=t1 HTTP/1.1\" 200 5 \"-\" \"x\"\n",
         );
         assert_eq!(request.at.map(Timestamp::rfc3339).as_deref(), Some("2000-10-10T20:55:36Z"));
-        assert_eq!(request.target(), b"https://h/recordings/a%40b?trunkId=t1");
+        assert_eq!(*request.target(), *b"https://h/recordings/a%40b?trunkId=t1");
         assert_eq!(text(request.client()), Some("ann"));
         assert!(request.is_served());
         let expected = [(NameKind::Segment, Place::Path, "a@b"), (NameKind::Trunk, Place::Query, "t1")];
@@ -990,7 +1007,7 @@ mod tests {
             (r#""url":"/rec\u006frdings/\x31""#, "/recordings/1", ""),
         ] {
             let request = request(&format!("{{{fields},\"status\":403,\"ts\":1767323045}}"));
-            assert_eq!((request.target(), request.method()), (target.as_bytes(), method), "{fields}");
+            assert_eq!((&*request.target(), request.method()), (target.as_bytes(), method), "{fields}");
         }
     }
 
@@ -1019,7 +1036,7 @@ mod tests {
             403,
         ));
         assert_eq!(text(refused.error_code()), Some("missing.permissions"));
-        assert_eq!(text(refused.correlation_id()), Some("k"));
+        assert_eq!(text(refused.correlation_id().as_deref()), Some("k"));
         let params = [ErrorParam { name: Box::new(*b"permissions"), value: Box::new(*b"a:b:c") }];
         assert_eq!(*refused.error_params(), params);
         assert!(!refused.is_served());
@@ -1067,7 +1084,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf_8_do_not_lose_a_request() {
         let log = reader().read(b"{\"uri\":\"/recordings/\xff\",\"agent\":\"\xc3\",\"status\":403}", Part::WHOLE);
-        assert_eq!(log.requests.first().map(ApiRequest::target), Some(&b"/recordings/\xff"[..]));
+        assert_eq!(log.requests.first().map(ApiRequest::target).as_deref(), Some(&b"/recordings/\xff"[..]));
         let log = reader().read(b"{\"uri\":\"/recordings/\0\",\"status\":403}", Part::WHOLE);
         assert_eq!(tally(&log), [("bad_record", 1)]);
     }

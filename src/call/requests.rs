@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::evidence::SourceId;
-use crate::facts::{Answered, Answerer, ApiRequest, More};
+use crate::facts::{Answered, Answerer, ApiRequest, More, Room};
 
 /// Sorts requests by time, source and record (those without a time last) and takes out those that another log states
 /// too: the same correlation or request id, method and status. What only the copy says is added to the one that stays.
@@ -21,14 +21,14 @@ pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, u64) {
     let mut kept: Vec<ApiRequest> = Vec::with_capacity(requests.len());
     let mut copies = 0;
     for request in requests {
-        let texts = request.texts();
+        let [request_id, correlation_id] = request.ids();
         // What one log calls a correlation id another may call a request id.
-        let second = texts.request_id.filter(|id| Some(*id) != texts.correlation_id);
-        let keys = [texts.correlation_id, second].map(|id| {
+        let second = request_id.filter(|id| Some(id) != correlation_id.as_ref());
+        let keys = [correlation_id, second].map(|id| {
             let id: Box<[u8]> = id?.into();
             let count = nth.entry((id.clone(), request.locus.source)).or_insert(0);
             *count += 1;
-            Some(Key { id, method: texts.method.into(), status: request.status.0, nth: *count })
+            Some(Key { id, method: request.method().into(), status: request.status.0, nth: *count })
         });
         let known = keys.iter().flatten().find_map(|key| {
             let place = *seen.get(key)?;
@@ -64,7 +64,8 @@ struct Key {
 /// Adds what only the copy says.
 fn merge(known: &mut ApiRequest, mut copy: ApiRequest) {
     let own = known.clone();
-    let (mut texts, others) = (own.texts(), copy.texts());
+    let [mut room, mut others] = [Room::default(), Room::default()];
+    let (mut texts, others) = (own.texts(&mut room), copy.texts(&mut others));
     for name in others.names {
         if !texts.names.contains(&name) {
             texts.names.push(name);
@@ -159,7 +160,7 @@ mod tests {
         let other = request(3, 1, Some("k"));
         let (kept, copies) = distinct(vec![edge, other, gateway, api]);
         assert_eq!((kept.len(), copies), (1, 3));
-        assert_eq!((kept[0].user(), kept[0].request_id()), (Some(&b"ann"[..]), Some(&b"r"[..])));
+        assert_eq!((kept[0].user(), kept[0].request_id().as_deref()), (Some(&b"ann"[..]), Some(&b"r"[..])));
         assert_eq!(kept[0].answered_by().map(|answered| answered.by), Some(Answerer::Api), "its own word counts most");
         assert_eq!(kept[0].answered, answered(Answerer::Edge));
     }

@@ -72,7 +72,7 @@ pub(super) fn request(record: u64, at: i64, status: u16, client: Option<&str>) -
 /// Changes the texts of a request.
 pub(super) fn restate<'t>(request: &mut ApiRequest, change: impl FnOnce(&mut Texts<'t>)) {
     let own: &'static ApiRequest = Box::leak(Box::new(request.clone()));
-    let mut texts: Texts<'t> = own.texts();
+    let mut texts: Texts<'t> = own.texts(Box::leak(Box::default()));
     change(&mut texts);
     request.set_texts(&texts);
 }

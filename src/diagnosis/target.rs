@@ -59,7 +59,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     let (refused, unbound) = refusals(population, trunk);
     let (mut exist, mut own) = (Vec::new(), 0);
     let mut nonexistent: BTreeMap<Box<[u8]>, Vec<&ApiRequest>> = BTreeMap::new();
-    let named: Vec<Endpoint> = refused.par_iter().map(|answer| platform::endpoint(answer.request.target())).collect();
+    let named: Vec<Endpoint> = refused.par_iter().map(|answer| platform::endpoint(&answer.request.target())).collect();
     for (answer, named) in refused.iter().zip(named) {
         match named {
             Endpoint::Exists => exist.push(answer.request),
@@ -72,7 +72,7 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     let mut allowed_at = Shown::default();
     if !nonexistent.is_empty() {
         for request in population.requests.iter().filter(|request| request.is_allowed()) {
-            if let Endpoint::Nonexistent(kind) = platform::endpoint(request.target())
+            if let Endpoint::Nonexistent(kind) = platform::endpoint(&request.target())
                 && nonexistent.contains_key(&kind)
             {
                 allowed_at.add(at(request));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::texts::{Packed, Tag, Texts};
+use super::texts::{Packed, Packer, Room, Texts};
 use crate::evidence::{Locus, Timestamp};
 use crate::http::{StatusCode, is_get};
 
@@ -47,6 +47,22 @@ impl More {
         let Self { error_params, recorded, batch_errors } = &self;
         let is_empty = error_params.is_empty() && recorded.is_empty() && batch_errors.is_empty();
         (!is_empty).then(|| Box::new(self))
+    }
+
+    /// The memory it takes, in bytes.
+    fn reckoned(&self) -> usize {
+        let Self { error_params, recorded, batch_errors } = self;
+        let params = error_params.iter().map(|param| param.name.len() + param.value.len());
+        let errors = batch_errors.iter().map(|error| {
+            error.conversation.len()
+                + error.recording.as_ref().map_or(0, |recording| recording.len())
+                + error.message.len()
+        });
+        size_of::<Self>()
+            + size_of_val(&**error_params)
+            + size_of_val(&**recorded)
+            + size_of_val(&**batch_errors)
+            + params.chain(errors).sum::<usize>()
     }
 }
 
@@ -208,12 +224,21 @@ pub enum Place {
 impl ApiRequest {
     /// A request of this time and record, which was answered so, about this, with its texts; nothing else is said of it.
     #[must_use]
-    pub fn new(
-        (at, locus): (Option<Timestamp>, Locus),
+    pub fn new(at: (Option<Timestamp>, Locus), status: StatusCode, audience: Audience, texts: &Texts<'_>) -> Self {
+        Self::packed(at, status, audience, Packed::of(texts))
+    }
+
+    /// The same among others of its block, whose texts are packed with its own.
+    pub(crate) fn among(
+        at: (Option<Timestamp>, Locus),
         status: StatusCode,
         audience: Audience,
-        texts: &Texts<'_>,
+        (texts, packer): (&Texts<'_>, &mut Packer),
     ) -> Self {
+        Self::packed(at, status, audience, packer.pack(texts))
+    }
+
+    fn packed((at, locus): (Option<Timestamp>, Locus), status: StatusCode, audience: Audience, texts: Packed) -> Self {
         Self {
             at,
             locus,
@@ -223,20 +248,14 @@ impl ApiRequest {
             body_has_media_uri: false,
             body_is_no_audio: false,
             more: None,
-            texts: Packed::of(texts),
+            texts,
         }
     }
 
-    /// All its texts.
+    /// All its texts, unpacked into `room`.
     #[must_use]
-    pub fn texts(&self) -> Texts<'_> {
-        self.texts.unpack()
-    }
-
-    /// All its texts but the names.
-    #[must_use]
-    pub fn texts_but_names(&self) -> Texts<'_> {
-        self.texts.unpack_but_names()
+    pub fn texts<'r>(&'r self, room: &'r mut Room) -> Texts<'r> {
+        self.texts.unpack(room)
     }
 
     /// Puts other texts in the place of its own.
@@ -252,38 +271,55 @@ impl ApiRequest {
 
     /// The request target; see [`Texts`].
     #[must_use]
-    pub fn target(&self) -> &[u8] {
+    pub fn target(&self) -> Cow<'_, [u8]> {
         self.texts.target()
+    }
+
+    /// Who asked, the user and the API's error code; see [`Texts`].
+    #[must_use]
+    pub fn who_and_code(&self) -> [Option<&[u8]>; 3] {
+        self.texts.who_and_code()
     }
 
     /// Who asked; see [`Texts`].
     #[must_use]
     pub fn client(&self) -> Option<&[u8]> {
-        self.texts.client()
+        let [client, ..] = self.who_and_code();
+        client
     }
 
     /// The user; see [`Texts`].
     #[must_use]
     pub fn user(&self) -> Option<&[u8]> {
-        self.texts.user()
+        let [_, user, _] = self.who_and_code();
+        user
     }
 
     /// The API's error code; see [`Texts`].
     #[must_use]
     pub fn error_code(&self) -> Option<&[u8]> {
-        self.texts.text(Tag::ErrorCode)
+        let [.., code] = self.who_and_code();
+        code
+    }
+
+    /// The id that a proxy gave it, and the API's own; see [`Texts`].
+    #[must_use]
+    pub fn ids(&self) -> [Option<Cow<'_, [u8]>>; 2] {
+        self.texts.ids()
     }
 
     /// The id that a proxy gave it; see [`Texts`].
     #[must_use]
-    pub fn request_id(&self) -> Option<&[u8]> {
-        self.texts.text(Tag::RequestId)
+    pub fn request_id(&self) -> Option<Cow<'_, [u8]>> {
+        let [id, _] = self.ids();
+        id
     }
 
     /// The API's own id; see [`Texts`].
     #[must_use]
-    pub fn correlation_id(&self) -> Option<&[u8]> {
-        self.texts.text(Tag::CorrelationId)
+    pub fn correlation_id(&self) -> Option<Cow<'_, [u8]>> {
+        let [_, id] = self.ids();
+        id
     }
 
     /// Every identifier the record names; see [`Texts`].
@@ -309,19 +345,23 @@ impl ApiRequest {
         self.more.as_ref().map_or(&[], |more| &more.batch_errors)
     }
 
-    /// The memory it takes at the peak of an audit, in bytes, with the row that is made of it.
+    /// The memory it takes at the peak of an audit beside its texts, in bytes, with what it is bound to and, of a refusal,
+    /// the row that is made of it.
     #[must_use]
     pub fn reckoned(&self) -> u64 {
-        /// Its bindings, and its row.
-        const SHARE: usize = 800;
-        (size_of::<Self>() + 3 * self.texts.len() + SHARE) as u64
+        /// What it is bound to, and its place in lists.
+        const BINDING: usize = 40;
+        /// A row with its texts.
+        const ROW: usize = 700;
+        let more = self.more.as_ref().map_or(0, |more| more.reckoned());
+        (size_of::<Self>() + BINDING + more + if self.is_refused() { ROW + more } else { 0 }) as u64
     }
 
     /// Who answered, as far as the record shows: the API where its correlation id is there, else what a proxy wrote.
     #[must_use]
     pub fn answered_by(&self) -> Option<Answered> {
         let api = Answered { by: Answerer::Api, known_by: KnownBy::CorrelationId };
-        self.correlation_id().map(|_| api).or(self.answered)
+        self.texts.is_correlated().then_some(api).or(self.answered)
     }
 
     /// Whether the API refused it: a recording request answered 403.

@@ -6,6 +6,7 @@
 
 mod api;
 mod batch;
+mod digits;
 pub mod extract;
 mod media;
 mod pieces;
@@ -22,4 +23,5 @@ pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,
 };
 pub use signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
-pub use texts::Texts;
+pub(crate) use texts::Packer;
+pub use texts::{Room, Texts};

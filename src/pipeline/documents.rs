@@ -6,8 +6,8 @@ use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
 use crate::document::{self, Pieces, Plan, Walk};
 use crate::evidence::{Block, Extents, Reading, Reject, SourceId, Spool, Stage, in_order};
+use crate::facts::SignallingBatch;
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, SignallingBatch};
 use crate::platform::{self, ExportReader, ExportSum, Kind};
 use crate::settings::Settings;
 
@@ -138,7 +138,7 @@ impl Stage for DocumentStage<'_> {
     }
 
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) -> u64 {
-        let mut kept = part.requests.requests.iter().map(ApiRequest::reckoned).sum();
+        let mut kept = part.requests.reckoned();
         sum.requests.append(part.requests);
         sum.export.append(part.export);
         for batch in &part.batches {

@@ -4,7 +4,6 @@ use std::io::Read;
 
 use crate::access_log::{Format, LogReader, LogSum, Part, Walk};
 use crate::evidence::{Block, Extents, Reading, SourceId, Spool, Stage};
-use crate::facts::ApiRequest;
 use crate::settings::Settings;
 
 /// How the bytes of one access log become API requests.
@@ -43,7 +42,7 @@ impl Stage for LogStage<'_> {
     }
 
     fn absorb(&self, (sum, extents): &mut (LogSum, Extents), part: LogSum) -> u64 {
-        let kept = part.requests.iter().map(ApiRequest::reckoned).sum();
+        let kept = part.reckoned();
         self.reader.append(sum, part);
         if let Some(spool) = self.rejects {
             spool.keep(extents, &std::mem::take(&mut sum.rejects));

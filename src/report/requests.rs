@@ -12,13 +12,13 @@ use crate::facts::ApiRequest;
 
 /// The row of a request.
 pub(super) fn row(request: &ApiRequest) -> Request {
-    let texts = request.texts_but_names();
-    let target = text(texts.target);
-    let others @ [client, user, error_code, correlation_id] =
-        [texts.client, texts.user, texts.error_code, texts.correlation_id];
+    let target = EvidenceText(request.target().into_owned());
+    let [client, user, error_code] = request.who_and_code();
+    let correlation_id = request.correlation_id();
+    let others = [client, user, error_code, correlation_id.as_deref()];
     Request {
         at: request.at.map(Instant),
-        method: method(texts.method),
+        method: method(request.method()),
         escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
         target,
         status: request.status.0,
@@ -26,7 +26,7 @@ pub(super) fn row(request: &ApiRequest) -> Request {
         error_code: error_code.map(text),
         error_params: (!request.error_params().is_empty()).then(|| error_params(request)),
         user: user.map(text),
-        correlation_id: correlation_id.map(text),
+        correlation_id: correlation_id.map(|id| EvidenceText(id.into_owned())),
         answered_by: request
             .answered_by()
             .map(|answered| AnsweredBy { who: answered.by.name(), known_by: answered.known_by.name() }),

@@ -83,7 +83,7 @@ pub(crate) fn row(request: &ApiRequest) -> String {
         request.locus.record,
         request.method(),
         request.status.0,
-        text(request.target())
+        text(&request.target())
     );
     let mut more = vec![("about", about(request).to_owned())];
     let names: Vec<String> = request
@@ -97,8 +97,8 @@ pub(crate) fn row(request: &ApiRequest) -> String {
     let params: Vec<String> =
         request.error_params().iter().map(|param| format!("{}:{}", text(&param.name), text(&param.value))).collect();
     more.push(("params", params.join(",")));
-    more.push(("request_id", said(request.request_id())));
-    more.push(("correlation_id", said(request.correlation_id())));
+    more.push(("request_id", said(request.request_id().as_deref())));
+    more.push(("correlation_id", said(request.correlation_id().as_deref())));
     let answered = request.answered_by().map(|answered| format!("{}:{}", answered.by.name(), answered.known_by.name()));
     more.push(("answered", answered.unwrap_or_default()));
     let batch: Vec<String> = request

@@ -13,9 +13,10 @@ use memchr::memmem;
 use crate::document::Entry;
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
 use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts};
-use crate::http::{StatusCode, without_secrets};
+use crate::http::StatusCode;
 use crate::settings::Settings;
 
+use super::alike::Alike;
 use super::body::{Said, error_params, recorded};
 use super::columns::{self, Header};
 use super::exchange::Exchange;
@@ -381,6 +382,8 @@ struct Block<'r> {
     is_last_try: bool,
     /// The texts of its requests.
     packer: Packer,
+    /// What their targets were about.
+    alike: Alike,
 }
 
 /// What a request was taken from, beside its fields.
@@ -420,6 +423,7 @@ impl<'r> Block<'r> {
             spans_lines: false,
             is_last_try: false,
             packer: Packer::default(),
+            alike: Alike::new(),
         };
         if let Some(line) = header {
             block.take_header(Header::parse(&line, &reader.table));
@@ -639,7 +643,11 @@ impl<'r> Block<'r> {
         let time = (!parsed.time.is_empty()).then(|| Scalar::plain(parsed.time));
         let at = self.time([time, None], outer.time, Format::Combined);
         let (method, target) = parsed.request();
-        let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
+        if !self.reader.targets.may_be_recording(&target) {
+            return Fate::OtherRequest;
+        }
+        let Some((audience, mut names, shown)) = self.alike.about(&self.reader.targets, &self.reader.table, &target)
+        else {
             return Fate::OtherRequest;
         };
         let behind = parsed.behind(&self.reader.table);
@@ -654,7 +662,7 @@ impl<'r> Block<'r> {
         };
         let texts = Texts {
             method: &method_name(&method),
-            target: &without_secrets(&target),
+            target: &shown,
             client: client.as_deref(),
             user,
             error_code: behind.error_code,
@@ -741,7 +749,8 @@ impl<'r> Block<'r> {
             }
             _ => target,
         };
-        let Some((audience, mut names)) = self.reader.targets.about(&target, &self.reader.table) else {
+        let Some((audience, mut names, shown)) = self.alike.about(&self.reader.targets, &self.reader.table, &target)
+        else {
             return Fate::OtherRequest;
         };
         let body = self.bodies(fields, exchange);
@@ -759,7 +768,7 @@ impl<'r> Block<'r> {
         let client = client.as_deref().map(without_port);
         let texts = Texts {
             method: &method_name(&method),
-            target: &without_secrets(&target),
+            target: &shown,
             client: client.as_deref(),
             user: user.as_deref(),
             error_code: error_code.as_deref().or(body.error_code.as_deref()),

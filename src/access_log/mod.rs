@@ -3,7 +3,7 @@
 //! Lines ([`mod@line`]) are records of the common or combined log format ([`combined`]), of load balancers and proxies
 //! ([`balancer`]), JSON objects ([`json`]), `key=value` pairs ([`logfmt`]) or rows of a table ([`columns`]), each also
 //! behind what a log shipper wrote ([`prefix`]). Fields with names are matched by one table ([`fields`]). A target is
-//! judged by its path ([`target`]); times keep their digits and say where their zone came from ([`time`]); proxies' words
+//! judged by its path ([`target`]), unless one like it was before ([`alike`]); times keep their digits and say where their zone came from ([`time`]); proxies' words
 //! tell who answered ([`answer`]). [`LogReader`] puts them together for one block of lines and adds blocks up to a
 //! [`LogSum`], [`recognise`] tells a log by its first bytes. Called by [`crate::pipeline`].
 //!
@@ -17,6 +17,7 @@
 //! records are not parsed one by one but fitted to the shape of the ones before ([`shape`]). So no line is set aside
 //! unread, and the counts are those of a full parse.
 
+mod alike;
 mod answer;
 mod balancer;
 mod batch;

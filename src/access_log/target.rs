@@ -203,6 +203,11 @@ impl Targets {
         may_name_recordings(target) || self.needles.iter().any(|needle| needle.find(target).is_some())
     }
 
+    /// Whether the site has recording paths of its own.
+    pub(super) fn are_configured(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// What `target` is about, and every identifier it names, in the order they stand. `None` where it is about no
     /// recording.
     pub(super) fn about<'t>(&self, target: &'t [u8], table: &Table) -> Option<(Audience, Vec<Name<'t>>)> {

@@ -36,6 +36,11 @@ pub(super) fn read(text: &[u8]) -> Option<(Digits, [u8; 16])> {
     Some((Digits::Uuid, bytes(&plain)?))
 }
 
+/// Whether a text is a UUID in lower case.
+pub(crate) fn is_uuid(text: &[u8]) -> bool {
+    matches!(read(text), Some((Digits::Uuid, _)))
+}
+
 impl Digits {
     /// The spelling of that number.
     pub(super) const fn of(number: u8) -> Option<Self> {

@@ -18,6 +18,7 @@ mod vectors;
 
 pub use api::{Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, More, Name, NameKind, Place};
 pub use batch::{Draft, SignallingBatch};
+pub(crate) use digits::is_uuid;
 pub use media::{FlowKey, MediaFlow, Run};
 pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,

@@ -85,7 +85,7 @@ impl Packer {
     pub(crate) fn pack(&mut self, texts: &Texts<'_>) -> Packed {
         let mut form = std::mem::take(&mut self.form);
         form.clear();
-        let holes = write_form(texts, &mut form);
+        let (holes, count) = write_form(texts, &mut form);
         let form_place = self.intern(&form);
         self.form = form;
         let who = texts.client.filter(|_| texts.client == texts.user);
@@ -94,7 +94,7 @@ impl Packer {
         // A block is a few mebibytes.
         let place = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         number(&mut self.bytes, form_place);
-        for hole in &holes {
+        for hole in holes.iter().take(count) {
             self.bytes.extend_from_slice(&hole.bytes);
         }
         others.into_iter().flatten().for_each(|place| number(&mut self.bytes, place));
@@ -160,25 +160,31 @@ fn hash(text: &[u8]) -> usize {
 /// What byte stands before an id that is kept as written; before others stands their [`Digits`].
 const AS_WRITTEN: u8 = 0xff;
 
+/// UUIDs of a target that are taken out of it.
+const HOLES: usize = 4;
+
 /// A UUID in a target.
+#[derive(Clone, Copy, Default)]
 struct Hole {
     start: usize,
     bytes: [u8; 16],
 }
 
-/// Writes the form of a request; gives what its own bytes are in the target.
-fn write_form(texts: &Texts<'_>, form: &mut Vec<u8>) -> Vec<Hole> {
-    let mut holes: Vec<Hole> = Vec::new();
-    let mut begins = 0;
+/// Writes the form of a request; gives what stands in it and is its own, and how many there are.
+fn write_form(texts: &Texts<'_>, form: &mut Vec<u8>) -> ([Hole; HOLES], usize) {
+    let (mut found, mut count, mut begins) = ([Hole::default(); HOLES], 0, 0);
     for name in &texts.names {
         // Only what a name says it is is looked at: anything else in a target is a word, mostly.
-        if let Some(start) = place_in(texts.target, &name.value).filter(|start| *start >= begins)
+        if let Some(hole) = found.get_mut(count)
             && let Some((Digits::Uuid, bytes)) = digits::read(&name.value)
+            && let Some(start) = place_in(texts.target, &name.value).filter(|start| *start >= begins)
         {
             begins = start + name.value.len();
-            holes.push(Hole { start, bytes });
+            *hole = Hole { start, bytes };
+            count += 1;
         }
     }
+    let holes = found.get(..count).unwrap_or_default();
     let is_one = texts.client.is_some() && texts.client == texts.user;
     let flags = [
         (CLIENT, texts.client.is_some()),
@@ -192,7 +198,7 @@ fn write_form(texts: &Texts<'_>, form: &mut Vec<u8>) -> Vec<Hole> {
     text(form, texts.method.as_bytes());
     number(form, holes.len());
     let mut begins = 0;
-    for hole in &holes {
+    for hole in holes {
         text(form, texts.target.get(begins..hole.start).unwrap_or_default());
         begins = hole.start + Digits::Uuid.length();
     }
@@ -212,7 +218,7 @@ fn write_form(texts: &Texts<'_>, form: &mut Vec<u8>) -> Vec<Hole> {
             }
         }
     }
-    holes
+    (found, count)
 }
 
 /// Where `value` begins in `target`, where it is a part of it and not a copy.
@@ -254,7 +260,11 @@ impl<'p> Cursor<'p> {
 
     #[inline]
     fn number(&mut self) -> Option<usize> {
-        let (mut number, mut shift) = (0, 0);
+        let first = self.byte()?;
+        if first < 0x80 {
+            return Some(usize::from(first));
+        }
+        let (mut number, mut shift) = (usize::from(first & 0x7f), 7);
         loop {
             let byte = self.byte()?;
             number |= usize::from(byte & 0x7f) << shift;
@@ -319,6 +329,8 @@ impl<'p> Open<'p> {
     }
 
     fn write_target(&self, target: &mut Vec<u8>) {
+        let length = |(literal, uuid): (&[u8], Option<_>)| literal.len() + uuid.map_or(0, |_| Digits::Uuid.length());
+        target.reserve_exact(self.parts().map(length).sum());
         for (literal, uuid) in self.parts() {
             target.extend_from_slice(literal);
             if let Some(uuid) = uuid {
@@ -330,14 +342,16 @@ impl<'p> Open<'p> {
     /// A part of the target, at `start` and so long.
     fn part(&self, start: usize, length: usize) -> Option<Cow<'p, [u8]>> {
         let end = start.checked_add(length)?;
-        let mut at = 0;
-        for (literal, uuid) in self.parts() {
+        let (mut literals, mut at) = (self.literals, 0);
+        for hole in 0..=self.holes {
+            let literal = literals.text()?;
             let behind = at + literal.len();
             if start >= at && end <= behind {
                 return literal.get(start - at..end - at).map(Cow::Borrowed);
             }
             at = behind + Digits::Uuid.length();
-            if let Some(uuid) = uuid.filter(|_| (start, end) == (behind, at)) {
+            if (start, end) == (behind, at) && hole < self.holes {
+                let uuid = self.own.0.get(16 * hole..)?.first_chunk()?;
                 return Some(Digits::Uuid.written(uuid).into());
             }
         }

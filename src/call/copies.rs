@@ -7,17 +7,24 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 
-use super::dialog::Seed;
+use super::transactions::Seed;
 use crate::evidence::Locus;
 use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time stands, with the first whole copy's content and record.
 pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
-    // Most legs have no copies at all.
-    let few = captured.len() <= FEW;
-    let mut others = captured.iter().enumerate();
-    if few && !others.any(|(place, message)| captured.iter().take(place).any(|known| is_copy(known, message))) {
+    // Most legs have no copies at all, and of most messages the start line alone tells.
+    let mut begun = 0_u128;
+    let mut others = captured.iter().enumerate().filter(|(_, message)| {
+        let kind = 1 << kind(message);
+        let is_again = begun & kind != 0;
+        begun |= kind;
+        is_again
+    });
+    if captured.len() <= FEW
+        && !others.any(|(place, message)| captured.iter().take(place).any(|known| is_copy(known, message)))
+    {
         return Cow::Borrowed(captured);
     }
     Cow::Owned(without_copies_telling(captured, |_, _| {}))
@@ -70,6 +77,18 @@ pub(super) fn without_copies_telling<'a>(
     }
     messages
 }
+
+/// A number below 128, which copies have in common.
+fn kind(message: &Signalling<'_>) -> u32 {
+    match message.start {
+        StartLine::Request { method, .. } => method as u32,
+        // Behind the methods.
+        StartLine::Response(status) => 16 + u32::from(status) % 112,
+    }
+}
+
+// Methods have numbers of their own.
+const _: () = assert!((Method::Other as u32) < 16);
 
 fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
     match message.start {

@@ -7,24 +7,31 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
-use super::dialog::{MOST_DIALOGS, Seed};
+use super::dialog::MOST_DIALOGS;
+use super::transactions::{Named, Note, Seed};
 use super::trunk;
 use crate::facts::{Hop, Method, Signalling, StartLine};
-use crate::settings::{Settings, Trunk};
+use crate::settings::Settings;
 
 /// The hops of a leg: the pairs of addresses its messages went between.
+#[derive(Default)]
 pub(super) struct Hops {
-    /// For each message its hop.
-    of: Vec<usize>,
-    /// The hops in the order of their first message.
+    /// For each message its hop; empty where there is one alone.
+    of: Vec<u32>,
+    /// The hops in the order of their first message, where there are several.
     hops: Vec<OneHop>,
+    /// Their messages, hop by hop.
+    messages: Vec<u32>,
+    /// The initial INVITEs, no more than dialogs are told apart.
+    invites: Vec<u32>,
+    known: Known,
 }
 
 /// What went over one hop.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct OneHop {
-    /// Its messages, once there is another hop beside it; else it has all.
-    messages: Vec<usize>,
+    /// Where its messages end in the list of all.
+    end: u32,
     /// An initial INVITE was seen on it.
     initial: bool,
     /// It took part in setting up the leg: an initial INVITE was seen on it, or a response to one.
@@ -36,53 +43,25 @@ struct OneHop {
 }
 
 impl Hops {
-    pub(super) fn of(messages: &[Signalling<'_>]) -> Self {
-        let mut invites: Vec<&Signalling<'_>> = Vec::with_capacity(2);
-        invites.extend(messages.iter().filter(|message| is_initial_invite(message)).take(MOST_DIALOGS));
-        // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
-        let by_port = invites.iter().enumerate().any(|(index, message)| {
-            invites.iter().take(index).any(|other| {
-                address_pair(other.hop) == address_pair(message.hop)
-                    && socket_pair(other.hop) != socket_pair(message.hop)
-                    && other.cseq == message.cseq
-                    && other.from_tag == message.from_tag
-            })
-        });
-        let of_attempt = |message: &Signalling<'_>| {
-            let of = |invite: &&Signalling<'_>| invite.cseq == message.cseq && invite.from_tag == message.from_tag;
-            message.cseq.is_some() && invites.iter().any(of)
-        };
-        let mut known: Known = Known::default();
-        let mut last: Option<(Hop, usize)> = None;
-        let mut of = Vec::with_capacity(messages.len());
-        let mut hops: Vec<OneHop> = Vec::new();
-        for (index, message) in messages.iter().enumerate() {
-            // Most legs have one hop: the table is asked where the hop changes.
-            let place = match last {
-                Some((hop, place)) if hop == message.hop || hop == turned(message.hop) => place,
-                _ => {
-                    let pair = socket_pair(message.hop);
-                    let (one, other) = address_pair(message.hop);
-                    known.place(if by_port {
-                        (pair.source, pair.destination)
-                    } else {
-                        (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
-                    })
-                }
-            };
-            last = Some((message.hop, place));
-            of.push(place);
-            if place == hops.len() {
-                if let [only] = hops.as_mut_slice() {
-                    only.messages.extend(0..index);
-                }
-                hops.push(OneHop::default());
-            }
-            let alone = hops.len() == 1;
-            let Some(hop) = hops.get_mut(place) else { continue };
-            if !alone {
-                hop.messages.push(index);
-            }
+    /// Tells the hops of these messages apart.
+    pub(super) fn read(&mut self, messages: &[Signalling<'_>], notes: &[Note]) {
+        self.of.clear();
+        self.hops.clear();
+        self.messages.clear();
+        self.invites.clear();
+        let initial = messages.iter().zip(0..).filter(|(message, _)| is_initial_invite(message));
+        self.invites.extend(initial.map(|(_, place)| place).take(MOST_DIALOGS));
+        let Some(first) = messages.first() else { return };
+        // Most legs have one hop.
+        let is_first = |hop: Hop| hop == first.hop || hop == turned(first.hop);
+        if messages.iter().all(|message| is_first(message.hop)) {
+            return;
+        }
+        self.tell_apart(messages, notes);
+        let attempts: Vec<Named> =
+            self.invites.iter().filter_map(|invite| notes.get(*invite as usize)?.named).collect();
+        for ((message, note), hop) in messages.iter().zip(notes).zip(&self.of) {
+            let Some(hop) = self.hops.get_mut(*hop as usize) else { continue };
             let initial = is_initial_invite(message);
             hop.initial |= initial;
             hop.answered |= is_answer(message);
@@ -92,26 +71,93 @@ impl Hops {
             };
             hop.goes_on |= is_request && message.to_tag.is_some();
             // The transaction of a forwarded INVITE has the same tag and number on every hop.
-            hop.sets_up |= initial || (matches!(message.start, StartLine::Response(_)) && of_attempt(message));
+            let of_attempt = || note.named.is_some_and(|named| attempts.contains(&named));
+            hop.sets_up |= initial || (matches!(message.start, StartLine::Response(_)) && of_attempt());
         }
-        Self { of, hops }
+        self.group();
+    }
+
+    /// Gives each message its hop.
+    fn tell_apart(&mut self, messages: &[Signalling<'_>], notes: &[Note]) {
+        let invites = || {
+            let invites = self.invites.iter().map(|place| *place as usize);
+            invites.filter_map(|place| messages.get(place).zip(notes.get(place)))
+        };
+        // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
+        let by_port = invites().enumerate().any(|(index, (message, note))| {
+            invites().take(index).any(|(other, other_note)| {
+                address_pair(other.hop) == address_pair(message.hop)
+                    && socket_pair(other.hop) != socket_pair(message.hop)
+                    && other.cseq == message.cseq
+                    && other_note.from == note.from
+            })
+        });
+        self.known.clear();
+        let mut last: Option<(Hop, u32)> = None;
+        for message in messages {
+            let place = match last {
+                Some((hop, place)) if hop == message.hop || hop == turned(message.hop) => place,
+                _ => {
+                    let pair = socket_pair(message.hop);
+                    let (one, other) = address_pair(message.hop);
+                    self.known.place(if by_port {
+                        (pair.source, pair.destination)
+                    } else {
+                        (SocketAddr::new(one, 0), SocketAddr::new(other, 0))
+                    })
+                }
+            };
+            last = Some((message.hop, place));
+            self.of.push(place);
+            if place as usize == self.hops.len() {
+                self.hops.push(OneHop::default());
+            }
+        }
+    }
+
+    /// Lists the messages hop by hop.
+    fn group(&mut self) {
+        for hop in &self.of {
+            if let Some(hop) = self.hops.get_mut(*hop as usize) {
+                hop.end += 1;
+            }
+        }
+        let mut begin = 0;
+        for hop in &mut self.hops {
+            // Moves on to the end while the messages are listed.
+            (hop.end, begin) = (begin, begin + hop.end);
+        }
+        self.messages.resize(self.of.len(), 0);
+        for (message, hop) in (0..).zip(&self.of) {
+            let Some(hop) = self.hops.get_mut(*hop as usize) else { continue };
+            if let Some(place) = self.messages.get_mut(hop.end as usize) {
+                *place = message;
+            }
+            hop.end += 1;
+        }
+    }
+
+    /// The places of the messages of a hop, where there are several hops.
+    fn messages_of(&self, hop: usize) -> &[u32] {
+        let begin = hop.checked_sub(1).and_then(|before| self.hops.get(before)).map_or(0, |before| before.end);
+        let end = self.hops.get(hop).map_or(0, |hop| hop.end);
+        self.messages.get(begin as usize..end as usize).unwrap_or_default()
     }
 
     /// The trunk of the leg and the hop that counts (contract §3).
     pub(super) fn choose(&self, messages: &[Signalling<'_>], settings: &Settings) -> (Option<usize>, usize) {
-        if let [hop] = self.hops.as_slice() {
-            let judged = || messages.iter().filter(|message| !hop.initial || is_initial_invite(message));
-            let fits = |trunk: &Trunk| trunk::fit(trunk, judged()).is_some();
-            return (settings.trunks.iter().position(fits), 0);
+        if self.hops.len() <= 1 {
+            // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
+            let judged = || messages.iter().filter(|message| self.invites.is_empty() || is_initial_invite(message));
+            return (settings.trunks.iter().position(|trunk| trunk::fit(trunk, judged()).is_some()), 0);
         }
         let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
         let candidates: Vec<(usize, &OneHop)> =
             self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
-        // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
-        let judged = |hop: &OneHop| {
+        let judged = |(place, hop): &(usize, &OneHop)| {
             let only_initial = hop.initial;
-            let own = hop.messages.iter().filter_map(|message| messages.get(*message));
-            own.filter(move |message| !only_initial || is_initial_invite(message)).collect::<Vec<_>>()
+            let own = self.messages_of(*place).iter().filter_map(|message| messages.get(*message as usize));
+            own.filter(move |message| !only_initial || is_initial_invite(message))
         };
         let best = |fitting: &[usize]| {
             // Where a 2xx was not captured, a dialog that goes on shows it.
@@ -122,7 +168,7 @@ impl Hops {
         for (index, trunk) in settings.trunks.iter().enumerate() {
             let fits: Vec<(usize, trunk::Fit)> = candidates
                 .iter()
-                .filter_map(|(place, hop)| trunk::fit(trunk, judged(hop).into_iter()).map(|fit| (*place, fit)))
+                .filter_map(|candidate| trunk::fit(trunk, judged(candidate)).map(|fit| (candidate.0, fit)))
                 .collect();
             if candidates.len() > 1 {
                 let platform: Vec<usize> = fits.iter().filter(|(_, fit)| fit.platform).map(|(hop, _)| *hop).collect();
@@ -140,25 +186,14 @@ impl Hops {
     }
 
     pub(super) fn is(&self, message: usize, hop: usize) -> bool {
-        self.of.get(message) == Some(&hop)
+        self.of.get(message).map_or(hop == 0, |own| *own as usize == hop)
     }
 
     /// Whether a message belongs to the dialog of the hop that counts: seen on it, or on a path that no initial
     /// INVITE took (in-dialog requests may go past the proxies, RFC 3261 §12.2.1.1).
     pub(super) fn is_dialog(&self, message: usize, counting: usize) -> bool {
-        self.of.get(message).is_some_and(|hop| *hop == counting || self.hops.get(*hop).is_some_and(|hop| !hop.sets_up))
-    }
-
-    pub(super) fn dialog<'m, 'a>(
-        &self,
-        messages: &'m [Signalling<'a>],
-        counting: usize,
-    ) -> impl Iterator<Item = &'m Signalling<'a>> {
-        messages
-            .iter()
-            .enumerate()
-            .filter(move |(index, _)| self.is_dialog(*index, counting))
-            .map(|(_, message)| message)
+        let Some(hop) = self.of.get(message) else { return true };
+        *hop as usize == counting || self.hops.get(*hop as usize).is_some_and(|hop| !hop.sets_up)
     }
 }
 
@@ -166,21 +201,26 @@ impl Hops {
 #[derive(Default)]
 struct Known {
     few: Vec<(SocketAddr, SocketAddr)>,
-    many: HashMap<(SocketAddr, SocketAddr), usize, Seed>,
+    many: HashMap<(SocketAddr, SocketAddr), u32, Seed>,
 }
 
 impl Known {
     /// The place of a pair, which is the next one if it was not met.
-    fn place(&mut self, pair: (SocketAddr, SocketAddr)) -> usize {
+    fn place(&mut self, pair: (SocketAddr, SocketAddr)) -> u32 {
         if let Some(place) = self.few.iter().position(|known| *known == pair) {
-            return place;
+            return place as u32;
         }
         if self.few.len() < 8 {
             self.few.push(pair);
-            return self.few.len() - 1;
+            return self.few.len() as u32 - 1;
         }
-        let next = self.few.len() + self.many.len();
+        let next = (self.few.len() + self.many.len()) as u32;
         *self.many.entry(pair).or_insert(next)
+    }
+
+    fn clear(&mut self) {
+        self.few.clear();
+        self.many.clear();
     }
 }
 

@@ -127,6 +127,7 @@ impl<'a> Legs<'a> {
         conclude: impl Fn(Leg<'a>) -> T + Sync,
     ) -> (Self, Vec<T>) {
         let groups = Groups::of(batches);
+        let room = || (Vec::new(), dialog::Reader::new(settings));
         let conclude = |begins: usize, leg: Leg<'a>| (Outline::of(&leg), begins, conclude(leg));
         // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
         let others = Mutex::new(Vec::new());
@@ -134,11 +135,11 @@ impl<'a> Legs<'a> {
             .first
             .par_iter()
             .with_min_len(GROUPS_AT_ONCE)
-            .map_init(Vec::new, |messages, first| {
+            .map_init(room, |(messages, reader), first| {
                 groups.messages(*first, batches, messages);
                 let mut found = None;
                 each_use(messages, |nth_use, messages| {
-                    let Some(leg) = dialog::leg(messages, nth_use, settings) else { return };
+                    let Some(leg) = reader.leg(messages, nth_use) else { return };
                     let own = conclude(*first, leg);
                     match &found {
                         None => found = Some(own),
@@ -185,7 +186,8 @@ impl<'a> Legs<'a> {
         wanted.sort_unstable();
         let groups: Vec<&[((usize, u32), usize)]> =
             wanted.chunk_by(|((one, _), _), ((other, _), _)| one == other).collect();
-        let read = |messages: &mut Vec<Signalling<'a>>, wanted: &&[((usize, u32), usize)]| {
+        let room = || (Vec::new(), dialog::Reader::new(settings));
+        let read = |(messages, reader): &mut (Vec<_>, dialog::Reader<'_, 'a>), wanted: &&[((usize, u32), usize)]| {
             let mut found = Vec::with_capacity(wanted.len());
             if let Some(((begins, _), _)) = wanted.first() {
                 self.groups.messages(*begins, self.batches, messages);
@@ -193,12 +195,12 @@ impl<'a> Legs<'a> {
             each_use(messages, |nth_use, messages| {
                 let own = wanted.binary_search_by_key(&nth_use, |((_, nth_use), _)| *nth_use).ok();
                 if let Some((_, place)) = own.and_then(|own| wanted.get(own)) {
-                    found.extend(dialog::leg(messages, nth_use, settings).map(|leg| (*place, leg)));
+                    found.extend(reader.leg(messages, nth_use).map(|leg| (*place, leg)));
                 }
             });
             found
         };
-        groups.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(Vec::new, read).flatten_iter().collect()
+        groups.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(room, read).flatten_iter().collect()
     }
 }
 

@@ -29,6 +29,7 @@ pub mod recorded;
 mod references;
 pub mod registration;
 pub mod requests;
+mod transactions;
 mod trunk;
 
 pub use dialog::MOST_DIALOGS;

@@ -6,12 +6,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use arrayvec::ArrayVec;
+
 use super::ledger::Outcome;
+use super::transactions::{Dialog, Noted, Tag};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, CSeq, MediaDescription, MediaFlow, Method, Signalling, StartLine};
 
 /// Offers and answers of one dialog that are followed. More are an attack, not a call.
 const MOST_EXCHANGES: usize = 1024;
+
+/// Answers to one offer that are told apart: more forks than a call has.
+const MOST_ANSWERS: usize = 16;
 
 /// Responses of a dialog whose requests are looked for behind them.
 const MOST_EARLY_RESPONSES: usize = 64;
@@ -68,23 +74,25 @@ pub struct Endpoint<'a> {
 
 /// What is known of the transaction of a message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Transaction {
+pub(super) struct Transaction {
     /// What became of it.
-    pub(crate) outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// Whether its request was captured.
-    pub(crate) request_captured: bool,
+    pub(super) request_captured: bool,
     /// Whether it is the one that set up the leg.
-    pub(crate) sets_up: bool,
+    pub(super) sets_up: bool,
     /// Whether it belongs to a dialog of the leg: one that a 2xx confirmed or, before any 2xx, an early one.
-    pub(crate) own: bool,
+    pub(super) own: bool,
 }
 
 /// One offer with its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Exchange<'m, 'a> {
-    offer: Option<&'m Signalling<'a>>,
+pub(super) struct Exchange {
+    /// The message that began it, by its place in the leg.
+    begun: usize,
+    offer: Option<usize>,
     /// The answers; several when the offer forked.
-    answers: Vec<&'m Signalling<'a>>,
+    answers: ArrayVec<u32, MOST_ANSWERS>,
     /// When the answer was given: the 2xx where one was seen.
     agreed: Option<Timestamp>,
     /// Whether it set up the leg.
@@ -97,44 +105,50 @@ pub(crate) struct Exchange<'m, 'a> {
     aside: bool,
 }
 
-impl Exchange<'_, '_> {
+impl Exchange {
     /// The message that carries its description.
-    pub(crate) fn locus(&self) -> Option<Locus> {
-        self.offer.iter().chain(&self.answers).map(|message| message.locus).next()
+    pub(super) fn locus(&self, dialog: Dialog<'_, '_>) -> Option<Locus> {
+        self.described().find_map(|place| dialog.at(place)).map(|message| message.locus)
+    }
+
+    /// The messages that offer and answer.
+    fn described(&self) -> impl Iterator<Item = usize> {
+        self.offer.into_iter().chain(self.answers.iter().map(|place| *place as usize))
     }
 }
 
-/// The exchanges of a dialog that were not refused, by time. `transaction` tells what is known of a message's.
-pub(crate) fn exchanges<'m, 'a>(
-    messages: &[&'m Signalling<'a>],
-    invite: Option<&'m Signalling<'a>>,
-    transaction: impl Fn(&Signalling<'a>) -> Transaction,
-) -> Vec<Exchange<'m, 'a>> {
-    let mut exchanges: Vec<(&'m Signalling<'a>, Exchange<'m, 'a>)> = Vec::new();
+/// Puts the exchanges of a dialog that were not refused into `exchanges`, by time. `transaction` tells what is known of a
+/// message's.
+pub(super) fn exchanges<'m, 'a>(
+    dialog: Dialog<'m, 'a>,
+    invite: Option<Noted<'m, 'a>>,
+    transaction: impl Fn(Noted<'m, 'a>) -> Transaction,
+    exchanges: &mut Vec<Exchange>,
+) {
+    exchanges.clear();
     // The exchange that a request may begin; none for an attempt that does not count, and for a refused one.
-    let begins = |message: &'m Signalling<'a>| {
+    let begins = |message: Noted<'m, 'a>| {
         let initial = invite.is_some_and(|invite| invite.locus == message.locus);
-        let attempt = message.to_tag.is_none() && !initial;
-        let refused = transaction(message).outcome == Outcome::Refused;
-        (!attempt && (initial || !refused)).then(|| Exchange {
-            offer: describes(message).then_some(message),
-            answers: Vec::new(),
+        if message.to_tag.is_none() && !initial {
+            return None;
+        }
+        let of = transaction(message);
+        let refused = of.outcome == Outcome::Refused;
+        (initial || !refused).then(|| Exchange {
+            begun: message.place,
+            offer: describes(&message).then_some(message.place),
+            answers: ArrayVec::new(),
             agreed: None,
             initial,
             refused,
             confirms: !initial && message.method() == Some(Method::Invite),
-            aside: !initial && !transaction(message).own,
+            aside: !initial && !of.own,
         })
     };
     let mut early_responses = 0;
-    for message in messages.iter().copied() {
+    for message in dialog.iter() {
         let Some(cseq) = message.cseq else { continue };
-        let described = describes(message);
         let method = transaction_method(cseq);
-        let own = |begun: &Signalling<'a>| {
-            let own = begun.cseq.map(|own| (own.number, transaction_method(own)));
-            begun.from_tag == message.from_tag && own == Some((cseq.number, method))
-        };
         let asks = match message.start {
             StartLine::Request { method, .. } => matches!(method, Method::Invite | Method::Update | Method::Prack),
             StartLine::Response(status) => {
@@ -145,58 +159,66 @@ pub(crate) fn exchanges<'m, 'a>(
                 false
             }
         };
+        let described = describes(&message);
+        let begun_by = |exchange: &Exchange| dialog.at(exchange.begun);
+        let own = |begun: Noted<'_, '_>| {
+            let named = |message: Noted<'_, '_>| message.note.named.map(|named| named.of_invite());
+            named(begun) == named(message)
+        };
+        let is_own = |exchange: &Exchange| begun_by(exchange).is_some_and(own);
         if asks {
             // The answer to what a reliable provisional response offered (RFC 3262 §5).
-            let is_early = |offer: &Signalling<'_>| matches!(offer.start, StartLine::Response(..=199));
-            let offered_early = exchanges.iter_mut().rev().take(64).find(|(begun, exchange)| {
+            let is_early =
+                |place: usize| dialog.at(place).is_some_and(|offer| matches!(offer.start, StartLine::Response(..=199)));
+            let offered_early = exchanges.iter_mut().rev().take(64).find(|exchange| {
                 method == Method::Prack
                     && described
-                    && begun.from_tag == message.from_tag
+                    && begun_by(exchange).is_some_and(|begun| begun.note.from == message.note.from)
                     && exchange.answers.is_empty()
                     && exchange.offer.is_some_and(is_early)
             });
-            if let Some((_, exchange)) = offered_early {
-                exchange.answers.push(message);
+            if let Some(exchange) = offered_early {
+                exchange.answers.push(message.place as u32);
                 continue;
             }
             // It may be known: from a response that stood before it by the clock of another capture, from another hop.
-            let known = exchanges.iter().position(|(begun, _)| own(begun) && begun.to_tag == message.to_tag);
-            if let Some((_, exchange)) = known.and_then(|known| exchanges.get_mut(known)) {
+            let is_known = |begun: Noted<'_, '_>| own(begun) && begun.note.to == message.note.to;
+            let known = exchanges.iter_mut().find(|exchange| begun_by(exchange).is_some_and(is_known));
+            if let Some(exchange) = known {
                 if exchange.offer.is_none() && exchange.answers.is_empty() {
                     exchange.offer = begins(message).and_then(|again| again.offer);
                 }
             } else if exchanges.len() < MOST_EXCHANGES {
-                exchanges.extend(begins(message).map(|exchange| (message, exchange)));
+                exchanges.extend(begins(message));
             }
             continue;
         }
-        if !exchanges.iter().rev().any(|(begun, _)| own(begun)) && exchanges.len() < MOST_EXCHANGES {
+        if !exchanges.iter().rev().any(is_own) && exchanges.len() < MOST_EXCHANGES {
             let of = transaction(message);
             if !of.request_captured {
                 // The answer alone was captured: it stands for both.
                 let confirms = !of.sets_up && method == Method::Invite;
                 let exchange = Exchange {
+                    begun: message.place,
                     offer: None,
-                    answers: Vec::new(),
+                    answers: ArrayVec::new(),
                     agreed: None,
                     initial: of.sets_up,
                     refused: false,
                     confirms,
                     aside: !of.sets_up && !of.own,
                 };
-                exchanges.extend(described.then_some((message, exchange)));
+                exchanges.extend(described.then_some(exchange));
             } else if early_responses < MOST_EARLY_RESPONSES {
                 early_responses += 1;
-                let is_its =
-                    |other: &&'m Signalling<'a>| is_request(other) && other.method() == Some(method) && own(other);
-                let request = messages.iter().copied().find(is_its);
-                exchanges.extend(request.and_then(|request| Some((request, begins(request)?))));
+                let is_its = |other: &Noted<'_, '_>| is_request(other) && other.method() == Some(method) && own(*other);
+                exchanges.extend(dialog.iter().find(is_its).and_then(begins));
             }
         }
-        let Some((begun, exchange)) = exchanges.iter_mut().rev().find(|(begun, _)| own(begun)) else { continue };
+        let Some(exchange) = exchanges.iter_mut().rev().find(|exchange| is_own(exchange)) else { continue };
         let StartLine::Response(status) = message.start else {
             if described && exchange.answers.is_empty() {
-                exchange.answers.push(message);
+                exchange.answers.push(message.place as u32);
             }
             continue;
         };
@@ -204,26 +226,27 @@ pub(crate) fn exchanges<'m, 'a>(
             exchange.agreed = Some(message.at);
         }
         // A request that was cut may have made the offer; then the response answers it.
-        let asked = is_request(begun) && begun.header_whole && begun.body != Body::Cut;
-        let offered_late = exchange.offer.is_some_and(|offer| !is_request(offer));
+        let asked =
+            begun_by(exchange).is_some_and(|begun| is_request(&begun) && begun.header_whole && begun.body != Body::Cut);
+        let by_request = |place: usize| dialog.at(place).is_some_and(|offer| is_request(&offer));
+        let offered_late = exchange.offer.is_some_and(|offer| !by_request(offer));
         match (described, asked) {
             (false, _) => {}
             // A request without an offer: the response makes it, the final one's standing (RFC 3264 §5).
             (true, true)
                 if exchange.offer.is_none() || (offered_late && status >= 200 && exchange.answers.is_empty()) =>
             {
-                exchange.offer = Some(message);
+                exchange.offer = Some(message.place);
             }
             (true, true) if offered_late => {}
-            (true, _) => keep_answer(&mut exchange.answers, message, status),
+            (true, _) => keep_answer(&mut exchange.answers, dialog, message, status),
         }
     }
     // A refused INVITE agreed on nothing but what a provisional answer let flow early.
-    exchanges
-        .into_iter()
-        .map(|(_, exchange)| Exchange { refused: exchange.refused && exchange.answers.is_empty(), ..exchange })
-        .filter(|exchange| exchange.locus().is_some())
-        .collect()
+    exchanges.retain_mut(|exchange| {
+        exchange.refused &= exchange.answers.is_empty();
+        exchange.described().next().is_some()
+    });
 }
 
 /// The method of a transaction: an ACK's is its INVITE's.
@@ -237,20 +260,21 @@ fn is_request(message: &Signalling<'_>) -> bool {
 
 /// Whether a message describes media: a description that was cut before its first section says nothing.
 fn describes(message: &Signalling<'_>) -> bool {
-    message.media().is_some_and(|media| media.len() > 0 || message.body != Body::Cut)
+    message.sections().is_some_and(|sections| sections > 0 || message.body != Body::Cut)
 }
 
 /// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside.
-fn keep_answer<'m, 'a>(answers: &mut Vec<&'m Signalling<'a>>, message: &'m Signalling<'a>, status: u16) {
-    let is_final = |answer: &Signalling<'_>| matches!(answer.start, StartLine::Response(200..));
-    if let Some(same) = answers.iter_mut().find(|answer| answer.to_tag == message.to_tag) {
-        if status >= 200 && !is_final(same) {
-            *same = message;
+fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_, '_>, message: Noted<'_, '_>, status: u16) {
+    let answer = |place: u32| dialog.at(place as usize);
+    let is_final = |place: u32| answer(place).is_some_and(|answer| matches!(answer.start, StartLine::Response(200..)));
+    let is_same = |place: u32| answer(place).is_some_and(|answer| answer.note.to == message.note.to);
+    if let Some(same) = answers.iter_mut().find(|known| is_same(**known)) {
+        if status >= 200 && !is_final(*same) {
+            *same = message.place as u32;
         }
-    } else if answers.len() < 16 {
-        answers.push(message);
+    } else if answers.try_push(message.place as u32).is_ok() {
         // The dialog that was confirmed first stands first.
-        answers.sort_by_key(|answer| !is_final(answer));
+        answers.sort_by_key(|answer| !is_final(*answer));
     }
 }
 
@@ -259,20 +283,20 @@ fn keep_answer<'m, 'a>(answers: &mut Vec<&'m Signalling<'a>>, message: &'m Signa
 /// `began` is the leg's first message: what its first descriptions name is its own from then on. `answered` is the 2xx
 /// that set up the leg; without one, and with an INVITE that was captured, only a re-INVITE's 2xx shows that a dialog
 /// was confirmed.
-pub(crate) fn streams<'a>(
-    exchanges: &[Exchange<'_, 'a>],
+pub(super) fn streams<'a>(
+    dialog: Dialog<'_, 'a>,
+    exchanges: &[Exchange],
     began: Timestamp,
     answered: Option<Timestamp>,
     invite_captured: bool,
 ) -> Vec<Stream<'a>> {
-    let mut streams: Vec<Option<Stream<'a>>> = Vec::new();
-    let mut described: Vec<Described<'a>> = Vec::new();
+    let mut streams: Vec<Stream<'a>> = Vec::new();
+    let mut described: Vec<Described> = Vec::new();
     for exchange in exchanges {
-        let answer = exchange.answers.first().copied();
-        let offered: Option<Vec<_>> = exchange.offer.as_ref().and_then(|offer| offer.media().map(Iterator::collect));
-        let agreed: Option<Vec<_>> = answer.and_then(|answer| answer.media().map(Iterator::collect));
-        let count = offered.as_ref().map_or(0, Vec::len).max(agreed.as_ref().map_or(0, Vec::len));
-        let (first, second) = (exchange.offer, answer);
+        let first = exchange.offer.and_then(|place| dialog.at(place));
+        let second = exchange.answers.first().and_then(|place| dialog.at(*place as usize));
+        let sections = |message: Option<Noted<'_, 'a>>| message.and_then(|message| message.sections());
+        let count = sections(first).max(sections(second)).unwrap_or(0);
         let since = first.or(second).map(|message| message.at);
         // In the setting up, media runs from the 2xx; where it was not captured, nothing shows when it began.
         let opens = match answered {
@@ -282,27 +306,25 @@ pub(crate) fn streams<'a>(
             None => None,
         };
         for index in 0..count {
-            let offer: Option<&MediaDescription<'a>> = offered.as_ref().and_then(|media| media.get(index));
-            let answer: Option<&MediaDescription<'a>> = agreed.as_ref().and_then(|media| media.get(index));
+            let offer: Option<MediaDescription<'a>> = first.and_then(|message| message.section(index));
+            let answer: Option<MediaDescription<'a>> = second.and_then(|message| message.section(index));
             // A description that was captured whole and lacks the section rejects it; a cut one says nothing of it.
-            let whole = |message: Option<&Signalling<'_>>| message.is_some_and(|message| message.body != Body::Cut);
+            let is_whole = |message: Option<Noted<'_, '_>>| message.is_some_and(|message| message.body != Body::Cut);
             let accepted = match (offer, answer) {
                 (Some(offer), Some(answer)) => offer.port != Some(0) && answer.port != Some(0),
-                (Some(offer), None) => offer.port != Some(0) && !(second.is_some() && whole(second)),
-                (None, Some(answer)) => answer.port != Some(0) && !(first.is_some() && whole(first)),
+                (Some(offer), None) => offer.port != Some(0) && !is_whole(second),
+                (None, Some(answer)) => answer.port != Some(0) && !is_whole(first),
                 (None, None) => false,
             };
-            if streams.len() <= index {
-                // Most calls have one: no room for more than there are.
-                streams.reserve_exact(count - index);
-                streams.push(None);
-            }
-            let Some(place) = streams.get_mut(index) else { continue };
-            if exchange.aside && (!accepted || place.is_none()) {
-                continue;
-            }
+            // They stand in order; most calls have one.
+            let place = match streams.last() {
+                None => Err(0),
+                Some(last) if (last.index as usize) < index => Err(streams.len()),
+                Some(_) => streams.binary_search_by_key(&(index as u32), |stream| stream.index),
+            };
             if !accepted {
-                if let (Some(stream), Some(at)) = (place.as_mut(), opens.or(since))
+                if let (Some(stream), Some(at)) = (place.ok().and_then(|place| streams.get_mut(place)), opens.or(since))
+                    && !exchange.aside
                     && let Some((_, end @ None)) = stream.windows.last_mut()
                 {
                     *end = Some(at);
@@ -310,28 +332,44 @@ pub(crate) fn streams<'a>(
                 continue;
             }
             let Some(best) = answer.or(offer) else { continue };
-            let stream = place.get_or_insert_with(|| Stream {
-                index: index as u32,
-                media: best.media,
-                codecs: best.codecs,
-                offer: offer.map(endpoint),
-                answer: answer.map(endpoint),
-                windows: Vec::with_capacity(1),
-                endpoints: Vec::with_capacity(2),
-                if_media: exchange.refused,
-                flows: Vec::new(),
-                behind_nat: Vec::new(),
-            });
+            let place = match place {
+                Ok(place) => place,
+                // What came to nothing opens no stream.
+                Err(_) if exchange.aside => continue,
+                Err(place) => {
+                    if streams.capacity() == 0 {
+                        // No room for more than there may be.
+                        streams.reserve_exact(count - index);
+                    }
+                    streams.insert(
+                        place,
+                        Stream {
+                            index: index as u32,
+                            media: best.media,
+                            codecs: best.codecs,
+                            offer: offer.as_ref().map(endpoint),
+                            answer: answer.as_ref().map(endpoint),
+                            windows: Vec::with_capacity(1),
+                            endpoints: Vec::with_capacity(2),
+                            if_media: exchange.refused,
+                            flows: Vec::new(),
+                            behind_nat: Vec::new(),
+                        },
+                    );
+                    place
+                }
+            };
+            let Some(stream) = streams.get_mut(place) else { continue };
             if let Some(from) = opens.filter(|_| !exchange.aside)
                 && stream.windows.last().is_none_or(|(_, end)| end.is_some())
             {
                 stream.windows.push((from, None));
             }
             let Some(since) = since else { continue };
-            for message in exchange.offer.iter().chain(&exchange.answers).copied() {
-                let Some(negotiated) = message.media().and_then(|mut media| media.nth(index)) else { continue };
+            for message in exchange.described().filter_map(|place| dialog.at(place)) {
+                let Some(negotiated) = message.section(index) else { continue };
                 // What its sender said before was not captured: then the port may have been its own from the beginning.
-                let is_first = exchange.initial || !described.iter().any(|known| known.covers(message, index));
+                let is_first = exchange.initial || !described.iter().any(|known| known.covers(&message, index));
                 if let Some(socket) = socket(&negotiated)
                     && !stream.endpoints.iter().any(|(known, _)| *known == socket)
                 {
@@ -340,36 +378,37 @@ pub(crate) fn streams<'a>(
             }
         }
         if exchanges.len() > 1 {
-            described.extend(exchange.offer.iter().chain(&exchange.answers).copied().map(Described::of));
+            let messages = exchange.described().filter_map(|place| dialog.at(place));
+            described.extend(messages.map(|message| Described::of(&message)));
         }
     }
-    streams.into_iter().flatten().collect()
+    streams
 }
 
 /// What one side was seen to describe.
-struct Described<'a> {
+struct Described {
     /// Its tag.
-    by: Option<&'a [u8]>,
+    by: Tag,
     /// The sections that were captured; all that there are where the description was captured whole.
     sections: usize,
 }
 
-impl<'a> Described<'a> {
-    fn of(message: &Signalling<'a>) -> Self {
-        let captured = message.media().map_or(0, |media| media.len());
+impl Described {
+    fn of(message: &Noted<'_, '_>) -> Self {
+        let captured = message.sections().unwrap_or(0);
         Self { by: sender(message), sections: if message.body == Body::Cut { captured } else { usize::MAX } }
     }
 
-    fn covers(&self, message: &Signalling<'_>, index: usize) -> bool {
+    fn covers(&self, message: &Noted<'_, '_>, index: usize) -> bool {
         self.by == sender(message) && index < self.sections
     }
 }
 
 /// The tag of the side that sent a message.
-fn sender<'a>(message: &Signalling<'a>) -> Option<&'a [u8]> {
+fn sender(message: &Noted<'_, '_>) -> Tag {
     match message.start {
-        StartLine::Request { .. } => message.from_tag,
-        StartLine::Response(_) => message.to_tag,
+        StartLine::Request { .. } => message.note.from,
+        StartLine::Response(_) => message.note.to,
     }
 }
 

@@ -34,11 +34,14 @@ pub struct OfRecording<'a> {
 impl<'a> OfRecording<'a> {
     /// Reads the messages on the hop that counts for what they say, and all of a recording session for metadata; `None`
     /// where there is neither.
-    pub(super) fn read(
+    pub(super) fn read<'m>(
         messages: &[Signalling<'a>],
-        on_dialog: &[&Signalling<'a>],
+        on_dialog: impl Iterator<Item = &'m Signalling<'a>>,
         recording_session: Option<Locus>,
-    ) -> Option<Box<Self>> {
+    ) -> Option<Box<Self>>
+    where
+        'a: 'm,
+    {
         let sessions = if recording_session.is_some() { identifiers(messages) } else { Vec::new() };
         let own = Self { sessions, awareness: awareness(on_dialog) };
         (!own.sessions.is_empty() || !own.awareness.is_empty()).then(|| Box::new(own))
@@ -100,7 +103,7 @@ fn identifiers<'a>(messages: &[Signalling<'a>]) -> Vec<NamedSession<'a>> {
 }
 
 /// What `messages`, sorted by time, say of recording, and where that changes.
-fn awareness<'a>(messages: &[&Signalling<'a>]) -> Vec<Awareness<'a>> {
+fn awareness<'m, 'a: 'm>(messages: impl Iterator<Item = &'m Signalling<'a>>) -> Vec<Awareness<'a>> {
     let mut said: Vec<(Option<&'a [u8]>, Awareness<'a>)> = Vec::new();
     for message in messages {
         for row in message.rows() {

@@ -252,6 +252,11 @@ impl<'a> Signalling<'a> {
         })
     }
 
+    /// What the kept rows are kept for, in wire order.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> + use<'a> {
+        self.rows.iter().map(|row| row.subject)
+    }
+
     /// The start line and header section as captured; `None` unless they were asked for.
     #[must_use]
     pub fn head(&self) -> Option<&'a [u8]> {
@@ -262,15 +267,19 @@ impl<'a> Signalling<'a> {
     #[must_use]
     pub fn media(&self) -> Option<impl ExactSizeIterator<Item = MediaDescription<'a>> + use<'a>> {
         let text = self.text;
-        self.media.map(|media| {
-            media.iter().map(move |media| MediaDescription {
-                media: media.media.of(text),
-                port: media.port,
-                address: media.address.of(text),
-                codecs: media.codecs.of(text),
-                direction: media.direction,
-            })
-        })
+        self.media.map(|media| media.iter().map(move |media| media.of(text)))
+    }
+
+    /// How many media descriptions the session description has; `None` when the message carries none.
+    #[must_use]
+    pub fn sections(&self) -> Option<usize> {
+        self.media.map(<[_]>::len)
+    }
+
+    /// The media description of that place, from 0.
+    #[must_use]
+    pub fn section(&self, place: usize) -> Option<MediaDescription<'a>> {
+        self.media?.get(place).map(|media| media.of(self.text))
     }
 
     /// The method a request has or a response answers; `None` for a response without a readable CSeq.
@@ -279,6 +288,18 @@ impl<'a> Signalling<'a> {
         match self.start {
             StartLine::Request { method, .. } => Some(method),
             StartLine::Response(_) => self.cseq.map(|cseq| cseq.method),
+        }
+    }
+}
+
+impl RawMedia {
+    fn of(self, text: &Texts) -> MediaDescription<'_> {
+        MediaDescription {
+            media: self.media.of(text),
+            port: self.port,
+            address: self.address.of(text),
+            codecs: self.codecs.of(text),
+            direction: self.direction,
         }
     }
 }

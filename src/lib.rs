@@ -25,7 +25,7 @@
 //! | 1–3 | [`platform`] | entries of the platform's exports | conversations, recordings, trunks, traced messages |
 //! | 1 | [`document`] | bytes of a document | entries |
 //! | | [`settings`] | a configuration | validated data |
-//! | 0 | [`evidence`], [`http`] | | the words all stages share |
+//! | 0 | [`evidence`], [`http`], [`few`] | | the words all stages share, and a list for what is mostly one |
 //!
 //! # What always holds
 //!
@@ -47,6 +47,7 @@ pub mod document;
 pub mod error;
 pub mod evidence;
 pub mod facts;
+pub mod few;
 pub mod http;
 pub mod net;
 pub mod pipeline;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 
-use super::transactions::Seed;
+use super::dialog::Seed;
 use crate::evidence::Locus;
 use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 

@@ -16,7 +16,7 @@ use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Exchange};
 use super::recorded::OfRecording;
 use super::references;
-use super::transactions::{Dialog, Named, Note, Noted, SHORT, Seed, Tag, Tags, Transactions};
+use super::transactions::{Dialog, Named, Note, Noted, SHORT, Tag, Tags, Transactions};
 use super::trunk::{self, Direction};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, CSeq, Method, Signalling, StartLine, Subject};
@@ -33,6 +33,8 @@ const MOST_ROOM: usize = 4096;
 
 /// Distinct identifiers of one leg that are kept. A dialog that carries more names nothing.
 const MOST_IDENTIFIERS: usize = 64;
+
+pub(super) type Seed = foldhash::fast::RandomState;
 
 /// Reads legs out of their messages, one after the other: what one took room for, the next one uses again.
 pub(super) struct Reader<'s, 'a> {

@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use crate::facts::{Method, Signalling, StartLine, Subject};
+use crate::few::Few;
 use crate::settings::{ConsentRule, RuleMessage, RulePlace, Settings, builtin};
 use crate::sip::address;
 use crate::sip::uri;
@@ -90,7 +91,7 @@ impl Reads {
         kind: RuleMessage,
         initial: bool,
         settings: &Settings,
-    ) -> Vec<Field<'a>> {
+    ) -> Few<Field<'a>, 1> {
         if self.plain {
             let whole = |rule, name, value| Field { rule, section: 0, name, value, text: Some(Cow::Borrowed(value)) };
             return message
@@ -101,7 +102,7 @@ impl Reads {
                 })
                 .collect();
         }
-        let mut fields = Vec::new();
+        let mut fields = Few::new();
         for (place, rule) in (0..).zip(&settings.rules) {
             if !rule.reads(kind) {
                 continue;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
-use super::dialog::MOST_DIALOGS;
-use super::transactions::{Named, Note, Seed};
+use super::dialog::{MOST_DIALOGS, Seed};
+use super::transactions::{Named, Note};
 use super::trunk;
 use crate::facts::{Hop, Method, Signalling, StartLine};
 use crate::settings::Settings;

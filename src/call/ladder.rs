@@ -10,8 +10,8 @@ use hashbrown::HashMap;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::copies::without_copies_telling;
+use super::dialog::Seed;
 use super::legs::{Groups, Leg, each_use};
-use super::transactions::Seed;
 use crate::evidence::Locus;
 use crate::facts::{Signalling, SignallingBatch};
 

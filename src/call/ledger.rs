@@ -5,6 +5,7 @@
 use super::field::Field;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, Method};
+use crate::few::Few;
 use crate::settings::RuleMessage;
 
 /// One INVITE, re-INVITE or UPDATE of a leg, or another message that a rule reads; retransmissions and second copies are
@@ -42,7 +43,7 @@ pub struct Entry<'a> {
     /// What became of it, or of the request that it answers.
     pub outcome: Outcome,
     /// What consent rules read in it.
-    pub fields: Vec<Field<'a>>,
+    pub fields: Few<Field<'a>, 1>,
 }
 
 /// What became of a request.

@@ -12,6 +12,7 @@ use super::ledger::Outcome;
 use super::transactions::{Dialog, Noted, Tag};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, CSeq, MediaDescription, MediaFlow, Method, Signalling, StartLine};
+use crate::few::Few;
 
 /// Offers and answers of one dialog that are followed. More are an attack, not a call.
 const MOST_EXCHANGES: usize = 1024;
@@ -37,9 +38,9 @@ pub struct Stream<'a> {
     pub answer: Option<Endpoint<'a>>,
     /// When the signalling has it open: from, and until when it was rejected again; by time. Empty when no answer shows
     /// when it began.
-    pub windows: Vec<(Timestamp, Option<Timestamp>)>,
+    pub windows: Few<(Timestamp, Option<Timestamp>), 1>,
     /// Every address and port that was negotiated for it, and since when.
-    pub endpoints: Vec<(SocketAddr, Timestamp)>,
+    pub endpoints: Few<(SocketAddr, Timestamp), 2>,
     /// Whether it is one only if RTP is tied to it: its offer was refused, and no answer captured.
     pub if_media: bool,
     /// The RTP flows tied to it, with their runs within the dialog's life.
@@ -349,8 +350,8 @@ pub(super) fn streams<'a>(
                             codecs: best.codecs,
                             offer: offer.as_ref().map(endpoint),
                             answer: answer.as_ref().map(endpoint),
-                            windows: Vec::with_capacity(1),
-                            endpoints: Vec::with_capacity(2),
+                            windows: Few::new(),
+                            endpoints: Few::new(),
                             if_media: exchange.refused,
                             flows: Vec::new(),
                             behind_nat: Vec::new(),

@@ -8,10 +8,9 @@ use std::ops::Deref;
 
 use hashbrown::HashMap;
 
+use super::dialog::Seed;
 use super::ledger::Outcome;
 use crate::facts::{CSeq, Method, Signalling, StartLine};
-
-pub(super) type Seed = foldhash::fast::RandomState;
 
 /// What is looked for one after the other; more is looked for through a table.
 pub(super) const SHORT: usize = 16;

@@ -138,11 +138,5 @@ fn uri_of_platform(trunk: &Trunk, text: &[u8]) -> bool {
 fn is_host(trunk: &Trunk, host: &[u8]) -> bool {
     // A fully qualified name may end in a dot.
     let host = host.strip_suffix(b".").unwrap_or(host);
-    // Most hosts are addresses, which no pattern with a letter fits: told at once, for every call.
-    let is_address = host.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    !host.is_empty()
-        && trunk.hosts.iter().any(|wanted| {
-            !(is_address && wanted.bytes().any(|byte| byte.is_ascii_alphabetic()))
-                && pattern::fits_host(wanted.as_bytes(), host)
-        })
+    !host.is_empty() && trunk.hosts.iter().any(|wanted| pattern::fits_host(wanted.as_bytes(), host))
 }

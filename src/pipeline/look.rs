@@ -44,10 +44,14 @@ impl<'s> Look<'s> {
             return Seen { brief: None, full: Some(Box::new((leg, None))) };
         }
         leg.streams.retain(|stream| !stream.if_media);
-        let judged = judge(&leg, None, &[], self.settings);
-        let brief = Brief::of(judged.verdict, &judged.measured);
+        let (verdict, measured) = verdict::brief(&leg, self.settings);
+        let brief = Brief::of(verdict, &measured);
         let is_kept = brief.has_row(leg.trunk, self.settings, self.wanted) || concerns_others(&leg);
-        Seen { brief: Some(brief), full: is_kept.then(|| Box::new((leg, Some(judged)))) }
+        let full = is_kept.then(|| {
+            let judged = judge(&leg, None, &[], self.settings);
+            Box::new((leg, Some(judged)))
+        });
+        Seen { brief: Some(brief), full }
     }
 
     fn note(&self, leg: &Leg<'_>) {

@@ -409,7 +409,7 @@ fn observations(leg: &Leg<'_>, consent: &Consent, settings: &Settings) -> Vec<Ob
     let mut observations: Vec<Observation> = leg
         .ledger
         .iter()
-        .zip(&consent.observed)
+        .zip(consent.observed(leg, settings))
         .map(|(entry, state)| {
             // Rows of one request that several rules read stand once; different rows are joined as one field's list.
             let mut values: Vec<(Vec<u8>, &[u8])> = Vec::new();

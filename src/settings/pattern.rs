@@ -14,31 +14,31 @@ pub fn fits(pattern: &[u8], text: &[u8]) -> bool {
 /// The same without regard to the case of ASCII letters: for host names (RFC 3261 §19.1.4).
 #[must_use]
 pub fn fits_host(pattern: &[u8], host: &[u8]) -> bool {
-    run(pattern, host, |wanted, found| wanted.eq_ignore_ascii_case(&found))
+    run(pattern, host, <[u8]>::eq_ignore_ascii_case)
 }
 
-fn run(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
+fn run(pattern: &[u8], text: &[u8], alike: impl Fn(&[u8], &[u8]) -> bool) -> bool {
     // Told by the last byte: most of many patterns are.
-    if let (Some(wanted), Some(found)) = (pattern.last(), text.last())
+    if let ([.., wanted], [.., found]) = (pattern, text)
         && *wanted != b'*'
-        && !same(*wanted, *found)
+        && !alike(&[*wanted], &[*found])
     {
         return false;
     }
-    let alike = |wanted: &[u8], found: &[u8]| wanted.iter().zip(found).all(|(wanted, found)| same(*wanted, *found));
     let (Some(first), Some(last)) = (memchr(b'*', pattern), memrchr(b'*', pattern)) else {
-        return pattern.len() == text.len() && alike(pattern, text);
+        return alike(pattern, text);
     };
     // What stands before the first star and behind the last has its place: most texts are told by that.
     let (before, rest) = pattern.split_at_checked(first).unwrap_or_default();
     let behind = pattern.get(last + 1..).unwrap_or_default();
     let Some(end) = text.len().checked_sub(behind.len()).filter(|end| *end >= before.len()) else { return false };
     let (text, tail) = text.split_at_checked(end).unwrap_or_default();
-    if !alike(behind, tail) || !alike(before, text) {
+    let (head, text) = text.split_at_checked(before.len()).unwrap_or_default();
+    if !alike(behind, tail) || !alike(before, head) {
         return false;
     }
     let stars = rest.get(..=last - first).unwrap_or_default();
-    stars.len() == 1 || between(stars, text.get(before.len()..).unwrap_or_default(), same)
+    stars.len() == 1 || between(stars, text, |wanted, found| alike(&[wanted], &[found]))
 }
 
 /// The same of a pattern that begins and ends with a star.

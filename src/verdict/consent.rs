@@ -17,10 +17,11 @@
 //! - An attribute of a media description concerns its stream alone and goes before the session's. Streams then have
 //!   timelines of their own.
 
-use super::ground::Ground;
+use super::ground::Grounds;
 use crate::call::{Direction, Entry, Field, Leg, Outcome, SetUp};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::Body;
+use crate::few::Few;
 use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace, Settings};
 
 /// What the evidence says of consent at one time.
@@ -67,19 +68,17 @@ pub struct Consent {
     /// What the INVITE that counts says.
     pub initial: State,
     /// The state from each time on, by time, beginning with the first message.
-    pub timeline: Vec<(Timestamp, State)>,
-    /// For each entry of the ledger the state it sets or, where it says nothing, the one in force.
-    pub observed: Vec<State>,
-    /// What the states rest on.
-    pub grounds: Vec<Ground>,
+    pub timeline: Timeline,
+    /// What the states rest on, until the verdict takes it over.
+    pub(super) grounds: Grounds,
     /// The timelines of single streams, by their index, where what rules read concerns single ones; else empty.
     streams: Vec<(u32, Timeline)>,
     /// The leg began before its first message.
     unbegun: bool,
 }
 
-/// The state from each time on, by time.
-type Timeline = Vec<(Timestamp, State)>;
+/// The state from each time on, by time. In most legs one holds all along.
+pub type Timeline = Few<(Timestamp, State), 1>;
 
 /// What one message says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,24 +95,18 @@ impl Consent {
     /// Reads the ledger of `leg`. `replaced` tells what is known of the leg it replaces: its absence is then unknown.
     #[must_use]
     pub fn of(leg: &Leg<'_>, settings: &Settings, replaced: Option<(&'static str, Locus)>) -> Self {
-        let reader = Reader { rules: &settings.rules, direction: leg.direction, section: None };
-        let mut grounds = Vec::new();
+        Self::read(leg, settings, replaced, Grounds::asked())
+    }
+
+    /// The same, with what it rests on where `grounds` are asked for.
+    pub(super) fn read(
+        leg: &Leg<'_>,
+        settings: &Settings,
+        replaced: Option<(&'static str, Locus)>,
+        mut grounds: Grounds,
+    ) -> Self {
+        let reader = Reader::of(leg, settings);
         let (initial, timeline) = over_time(leg, reader, replaced, &mut grounds);
-        let observed = leg
-            .ledger
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| match reader.read(entry) {
-                Reading::Says(state) => state,
-                _ if leg.set_up == SetUp::Entry(index) => initial,
-                Reading::Silent if entry.initial => match reader.absent(entry) {
-                    Ok(Absence::Concluded) => State::Missing,
-                    Ok(_) | Err(_) => State::Unknown,
-                },
-                Reading::Cut if entry.initial => State::Unknown,
-                Reading::Silent | Reading::Cut => state_at(&timeline, entry.at),
-            })
-            .collect();
         let concerns_streams = |entry: &Entry<'_>| entry.fields.iter().any(|field| field.section > 0);
         let mut streams = Vec::new();
         if leg.ledger.iter().any(concerns_streams) {
@@ -122,15 +115,27 @@ impl Consent {
                 let (_, own) = over_time(leg, Reader { section, ..reader }, replaced, &mut grounds);
                 streams.push((stream.index, own));
             }
-            let mut told: Vec<Ground> = Vec::new();
-            for ground in grounds {
-                if !told.contains(&ground) {
-                    told.push(ground);
-                }
-            }
-            grounds = told;
+            grounds.tell_once();
         }
-        Self { initial, timeline, observed, grounds, streams, unbegun: leg.is_unbegun() }
+        Self { initial, timeline, grounds, streams, unbegun: leg.is_unbegun() }
+    }
+
+    /// For each entry of the ledger of `leg`, whose consent this is, the state it sets or, where it says nothing, the one
+    /// in force.
+    #[must_use]
+    pub fn observed(&self, leg: &Leg<'_>, settings: &Settings) -> Vec<State> {
+        let reader = Reader::of(leg, settings);
+        let observed = |(index, entry): (usize, &Entry<'_>)| match reader.read(entry) {
+            Reading::Says(state) => state,
+            _ if leg.set_up == SetUp::Entry(index) => self.initial,
+            Reading::Silent if entry.initial => match reader.absent(entry) {
+                Ok(Absence::Concluded) => State::Missing,
+                Ok(_) | Err(_) => State::Unknown,
+            },
+            Reading::Cut if entry.initial => State::Unknown,
+            Reading::Silent | Reading::Cut => self.at(entry.at),
+        };
+        leg.ledger.iter().enumerate().map(observed).collect()
     }
 
     /// The state in force at `at`.
@@ -162,7 +167,7 @@ impl Consent {
     #[must_use]
     pub fn ever(&self, state: State) -> bool {
         let own = self.streams.iter().map(|(_, timeline)| timeline);
-        own.chain([&self.timeline]).flatten().any(|(_, held)| *held == state)
+        own.chain([&self.timeline]).flat_map(|timeline| timeline.iter()).any(|(_, held)| *held == state)
     }
 }
 
@@ -171,12 +176,12 @@ fn over_time(
     leg: &Leg<'_>,
     reader: Reader<'_>,
     replaced: Option<(&'static str, Locus)>,
-    grounds: &mut Vec<Ground>,
+    grounds: &mut Grounds,
 ) -> (State, Timeline) {
     let (initial, awaits_answer) = initial(leg, reader, replaced, grounds);
 
     // What changes the state, and where it is unknown: from, until a message that speaks at or after `shown`.
-    let mut speaks: Timeline = Vec::new();
+    let mut speaks: Vec<(Timestamp, State)> = Vec::new();
     let mut blind: Vec<(Timestamp, Timestamp)> = Vec::new();
     let reads_answers = reader.rules.iter().any(|rule| reader.asks(rule) && rule.reads(RuleMessage::Success));
     for entry in leg.ledger.iter().filter(|entry| entry.counts && !entry.initial) {
@@ -186,24 +191,24 @@ fn over_time(
         match reader.read(entry) {
             Reading::Says(state) => {
                 speaks.push((entry.at, state));
-                grounds.push(Ground::one(if entry.sets_up { said(state) } else { changed(state) }, entry.locus));
+                grounds.one(if entry.sets_up { said(state) } else { changed(state) }, entry.locus);
             }
             Reading::Silent => {}
             Reading::Cut => {
                 blind.push((entry.gap_from, entry.at));
                 let reason = if entry.status.is_some() { "response_cut" } else { "later_request_cut" };
-                grounds.push(Ground::one(reason, entry.locus));
+                grounds.one(reason, entry.locus);
             }
         }
         let answerable = matches!(entry.kind, RuleMessage::Invite | RuleMessage::Update);
         if reads_answers && answerable && entry.outcome == Outcome::Unknown {
             blind.push((entry.at, entry.at));
-            grounds.push(Ground::one("response_not_captured", entry.locus));
+            grounds.one("response_not_captured", entry.locus);
         }
     }
     for gap in &leg.gaps {
         blind.push((gap.from, gap.shown));
-        grounds.push(Ground::one(gap.kind.reason(), gap.locus));
+        grounds.one(gap.kind.reason(), gap.locus);
     }
     let answers = |entry: &&Entry<'_>| entry.sets_up && entry.counts && entry.kind == RuleMessage::Success;
     if awaits_answer && let Some(answer) = leg.ledger.iter().find(answers) {
@@ -211,7 +216,7 @@ fn over_time(
         let told = speaks.iter().any(|(at, _)| before(*at)) || blind.iter().any(|(from, _)| before(*from));
         if !told && reader.read(answer) == Reading::Silent && reader.had_to_carry(answer) {
             speaks.push((answer.at, State::Missing));
-            grounds.push(Ground::one("consent_missing", answer.locus));
+            grounds.one("consent_missing", answer.locus);
         }
     }
     speaks.sort_by_key(|(at, _)| *at);
@@ -239,21 +244,21 @@ fn initial(
     leg: &Leg<'_>,
     reader: Reader<'_>,
     replaced: Option<(&'static str, Locus)>,
-    grounds: &mut Vec<Ground>,
+    grounds: &mut Grounds,
 ) -> (State, bool) {
     let entry = match leg.set_up {
         SetUp::Entry(index) => leg.ledger.get(index),
         SetUp::HopsDisagree(locus) => {
-            grounds.push(Ground::one("hops_disagree", locus));
+            grounds.one("hops_disagree", locus);
             return (State::Unknown, false);
         }
         SetUp::NotCaptured(locus) => {
-            grounds.push(Ground::one("invite_not_captured", locus));
+            grounds.one("invite_not_captured", locus);
             return (State::Unknown, false);
         }
     };
     let Some(entry) = entry else {
-        grounds.push(Ground::one("invite_not_captured", leg.first.locus));
+        grounds.one("invite_not_captured", leg.first.locus);
         return (State::Unknown, false);
     };
     let mut awaits_answer = false;
@@ -264,7 +269,7 @@ fn initial(
         Reading::Silent => match (reader.absent(entry), replaced) {
             (Err(reason), _) => (State::Unknown, reason),
             (Ok(_), Some((reason, locus))) => {
-                grounds.push(Ground::one(reason, locus));
+                grounds.one(reason, locus);
                 return (State::Unknown, false);
             }
             (Ok(Absence::Concluded), None) => (State::Missing, "consent_missing"),
@@ -274,7 +279,7 @@ fn initial(
             }
         },
     };
-    grounds.push(Ground::one(reason, entry.locus));
+    grounds.one(reason, entry.locus);
     (state, awaits_answer)
 }
 
@@ -298,7 +303,12 @@ struct Reader<'r> {
     section: Option<u16>,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    /// As all of a leg is read.
+    fn of(leg: &Leg<'_>, settings: &'r Settings) -> Self {
+        Self { rules: &settings.rules, direction: leg.direction, section: None }
+    }
+
     /// Whether what a rule reads counts where it is present. In a leg of unknown direction every rule's does.
     fn asks(&self, rule: &ConsentRule) -> bool {
         self.direction == Direction::Unknown || self.expects(rule)
@@ -425,10 +435,10 @@ fn timeline(
     initial: State,
     speaks: &[(Timestamp, State)],
     blind: &[(Timestamp, Timestamp)],
-) -> Vec<(Timestamp, State)> {
+) -> Timeline {
     // Most legs are set up, and nothing speaks of consent again.
     if speaks.is_empty() && blind.is_empty() {
-        return vec![(first, initial)];
+        return Few::one((first, initial));
     }
     let said = |at: Timestamp| match speaks.partition_point(|(from, _)| from.ns <= at.ns) {
         0 => initial,
@@ -458,7 +468,7 @@ fn timeline(
         std::iter::once(first).chain(speaks.iter().map(|(at, _)| *at)).chain(ends).collect();
     times.sort_unstable();
     times.dedup_by_key(|at| at.ns);
-    let mut timeline: Vec<(Timestamp, State)> = Vec::new();
+    let mut timeline = Timeline::new();
     for at in times {
         let span = apart.partition_point(|(from, _)| from.ns <= at.ns);
         let blind =

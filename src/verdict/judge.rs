@@ -1,13 +1,13 @@
 //! The verdict of a leg: the first row of contract §4 that fits, and its grounds.
 
 use crate::call::{Leg, identity::Strength};
-use crate::evidence::{Locus, Timestamp};
+use crate::evidence::Timestamp;
 use crate::facts::ApiRequest;
 use crate::settings::{Settings, TrunkKind};
 
 use super::consent::{Consent, State};
-use super::ground::Ground;
-use super::measure::Measured;
+use super::ground::{Ground, Grounds};
+use super::measure::{Measured, measure};
 
 /// What is concluded of one leg, in the order of the contract's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,14 +73,24 @@ pub fn judge(
     requests: &[BoundRequest<'_>],
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
-    let (verdict, mut grounds) = row(leg, (consent, measured), requests, settings);
-    let of_consent = std::mem::take(&mut consent.grounds);
+    let mut grounds = Grounds::asked();
+    let verdict = row(leg, (consent, measured), requests, settings, &mut grounds);
+    let of_consent = std::mem::replace(&mut consent.grounds, Grounds::not_asked());
     if !matches!(verdict, Verdict::NotByoc | Verdict::Unclassified | Verdict::RecordingSession) {
-        grounds.reserve_exact(of_consent.len() + 1);
-        grounds.extend(of_consent);
-        grounds.extend(media_grounds(leg, measured));
+        grounds.take_over(of_consent);
+        media_grounds(leg, measured, &mut grounds);
     }
-    (verdict, grounds)
+    (verdict, grounds.told())
+}
+
+/// The verdict of a leg that replaces none and to which no request binds, with its measured streams: what [`judge`] says
+/// of it, without the grounds.
+#[must_use]
+pub fn brief(leg: &Leg<'_>, settings: &Settings) -> (Verdict, Measured) {
+    let consent = Consent::read(leg, settings, None, Grounds::not_asked());
+    let measured = measure(leg, &consent);
+    let verdict = row(leg, (&consent, &measured), &[], settings, &mut Grounds::not_asked());
+    (verdict, measured)
 }
 
 fn row(
@@ -88,21 +98,30 @@ fn row(
     (consent, measured): (&Consent, &Measured),
     requests: &[BoundRequest<'_>],
     settings: &Settings,
-) -> (Verdict, Vec<Ground>) {
-    let kind = leg.kind(settings);
-    let at_set_up =
-        leg.ledger.iter().find(|entry| entry.initial && entry.counts).map_or(leg.first.locus, |entry| entry.locus);
-    match kind {
-        TrunkKind::Standard => return (Verdict::NotByoc, vec![Ground::one("standard_trunk", at_set_up)]),
-        TrunkKind::Unknown => return (Verdict::Unclassified, vec![Ground::one("no_trunk_fits", at_set_up)]),
+    grounds: &mut Grounds,
+) -> Verdict {
+    let at_set_up = || {
+        let invite = leg.ledger.iter().find(|entry| entry.initial && entry.counts);
+        invite.map_or(leg.first.locus, |entry| entry.locus)
+    };
+    match leg.kind(settings) {
+        TrunkKind::Standard => {
+            grounds.one("standard_trunk", at_set_up());
+            return Verdict::NotByoc;
+        }
+        TrunkKind::Unknown => {
+            grounds.one("no_trunk_fits", at_set_up());
+            return Verdict::Unclassified;
+        }
         TrunkKind::Byoc => {}
     }
     if let Some(locus) = leg.recording_session {
-        return (Verdict::RecordingSession, vec![Ground::one("siprec", locus)]);
+        grounds.one("siprec", locus);
+        return Verdict::RecordingSession;
     }
     let has_rtp = leg.streams.iter().any(|stream| !stream.flows.is_empty());
-    if !has_rtp && let Some(ground) = excludes_media(leg, measured) {
-        return (Verdict::NoMedia, vec![ground]);
+    if !has_rtp && excludes_media(leg, measured, grounds) {
+        return Verdict::NoMedia;
     }
     let refused = Ground::several(
         "refused",
@@ -117,58 +136,62 @@ fn row(
             .filter(|bound| granted == 0 || records_unconsented(bound, consent, measured, settings))
             .map(|bound| bound.request.locus);
         let served = Ground::several("served", served);
-        return match (served, refused) {
-            (Some(served), refused) => (Verdict::ExposedUnconsented, std::iter::once(served).chain(refused).collect()),
-            (None, Some(refused)) => (Verdict::BlockedUnconsented, vec![refused]),
-            (None, None) => (Verdict::Unconsented, Vec::new()),
+        let verdict = match (&served, &refused) {
+            (Some(_), _) => Verdict::ExposedUnconsented,
+            (None, Some(_)) => Verdict::BlockedUnconsented,
+            (None, None) => Verdict::Unconsented,
         };
+        grounds.add(|| served);
+        grounds.add(|| refused);
+        return verdict;
     }
     // Media that was seen to flow does not show that the call was answered, or by which INVITE.
     let excluded = leg.final_status.is_some() || leg.cancelled.is_some();
     if leg.answered.is_none() && !leg.answered_elsewhere && !excluded {
-        return (Verdict::Indeterminate, vec![Ground::one("answer_not_seen", leg.last.locus)]);
+        grounds.one("answer_not_seen", leg.last.locus);
+        return Verdict::Indeterminate;
     }
     if let Some(answered) = leg.answered
         && leg.described.is_none()
     {
-        return (Verdict::Indeterminate, vec![Ground::one("no_media_description", answered.locus)]);
+        grounds.one("no_media_description", answered.locus);
+        return Verdict::Indeterminate;
     }
     if unknown > 0 {
-        return (Verdict::Indeterminate, Vec::new());
+        return Verdict::Indeterminate;
     }
     if granted == 0 {
         let reason = if leg.ended.is_none() { "end_not_seen" } else { "no_media_measured" };
-        return (Verdict::Indeterminate, vec![Ground::one(reason, leg.last.locus)]);
+        grounds.one(reason, leg.last.locus);
+        return Verdict::Indeterminate;
     }
-    match refused {
-        Some(refused) => (Verdict::BlockedConsented, vec![refused]),
-        None => (Verdict::Clear, Vec::new()),
-    }
+    let verdict = if refused.is_some() { Verdict::BlockedConsented } else { Verdict::Clear };
+    grounds.add(|| refused);
+    verdict
 }
 
-/// What shows that a leg without RTP had no media.
-fn excludes_media(leg: &Leg<'_>, measured: &Measured) -> Option<Ground> {
-    match leg.answered {
-        None => {
-            if let Some((_, locus)) = leg.final_status {
-                return Some(Ground::one("final_refusal", locus));
-            }
-            leg.cancelled.map(|locus| Ground::one("cancelled", locus))
+/// Whether a leg without RTP is seen to have had no media, and by what.
+fn excludes_media(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) -> bool {
+    let Some(answered) = leg.answered else {
+        let refused = leg.final_status.map(|(_, locus)| ("final_refusal", locus));
+        let excluded = refused.or(leg.cancelled.map(|locus| ("cancelled", locus)));
+        if let Some((reason, locus)) = excluded {
+            grounds.one(reason, locus);
         }
-        Some(answered) => {
-            let described = leg.described?;
-            if leg.streams.is_empty() {
-                return Some(Ground::one("media_rejected", described));
-            }
-            // Without the end, a stream that shows no duration may have had one.
-            (measured.total_ns() == 0 && leg.ended.is_some_and(|ended| ended.at.ns >= answered.at.ns)).then(|| {
-                Ground::several(
-                    "no_duration",
-                    [Some(answered.locus), leg.ended.map(|ended| ended.locus)].into_iter().flatten(),
-                )
-            })?
-        }
+        return excluded.is_some();
+    };
+    let Some(described) = leg.described else { return false };
+    if leg.streams.is_empty() {
+        grounds.one("media_rejected", described);
+        return true;
     }
+    // Without the end, a stream that shows no duration may have had one.
+    let Some(ended) = leg.ended.filter(|ended| ended.at.ns >= answered.at.ns) else { return false };
+    let is_excluded = measured.total_ns() == 0;
+    if is_excluded {
+        grounds.add(|| Ground::several("no_duration", [answered.locus, ended.locus]));
+    }
+    is_excluded
 }
 
 /// Whether a request handed out call audio and its link may accuse: never a weak one, never one nearer to the leg's
@@ -195,8 +218,7 @@ fn records_unconsented(bound: &BoundRequest<'_>, consent: &Consent, measured: &M
 }
 
 /// What shows that media flowed, and how long.
-fn media_grounds(leg: &Leg<'_>, measured: &Measured) -> Vec<Ground> {
-    let mut grounds = Vec::new();
+fn media_grounds(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) {
     let first_packets = leg
         .streams
         .iter()
@@ -204,12 +226,10 @@ fn media_grounds(leg: &Leg<'_>, measured: &Measured) -> Vec<Ground> {
         .map(|run| run.first_record);
     let rtp = Ground::several("media_by_rtp", first_packets);
     if rtp.is_none() && measured.total_ns() > 0 {
-        let shown: Vec<Locus> =
-            leg.answered.into_iter().chain(leg.ended.or(Some(leg.last))).map(|at| at.locus).collect();
-        grounds.extend(Ground::several("media_by_signalling", shown));
+        let shown = leg.answered.into_iter().chain(leg.ended.or(Some(leg.last))).map(|at| at.locus);
+        grounds.add(|| Ground::several("media_by_signalling", shown));
     }
-    grounds.extend(rtp);
+    grounds.add(|| rtp);
     let behind_nat = leg.streams.iter().flat_map(|stream| stream.behind_nat.iter().copied());
-    grounds.extend(Ground::several("media_behind_nat", behind_nat));
-    grounds
+    grounds.add(|| Ground::several("media_behind_nat", behind_nat));
 }

@@ -2,6 +2,7 @@
 
 use crate::call::{Leg, Stream};
 use crate::evidence::Timestamp;
+use crate::few::Few;
 
 use super::consent::{Consent, State};
 
@@ -67,7 +68,7 @@ pub struct StreamTime {
     /// What the interval comes from.
     pub source: Source,
     /// Its open parts, first and last instant of each.
-    pub open: Vec<(Timestamp, Timestamp)>,
+    pub open: Few<(Timestamp, Timestamp), 1>,
     /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between.
     pub by_state: ByState,
 }
@@ -96,7 +97,7 @@ impl StreamTime {
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// One for each stream of the leg, in its order.
-    pub streams: Vec<StreamTime>,
+    pub streams: Few<StreamTime, 1>,
     /// Nanoseconds by state over all streams.
     pub by_state: ByState,
 }
@@ -136,7 +137,7 @@ impl Measured {
 /// Splits the seconds of every stream of `leg` by the consent that held.
 #[must_use]
 pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
-    let streams: Vec<StreamTime> = leg.streams.iter().map(|stream| stream_time(leg, stream, consent)).collect();
+    let streams: Few<StreamTime, 1> = leg.streams.iter().map(|stream| stream_time(leg, stream, consent)).collect();
     let mut by_state = ByState::default();
     for stream in &streams {
         for state in State::ALL {
@@ -149,12 +150,12 @@ pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
 fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamTime {
     let runs = || stream.flows.iter().flat_map(|flow| &flow.runs);
     let life_end = leg.ended.unwrap_or(leg.last).at;
-    let intervals: Vec<(Timestamp, Timestamp)> =
+    let intervals: Few<(Timestamp, Timestamp), 1> =
         match (runs().map(|run| run.first).min(), runs().map(|run| run.last).max()) {
             (Some(first), Some(last)) => {
                 // Packets on their way when the dialog ends are no media after its end.
                 let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
-                vec![(first, if last.ns < first.ns { first } else { last })]
+                Few::one((first, if last.ns < first.ns { first } else { last }))
             }
             _ => stream
                 .windows

@@ -22,7 +22,7 @@ const STAGES: [&[&str]; 13] = [
     &["settings"],
     &["evidence"],
     // Words and searches that know nothing of the program.
-    &["http", "scan"],
+    &["few", "http", "scan"],
 ];
 
 /// What a branch may name of its own branch.

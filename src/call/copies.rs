@@ -15,7 +15,7 @@ use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 /// the first time stands, with the first whole copy's content and record.
 pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
     // Most legs have no copies at all, and of most messages the start line alone tells.
-    let mut begun = 0_u128;
+    let mut begun = 0_u64;
     let mut others = captured.iter().enumerate().filter(|(_, message)| {
         let kind = 1 << kind(message);
         let is_again = begun & kind != 0;
@@ -78,12 +78,12 @@ pub(super) fn without_copies_telling<'a>(
     messages
 }
 
-/// A number below 128, which copies have in common.
+/// A number below 64, which copies have in common.
 fn kind(message: &Signalling<'_>) -> u32 {
     match message.start {
         StartLine::Request { method, .. } => method as u32,
         // Behind the methods.
-        StartLine::Response(status) => 16 + u32::from(status) % 112,
+        StartLine::Response(status) => 16 + u32::from(status) % 48,
     }
 }
 

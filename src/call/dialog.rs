@@ -9,11 +9,11 @@ use hashbrown::HashSet;
 
 use super::copies::without_copies;
 use super::field::{self, Field, Reads};
-use super::hops::{Hops, is_answer};
+use super::hops::{Choice, Hops, is_answer};
 use super::identity::By;
 use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
-use super::offer_answer::{self, Exchange};
+use super::offer_answer::{self, Addresses, Exchange};
 use super::recorded::OfRecording;
 use super::references;
 use super::transactions::{Dialog, Named, Note, Noted, SHORT, Tag, Tags, Transactions};
@@ -47,6 +47,7 @@ pub(super) struct Reader<'s, 'a> {
     initial: Vec<(usize, usize)>,
     dialogs: Dialogs,
     exchanges: Vec<Exchange>,
+    addresses: Addresses<'a>,
 }
 
 impl<'s, 'a> Reader<'s, 'a> {
@@ -60,6 +61,7 @@ impl<'s, 'a> Reader<'s, 'a> {
             initial: Vec::new(),
             dialogs: Dialogs::default(),
             exchanges: Vec::new(),
+            addresses: Addresses::default(),
         }
     }
 
@@ -78,11 +80,11 @@ impl<'s, 'a> Reader<'s, 'a> {
     }
 
     fn read(&mut self, messages: &[Signalling<'a>], nth_use: u32) -> Option<Leg<'a>> {
-        let Self { settings, reads, transactions, hops, listed, initial, dialogs, exchanges } = self;
+        let Self { settings, reads, transactions, hops, listed, initial, dialogs, exchanges, addresses } = self;
         let (first, last) = (at(messages.first()?), at(messages.last()?));
         transactions.read(messages);
         hops.read(messages, &transactions.notes);
-        let (trunk, counting) = hops.choose(messages, settings);
+        let Choice { trunk, hop: counting, of_platform } = hops.choose(messages, settings);
         let (dialog, tags) = transactions.follow(messages, |place| hops.is_dialog(place, counting));
         let subjects = Subjects::of(messages);
 
@@ -152,7 +154,7 @@ impl<'s, 'a> Reader<'s, 'a> {
         let any_initial = invite.or_else(|| of_entry(None));
         let trunk_settings = trunk.and_then(|trunk| settings.trunks.get(trunk));
         let direction = match (trunk_settings, any_initial) {
-            (Some(trunk), Some(invite)) => trunk::direction(trunk, &invite),
+            (Some(trunk), Some(invite)) => trunk::direction(trunk, &invite, of_platform),
             _ => Direction::Unknown,
         };
         let ended = end(dialog, &setting_up);
@@ -206,6 +208,7 @@ impl<'s, 'a> Reader<'s, 'a> {
             streams: offer_answer::streams(
                 dialog,
                 exchanges,
+                addresses,
                 first.at,
                 setting_up.answered.map(|answered| answered.at),
                 any_initial.is_some(),
@@ -813,4 +816,38 @@ fn identifiers<'a>(
         .collect();
     found.retain(|(known, platform)| *platform || !named_by_platform.contains(&known.subject));
     found.into_iter().map(|(known, by_platform)| Identifier { by_platform, ..known }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_each_other_in_any_order() {
+        let told = |numbers: &[u32]| {
+            let mut all = Numbers::default();
+            numbers.iter().all(|number| all.add(*number)).then(|| all.follow())
+        };
+        let top = u32::MAX;
+        for (numbers, expected) in [
+            (&[][..], Some(true)),
+            (&[0], Some(true)),
+            (&[top], Some(true)),
+            (&[5, 4, 6, 5], Some(true)),
+            (&[5, 4, 7], Some(false)),
+            (&[40, 9], Some(false)),
+            (&[top, top - 1], Some(true)),
+            // As far as is told at once, and one further.
+            (&[40, 8], None),
+            (&[40, 72], Some(false)),
+            (&[40, 73], None),
+            (&[0, top], None),
+        ] {
+            assert_eq!(told(numbers), expected, "{numbers:?}");
+        }
+        let all: Vec<u32> = (9..=72).collect();
+        assert_eq!(told(&[&[40], &all[..]].concat()), Some(true));
+        assert_eq!(told(&[&[40], &all[..31], &all[32..]].concat()), Some(true), "40 stands before them");
+        assert_eq!(told(&[&[40], &all[..30], &all[31..]].concat()), Some(false), "39 is left out");
+    }
 }

@@ -42,6 +42,16 @@ struct OneHop {
     goes_on: bool,
 }
 
+/// What a leg is judged by.
+pub(super) struct Choice<'a> {
+    /// The trunk, by its index in the settings; `None` when none fits.
+    pub(super) trunk: Option<usize>,
+    /// The hop that counts.
+    pub(super) hop: usize,
+    /// A Request-URI that was seen to name one of the trunk's hosts.
+    pub(super) of_platform: Option<&'a [u8]>,
+}
+
 impl Hops {
     /// Tells the hops of these messages apart.
     pub(super) fn read(&mut self, messages: &[Signalling<'_>], notes: &[Note]) {
@@ -49,12 +59,16 @@ impl Hops {
         self.hops.clear();
         self.messages.clear();
         self.invites.clear();
-        let initial = messages.iter().zip(0..).filter(|(message, _)| is_initial_invite(message));
-        self.invites.extend(initial.map(|(_, place)| place).take(MOST_DIALOGS));
         let Some(first) = messages.first() else { return };
+        let mut is_one = true;
+        for (message, place) in messages.iter().zip(0..) {
+            if is_initial_invite(message) && self.invites.len() < MOST_DIALOGS {
+                self.invites.push(place);
+            }
+            is_one = is_one && is_between(&message.hop, &first.hop);
+        }
         // Most legs have one hop.
-        let is_first = |hop: Hop| hop == first.hop || hop == turned(first.hop);
-        if messages.iter().all(|message| is_first(message.hop)) {
+        if is_one {
             return;
         }
         self.tell_apart(messages, notes);
@@ -96,7 +110,7 @@ impl Hops {
         let mut last: Option<(Hop, u32)> = None;
         for message in messages {
             let place = match last {
-                Some((hop, place)) if hop == message.hop || hop == turned(message.hop) => place,
+                Some((hop, place)) if is_between(&message.hop, &hop) => place,
                 _ => {
                     let pair = socket_pair(message.hop);
                     let (one, other) = address_pair(message.hop);
@@ -145,11 +159,17 @@ impl Hops {
     }
 
     /// The trunk of the leg and the hop that counts (contract §3).
-    pub(super) fn choose(&self, messages: &[Signalling<'_>], settings: &Settings) -> (Option<usize>, usize) {
+    pub(super) fn choose<'a>(&self, messages: &[Signalling<'a>], settings: &Settings) -> Choice<'a> {
         if self.hops.len() <= 1 {
             // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
             let judged = || messages.iter().filter(|message| self.invites.is_empty() || is_initial_invite(message));
-            return (settings.trunks.iter().position(|trunk| trunk::fit(trunk, judged()).is_some()), 0);
+            let mut fits = settings.trunks.iter().enumerate();
+            let fit = fits.find_map(|(trunk, own)| Some((trunk, trunk::fit(own, judged())?)));
+            return Choice {
+                trunk: fit.map(|(trunk, _)| trunk),
+                hop: 0,
+                of_platform: fit.and_then(|(_, fit)| fit.of_platform),
+            };
         }
         let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
         let candidates: Vec<(usize, &OneHop)> =
@@ -166,14 +186,14 @@ impl Hops {
         };
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {
-            let fits: Vec<(usize, trunk::Fit)> = candidates
+            let fits: Vec<(usize, trunk::Fit<'_>)> = candidates
                 .iter()
                 .filter_map(|candidate| trunk::fit(trunk, judged(candidate)).map(|fit| (candidate.0, fit)))
                 .collect();
             if candidates.len() > 1 {
                 let platform: Vec<usize> = fits.iter().filter(|(_, fit)| fit.platform).map(|(hop, _)| *hop).collect();
                 if let Some(hop) = best(&platform) {
-                    return (Some(index), hop);
+                    return Choice { trunk: Some(index), hop, of_platform: None };
                 }
             }
             if any_fit.is_none() {
@@ -182,7 +202,8 @@ impl Hops {
             }
         }
         let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
-        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)))
+        let (trunk, hop) = any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)));
+        Choice { trunk, hop, of_platform: None }
     }
 
     pub(super) fn is(&self, message: usize, hop: usize) -> bool {
@@ -224,8 +245,11 @@ impl Known {
     }
 }
 
-fn turned(hop: Hop) -> Hop {
-    Hop { source: hop.destination, destination: hop.source }
+/// Whether two messages went between the same sockets, one way or the other.
+#[inline]
+fn is_between(one: &Hop, other: &Hop) -> bool {
+    (one.source == other.source && one.destination == other.destination)
+        || (one.source == other.destination && one.destination == other.source)
 }
 
 pub(super) fn is_initial_invite(message: &Signalling<'_>) -> bool {
@@ -244,4 +268,43 @@ fn socket_pair(hop: Hop) -> Hop {
 fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
     let pair = socket_pair(hop);
     (pair.source.ip().min(pair.destination.ip()), pair.source.ip().max(pair.destination.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transactions::Transactions;
+    use super::*;
+    use crate::evidence::{Locus, SourceId, Timestamp};
+
+    #[test]
+    fn each_message_is_of_the_hop_between_its_addresses() {
+        let locus = Locus { source: SourceId(0), record: 1 };
+        let between = |one: u8, other: u8, port: u16| {
+            let hop = Hop { source: ([192, 0, 2, one], port).into(), destination: ([192, 0, 2, other], 5060).into() };
+            Signalling::bare(Timestamp::new(0, 6), locus, hop, StartLine::Response(180))
+        };
+        let mut hops = Hops::default();
+        let mut read = |messages: &[Signalling<'_>]| -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+            let mut transactions = Transactions::default();
+            transactions.read(messages);
+            hops.read(messages, &transactions.notes);
+            let number = hops.hops.len().max(1);
+            let own = |hop: &usize, message: &u32| hops.is(*message as usize, *hop);
+            let all = 0..messages.len() as u32;
+            let told = (0..number).map(|hop| all.clone().filter(|message| own(&hop, message)).collect()).collect();
+            (told, (0..hops.hops.len()).map(|hop| hops.messages_of(hop).to_vec()).collect())
+        };
+        // One hop, whichever way and from whichever port.
+        assert_eq!(read(&[between(1, 2, 1), between(2, 1, 5060), between(1, 2, 1)]).0, [[0, 1, 2]]);
+        // More hops than a short list holds, each met twice, the second time the other way.
+        for number in [2, 8, 9, 20] {
+            let there = (0..number).map(|hop| between(1, 10 + hop, 5060));
+            let back = (0..number).rev().map(|hop| between(10 + hop, 1, 5060));
+            let expected: Vec<Vec<u32>> =
+                (0..u32::from(number)).map(|hop| vec![hop, 2 * u32::from(number) - 1 - hop]).collect();
+            let messages: Vec<Signalling<'_>> = there.chain(back).collect();
+            assert_eq!(read(&messages), (expected.clone(), expected));
+        }
+        assert_eq!(read(&[between(1, 2, 1), between(1, 2, 1)]), (vec![vec![0, 1]], vec![]), "nothing of the last leg");
+    }
 }

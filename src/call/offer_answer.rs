@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use arrayvec::ArrayVec;
 
 use super::ledger::Outcome;
-use super::transactions::{Dialog, Noted, Tag};
+use super::transactions::{Dialog, Named, Noted, Tag};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, CSeq, MediaDescription, MediaFlow, Method, Signalling, StartLine};
 use crate::few::Few;
@@ -91,6 +91,8 @@ pub(super) struct Transaction {
 pub(super) struct Exchange {
     /// The message that began it, by its place in the leg.
     begun: usize,
+    /// The transaction of that.
+    named: Option<Named>,
     offer: Option<usize>,
     /// The answers; several when the offer forked.
     answers: ArrayVec<u32, MOST_ANSWERS>,
@@ -137,6 +139,7 @@ pub(super) fn exchanges<'m, 'a>(
         let refused = of.outcome == Outcome::Refused;
         (initial || !refused).then(|| Exchange {
             begun: message.place,
+            named: message.note.named.map(Named::of_invite),
             offer: describes(&message).then_some(message.place),
             answers: ArrayVec::new(),
             agreed: None,
@@ -162,11 +165,8 @@ pub(super) fn exchanges<'m, 'a>(
         };
         let described = describes(&message);
         let begun_by = |exchange: &Exchange| dialog.at(exchange.begun);
-        let own = |begun: Noted<'_, '_>| {
-            let named = |message: Noted<'_, '_>| message.note.named.map(|named| named.of_invite());
-            named(begun) == named(message)
-        };
-        let is_own = |exchange: &Exchange| begun_by(exchange).is_some_and(own);
+        let of_message = message.note.named.map(Named::of_invite);
+        let is_own = |exchange: &Exchange| exchange.named == of_message;
         if asks {
             // The answer to what a reliable provisional response offered (RFC 3262 §5).
             let is_early =
@@ -183,8 +183,10 @@ pub(super) fn exchanges<'m, 'a>(
                 continue;
             }
             // It may be known: from a response that stood before it by the clock of another capture, from another hop.
-            let is_known = |begun: Noted<'_, '_>| own(begun) && begun.note.to == message.note.to;
-            let known = exchanges.iter_mut().find(|exchange| begun_by(exchange).is_some_and(is_known));
+            let is_known = |exchange: &&mut Exchange| {
+                is_own(exchange) && begun_by(exchange).is_some_and(|begun| begun.note.to == message.note.to)
+            };
+            let known = exchanges.iter_mut().find(is_known);
             if let Some(exchange) = known {
                 if exchange.offer.is_none() && exchange.answers.is_empty() {
                     exchange.offer = begins(message).and_then(|again| again.offer);
@@ -194,13 +196,16 @@ pub(super) fn exchanges<'m, 'a>(
             }
             continue;
         }
-        if !exchanges.iter().rev().any(is_own) && exchanges.len() < MOST_EXCHANGES {
+        let mut known = exchanges.iter().rposition(is_own);
+        if known.is_none() && exchanges.len() < MOST_EXCHANGES {
+            let before = exchanges.len();
             let of = transaction(message);
             if !of.request_captured {
                 // The answer alone was captured: it stands for both.
                 let confirms = !of.sets_up && method == Method::Invite;
                 let exchange = Exchange {
                     begun: message.place,
+                    named: of_message,
                     offer: None,
                     answers: ArrayVec::new(),
                     agreed: None,
@@ -212,11 +217,16 @@ pub(super) fn exchanges<'m, 'a>(
                 exchanges.extend(described.then_some(exchange));
             } else if early_responses < MOST_EARLY_RESPONSES {
                 early_responses += 1;
-                let is_its = |other: &Noted<'_, '_>| is_request(other) && other.method() == Some(method) && own(*other);
+                let is_its = |other: &Noted<'_, '_>| {
+                    is_request(other)
+                        && other.method() == Some(method)
+                        && other.note.named.map(Named::of_invite) == of_message
+                };
                 exchanges.extend(dialog.iter().find(is_its).and_then(begins));
             }
+            known = (exchanges.len() > before).then_some(before);
         }
-        let Some(exchange) = exchanges.iter_mut().rev().find(|exchange| is_own(exchange)) else { continue };
+        let Some(exchange) = known.and_then(|known| exchanges.get_mut(known)) else { continue };
         let StartLine::Response(status) = message.start else {
             if described && exchange.answers.is_empty() {
                 exchange.answers.push(message.place as u32);
@@ -287,6 +297,7 @@ fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_, '_>
 pub(super) fn streams<'a>(
     dialog: Dialog<'_, 'a>,
     exchanges: &[Exchange],
+    addresses: &mut Addresses<'a>,
     began: Timestamp,
     answered: Option<Timestamp>,
     invite_captured: bool,
@@ -342,21 +353,23 @@ pub(super) fn streams<'a>(
                         // No room for more than there may be.
                         streams.reserve_exact(count - index);
                     }
-                    streams.insert(
-                        place,
-                        Stream {
-                            index: index as u32,
-                            media: best.media,
-                            codecs: best.codecs,
-                            offer: offer.as_ref().map(endpoint),
-                            answer: answer.as_ref().map(endpoint),
-                            windows: Few::new(),
-                            endpoints: Few::new(),
-                            if_media: exchange.refused,
-                            flows: Vec::new(),
-                            behind_nat: Vec::new(),
-                        },
-                    );
+                    let stream = Stream {
+                        index: index as u32,
+                        media: best.media,
+                        codecs: best.codecs,
+                        offer: offer.as_ref().map(endpoint),
+                        answer: answer.as_ref().map(endpoint),
+                        windows: Few::new(),
+                        endpoints: Few::new(),
+                        if_media: exchange.refused,
+                        flows: Vec::new(),
+                        behind_nat: Vec::new(),
+                    };
+                    if place == streams.len() {
+                        streams.push(stream);
+                    } else {
+                        streams.insert(place, stream);
+                    }
                     place
                 }
             };
@@ -367,11 +380,13 @@ pub(super) fn streams<'a>(
                 stream.windows.push((from, None));
             }
             let Some(since) = since else { continue };
-            for message in exchange.described().filter_map(|place| dialog.at(place)) {
-                let Some(negotiated) = message.section(index) else { continue };
+            let forks = exchange.answers.iter().skip(1).filter_map(|place| dialog.at(*place as usize));
+            let forks = forks.map(|fork| (Some(fork), fork.section(index)));
+            for (message, negotiated) in [(first, offer), (second, answer)].into_iter().chain(forks) {
+                let (Some(message), Some(negotiated)) = (message, negotiated) else { continue };
                 // What its sender said before was not captured: then the port may have been its own from the beginning.
                 let is_first = exchange.initial || !described.iter().any(|known| known.covers(&message, index));
-                if let Some(socket) = socket(&negotiated)
+                if let Some(socket) = addresses.socket(&negotiated)
                     && !stream.endpoints.iter().any(|(known, _)| *known == socket)
                 {
                     stream.endpoints.push((socket, if is_first { began.min(since) } else { since }));
@@ -417,9 +432,30 @@ fn endpoint<'a>(media: &MediaDescription<'a>) -> Endpoint<'a> {
     Endpoint { address: media.address, port: media.port }
 }
 
-/// The socket that a media description names; `None` for a host name, for 0.0.0.0 and for port 0.
-fn socket(media: &MediaDescription<'_>) -> Option<SocketAddr> {
-    let address: IpAddr = std::str::from_utf8(media.address).ok()?.parse().ok()?;
-    let port = media.port.filter(|port| *port != 0)?;
-    (!address.is_unspecified()).then(|| SocketAddr::new(address.to_canonical(), port))
+/// The addresses that were read last. The texts that many calls repeat are kept once, so that their place tells.
+#[derive(Default)]
+pub(super) struct Addresses<'a> {
+    known: [(&'a [u8], Option<IpAddr>); 4],
+    next: usize,
+}
+
+impl<'a> Addresses<'a> {
+    /// The socket that a media description names; `None` for a host name, for 0.0.0.0 and for port 0.
+    fn socket(&mut self, media: &MediaDescription<'a>) -> Option<SocketAddr> {
+        let port = media.port.filter(|port| *port != 0)?;
+        Some(SocketAddr::new(self.address(media.address)?, port))
+    }
+
+    fn address(&mut self, text: &'a [u8]) -> Option<IpAddr> {
+        if let Some((_, known)) = self.known.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
+            return *known;
+        }
+        let address: Option<IpAddr> = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+        let address = address.filter(|address| !address.is_unspecified()).map(|address| address.to_canonical());
+        if let Some(slot) = self.known.get_mut(self.next) {
+            *slot = (text, address);
+        }
+        self.next = (self.next + 1) % self.known.len();
+        address
+    }
 }

@@ -35,15 +35,25 @@ impl Tag {
 /// A transaction as a message names it: the sender's tag, number and method, in all dialogs. An ACK shares its INVITE's
 /// and still names itself otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    all: u32,
-    is_ack: bool,
-}
+pub(super) struct Named(u32);
 
 impl Named {
+    fn new(all: u32, is_ack: bool) -> Self {
+        Self(all << 1 | u32::from(is_ack))
+    }
+
     /// The INVITE's where an ACK names it.
     pub(super) fn of_invite(self) -> Self {
-        Self { is_ack: false, ..self }
+        Self(self.0 & !1)
+    }
+
+    fn is_ack(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Its place among the transactions.
+    fn all(self) -> usize {
+        (self.0 >> 1) as usize
     }
 }
 
@@ -134,16 +144,32 @@ impl<'a> Transactions<'a> {
         self.tags.clear();
         self.keys.clear();
         self.places.clear();
+        // Most messages name what the one before named, or have From and To turned.
+        let mut before = [(None, Tag::NONE), (None, Tag::NONE)];
+        let (mut before_all, mut before_own) = (((0, 0, None), u32::MAX), ((Tag::NONE, 0), u32::MAX));
         for message in messages {
-            let (from, to) = (self.tags.number(message.from_tag), self.tags.number(message.to_tag));
+            let from = self.tags.number_behind(message.from_tag, before);
+            let to = self.tags.number_behind(message.to_tag, before);
+            before = [(message.from_tag, from), (message.to_tag, to)];
             let Some(CSeq { number, method }) = message.cseq else {
                 self.notes.push(Note { from, to, named: None, own: u32::MAX });
                 continue;
             };
             let is_ack = method == Method::Ack;
-            let all = self.place((from.0, number, Some(if is_ack { Method::Invite } else { method })));
-            let own = if to.is_none() { all } else { self.place((all, to.0, None)) };
-            self.notes.push(Note { from, to, named: Some(Named { all, is_ack }), own });
+            let key = (from.0, number, Some(if is_ack { Method::Invite } else { method }));
+            if before_all.0 != key {
+                before_all = (key, self.place(key));
+            }
+            let all = before_all.1;
+            let own = if to.is_none() {
+                all
+            } else {
+                if before_own.0 != (to, all) {
+                    before_own = ((to, all), self.place((all, to.0, None)));
+                }
+                before_own.1
+            };
+            self.notes.push(Note { from, to, named: Some(Named::new(all, is_ack)), own });
         }
     }
 
@@ -192,14 +218,24 @@ impl<'a> Transactions<'a> {
 impl Note {
     fn add(&self, place: u32, message: &Signalling<'_>, seen: &mut [Seen]) {
         let Some(named) = self.named else { return };
-        if let Some(all) = seen.get_mut(named.all as usize) {
+        if let Some(all) = seen.get_mut(named.all()) {
             all.add(place, message);
         }
-        if self.own != named.all
+        if self.own as usize != named.all()
             && let Some(own) = seen.get_mut(self.own as usize)
         {
             own.add(place, message);
         }
+    }
+}
+
+/// Whether two tags are kept at one place. Most of a call are kept once.
+#[inline]
+fn is_same(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        (None, None) => true,
+        _ => false,
     }
 }
 
@@ -211,15 +247,20 @@ pub(super) struct Tags<'a> {
 }
 
 impl<'a> Tags<'a> {
-    #[inline]
-    fn number(&mut self, tag: Option<&'a [u8]>) -> Tag {
-        let Some(tag) = tag else { return Tag::NONE };
-        // Most are kept once for a call, so that their place tells.
-        let by_place = self.texts.iter().take(SHORT).position(|known| std::ptr::eq(*known, tag));
-        by_place.map_or_else(|| self.compared(tag), |place| Tag(place as u32 + 1))
+    /// The number of a tag behind a message that named these.
+    #[inline(always)]
+    fn number_behind(&mut self, tag: Option<&'a [u8]>, [from, to]: [(Option<&'a [u8]>, Tag); 2]) -> Tag {
+        if is_same(from.0, tag) {
+            from.1
+        } else if is_same(to.0, tag) {
+            to.1
+        } else {
+            self.number(tag)
+        }
     }
 
-    fn compared(&mut self, tag: &'a [u8]) -> Tag {
+    fn number(&mut self, tag: Option<&'a [u8]>) -> Tag {
+        let Some(tag) = tag else { return Tag::NONE };
         let known = if self.texts.len() <= SHORT {
             self.texts.iter().position(|known| *known == tag).map(|place| place as u32 + 1)
         } else {
@@ -321,20 +362,20 @@ impl<'m, 'a> Dialog<'m, 'a> {
 
     /// The sender's tag and the number of a transaction.
     pub(super) fn number(self, named: Named) -> (Tag, u32) {
-        self.keys.get(named.all as usize).map_or((Tag::NONE, 0), |(from, number, _)| (Tag(*from), *number))
+        self.keys.get(named.all()).map_or((Tag::NONE, 0), |(from, number, _)| (Tag(*from), *number))
     }
 
     /// What was seen of a transaction, of all dialogs together. What an ACK names is its INVITE's alone.
     pub(super) fn seen(self, named: Option<Named>) -> Seen {
-        let named = named.filter(|named| !named.is_ack);
-        named.and_then(|named| self.seen.get(named.all as usize)).copied().unwrap_or(Seen::NOTHING)
+        let named = named.filter(|named| !named.is_ack());
+        named.and_then(|named| self.seen.get(named.all())).copied().unwrap_or(Seen::NOTHING)
     }
 
     /// What was seen of the transaction that a message names, in its own dialog where it names one.
     #[inline]
     pub(super) fn seen_of(self, note: &Note) -> Seen {
         match note.named {
-            Some(Named { is_ack: false, .. }) => self.own(note),
+            Some(named) if !named.is_ack() => self.own(note),
             _ => Seen::NOTHING,
         }
     }
@@ -360,5 +401,88 @@ impl<'m, 'a> Dialog<'m, 'a> {
         'm: 's,
     {
         Dialog { seen, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Locus, SourceId, Timestamp};
+    use crate::facts::Hop;
+
+    fn message(
+        start: StartLine<'static>,
+        from: &'static [u8],
+        to: Option<&'static [u8]>,
+        cseq: CSeq,
+    ) -> Signalling<'static> {
+        let socket = ([192, 0, 2, 1], 5060).into();
+        let hop = Hop { source: socket, destination: socket };
+        let locus = Locus { source: SourceId(0), record: 1 };
+        let mut message = Signalling::bare(Timestamp::new(0, 6), locus, hop, start);
+        (message.from_tag, message.to_tag, message.cseq) = (Some(from), to, Some(cseq));
+        message
+    }
+
+    /// Texts that are equal and lie apart.
+    fn tag(number: usize) -> &'static [u8] {
+        number.to_string().into_bytes().leak()
+    }
+
+    #[test]
+    fn numbers_tell_tags_and_transactions_apart_however_many_there_are() {
+        let ring = StartLine::Response(180);
+        for tags in [1, 2, SHORT - 1, SHORT, SHORT + 1, 3 * SHORT] {
+            let mut transactions = Transactions::default();
+            // What another leg left behind.
+            transactions.read(&[message(ring, b"0", Some(b"other"), CSeq { number: 1, method: Method::Bye })]);
+            let key = |place: usize| (place * 7 % tags, place * 5 % tags, (place / tags % 2) as u32);
+            let messages: Vec<Signalling<'_>> = (0..4 * tags)
+                .map(|place| {
+                    let (from, to, number) = key(place);
+                    message(ring, tag(from), Some(tag(to)), CSeq { number, method: Method::Invite })
+                })
+                .collect();
+            transactions.read(&messages);
+            let notes = &transactions.notes;
+            assert_eq!(notes.len(), messages.len());
+            for (one, own) in notes.iter().enumerate() {
+                assert_eq!(transactions.tags.text(own.from), messages[one].from_tag.expect("a tag"));
+                for (other, twin) in notes.iter().enumerate() {
+                    let ((from, to, number), (other_from, other_to, other_number)) = (key(one), key(other));
+                    assert_eq!(own.from == twin.from, from == other_from);
+                    assert_eq!(own.to == twin.to, to == other_to);
+                    assert_eq!(own.from == twin.to, from == other_to, "one tag has one number on either side");
+                    let is_same = from == other_from && number == other_number;
+                    assert_eq!(own.named == twin.named, is_same);
+                    assert_eq!(own.own == twin.own, is_same && to == other_to);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_ack_is_of_its_invite_and_names_itself_otherwise() {
+        let invite = CSeq { number: 1, method: Method::Invite };
+        let request = |method| StartLine::Request { method, uri: b"sip:1@x" };
+        let messages = [
+            message(request(Method::Invite), b"a", None, invite),
+            message(StartLine::Response(486), b"a", Some(b"b"), invite),
+            message(request(Method::Ack), b"a", Some(b"b"), CSeq { method: Method::Ack, ..invite }),
+            message(request(Method::Bye), b"a", Some(b"b"), CSeq { method: Method::Bye, ..invite }),
+        ];
+        let mut transactions = Transactions::default();
+        transactions.read(&messages);
+        let (dialog, _) = transactions.follow(&messages, |_| true);
+        let note = |place: usize| dialog.at(place).expect("a message").note;
+        assert_ne!(note(2).named, note(0).named);
+        assert_eq!(note(2).named.map(Named::of_invite), note(0).named);
+        assert_ne!(note(3).named.map(Named::of_invite), note(0).named);
+        assert_eq!(dialog.seen(note(0).named).refused(&messages).map(|(status, _)| status), Some(486));
+        assert!(dialog.seen(note(0).named).request && !dialog.seen(note(0).named).in_dialog);
+        assert_eq!(dialog.seen(note(2).named).outcome(), Outcome::Unknown);
+        assert_eq!(dialog.own(note(2)).outcome(), Outcome::Refused);
+        assert_eq!(dialog.seen_of(note(2)).outcome(), Outcome::Unknown);
+        assert!(!dialog.own(note(2)).request, "the INVITE names no dialog");
     }
 }

@@ -40,29 +40,35 @@ pub(super) fn kind(trunk: Option<usize>, settings: &Settings) -> TrunkKind {
 
 /// How a hop fits a trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fit {
+pub(crate) struct Fit<'a> {
     /// The hop touches one of the trunk's platform addresses.
     pub(crate) platform: bool,
+    /// A Request-URI that was seen to name one of the trunk's hosts.
+    pub(crate) of_platform: Option<&'a [u8]>,
 }
 
 /// Whether a hop, judged by these messages, belongs to `trunk`.
-pub(crate) fn fit<'m, 'a: 'm>(trunk: &Trunk, messages: impl Iterator<Item = &'m Signalling<'a>>) -> Option<Fit> {
+pub(crate) fn fit<'m, 'a: 'm>(trunk: &Trunk, messages: impl Iterator<Item = &'m Signalling<'a>>) -> Option<Fit<'a>> {
     let mut fit = None;
     for message in messages {
         let ends = [message.hop.source.ip(), message.hop.destination.ip()];
         if ends.iter().any(|end| platform_side(trunk, *end)) {
-            return Some(Fit { platform: true });
+            return Some(Fit { platform: true, of_platform: None });
         }
-        if ends.iter().any(|end| carrier_side(trunk, *end)) || names_host(trunk, message) {
-            fit = Some(Fit { platform: false });
-        }
+        let of_platform = match message.start {
+            _ if ends.iter().any(|end| carrier_side(trunk, *end)) => None,
+            StartLine::Request { uri, .. } if uri_of_platform(trunk, uri) => Some(uri),
+            _ if names_host(trunk, message) => None,
+            _ => continue,
+        };
+        fit = Some(Fit { platform: false, of_platform });
     }
     fit
 }
 
 /// The direction of a leg whose initial INVITE is `invite`. Addresses are asked before hosts; where both directions
-/// fit it is unknown.
-pub(crate) fn direction(trunk: &Trunk, invite: &Signalling<'_>) -> Direction {
+/// fit it is unknown. `of_platform` is a Request-URI that is known to name one of the trunk's hosts.
+pub(crate) fn direction(trunk: &Trunk, invite: &Signalling<'_>, of_platform: Option<&[u8]>) -> Direction {
     let StartLine::Request { uri: request_uri, .. } = invite.start else { return Direction::Unknown };
     let (source, destination) = (invite.hop.source.ip(), invite.hop.destination.ip());
     let one_of = |inbound: bool, outbound: bool| match (inbound, outbound) {
@@ -75,7 +81,10 @@ pub(crate) fn direction(trunk: &Trunk, invite: &Signalling<'_>) -> Direction {
         carrier_side(trunk, source) || platform_side(trunk, destination),
         carrier_side(trunk, destination) || platform_side(trunk, source),
     )
-    .or_else(|| one_of(uri_of_platform(trunk, request_uri), uri_of_platform(trunk, invite.contact_uri)))
+    .or_else(|| {
+        let is_known = of_platform.is_some_and(|known| std::ptr::eq(known, request_uri));
+        one_of(is_known || uri_of_platform(trunk, request_uri), uri_of_platform(trunk, invite.contact_uri))
+    })
     .unwrap_or_default()
 }
 
@@ -110,15 +119,10 @@ fn platform_side(trunk: &Trunk, address: IpAddr) -> bool {
     trunk.platform_addresses.iter().any(|network| network.contains(address))
 }
 
-/// Whether Request-URI, To, Contact, top Via or Route name one of the trunk's hosts.
+/// Whether To, Contact, top Via or Route name one of the trunk's hosts.
 fn names_host(trunk: &Trunk, message: &Signalling<'_>) -> bool {
     if trunk.hosts.is_empty() {
         return false;
-    }
-    if let StartLine::Request { uri, .. } = message.start
-        && uri_of_platform(trunk, uri)
-    {
-        return true;
     }
     uri_of_platform(trunk, message.to_uri)
         || uri_of_platform(trunk, message.contact_uri)

@@ -251,7 +251,7 @@ impl SignallingBatch {
 
     /// The messages, as they were added.
     pub fn messages(&self) -> impl Iterator<Item = Signalling<'_>> {
-        self.messages.iter().map(|raw| self.view(raw))
+        self.views(self.messages.iter())
     }
 
     /// How many Call-IDs the messages bear.
@@ -271,7 +271,7 @@ impl SignallingBatch {
     /// The messages of the Call-ID of that place, in the order of the evidence.
     pub fn of_call(&self, call: usize) -> impl Iterator<Item = Signalling<'_>> {
         let call = u32::try_from(call).ok().and_then(|call| self.calls.get(call));
-        self.chain(call.map_or(u32::MAX, |call| call.first)).map(|raw| self.view(raw))
+        self.views(self.chain(call.map_or(u32::MAX, |call| call.first)))
     }
 
     /// The messages of one method, requests and responses, without a look at the others' texts.
@@ -280,7 +280,7 @@ impl SignallingBatch {
             RawStart::Request(own) => own == method,
             RawStart::Response(_) => raw.cseq_method == Some(method),
         };
-        self.messages.iter().filter(is_of).map(|raw| self.view(raw))
+        self.views(self.messages.iter().filter(is_of))
     }
 
     /// Where each message was captured, and where it went.
@@ -514,36 +514,55 @@ impl SignallingBatch {
         std::iter::successors(self.messages.get(first), |raw| self.messages.get(raw.next))
     }
 
+    /// The views of messages, of which most say again much of what the one before said.
+    fn views<'a>(&'a self, messages: impl Iterator<Item = &'a RawMessage>) -> impl Iterator<Item = Signalling<'a>> {
+        let mut before = Before::NOTHING;
+        messages.map(move |raw| self.view(raw, &mut before))
+    }
+
     #[inline]
-    fn view<'a>(&'a self, raw: &'a RawMessage) -> Signalling<'a> {
+    fn view<'a>(&'a self, raw: &'a RawMessage, before: &mut Before<'a>) -> Signalling<'a> {
         let text = &self.text;
-        let said = |what: Said| {
-            let place = raw.said.get(what as usize).copied().unwrap_or(u32::MAX);
-            self.said.get(place).copied().unwrap_or(RawSaid::NOTHING)
+        let mut said = |what: Said| {
+            let (what, own) = (what as usize, raw.said[what as usize]);
+            if own != before.said[what] {
+                let said = self.said.get(own).copied().unwrap_or(RawSaid::NOTHING);
+                before.said[what] = own;
+                before.values[what] = (said.first.of(text), said.second.optional(text));
+            }
+            before.values[what]
         };
-        let (contact, from, to, via) = (said(Said::Contact), said(Said::From), said(Said::To), said(Said::Via));
-        // Every message has its way in the table.
-        let way = self.ways.get(raw.way as usize).copied().unwrap_or(Way::NOWHERE);
+        let ((contact_uri, _), (from_uri, from_tag)) = (said(Said::Contact), said(Said::From));
+        let ((to_uri, to_tag), (via_host, branch)) = (said(Said::To), said(Said::Via));
+        let start = match raw.start {
+            RawStart::Request(method) => StartLine::Request { method, uri: said(Said::RequestUri).0 },
+            RawStart::Response(status) => StartLine::Response(status),
+        };
+        if raw.way != before.way_at {
+            // Every message has its way in the table.
+            (before.way_at, before.way) = (raw.way, self.ways.get(raw.way as usize).copied().unwrap_or(Way::NOWHERE));
+        }
+        if raw.call != before.call {
+            (before.call, before.call_id) =
+                (raw.call, self.calls.get(raw.call).map_or(&[][..], |call| call.id.of(text)));
+        }
         Signalling {
             at: Timestamp { ns: raw.ns, digits: raw.digits },
-            locus: way.locus(raw),
-            hop: way.hop,
+            locus: before.way.locus(raw),
+            hop: before.way.hop,
             transport: raw.transport,
-            start: match raw.start {
-                RawStart::Request(method) => StartLine::Request { method, uri: said(Said::RequestUri).first.of(text) },
-                RawStart::Response(status) => StartLine::Response(status),
-            },
+            start,
             header_whole: raw.header_whole,
             body: raw.body,
-            call_id: self.calls.get(raw.call).map_or(&[], |call| call.id.of(text)),
+            call_id: before.call_id,
             cseq: raw.cseq_method.map(|method| CSeq { number: raw.cseq, method }),
-            from_tag: from.second.optional(text),
-            to_tag: to.second.optional(text),
-            from_uri: from.first.of(text),
-            to_uri: to.first.of(text),
-            contact_uri: contact.first.of(text),
-            via_host: via.first.of(text),
-            branch: via.second.optional(text),
+            from_tag,
+            to_tag,
+            from_uri,
+            to_uri,
+            contact_uri,
+            via_host,
+            branch,
             fingerprint: raw.fingerprint,
             rows: self.rows.run(raw.rows, raw.rows_len as usize),
             media: raw.described.then(|| self.media.run(raw.media, usize::from(raw.media_len))),
@@ -595,6 +614,27 @@ fn keep(text: &mut Texts, bytes: &[u8]) -> Text {
         return Text { start: 0, len: 0 };
     }
     Text { start: text.extend(bytes), len: bytes.len() as u32 }
+}
+
+/// What the message that was viewed before said, and where that lies.
+struct Before<'a> {
+    said: [u32; FIELDS],
+    values: [(&'a [u8], Option<&'a [u8]>); FIELDS],
+    way_at: u32,
+    way: Way,
+    call: u32,
+    call_id: &'a [u8],
+}
+
+impl Before<'_> {
+    const NOTHING: Self = Self {
+        said: [u32::MAX; FIELDS],
+        values: [(&[], None); FIELDS],
+        way_at: u32::MAX,
+        way: Way::NOWHERE,
+        call: u32::MAX,
+        call_id: &[],
+    };
 }
 
 impl Way {
@@ -800,6 +840,44 @@ mod tests {
     fn described(address: &[u8]) -> MediaDescription<'_> {
         let direction = crate::sdp::Direction::SendRecv;
         MediaDescription { media: b"audio", port: Some(4000), address, codecs: b"PCMU/8000", direction }
+    }
+
+    #[test]
+    fn a_message_is_viewed_alike_whatever_the_one_before_said() {
+        let hop = |port| Hop { source: ([192, 0, 2, 1], port).into(), destination: ([192, 0, 2, 2], 5060).into() };
+        let texts: [&[u8]; 3] = [b"", b"sip:1@a", b"sip:2@b"];
+        let tags: [Option<&[u8]>; 3] = [None, Some(b"a"), Some(b"b")];
+        let mut batch = SignallingBatch::default();
+        let mut pushed = Vec::new();
+        for number in 0..60_usize {
+            // Each field changes at other messages than the others, and stays in between.
+            let pick = |every: usize| number / every % 3;
+            let mut own = message(if number % 7 == 0 { b"x" } else { b"y" });
+            own.at.ns = number as i64;
+            own.hop = hop(pick(4) as u16);
+            (own.from_uri, own.from_tag) = (texts[pick(1)], tags[pick(2)]);
+            (own.to_uri, own.to_tag) = (texts[pick(3)], tags[pick(5)]);
+            own.contact_uri = texts[pick(6)];
+            (own.via_host, own.branch) = (texts[pick(7)], tags[pick(1)]);
+            if number % 2 == 0 {
+                own.start = StartLine::Request { method: Method::Invite, uri: texts[pick(8)] };
+            }
+            batch.push(&own, [], None::<[MediaDescription<'_>; 0]>);
+            pushed.push(own);
+        }
+        let shown = |message: &Signalling<'_>| {
+            let said = (message.from_uri, message.from_tag, message.to_uri, message.to_tag, message.contact_uri);
+            format!("{said:?} {:?}", (message.via_host, message.branch, message.start, message.hop, message.call_id))
+        };
+        for (viewed, own) in batch.messages().zip(&pushed) {
+            assert_eq!(shown(&viewed), shown(own));
+        }
+        for call in 0..batch.calls() {
+            for viewed in batch.of_call(call) {
+                assert_eq!(shown(&viewed), shown(&pushed[viewed.at.ns as usize]));
+            }
+        }
+        assert_eq!((0..batch.calls()).map(|call| batch.of_call(call).count()).sum::<usize>(), pushed.len());
     }
 
     #[test]

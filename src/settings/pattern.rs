@@ -1,33 +1,42 @@
 //! Patterns with `*` for any run of characters, as the configuration writes host names, files and paths.
 
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
+
+use crate::scan::find;
 
 /// Whether `text` fits `pattern` from end to end, byte by byte: for paths.
 ///
 /// `*` stands for any run of bytes, `/` too, also an empty one; nothing else is special. Time is bounded by the product
 /// of the lengths.
 #[must_use]
+#[inline]
 pub fn fits(pattern: &[u8], text: &[u8]) -> bool {
-    run(pattern, text, |wanted, found| wanted == found)
+    let same = |wanted: u8, found: u8| wanted == found;
+    ends(pattern, text, same) && run(pattern, text, same, |wanted, found| wanted == found)
 }
 
 /// The same without regard to the case of ASCII letters: for host names (RFC 3261 §19.1.4).
 #[must_use]
+#[inline]
 pub fn fits_host(pattern: &[u8], host: &[u8]) -> bool {
-    run(pattern, host, <[u8]>::eq_ignore_ascii_case)
+    let same = |wanted: u8, found: u8| wanted.eq_ignore_ascii_case(&found);
+    ends(pattern, host, same) && run(pattern, host, same, <[u8]>::eq_ignore_ascii_case)
 }
 
-fn run(pattern: &[u8], text: &[u8], alike: impl Fn(&[u8], &[u8]) -> bool) -> bool {
-    // Told by the last byte: most of many patterns are.
-    if let ([.., wanted], [.., found]) = (pattern, text)
-        && *wanted != b'*'
-        && !alike(&[*wanted], &[*found])
-    {
-        return false;
+/// Whether a text may fit by its last byte: most of many patterns are told by that.
+#[inline]
+fn ends(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
+    match (pattern, text) {
+        ([.., wanted], [.., found]) => *wanted == b'*' || same(*wanted, *found),
+        _ => true,
     }
-    let (Some(first), Some(last)) = (memchr(b'*', pattern), memrchr(b'*', pattern)) else {
-        return alike(pattern, text);
-    };
+}
+
+fn run(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool, alike: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+    let Some(first) = find(pattern, b'*') else { return alike(pattern, text) };
+    // Most have one star.
+    let next = find(pattern.get(first + 1..).unwrap_or_default(), b'*');
+    let last = next.and_then(|_| memrchr(b'*', pattern)).unwrap_or(first);
     // What stands before the first star and behind the last has its place: most texts are told by that.
     let (before, rest) = pattern.split_at_checked(first).unwrap_or_default();
     let behind = pattern.get(last + 1..).unwrap_or_default();
@@ -38,7 +47,7 @@ fn run(pattern: &[u8], text: &[u8], alike: impl Fn(&[u8], &[u8]) -> bool) -> boo
         return false;
     }
     let stars = rest.get(..=last - first).unwrap_or_default();
-    stars.len() == 1 || between(stars, text, |wanted, found| alike(&[wanted], &[found]))
+    stars.len() == 1 || between(stars, text, same)
 }
 
 /// The same of a pattern that begins and ends with a star.

@@ -61,7 +61,9 @@ fn split(rest: &[u8]) -> (&[u8], &[u8]) {
     let Some(first) = find(rest, b'@') else { return (b"", rest) };
     let behind_first = rest.get(first + 1..).unwrap_or_default();
     let authority_end = find_either(behind_first, b';', b'?').unwrap_or(behind_first.len());
-    let last = memrchr(b'@', behind_first.get(..authority_end).unwrap_or_default());
+    let authority = behind_first.get(..authority_end).unwrap_or_default();
+    // Most have no other.
+    let last = find(authority, b'@').and_then(|_| memrchr(b'@', authority));
     let at = last.map_or(first, |last| first + 1 + last);
     (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default())
 }

@@ -55,10 +55,13 @@ impl State {
         }
     }
 
-    /// Whether media under it is unconsented: denied, invalid or missing.
+    /// The states under which media is unconsented.
+    pub const UNCONSENTED: [Self; 3] = [Self::Denied, Self::Invalid, Self::Missing];
+
+    /// Whether media under it is unconsented.
     #[must_use]
-    pub const fn is_unconsented(self) -> bool {
-        matches!(self, Self::Denied | Self::Invalid | Self::Missing)
+    pub fn is_unconsented(self) -> bool {
+        Self::UNCONSENTED.contains(&self)
     }
 }
 

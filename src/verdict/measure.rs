@@ -40,7 +40,7 @@ impl ByState {
     /// Under denied, invalid or missing consent.
     #[must_use]
     pub fn unconsented(&self) -> i128 {
-        State::ALL.into_iter().filter(|state| state.is_unconsented()).map(|state| self.of(state)).sum()
+        State::UNCONSENTED.into_iter().map(|state| self.of(state)).sum()
     }
 
     /// Under any.
@@ -140,8 +140,8 @@ pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
     let streams: Few<StreamTime, 1> = leg.streams.iter().map(|stream| stream_time(leg, stream, consent)).collect();
     let mut by_state = ByState::default();
     for stream in &streams {
-        for state in State::ALL {
-            by_state.add(state, stream.by_state.of(state));
+        for (sum, own) in by_state.0.iter_mut().zip(&stream.by_state.0) {
+            *sum += own;
         }
     }
     Measured { streams, by_state }
@@ -149,21 +149,25 @@ pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
 
 fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamTime {
     let runs = || stream.flows.iter().flat_map(|flow| &flow.runs);
+    let of_runs = if stream.flows.is_empty() {
+        None
+    } else {
+        runs().map(|run| run.first).min().zip(runs().map(|run| run.last).max())
+    };
     let life_end = leg.ended.unwrap_or(leg.last).at;
-    let intervals: Few<(Timestamp, Timestamp), 1> =
-        match (runs().map(|run| run.first).min(), runs().map(|run| run.last).max()) {
-            (Some(first), Some(last)) => {
-                // Packets on their way when the dialog ends are no media after its end.
-                let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
-                Few::one((first, if last.ns < first.ns { first } else { last }))
-            }
-            _ => stream
-                .windows
-                .iter()
-                .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
-                .filter(|(from, until)| from.ns <= until.ns)
-                .collect(),
-        };
+    let intervals: Few<(Timestamp, Timestamp), 1> = match of_runs {
+        Some((first, last)) => {
+            // Packets on their way when the dialog ends are no media after its end.
+            let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
+            Few::one((first, if last.ns < first.ns { first } else { last }))
+        }
+        None => stream
+            .windows
+            .iter()
+            .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
+            .filter(|(from, until)| from.ns <= until.ns)
+            .collect(),
+    };
     let mut by_state = ByState::default();
     for (from, until) in &intervals {
         split((consent, stream.index), from.ns, until.ns, &mut by_state);
@@ -172,7 +176,7 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
         index: stream.index,
         start: intervals.first().map(|(from, _)| *from),
         end: intervals.last().map(|(_, until)| *until),
-        source: if runs().next().is_some() { Source::Rtp } else { Source::Signalling },
+        source: if of_runs.is_some() { Source::Rtp } else { Source::Signalling },
         open: intervals,
         by_state,
     }
@@ -180,14 +184,16 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
 
 /// Adds the nanoseconds from `from` to `until` to the states that held.
 fn split((consent, index): (&Consent, u32), from: i64, until: i64, by_state: &mut ByState) {
-    let timeline = consent.of_stream(index);
-    let held = |(begins, state): &(Timestamp, State)| (begins.ns, *state);
-    let before = (i64::MIN, consent.before(index));
-    let ends = timeline.iter().map(|(next, _)| next.ns).chain([i64::MAX]);
-    for ((begins, state), ends) in std::iter::once(before).chain(timeline.iter().map(held)).zip(ends) {
+    let mut add = |(begins, state): (i64, State), ends: i64| {
         let (start, end) = (from.max(begins), until.min(ends));
         if start < end {
             by_state.add(state, i128::from(end) - i128::from(start));
         }
+    };
+    let mut held = (i64::MIN, consent.before(index));
+    for (next, state) in consent.of_stream(index) {
+        add(held, next.ns);
+        held = (next.ns, *state);
     }
+    add(held, i64::MAX);
 }

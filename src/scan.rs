@@ -5,79 +5,74 @@
 //!
 //! Keeps: the first match, as a loop over the bytes would find it; safe code only.
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use wide::u8x16;
 
-/// `byte` in all eight places.
-const fn all(byte: u8) -> u64 {
-    LOW * byte as u64
+/// Bytes that are looked at together.
+const STEP: usize = 16;
+
+/// As many bytes as are looked at together.
+pub(crate) type Step = [u8; STEP];
+
+/// A bit for each byte of the step that fits, the lowest for the first byte.
+#[inline(always)]
+fn marks(step: Step, fits: &impl Fn(u8x16) -> u8x16) -> u32 {
+    fits(u8x16::new(step)).move_mask().cast_unsigned()
 }
 
-/// The high bit of every byte that is zero. Bytes above the lowest such byte may be marked wrongly.
+/// All ones where the byte is this one.
 #[inline(always)]
-const fn zero(word: u64) -> u64 {
-    word.wrapping_sub(LOW) & !word & HIGH
+fn is(bytes: u8x16, byte: u8) -> u8x16 {
+    bytes.cmp_eq(u8x16::splat(byte))
 }
 
-/// The high bit of every byte below `limit`, which is at most 128. Bytes above the lowest such byte may be marked wrongly.
+/// All ones where the byte is `last` or less.
 #[inline(always)]
-const fn below(word: u64, limit: u8) -> u64 {
-    word.wrapping_sub(all(limit)) & !word & HIGH
+fn up_to(bytes: u8x16, last: u8) -> u8x16 {
+    bytes.min(u8x16::splat(last)).cmp_eq(bytes)
 }
 
-/// The place of the first byte that `fits`; `marks` marks the same bytes in a word.
-///
-/// The test of sixteen bytes has no early way out, so that the compiler makes one vector comparison of it.
+/// The place of the first byte that `fits`, from `from` on.
 #[inline(always)]
-fn first(bytes: &[u8], fits: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> Option<usize> {
-    let (steps, tail) = bytes.as_chunks::<16>();
-    for (index, step) in steps.iter().enumerate() {
-        if step.iter().fold(false, |hit, byte| hit | fits(*byte)) {
-            let word = u128::from_le_bytes(*step);
-            let low = marks(word as u64);
-            let within = if low != 0 { place(low) } else { 8 + place(marks((word >> 64) as u64)) };
-            return Some(index * 16 + within);
-        }
-    }
-    let start = bytes.len() - tail.len();
-    let (low, rest) = match tail.split_first_chunk::<8>() {
-        Some((low, rest)) => (marks(u64::from_le_bytes(*low)), rest),
-        None => (0, tail),
-    };
-    if low != 0 {
-        return Some(start + place(low));
-    }
-    let at = place(marks(short(rest)));
-    // The places behind the tail are zero bytes; they are marked after all others.
-    (at < rest.len()).then_some(bytes.len() - rest.len() + at)
-}
-
-/// [`first`] where it is most often near: two words are looked at before the rest.
-#[inline(always)]
-fn near(bytes: &[u8], fits: impl Fn(u8) -> bool, marks: impl Fn(u64) -> u64) -> Option<usize> {
-    if let Some((word, rest)) = bytes.split_first_chunk::<8>() {
-        let marked = marks(u64::from_le_bytes(*word));
+fn first(bytes: &[u8], from: usize, fits: impl Fn(u8x16) -> u8x16) -> Option<usize> {
+    let mut at = from;
+    while let Some(step) = bytes.get(at..)?.first_chunk::<STEP>() {
+        let marked = marks(*step, &fits);
         if marked != 0 {
-            return Some(place(marked));
+            return Some(at + marked.trailing_zeros() as usize);
         }
-        if let Some((word, rest)) = rest.split_first_chunk::<8>() {
-            let marked = marks(u64::from_le_bytes(*word));
-            if marked != 0 {
-                return Some(8 + place(marked));
-            }
-            return first(rest, fits, marks).map(|at| at + 16);
-        }
-        return first(rest, fits, marks).map(|at| at + 8);
+        at += STEP;
     }
-    let at = place(marks(short(bytes)));
-    // The places behind the bytes are zero bytes; they are marked after all others.
-    (at < bytes.len()).then_some(at)
+    first_of_few(bytes, at, fits)
 }
 
-/// The place of the lowest mark; 8 where there is none.
+/// [`first`] where fewer bytes than a step are left behind `from`.
+#[inline(never)]
+fn first_of_few(bytes: &[u8], from: usize, fits: impl Fn(u8x16) -> u8x16) -> Option<usize> {
+    if from == bytes.len() {
+        return None;
+    }
+    // They are looked at together with bytes before them, or with zeros behind them.
+    let (start, step) = match bytes.last_chunk::<STEP>() {
+        Some(last) => (bytes.len() - STEP, *last),
+        None => (0, padded(bytes)),
+    };
+    let marked = marks(step, &fits) & u32::MAX << (from - start);
+    let place = start + marked.trailing_zeros() as usize;
+    (place < bytes.len()).then_some(place)
+}
+
+/// Up to a step of bytes, zeros behind them.
 #[inline(always)]
-fn place(marked: u64) -> usize {
-    marked.trailing_zeros() as usize / 8
+fn padded(bytes: &[u8]) -> Step {
+    let (low, high) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            // The last eight bytes reach back into the first; those are shifted out.
+            let high = u64::from_le_bytes(*last).checked_shr(128 - bytes.len() as u32 * 8).unwrap_or(0);
+            (u64::from_le_bytes(*first), high)
+        }
+        _ => (short(bytes), 0),
+    };
+    (u128::from(low) | u128::from(high) << 64).to_le_bytes()
 }
 
 /// Fewer than eight bytes as a word, zeros behind them.
@@ -98,63 +93,64 @@ fn short(bytes: &[u8]) -> u64 {
 /// The place of the first `needle`.
 #[inline]
 pub(crate) fn find(bytes: &[u8], needle: u8) -> Option<usize> {
-    first(bytes, |byte| byte == needle, |word| zero(word ^ all(needle)))
+    first(bytes, 0, |step| is(step, needle))
 }
 
 /// The place of the first `one` or `other`.
 #[inline]
 pub(crate) fn find_either(bytes: &[u8], one: u8, other: u8) -> Option<usize> {
-    first(bytes, |byte| (byte == one) | (byte == other), |word| zero(word ^ all(one)) | zero(word ^ all(other)))
+    first(bytes, 0, |step| is(step, one) | is(step, other))
 }
 
-/// The place of the first CR or LF.
+/// The place of the first CR or LF, from `from` on.
 #[inline(always)]
-pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        // CR is 13; the other controls up to it are rare.
-        let at = from + first(bytes.get(from..)?, |byte| byte <= b'\r', |word| below(word, b'\r' + 1))?;
-        if matches!(bytes.get(at), Some(b'\r' | b'\n')) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-}
-
-/// The place of the first space or tab.
-#[inline]
-pub(crate) fn word_end(bytes: &[u8]) -> Option<usize> {
-    near(bytes, |byte| (byte == b' ') | (byte == b'\t'), |word| zero(word ^ all(b' ')) | zero(word ^ all(b'\t')))
+pub(crate) fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    first(bytes, from, |step| is(step, b'\r') | is(step, b'\n'))
 }
 
 /// The place of the first blank or control.
 #[inline]
 pub(crate) fn blank(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| byte <= b' ', |word| below(word, b' ' + 1))
+    first(bytes, 0, |step| up_to(step, b' '))
 }
 
 /// The place of the first colon, blank or control: where a field name ends.
 #[inline]
 pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
-    near(bytes, |byte| (byte == b':') | (byte <= b' '), |word| zero(word ^ all(b':')) | below(word, b' ' + 1))
+    first(bytes, 0, is_no_name)
+}
+
+/// [`name_end`] in sixteen bytes; sixteen where the name goes on.
+#[inline(always)]
+pub(crate) fn short_name_end(bytes: &Step) -> usize {
+    (marks(*bytes, &is_no_name) | 1 << STEP).trailing_zeros() as usize
+}
+
+/// All ones where the byte ends a field name.
+#[inline(always)]
+fn is_no_name(bytes: u8x16) -> u8x16 {
+    is(bytes, b':') | up_to(bytes, b' ')
 }
 
 /// The place of the first byte that no host holds: where it ends in `host:port;parameters` and the like.
 #[inline]
 pub(crate) fn host_end(bytes: &[u8]) -> Option<usize> {
-    first(
-        bytes,
-        |byte| (byte == b':') | (byte == b';') | (byte == b'?') | (byte == b'>') | (byte == b' ') | (byte == b'\t'),
-        |word| {
-            let ends = zero(word ^ all(b':')) | zero(word ^ all(b';')) | zero(word ^ all(b'?'));
-            ends | zero(word ^ all(b'>')) | zero(word ^ all(b' ')) | zero(word ^ all(b'\t'))
-        },
-    )
+    first(bytes, 0, |step| {
+        let ends = is(step, b':') | is(step, b';') | is(step, b'?');
+        ends | is(step, b'>') | is(step, b' ') | is(step, b'\t')
+    })
 }
 
 /// Takes blanks and line ends off both ends. Other controls stay: they are part of what was written.
-#[inline]
+#[inline(always)]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    // Most often one blank stands in front, or none.
+    let rest = if let [b' ', rest @ ..] = bytes { rest } else { bytes };
+    let is_trim = rest.first().is_some_and(|first| *first > b' ') && rest.last().is_some_and(|last| *last > b' ');
+    if is_trim { rest } else { trim_any(rest) }
+}
+
+fn trim_any(bytes: &[u8]) -> &[u8] {
     let mut bytes = bytes;
     while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = bytes {
         bytes = rest;
@@ -165,24 +161,58 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A name as two words, letters in lower case: equal for names of the same length, at most 16, that are equal without
-/// regard to case. Longer names are told by their first and last eight bytes only.
-#[inline]
-pub(crate) fn name_key(name: &[u8]) -> (u64, u64) {
-    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (lower(u64::from_le_bytes(*first)), lower(u64::from_le_bytes(*last))),
-        _ => (lower(short(name)), 0),
+/// What tells names apart without regard to case: their first and their last eight bytes, or all of a shorter one, with
+/// the bit set that parts capitals from small letters.
+///
+/// No name is empty. The keys of names that are equal but for case are equal. Names of the same length, at most 16, with equal keys are
+/// equal but for case if one of them is plain ([`Key::is_of_plain`]) and the other has no blanks and no controls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Key(u64, u64);
+
+impl Key {
+    /// The key of any name.
+    #[inline]
+    pub(crate) fn of(name: &[u8]) -> Self {
+        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(first), Some(last)) => Self(folded(u64::from_le_bytes(*first)), folded(u64::from_le_bytes(*last))),
+            _ => Self::of_word(short(name), name.len()),
+        }
+    }
+
+    /// The key of the first `len` bytes of a step, more than none and no more than there are.
+    #[inline(always)]
+    pub(crate) fn of_first(step: &Step, len: usize) -> Self {
+        let words = u128::from_le_bytes(*step);
+        if len < 8 {
+            return Self::of_word(words as u64, len);
+        }
+        // Its last eight bytes: what stands behind it is shifted out first.
+        let last = words << ((STEP - len) * 8) >> 64;
+        Self(folded(words as u64), folded(last as u64))
+    }
+
+    /// The key of the first `len` bytes of a word, fewer than eight: they become the last, zeros before them.
+    #[inline(always)]
+    fn of_word(word: u64, len: usize) -> Self {
+        Self(folded(word).checked_shl(64 - len as u32 * 8).unwrap_or(0), 0)
+    }
+
+    /// Whether only names that are equal but for case have the key of this one, which has small letters only.
+    pub(crate) fn is_of_plain(name: &[u8]) -> bool {
+        name.len() <= 2 * size_of::<u64>() && name.iter().all(|byte| matches!(byte, b'!'..=b'?' | b'a'..=b'z'))
+    }
+
+    /// A number that few keys share. Its high bits depend on all bits of the key.
+    #[inline(always)]
+    pub(crate) fn hash(self) -> u64 {
+        (self.0 ^ self.1.rotate_left(31)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
-/// ASCII letters in lower case.
+/// Eight bytes with the bit set that parts capitals from small letters.
 #[inline(always)]
-const fn lower(word: u64) -> u64 {
-    let seven = word & !HIGH;
-    let from_a = seven + all(0x80 - b'A');
-    let beyond_z = seven + all(0x7f - b'Z');
-    let upper = (from_a ^ beyond_z) & !word & HIGH;
-    word | upper >> 2
+const fn folded(word: u64) -> u64 {
+    word | 0x2020_2020_2020_2020
 }
 
 #[cfg(test)]
@@ -212,13 +242,18 @@ mod tests {
             assert_eq!(find(&text, 0), text.iter().position(|byte| *byte == 0), "{text:x?}");
             let either = text.iter().position(|byte| matches!(byte, b'<' | b'"'));
             assert_eq!(find_either(&text, b'<', b'"'), either, "{text:x?}");
-            assert_eq!(line_end(&text), text.iter().position(|byte| matches!(byte, b'\r' | b'\n')), "{text:x?}");
-            let word = text.iter().position(|byte| matches!(byte, b' ' | b'\t'));
-            assert_eq!(word_end(&text), word, "{text:x?}");
+            assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
+            if let Some(step) = text.first_chunk() {
+                assert_eq!(short_name_end(step), name_end(step).unwrap_or(STEP), "{text:x?}");
+            }
             assert_eq!(blank(&text), text.iter().position(|byte| *byte <= b' '), "{text:x?}");
             let host = text.iter().position(|byte| matches!(byte, b':' | b';' | b'?' | b'>' | b' ' | b'\t'));
             assert_eq!(host_end(&text), host, "{text:x?}");
-            assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
+            for from in 0..text.len() + 2 {
+                let behind = text.get(from..).unwrap_or_default();
+                let expected = behind.iter().position(|byte| matches!(byte, b'\r' | b'\n')).map(|at| from + at);
+                assert_eq!(line_end(&text, from), expected, "{from} {text:x?}");
+            }
         }
     }
 
@@ -231,12 +266,38 @@ mod tests {
 
     #[test]
     fn keys_tell_short_names_apart_as_comparing_does() {
-        let mut texts: Vec<_> = texts().filter(|text| (1..=16).contains(&text.len())).take(300).collect();
+        let mut texts: Vec<_> = texts().filter(|text| (1..=20).contains(&text.len())).take(400).collect();
         texts.extend(texts.clone().iter().map(|text| text.to_ascii_uppercase()));
-        for one in &texts {
-            for other in texts.iter().filter(|other| other.len() == one.len()) {
-                assert_eq!(name_key(one) == name_key(other), one.eq_ignore_ascii_case(other), "{one:x?} {other:x?}");
+        let visible = |name: &[u8]| name.iter().all(|byte| *byte > b' ');
+        let (mut compared, mut plain) = (0, 0);
+        for one in texts.iter().filter(|text| visible(text)) {
+            if let Some(step) = [one.as_slice(), b": some value or other"].concat().first_chunk()
+                && one.len() < STEP
+            {
+                assert_eq!(Key::of_first(step, one.len()), Key::of(one), "{one:x?}");
+            }
+            for other in texts.iter().filter(|other| other.len() == one.len() && visible(other)) {
+                let (alike, equal) = (Key::of(one) == Key::of(other), one.eq_ignore_ascii_case(other));
+                assert!(alike || !equal, "{one:x?} {other:x?}");
+                compared += 1;
+                if Key::is_of_plain(one) {
+                    assert_eq!(alike, equal, "{one:x?} {other:x?}");
+                    plain += 1;
+                }
             }
         }
+        assert!(plain > 1_000 && compared > 2 * plain, "{plain} of {compared}");
+    }
+
+    #[test]
+    fn names_are_plain_where_no_other_byte_folds_onto_theirs() {
+        for byte in 0..=u8::MAX {
+            let alike = (b'!'..=u8::MAX).filter(|other| Key::of(&[*other]) == Key::of(&[byte]));
+            let only_cases = alike.clone().all(|other| other.eq_ignore_ascii_case(&byte));
+            let is_lower = !byte.is_ascii_uppercase() && byte > b' ';
+            assert!(!Key::is_of_plain(&[byte]) || is_lower && only_cases, "{byte:x}");
+        }
+        assert!(Key::is_of_plain(b"x-consent-1") && !Key::is_of_plain(b"x_consent"));
+        assert!(Key::is_of_plain(&[b'a'; 16]) && !Key::is_of_plain(&[b'a'; 17]));
     }
 }

@@ -7,6 +7,7 @@
 //! Call-ID, parties, tags), or many calls (hosts, codecs, values of kept fields), is kept once.
 
 use std::hash::BuildHasher;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 use hashbrown::HashTable;
@@ -43,8 +44,9 @@ struct Growth {
     calls: HashTable<u32>,
     /// The ways, by a hash of each.
     ways: HashTable<u32>,
-    /// The ways that were asked for last; a batch that is cleared has none at their places.
-    recent_ways: [u32; 2],
+    /// The ways that were asked for last, each at the place of its [glance](Way::glance); a batch that is cleared has
+    /// none at their places.
+    recent_ways: [u32; RECENT],
     /// For each call what its last message said, where messages are drafted.
     last: Vec<Last>,
     /// Texts that many calls repeat, each at a place by its hash.
@@ -52,6 +54,9 @@ struct Growth {
     /// Rows and descriptions of the draft.
     rows: Vec<RawRow>,
     media: Vec<RawMedia>,
+    /// Those of the last draft that had any.
+    rows_before: Vec<RawRow>,
+    media_before: Vec<RawMedia>,
     /// The names of a description's formats.
     names: Vec<u8>,
     /// Where the values and ways of the batch that is absorbed lie in this one.
@@ -88,6 +93,14 @@ struct Last {
 
 impl Last {
     const NOTHING: Self = Self { values: [Text::NONE; FIELDS], said: [u32::MAX; FIELDS] };
+
+    /// The field's whole value and its place, if it is this one.
+    #[inline(always)]
+    fn find(&self, what: Said, value: &[u8], text: &Texts) -> Option<(Text, u32)> {
+        let (whole, said) = (*self.values.get(what as usize)?, *self.said.get(what as usize)?);
+        let is_same = whole.len as usize == value.len() && whole != Text::NONE && whole.of(text) == value;
+        is_same.then_some((whole, said))
+    }
 }
 
 /// A range of a batch's text. Start `u32::MAX` stands for none.
@@ -199,6 +212,7 @@ impl SignallingBatch {
             described: false,
             committed: false,
             values: Last::NOTHING,
+            last: Last::NOTHING,
             known: None,
             batch: self,
         }
@@ -490,8 +504,10 @@ impl SignallingBatch {
 
     fn way(&mut self, way: Way) -> u32 {
         let Self { ways, growth, .. } = self;
-        // What went one way is most often answered the other, and asked again.
-        if let Some(recent) = growth.recent_ways.iter().find(|recent| ways.get(**recent as usize) == Some(&way)) {
+        let glance = way.glance();
+        if let Some(recent) = growth.recent_ways.get(glance)
+            && ways.get(*recent as usize) == Some(&way)
+        {
             return *recent;
         }
         let hash = |way: &Way| SEED.hash_one(way);
@@ -505,7 +521,9 @@ impl SignallingBatch {
                 place
             }
         };
-        growth.recent_ways = [place, growth.recent_ways[0]];
+        if let Some(recent) = growth.recent_ways.get_mut(glance) {
+            *recent = place;
+        }
         place
     }
 
@@ -606,6 +624,9 @@ const _: () = assert!(crate::sip::MAX_HEADER_BYTES <= 1 << 18);
 /// Places for texts that many calls repeat. What is met at the place of another is kept again; that costs memory only.
 const REPEATED: usize = 2048;
 
+/// Places for ways that were asked for last: there are few trunks, and messages go both ways.
+const RECENT: usize = 32;
+
 /// Of one run: who writes evidence does not know which Call-IDs would meet.
 static SEED: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
 
@@ -640,6 +661,20 @@ impl Before<'_> {
 impl Way {
     const NOWHERE: Self = Self { source: SourceId(0), record: 0, hop: Hop::NOWHERE };
 
+    /// A place below [`RECENT`] that ways seldom share. Those that do are looked up again; that costs time only.
+    #[inline(always)]
+    fn glance(&self) -> usize {
+        let end = |end: &SocketAddr| {
+            let address = match end.ip() {
+                IpAddr::V4(address) => u64::from(address.to_bits()),
+                IpAddr::V6(address) => address.to_bits() as u64,
+            };
+            address << 16 ^ u64::from(end.port())
+        };
+        let both = end(&self.hop.source) ^ end(&self.hop.destination).rotate_left(23);
+        (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT.ilog2())) as usize
+    }
+
     fn locus(&self, raw: &RawMessage) -> Locus {
         Locus { source: self.source, record: u64::from(self.record) << 32 | u64::from(raw.record) }
     }
@@ -656,6 +691,8 @@ pub struct Draft<'b> {
     committed: bool,
     /// What was said so far.
     values: Last,
+    /// What the last message of the call said, once that is known.
+    last: Last,
     /// The hash of its Call-ID once that is known, and its place if the batch has it.
     known: Option<(u64, Option<u32>)>,
 }
@@ -663,7 +700,9 @@ pub struct Draft<'b> {
 impl Draft<'_> {
     /// Keeps a header field row, the next in wire order.
     pub fn row(&mut self, row: Row<'_>) {
-        let alike = self.batch.growth.rows.iter().rev().take(4).find(|known| known.subject == row.subject);
+        let Growth { rows, rows_before, .. } = &self.batch.growth;
+        let mut near = rows.iter().rev().take(4).chain(rows_before.iter().take(4));
+        let alike = near.find(|known| known.subject == row.subject);
         let known = alike.map(|known| (known.name, known.value));
         let name = self.batch.keep_again(row.name, known.map(|(name, _)| name));
         let value = self.batch.keep_again(row.value, known.map(|(_, value)| value));
@@ -679,7 +718,8 @@ impl Draft<'_> {
     /// which is not read.
     pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
         self.described = true;
-        let known = self.batch.growth.media.last().copied();
+        let Growth { media, media_before, .. } = &self.batch.growth;
+        let known = media_before.get(media.len()).or(media.last()).copied();
         let media = self.batch.keep_again(description.media, known.map(|known| known.media));
         let address = self.batch.keep_again(description.address, known.map(|known| known.address));
         let names = &mut self.batch.growth.names;
@@ -703,25 +743,33 @@ impl Draft<'_> {
         let SignallingBatch { calls, growth, text, .. } = &*self.batch;
         let is_same =
             |known: &u32| calls.get(*known).is_some_and(|known| known.hash == hash && known.id.of(text) == call_id);
-        self.known = Some((hash, growth.calls.find(hash, is_same).copied()));
+        let call = growth.calls.find(hash, is_same).copied();
+        if let Some(last) = call.and_then(|call| growth.last.get(call as usize)) {
+            self.last = *last;
+        }
+        self.known = Some((hash, call));
     }
 
     /// Keeps the value of a field; `read` gives its parts, slices of it. A value that the call's last message had too
     /// is neither read nor kept again.
     pub(super) fn said<'v>(&mut self, what: Said, value: &'v [u8], read: impl FnOnce(&'v [u8]) -> Parts<'v>) {
         let batch = &mut *self.batch;
-        let last = self.known.and_then(|(_, call)| batch.growth.last.get(call? as usize));
-        let known = last.and_then(|last| Some((*last.values.get(what as usize)?, *last.said.get(what as usize)?)));
-        let (whole, said) = match known {
-            Some((whole, place)) if whole != Text::NONE && whole.of(&batch.text) == value => (whole, place),
-            _ => {
-                let (first, second) = read(value);
-                let whole = batch.keep(value);
-                let mut part = |part: &[u8]| within(value, whole, part).unwrap_or_else(|| batch.keep(part));
-                let (first, second) = (part(first), second.map_or(Text::NONE, part));
-                (whole, batch.said.push(RawSaid { first, second }))
-            }
-        };
+        let known = self.last.find(what, value, &batch.text).or_else(|| {
+            // Requests of the callee have From and To turned.
+            let turned = match what {
+                Said::From => Said::To,
+                Said::To => Said::From,
+                Said::Contact | Said::RequestUri | Said::Via => return None,
+            };
+            self.last.find(turned, value, &batch.text)
+        });
+        let (whole, said) = known.unwrap_or_else(|| {
+            let (first, second) = read(value);
+            let whole = batch.keep(value);
+            let mut part = |part: &[u8]| within(value, whole, part).unwrap_or_else(|| batch.keep(part));
+            let (first, second) = (part(first), second.map_or(Text::NONE, part));
+            (whole, batch.said.push(RawSaid { first, second }))
+        });
         self.set(what, whole, said);
     }
 
@@ -808,8 +856,16 @@ impl Draft<'_> {
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        self.batch.growth.rows.clear();
-        self.batch.growth.media.clear();
+        let Growth { rows, media, rows_before, media_before, .. } = &mut self.batch.growth;
+        // What their texts were is compared before it is relied on, so it does not matter what becomes of them.
+        if !rows.is_empty() {
+            std::mem::swap(rows, rows_before);
+            rows.clear();
+        }
+        if !media.is_empty() {
+            std::mem::swap(media, media_before);
+            media.clear();
+        }
         if !self.committed {
             self.batch.text.roll_back(self.text);
             self.batch.said.roll_back(self.said);
@@ -909,6 +965,29 @@ mod tests {
         assert!(kept.messages().all(|message| {
             message.media().is_some_and(|mut media| media.len() == 200 && media.all(|one| one.address == address))
         }));
+    }
+
+    #[test]
+    fn every_message_keeps_its_own_way() {
+        let end = |number: u32, port: u16| -> SocketAddr {
+            match number % 3 {
+                0 => ([10, 0, 0, number as u8], port).into(),
+                1 => (std::net::Ipv6Addr::from_bits(u128::from(number)), port).into(),
+                _ => (std::net::Ipv6Addr::from_bits(u128::from(number) << 64), port).into(),
+            }
+        };
+        let hops: Vec<Hop> = (0..400)
+            .map(|number| Hop { source: end(number % 50, 5060), destination: end(number / 50, (number % 7) as u16) })
+            .collect();
+        let mut batch = SignallingBatch::default();
+        for _ in 0..2 {
+            batch.clear();
+            for hop in hops.iter().chain(&hops) {
+                batch.push(&Signalling { hop: *hop, ..message(b"a") }, [], None::<[MediaDescription<'_>; 0]>);
+            }
+            assert!(batch.hops().map(|(_, hop)| hop).eq(hops.iter().chain(&hops).copied()));
+            assert_eq!(batch.ways.len(), hops.len());
+        }
     }
 
     #[test]

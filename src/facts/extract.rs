@@ -21,7 +21,6 @@ use super::{
     Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
 };
 use crate::evidence::{Anomalies, Locus, Timestamp};
-use crate::scan;
 use crate::sdp;
 use crate::settings::{RulePlace, Settings, builtin};
 use crate::sip::address::{self, Address, Via};
@@ -57,31 +56,19 @@ pub enum Extracted {
 /// Which header fields are read and kept, from the settings: shared by all threads of an audit.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// By length of the name, so that a look-up compares a handful of names at most.
-    fields: Vec<Named>,
-    by_length: [Names; LENGTHS],
+    names: sip::Names,
+    /// What the rows of each name are read for, by its number.
+    asked: Vec<Asked>,
     /// Attributes of session descriptions that consent rules name.
     attributes: Vec<Box<[u8]>>,
     heads: bool,
 }
 
-/// A field by its name in lower case.
-#[derive(Clone, Debug)]
-struct Named {
-    key: (u64, u64),
-    name: Box<[u8]>,
-    field: Field,
-}
-
-/// Names are told apart by length up to this; longer ones share the last place.
-const LENGTHS: usize = 48;
-
-/// The field names of one length: a bit for each first letter, and their range.
-#[derive(Clone, Copy, Debug, Default)]
-struct Names {
-    letters: u32,
-    start: usize,
-    end: usize,
+/// What the rows of one name are read for.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    first: Option<First>,
+    fields: Vec<Field>,
 }
 
 /// Bytes of one start line and header section that are kept for people to read.
@@ -93,9 +80,19 @@ const MAX_ADDRESS_BYTES: usize = 255;
 /// Routes that are kept of one message.
 const MAX_ROUTES: usize = 64;
 
-/// What a header field row is read for.
+/// What every row of a name is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
+    Contact,
+    Kept(Subject),
+    Require,
+    Route,
+    Supported,
+}
+
+/// A field whose first value is read once the header was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
     CallId,
     Contact,
     ContentEncoding,
@@ -103,34 +100,41 @@ enum Field {
     ContentType,
     CSeq,
     From,
-    Kept(Subject),
-    Require,
-    Route,
-    Supported,
     To,
     Via,
 }
+
+/// How many of [`First`] there are.
+const FIRSTS: usize = 9;
 
 impl Keep {
     /// The fields that facts need, and those that consent rules and identity headers name.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let mut fields = Vec::new();
-        let mut add = |name: &[u8], field: Field| {
-            let name = sip::long_form(name).map_or_else(|| name.to_ascii_lowercase(), <[u8]>::to_vec);
-            if let Some(letter) = sip::compact(&name) {
-                fields.push(Named { key: scan::name_key(&[letter]), name: Box::new([letter]), field });
+        let (mut names, mut asked) = (sip::Names::default(), Vec::new());
+        let mut of = |name: &[u8], ask: &dyn Fn(&mut Asked)| {
+            let number = names.add(name);
+            if asked.len() <= number {
+                asked.resize_with(number + 1, Asked::default);
             }
-            fields.push(Named { key: scan::name_key(&name), name: name.into_boxed_slice(), field });
+            asked.get_mut(number).into_iter().for_each(ask);
         };
+        for (name, first) in [
+            (b"call-id".as_slice(), First::CallId),
+            (b"contact", First::Contact),
+            (b"content-encoding", First::ContentEncoding),
+            (b"content-length", First::ContentLength),
+            (b"content-type", First::ContentType),
+            (b"cseq", First::CSeq),
+            (b"from", First::From),
+            (b"to", First::To),
+            (b"via", First::Via),
+        ] {
+            of(name, &|asked| asked.first = Some(first));
+        }
+        let mut add = |name: &[u8], field: Field| of(name, &|asked| asked.fields.push(field));
         for (name, field) in [
-            (b"call-id".as_slice(), Field::CallId),
-            (b"contact", Field::Contact),
-            (b"content-encoding", Field::ContentEncoding),
-            (b"content-length", Field::ContentLength),
-            (b"content-type", Field::ContentType),
-            (b"cseq", Field::CSeq),
-            (b"from", Field::From),
+            (b"contact".as_slice(), Field::Contact),
             (b"join", Field::Kept(Subject::Join)),
             (b"refer-to", Field::Kept(Subject::ReferTo)),
             (b"replaces", Field::Kept(Subject::Replaces)),
@@ -139,8 +143,6 @@ impl Keep {
             (b"session-id", Field::Kept(Subject::SessionId)),
             (b"supported", Field::Supported),
             (b"target-dialog", Field::Kept(Subject::TargetDialog)),
-            (b"to", Field::To),
-            (b"via", Field::Via),
         ] {
             add(name, field);
         }
@@ -163,18 +165,7 @@ impl Keep {
         for (index, header) in (0..).zip(&settings.identity_headers) {
             add(header.trim().as_bytes(), Field::Kept(Subject::Conversation(index)));
         }
-        fields.sort_by_key(|named| named.name.len());
-        let mut by_length = [Names::default(); LENGTHS];
-        for (at, Named { name, .. }) in fields.iter().enumerate() {
-            if let (Some(names), Some(first)) = (by_length.get_mut(name.len().min(LENGTHS - 1)), name.first()) {
-                if names.letters == 0 {
-                    names.start = at;
-                }
-                names.end = at + 1;
-                names.letters |= letter_bit(*first);
-            }
-        }
-        Self { fields, by_length, attributes, heads: false }
+        Self { names, asked, attributes, heads: false }
     }
 
     /// The same, and of every INVITE and UPDATE the start line and header section as captured, for reports that show them.
@@ -182,42 +173,17 @@ impl Keep {
     pub fn with_heads(self) -> Self {
         Self { heads: true, ..self }
     }
-
-    /// Shows what a field of this name is read for.
-    #[inline]
-    fn of(&self, name: &[u8], mut show: impl FnMut(Field)) {
-        let Some(names) = self.by_length.get(name.len().min(LENGTHS - 1)) else { return };
-        let Some(first) = name.first() else { return };
-        if names.letters & letter_bit(*first) == 0 {
-            return;
-        }
-        let key = scan::name_key(name);
-        for known in self.fields.get(names.start..names.end).unwrap_or_default() {
-            // The key holds names of up to 16 bytes in full.
-            if known.key == key && (name.len() <= 16 || known.name.eq_ignore_ascii_case(name)) {
-                show(known.field);
-            }
-        }
-    }
 }
 
-/// One of 32 bits; a letter has the same in either case.
-fn letter_bit(first: u8) -> u32 {
-    1 << (first & 0x1f)
-}
-
-/// The values that are read once the header was seen, each the first of its field.
+/// What is read once the header was seen: the first row of each field.
 #[derive(Default)]
-struct Values<'a> {
-    call_id: Option<Cow<'a, [u8]>>,
-    contact: Option<Cow<'a, [u8]>>,
-    content_encoding: Option<Cow<'a, [u8]>>,
-    content_length: Option<Cow<'a, [u8]>>,
-    content_type: Option<Cow<'a, [u8]>>,
-    cseq: Option<Cow<'a, [u8]>>,
-    from: Option<Cow<'a, [u8]>>,
-    to: Option<Cow<'a, [u8]>>,
-    via: Option<Cow<'a, [u8]>>,
+struct Values<'a>([Option<sip::Raw<'a>>; FIRSTS]);
+
+impl<'a> Values<'a> {
+    #[inline(always)]
+    fn of(&self, field: First) -> Option<Cow<'a, [u8]>> {
+        Some(self.0.get(field as usize)?.as_ref()?.value())
+    }
 }
 
 /// Adds the facts of one payload to the batch.
@@ -255,9 +221,10 @@ pub fn signalling(
         }
     };
 
-    let Some(call_id) = values.call_id.as_deref().filter(|call_id| !call_id.is_empty()) else {
+    let Some(call_id) = values.of(First::CallId).filter(|call_id| !call_id.is_empty()) else {
         return Extracted::NoCallId;
     };
+    let call_id = &*call_id;
     let start = match message.start {
         sip::StartLine::Request { method, uri } => StartLine::Request { method: Method::of(method), uri },
         sip::StartLine::Response { status } => StartLine::Response(status),
@@ -273,7 +240,7 @@ pub fn signalling(
         draft.row(Row { subject: Subject::Head, name: b"", value: head.get(..MAX_HEAD_BYTES).unwrap_or(head) });
     }
 
-    if let Some(value) = &values.cseq {
+    if let Some(value) = &values.of(First::CSeq) {
         facts.cseq = address::cseq(value).map(|(number, method)| CSeq { number, method: Method::of(method) });
         if facts.cseq.is_none() {
             anomalies.note("bad_cseq", record, || {
@@ -281,21 +248,17 @@ pub fn signalling(
             });
         }
     }
-    let party = |value| {
-        let address = Address::read(value);
-        (address.uri, address.tag())
-    };
-    if let Some(value) = &values.from {
+    if let Some(value) = &values.of(First::From) {
         draft.said(Said::From, value, party);
     }
-    if let Some(value) = &values.to {
+    if let Some(value) = &values.of(First::To) {
         draft.said(Said::To, value, party);
     }
-    if let Some(value) = &values.contact {
+    if let Some(value) = &values.of(First::Contact) {
         let uri = |value| address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri);
         draft.said(Said::Contact, value, |value| (uri(value), None));
     }
-    if let Some(value) = &values.via {
+    if let Some(value) = &values.of(First::Via) {
         draft.said(Said::Via, value, |value| {
             let top = Via::top(value);
             (top.host, top.branch())
@@ -303,7 +266,7 @@ pub fn signalling(
     }
 
     facts.body = if header.end() == Some(HeaderEnd::Whole) {
-        let content_length = content_length(values.content_length.as_deref(), record, anomalies);
+        let content_length = content_length(values.of(First::ContentLength).as_deref(), record, anomalies);
         match body::Body::frame(message.rest(&header), content_length, extent) {
             None => Body::Absent,
             Some(body) => {
@@ -313,20 +276,31 @@ pub fn signalling(
                         None => format!("{} bytes captured, no Content-Length", body.bytes.len()),
                     });
                 }
-                let content_type = values.content_type.as_deref().filter(|value| !value.is_empty());
-                let encoded = values.content_encoding.as_deref().is_some_and(body::is_encoding);
+                let content_type = values.of(First::ContentType).filter(|value| !value.is_empty());
+                let content_type = content_type.as_deref();
+                let encoded = values.of(First::ContentEncoding).is_some_and(|value| body::is_encoding(&value));
                 read_body(Part { content_type, encoded, body }, keep, &mut draft, record, anomalies)
             }
         }
     } else {
-        let empty = values.content_length.as_deref().and_then(number) == Some(0);
+        let empty = values.of(First::ContentLength).as_deref().and_then(number) == Some(0);
         if empty { Body::Absent } else { Body::Cut }
     };
     draft.commit_said(&facts);
     Extracted::Message
 }
 
+/// URI and tag of a From or To.
+fn party(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let address = Address::read(value);
+    (address.uri, address.tag())
+}
+
+/// Rows that are split off before they are read.
+const ROWS: usize = 12;
+
 /// Reads the header to its end: keeps the rows that settings name, hands out those that every message needs.
+#[inline(always)]
 fn read_rows<'a>(
     header: &mut sip::Header<'a>,
     keep: &Keep,
@@ -334,64 +308,101 @@ fn read_rows<'a>(
     record: Option<u64>,
     anomalies: &mut Anomalies,
 ) -> Values<'a> {
-    let mut values = Values::default();
-    let mut routes = 0;
-    for line in header.by_ref() {
-        let row = match line {
-            Line::Row(row) => row,
-            Line::Unreadable(bytes) => {
-                anomalies
-                    .note("bad_header_row", record, || format!("a row of {} bytes has no field name", bytes.len()));
-                continue;
+    let mut rows = Rows { draft, record, anomalies, values: Values::default(), routes: 0 };
+    let mut plain = [sip::Plain::default(); ROWS];
+    loop {
+        let count = header.split_plain(&mut plain);
+        for row in plain.iter().take(count) {
+            if let Some(asked) = header.number(row, &keep.names).and_then(|number| keep.asked.get(number)) {
+                rows.take(&header.row(row), asked);
             }
-        };
-        keep.of(row.name, |field| match field {
-            Field::CallId => match &values.call_id {
-                None => values.call_id = Some(row.value()),
-                Some(first) if *first == row.value() => {}
-                Some(_) => anomalies
-                    .note("duplicate_call_id", record, || "two Call-IDs that differ; the first counts".to_owned()),
-            },
-            Field::Contact => {
-                keep_recording_contact(&row, draft);
-                first(&mut values.contact, &row);
+        }
+        if count < ROWS {
+            match header.next() {
+                None => return rows.values,
+                Some(line) => rows.take_any(line, keep),
             }
-            Field::ContentEncoding => first(&mut values.content_encoding, &row),
-            Field::ContentLength => first(&mut values.content_length, &row),
-            Field::ContentType => first(&mut values.content_type, &row),
-            Field::CSeq => first(&mut values.cseq, &row),
-            Field::From => first(&mut values.from, &row),
-            Field::Kept(subject) => draft.row(Row { subject, name: row.name, value: &row.value() }),
-            Field::Require => {
-                let value = row.value();
-                if let Some(tag) = address::values(&value).find(|tag| tag.eq_ignore_ascii_case(b"siprec")) {
-                    draft.row(Row { subject: Subject::RecordingSession, name: row.name, value: tag });
-                }
-                keep_record_aware(&row, &value, draft);
-            }
-            Field::Supported => keep_record_aware(&row, &row.value(), draft),
-            Field::Route => {
-                for value in address::values(&row.value()) {
-                    routes += 1;
-                    if routes > MAX_ROUTES {
-                        anomalies.note("limit_routes", record, || format!("more than {MAX_ROUTES} routes"));
-                        break;
-                    }
-                    draft.row(Row { subject: Subject::Route, name: row.name, value: Address::read(value).uri });
-                }
-            }
-            Field::To => first(&mut values.to, &row),
-            Field::Via => first(&mut values.via, &row),
-        });
+        }
     }
-    values
 }
 
-/// Takes the row's value if it is the first of its field.
-#[inline]
-fn first<'a>(value: &mut Option<Cow<'a, [u8]>>, row: &sip::Row<'a>) {
-    if value.is_none() {
-        *value = Some(row.value());
+/// The rows of one header on their way into a draft.
+struct Rows<'r, 'b, 'a> {
+    draft: &'r mut Draft<'b>,
+    record: Option<u64>,
+    anomalies: &'r mut Anomalies,
+    values: Values<'a>,
+    routes: usize,
+}
+
+impl<'a> Rows<'_, '_, 'a> {
+    #[inline(always)]
+    fn take(&mut self, row: &sip::Row<'a>, asked: &Asked) {
+        if let Some(first) = asked.first {
+            match self.values.0.get_mut(first as usize) {
+                Some(value @ None) => *value = Some(row.raw),
+                _ => self.take_again(first, row),
+            }
+        }
+        for field in &asked.fields {
+            match field {
+                Field::Kept(subject) => {
+                    self.draft.row(Row { subject: *subject, name: row.name, value: &row.value() });
+                }
+                other => self.take_list(*other, row),
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn take_any(&mut self, line: Line<'a>, keep: &Keep) {
+        match line {
+            Line::Row(row) => {
+                if let Some(asked) = keep.names.number(row.name).and_then(|number| keep.asked.get(number)) {
+                    self.take(&row, asked);
+                }
+            }
+            Line::Unreadable(bytes) => self
+                .anomalies
+                .note("bad_header_row", self.record, || format!("a row of {} bytes has no field name", bytes.len())),
+        }
+    }
+
+    /// A row of a field of which there was one.
+    #[inline(never)]
+    fn take_again(&mut self, field: First, row: &sip::Row<'a>) {
+        if field == First::CallId && self.values.of(field).is_some_and(|first| first != row.value()) {
+            self.anomalies
+                .note("duplicate_call_id", self.record, || "two Call-IDs that differ; the first counts".to_owned());
+        }
+    }
+
+    /// A row whose value is a list of which some matter.
+    #[inline(never)]
+    fn take_list(&mut self, field: Field, row: &sip::Row<'a>) {
+        let value = row.value();
+        match field {
+            Field::Contact => keep_recording_contact(row, &value, self.draft),
+            Field::Require => {
+                if let Some(tag) = address::values(&value).find(|tag| tag.eq_ignore_ascii_case(b"siprec")) {
+                    self.draft.row(Row { subject: Subject::RecordingSession, name: row.name, value: tag });
+                }
+                keep_record_aware(row, &value, self.draft);
+            }
+            Field::Supported => keep_record_aware(row, &value, self.draft),
+            Field::Route => {
+                for value in address::values(&value) {
+                    self.routes += 1;
+                    if self.routes > MAX_ROUTES {
+                        self.anomalies.note("limit_routes", self.record, || format!("more than {MAX_ROUTES} routes"));
+                        break;
+                    }
+                    let uri = Address::read(value).uri;
+                    self.draft.row(Row { subject: Subject::Route, name: row.name, value: uri });
+                }
+            }
+            Field::Kept(_) => {}
+        }
     }
 }
 
@@ -407,18 +418,17 @@ fn keep_record_aware(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
 }
 
 /// Keeps the Contact feature that marks a recording session.
-fn keep_recording_contact(row: &sip::Row<'_>, draft: &mut Draft<'_>) {
-    let value = row.value();
+fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
     // Few contacts bear a feature of this tree; the others need no closer look.
     let is_feature = |at: usize| value.get(at + 1..at + 5).is_some_and(|name| name.eq_ignore_ascii_case(b"sip."));
-    if !memchr::memchr_iter(b'+', &value).any(is_feature) {
+    if !memchr::memchr_iter(b'+', value).any(is_feature) {
         return;
     }
     let marks = |contact: &[u8]| {
         let address = Address::read(contact);
         address.parameter(b"+sip.src").or(address.parameter(b"+sip.srs")).is_some()
     };
-    if let Some(contact) = address::values(&value).find(|contact| marks(contact)) {
+    if let Some(contact) = address::values(value).find(|contact| marks(contact)) {
         draft.row(Row { subject: Subject::RecordingSession, name: row.name, value: contact });
     }
 }
@@ -678,9 +688,17 @@ mod tests {
             ("Call-ID", &["a@x", "b@x", "", "a@x\r\nCall-ID: b@x"]),
             (
                 "From",
-                &["<sip:a@x>;tag=1", "<sip:a@x>;tag=2", "\"A\"\r\n <sip:a@x>;\r\n tag=1", "", "sip:a@x;tag=\"1\""],
+                &[
+                    "<sip:a@x>;tag=1",
+                    "<sip:a@x>;tag=2",
+                    "\"A\"\r\n <sip:a@x>;\r\n tag=1",
+                    "",
+                    "sip:a@x;tag=\"1\"",
+                    "<sip:b@x>;tag=9",
+                ],
             ),
-            ("To", &["<sip:b@x>", "<sip:b@x>;tag=9", "<sip:b@x>;tag=", "sip:b@x"]),
+            // Requests of the callee have From and To turned.
+            ("To", &["<sip:b@x>", "<sip:b@x>;tag=9", "<sip:b@x>;tag=", "sip:b@x", "<sip:a@x>;tag=1"]),
             ("Contact", &["<sip:c@y>, <sip:d@y>", "<sip:c@y>;+sip.src", "*", ","]),
             (
                 "Via",

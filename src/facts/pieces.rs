@@ -124,9 +124,12 @@ impl<T, const BITS: u32> Pieces<T, BITS> {
 }
 
 impl<T: Copy, const BITS: u32> Pieces<T, BITS> {
-    /// Adds a run; gives the place of its first value.
+    /// Adds a run; gives the place of its first value, any where it has none.
     #[inline]
     pub(super) fn extend(&mut self, values: &[T]) -> u32 {
+        if values.is_empty() {
+            return 0;
+        }
         let (start, piece) = self.open(values.len());
         let place = start + piece.len() as u32;
         piece.extend_from_slice(values);

@@ -66,7 +66,7 @@ struct Level<'a> {
 /// The kind and value of the first line, `None` for one of another form, and what stands behind it.
 #[inline]
 pub(super) fn next_line(rest: &[u8]) -> (Option<(u8, &[u8])>, &[u8]) {
-    let end = scan::line_end(rest).unwrap_or(rest.len());
+    let end = scan::line_end(rest, 0).unwrap_or(rest.len());
     let (line, behind) = rest.split_at_checked(end).unwrap_or_default();
     let behind = match behind {
         [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
@@ -90,14 +90,11 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
     let mut level = Level::default();
     // The `m=` line of the section that is being read.
     let mut section: Option<&[u8]> = None;
-    let mut rest = body;
-    while !rest.is_empty() {
-        let end = scan::line_end(rest).unwrap_or(rest.len());
-        let (line, behind) = rest.split_at_checked(end).unwrap_or_default();
-        rest = match behind {
-            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
-            [] => b"",
-        };
+    let mut at = 0;
+    while at < body.len() {
+        let end = scan::line_end(body, at).unwrap_or(body.len());
+        let line = body.get(at..end).unwrap_or_default();
+        at = if let Some([b'\r', b'\n', ..]) = body.get(end..) { end + 2 } else { end + 1 };
         let (kind, value) = match line {
             [kind, b'=', value @ ..] => (*kind, value),
             [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
@@ -111,7 +108,7 @@ pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFl
                         && *map == 0
                     {
                         // The value ends where the line does.
-                        *map = u32::try_from(body.len() - behind.len() - name.len() + 1).unwrap_or(0);
+                        *map = u32::try_from(end - name.len() + 1).unwrap_or(0);
                         has_maps = true;
                     }
                 }
@@ -246,7 +243,8 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
-    let end = scan::word_end(text).unwrap_or(text.len());
+    // Words are short.
+    let end = text.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or_default()
 }
 
@@ -257,11 +255,12 @@ fn name(text: &[u8]) -> &[u8] {
 
 /// The port of `49170` and `49170/2`.
 fn port(word: &[u8]) -> Option<u16> {
-    let digits = word.get(..scan::find(word, b'/').unwrap_or(word.len()))?;
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    let mut port = None;
+    for byte in word.iter().take_while(|byte| **byte != b'/') {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        port = Some(port.unwrap_or(0_u16).checked_mul(10)?.checked_add(digit)?);
     }
-    digits.iter().try_fold(0_u16, |port, digit| port.checked_mul(10)?.checked_add(u16::from(digit - b'0')))
+    port
 }
 
 /// The address of `IN IP4 224.2.36.42/127`.
@@ -284,7 +283,22 @@ fn direction(attribute: &[u8]) -> Option<Direction> {
 }
 
 /// The payload type of `rtpmap:0 PCMU/8000`, and the rest of the line from the name on.
+#[inline]
 fn rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
+    plain_rtpmap(attribute).or_else(|| any_rtpmap(attribute))
+}
+
+/// `rtpmap:`, digits, one blank and a name that may take the rest of the line: `None` for everything else.
+#[inline]
+fn plain_rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
+    let [_, _, _, _, _, _, b':', behind @ ..] = attribute else { return None };
+    let digits = (1..=3).find(|digits| behind.get(*digits) == Some(&b' '))?;
+    let (format, name) = (behind.get(..digits)?, behind.get(digits + 1..)?);
+    let is_plain = name.len() <= MAX_CODEC_BYTES && name.first().is_some_and(|first| *first > b' ');
+    is_plain.then_some((payload_type(format)?, name))
+}
+
+fn any_rtpmap(attribute: &[u8]) -> Option<(usize, &[u8])> {
     let behind = attribute.strip_prefix(b"rtpmap")?.trim_ascii_start().strip_prefix(b":")?;
     let (format, rest) = word(behind);
     let rest = rest.trim_ascii_start();
@@ -457,6 +471,25 @@ mod tests {
             name("m=audio 1 RTP/AVP 96\nm=video 2 RTP/AVP 97\na=rtpmap:96 x/1"),
             "audio 1  96 SendRecv|video 2  97 SendRecv"
         );
+    }
+
+    #[test]
+    fn a_plain_map_is_read_as_any_is() {
+        let long = format!("rtpmap:96 {}", "x".repeat(MAX_CODEC_BYTES));
+        let mut read = 0;
+        for map in ["rtpmap:0 PCMU/8000", "rtpmap:96 opus/48000/2", "rtpmap:101 telephone-event/8000 x", &long] {
+            for at in 6..=map.len() {
+                for byte in 0..=u8::MAX {
+                    for behind in [at, map.len().min(at + 1)] {
+                        let mut map = map.as_bytes().to_vec();
+                        map.splice(at..behind, [byte]);
+                        assert_eq!(rtpmap(&map), any_rtpmap(&map), "{}", map.escape_ascii());
+                        read += usize::from(rtpmap(&map).is_some());
+                    }
+                }
+            }
+        }
+        assert!(read > 10_000, "{read}");
     }
 
     #[test]

@@ -279,7 +279,26 @@ fn sent_by(text: &[u8]) -> Option<&[u8]> {
 /// The number and the method token of a CSeq value (RFC 3261 §20.16); `None` when the number does not fit 32 bits or
 /// either is missing.
 #[must_use]
+#[inline]
 pub fn cseq(value: &[u8]) -> Option<(u32, &[u8])> {
+    plain_cseq(value).or_else(|| any_cseq(value))
+}
+
+/// At most nine digits, a blank, a method without controls: `None` for everything else.
+#[inline]
+fn plain_cseq(value: &[u8]) -> Option<(u32, &[u8])> {
+    let (mut number, mut digits) = (0, 0);
+    while let Some(digit @ b'0'..=b'9') = value.get(digits)
+        && digits < 9
+    {
+        number = number * 10 + u32::from(digit - b'0');
+        digits += 1;
+    }
+    let [b' ', method @ ..] = value.get(digits..)? else { return None };
+    (digits > 0 && !method.is_empty() && method.iter().all(|byte| *byte > b' ')).then_some((number, method))
+}
+
+fn any_cseq(value: &[u8]) -> Option<(u32, &[u8])> {
     let value = value.trim_ascii();
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, behind) = value.split_at_checked(digits)?;
@@ -399,5 +418,19 @@ mod tests {
         {
             assert_eq!(cseq(value.as_bytes()), None, "{value}");
         }
+        let mut plain = 0;
+        for value in ["1 INVITE", "999999999 ACK", "4294967295 X", "4294967296 X", "0000000001 INVITE", "12 \tX Y"] {
+            for at in 0..=value.len() {
+                for byte in 0..=u8::MAX {
+                    let mut value = value.as_bytes().to_vec();
+                    value.splice(at..at, [byte]);
+                    if let Some(read) = plain_cseq(&value) {
+                        assert_eq!(any_cseq(&value), Some(read), "{}", value.escape_ascii());
+                        plain += 1;
+                    }
+                }
+            }
+        }
+        assert!(plain > 1_000, "{plain}");
     }
 }

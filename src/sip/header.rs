@@ -18,8 +18,8 @@
 
 use std::borrow::Cow;
 
-use super::Extent;
-use crate::scan;
+use super::{Extent, Names};
+use crate::scan::{self, Key};
 
 /// Rows that are read of one header; behind them it counts as not seen to its end.
 pub const MAX_ROWS: usize = 4_000;
@@ -30,9 +30,9 @@ pub const MAX_HEADER_BYTES: usize = 256 << 10;
 /// Reads the rows of one header.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
-    /// What was not read yet, up to the limit.
-    rest: &'a [u8],
-    /// Bytes of the payload in front of `rest`.
+    /// The payload up to the limit.
+    text: &'a [u8],
+    /// The first byte that was not read yet.
     position: usize,
     /// Lines that may still be read.
     lines_left: usize,
@@ -68,7 +68,14 @@ pub enum Line<'a> {
 pub struct Row<'a> {
     /// The field name as written, without the blanks before the colon.
     pub name: &'a [u8],
-    raw: &'a [u8],
+    /// What stands behind the colon.
+    pub raw: Raw<'a>,
+}
+
+/// What stands behind the colon of a row, as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a> {
+    bytes: &'a [u8],
     folded: bool,
 }
 
@@ -83,6 +90,9 @@ impl<'a> Header<'a> {
     /// The header of a message whose start line has `line_bytes` bytes without its line end.
     pub(super) fn after_start_line(text: &'a [u8], line_bytes: usize, extent: Extent) -> Self {
         let behind = text.get(line_bytes..).unwrap_or_default();
+        if behind.starts_with(b"\r\n") {
+            return Self::at(text, line_bytes + 2, extent, Ends::Lf);
+        }
         let crs = behind.iter().take_while(|byte| **byte == b'\r').count();
         let (ends, bytes) = match behind.get(crs) {
             Some(b'\n') => (Ends::Lf, crs + 1),
@@ -99,9 +109,8 @@ impl<'a> Header<'a> {
     }
 
     fn at(text: &'a [u8], position: usize, extent: Extent, ends: Ends) -> Self {
-        let rest = text.get(position..).unwrap_or_default();
-        let (rest, limited) = rest.get(..MAX_HEADER_BYTES).map_or((rest, false), |rest| (rest, true));
-        Self { rest, position, lines_left: MAX_ROWS, limited, extent, ends, end: None }
+        let (text, limited) = text.get(..position + MAX_HEADER_BYTES).map_or((text, false), |text| (text, true));
+        Self { text, position, lines_left: MAX_ROWS, limited, extent, ends, end: None }
     }
 
     /// How the header ended; `None` while there may be rows to read.
@@ -122,16 +131,14 @@ impl<'a> Header<'a> {
         self.position
     }
 
-    /// Takes `bytes` from the rest.
-    #[inline(always)]
-    fn pass(&mut self, bytes: usize) {
-        self.rest = self.rest.get(bytes..).unwrap_or_default();
-        self.position += bytes;
+    /// What was not read yet, up to the limit.
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.position..).unwrap_or_default()
     }
 
     /// The end of the bytes was met before the empty line; nothing more is shown.
     fn out_of_bytes(&mut self) {
-        self.pass(self.rest.len());
+        self.position = self.text.len();
         self.end = Some(match self.extent {
             _ if self.limited => HeaderEnd::Limit,
             Extent::Cut => HeaderEnd::Cut,
@@ -146,10 +153,11 @@ impl<'a> Header<'a> {
 
     /// Whether the rest starts with the empty line; passes over it, and over bare CRs that are none.
     fn at_empty_line(&mut self) -> bool {
-        let crs = self.rest.iter().take_while(|byte| **byte == b'\r').count();
-        match self.rest.get(crs) {
+        let rest = self.rest();
+        let crs = rest.iter().take_while(|byte| **byte == b'\r').count();
+        match rest.get(crs) {
             Some(b'\n') => {
-                self.pass(crs + 1);
+                self.position += crs + 1;
                 self.end = Some(HeaderEnd::Whole);
                 true
             }
@@ -159,20 +167,20 @@ impl<'a> Header<'a> {
                 true
             }
             _ if self.ends == Ends::BareCr => {
-                self.pass(1);
+                self.position += 1;
                 self.end = Some(HeaderEnd::Whole);
                 true
             }
             _ => {
-                self.pass(crs);
+                self.position += crs;
                 self.at_empty_line()
             }
         }
     }
 
-    /// The place in the rest behind the line end that starts at `at`.
+    /// The place behind the line end that starts at `at`.
     fn behind_line_end(&self, at: usize) -> usize {
-        let behind = self.rest.get(at..).unwrap_or_default();
+        let behind = self.text.get(at..).unwrap_or_default();
         let crs = behind.iter().take_while(|byte| **byte == b'\r').count();
         match behind.get(crs) {
             Some(b'\n') => at + crs + 1,
@@ -181,16 +189,78 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The next line where it is not plainly one row, ended by CRLF and not folded.
-    #[cold]
-    fn next_of_any_form(&mut self) -> Option<Line<'a>> {
+    /// Splits off the rows that follow, as many as there are places, up to the first that is not plain: a name and a colon,
+    /// ended by CRLF and not folded. Gives how many. The header goes on behind them.
+    #[inline(never)]
+    pub fn split_plain(&mut self, rows: &mut [Plain]) -> usize {
+        if self.end.is_some() {
+            return 0;
+        }
+        let mut count = 0;
+        let mut rest = self.rest();
+        for place in rows.iter_mut().take(self.lines_left) {
+            let Some(start) = rest.first_chunk() else { break };
+            let colon = match scan::short_name_end(start) {
+                short @ 1..16 => short,
+                _ => scan::name_end(rest).unwrap_or(0),
+            };
+            let Some(end) = scan::line_end(rest, colon) else { break };
+            let (Some([b'\r', b'\n', next]), Some(b':')) = (rest.get(end..end + 3), rest.get(colon)) else { break };
+            if colon == 0 || matches!(next, b' ' | b'\t') {
+                break;
+            }
+            let key = if colon <= start.len() {
+                Key::of_first(start, colon)
+            } else {
+                Key::of(rest.get(..colon).unwrap_or_default())
+            };
+            let at = self.text.len() - rest.len();
+            *place = Plain { key, start: at, colon: at + colon, end: at + end };
+            rest = rest.get(end + 2..).unwrap_or_default();
+            count += 1;
+        }
+        self.position = self.text.len() - rest.len();
+        self.lines_left -= count;
+        count
+    }
+
+    /// The number of a row's name, if it is one of these.
+    #[inline(always)]
+    pub fn number(&self, row: &Plain, names: &Names) -> Option<usize> {
+        names.by_key(row.key, self.text.get(row.start..row.colon)?)
+    }
+
+    /// The row.
+    #[must_use]
+    #[inline(always)]
+    pub fn row(&self, row: &Plain) -> Row<'a> {
+        let name = self.text.get(row.start..row.colon).unwrap_or_default();
+        let bytes = self.text.get(row.colon + 1..row.end).unwrap_or_default();
+        Row { name, raw: Raw { bytes, folded: false } }
+    }
+}
+
+/// A plain row, by places in the payload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain {
+    key: Key,
+    start: usize,
+    colon: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Header<'a> {
+    type Item = Line<'a>;
+
+    /// The next line of whatever form.
+    fn next(&mut self) -> Option<Line<'a>> {
         if self.end.is_some() {
             return None;
         }
-        if matches!(self.rest, [b'\r' | b'\n', ..]) && self.at_empty_line() {
+        if matches!(self.rest(), [b'\r' | b'\n', ..]) && self.at_empty_line() {
             return None;
         }
-        if self.rest.is_empty() {
+        if self.rest().is_empty() {
             self.out_of_bytes();
             return None;
         }
@@ -198,18 +268,18 @@ impl<'a> Header<'a> {
             self.end = Some(HeaderEnd::Limit);
             return None;
         };
-        let mut from = 0;
+        let mut from = self.position;
         let mut folded = false;
-        let (content, behind) = loop {
-            let Some(at) = self.rest.get(from..).and_then(scan::line_end).map(|at| from + at) else {
+        let (end, behind) = loop {
+            let Some(at) = scan::line_end(self.text, from) else {
                 if self.is_open() {
                     self.out_of_bytes();
                     return None;
                 }
-                break (self.rest, self.rest.len());
+                break (self.text.len(), self.text.len());
             };
             let behind = self.behind_line_end(at);
-            match self.rest.get(behind) {
+            match self.text.get(behind) {
                 None if self.is_open() => {
                     self.out_of_bytes();
                     return None;
@@ -218,37 +288,16 @@ impl<'a> Header<'a> {
                     folded = true;
                     from = behind;
                 }
-                _ => break (self.rest.get(..at).unwrap_or_default(), behind),
+                _ => break (at, behind),
             }
         };
-        self.pass(behind);
+        let content = self.text.get(self.position..end).unwrap_or_default();
+        self.position = behind;
         self.lines_left = lines_left;
         Some(line(content, folded))
     }
 }
 
-impl<'a> Iterator for Header<'a> {
-    type Item = Line<'a>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Line<'a>> {
-        if let Some(at) = scan::line_end(self.rest)
-            && let Some((content, behind)) = self.rest.split_at_checked(at)
-            && let [b'\r', b'\n', next, ..] = behind
-            && !matches!(next, b' ' | b'\t')
-            && at > 0
-            && self.lines_left > 0
-            && self.end.is_none()
-        {
-            self.pass(at + 2);
-            self.lines_left -= 1;
-            return Some(line(content, false));
-        }
-        self.next_of_any_form()
-    }
-}
-
-#[inline(always)]
 fn line(content: &[u8], folded: bool) -> Line<'_> {
     match scan::name_end(content) {
         Some(colon) if colon > 0 && content.get(colon) == Some(&b':') => row(content, colon, colon, folded),
@@ -256,15 +305,13 @@ fn line(content: &[u8], folded: bool) -> Line<'_> {
     }
 }
 
-#[inline(always)]
 fn row(content: &[u8], name_bytes: usize, colon: usize, folded: bool) -> Line<'_> {
     let name = content.get(..name_bytes).unwrap_or_default();
-    let raw = content.get(colon + 1..).unwrap_or_default();
-    Line::Row(Row { name, raw, folded })
+    let bytes = content.get(colon + 1..).unwrap_or_default();
+    Line::Row(Row { name, raw: Raw { bytes, folded } })
 }
 
 /// A row with blanks before its colon, or none at all.
-#[cold]
 fn line_with_blanks(content: &[u8], folded: bool) -> Line<'_> {
     let mut name_bytes = 0;
     for (at, byte) in content.iter().enumerate() {
@@ -280,12 +327,21 @@ fn line_with_blanks(content: &[u8], folded: bool) -> Line<'_> {
     Line::Unreadable(content)
 }
 
-impl<'a> Row<'a> {
+impl<'a> Raw<'a> {
     /// The value, blanks around it taken off; the pieces of a folded one are joined with one blank (RFC 3261 §7.3.1).
+    #[must_use]
+    #[inline(always)]
+    pub fn value(&self) -> Cow<'a, [u8]> {
+        if self.folded { Cow::Owned(unfold(self.bytes)) } else { Cow::Borrowed(scan::trim(self.bytes)) }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The value, as [`Raw::value`] gives it.
     #[must_use]
     #[inline]
     pub fn value(&self) -> Cow<'a, [u8]> {
-        if self.folded { Cow::Owned(unfold(self.raw)) } else { Cow::Borrowed(scan::trim(self.raw)) }
+        self.raw.value()
     }
 
     /// Whether the name is `long`, which is lower case, or its compact form.
@@ -373,6 +429,66 @@ mod tests {
         let (found, lines, end, left) = read(format!("{START}{header}").as_bytes(), Extent::Whole);
         assert_eq!(found, rows, "{header:?}");
         assert_eq!((lines, end, left), (unreadable, HeaderEnd::Whole, rest), "{header:?}");
+    }
+
+    /// Every line of a header and what is left behind it, with plain rows split off first or without.
+    fn lines(text: &[u8], extent: Extent, plain_first: bool) -> String {
+        let mut header = Header::of_part(text, extent);
+        let mut found = Vec::new();
+        let mut plain = [Plain::default(); 3];
+        loop {
+            let count = if plain_first { header.split_plain(&mut plain) } else { 0 };
+            for plain in plain.iter().take(count) {
+                let row = header.row(plain);
+                let mut names = Names::default();
+                assert_eq!(header.number(plain, &names), None);
+                names.add(row.name);
+                assert_eq!(header.number(plain, &names), Some(0), "{}", row.name.escape_ascii());
+                found.push((row.name.to_vec(), row.value().into_owned()));
+            }
+            match header.next() {
+                Some(Line::Row(row)) => found.push((row.name.to_vec(), row.value().into_owned())),
+                Some(Line::Unreadable(bytes)) => found.push((Vec::new(), bytes.to_vec())),
+                None => return format!("{:?}", (found, header.end(), header.lines(), header.position())),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_split_off_are_those_that_are_read_one_by_one() {
+        let check = |text: &[u8]| {
+            for extent in [Extent::Whole, Extent::Cut] {
+                assert_eq!(lines(text, extent, true), lines(text, extent, false), "{}", text.escape_ascii());
+            }
+        };
+        let headers = [
+            "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nTo:a\r\nX-A-Name-Of-Twenty: b\r\nsixteen-bytes-ab: c\r\n\r\nbody: d\r\n",
+            "A: b \r\n \t c\r\nSubject : \td\r\n\te\r\nno colon\r\n: no name\r\nTwo words: f\r\nG:\r\n\r\n",
+            "Max-Forwards: 70\nl: 0\r\rC: d\r\r\nLong: 0123456789abcdef0123456789abcdef0123456789\r\n\r",
+        ];
+        let mut state = 0x4845_4144_4552_u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        for header in headers {
+            let header = header.as_bytes();
+            (0..=header.len()).for_each(|cut| check(&header[..cut]));
+            for _ in 0..4_000 {
+                let mut damaged = header.to_vec();
+                for _ in 0..=below(4) {
+                    let at = below(damaged.len());
+                    let byte = *b"\r\n \t::x\0\xff\r".get(below(10)).expect("a byte");
+                    let end = (at + below(3)).min(damaged.len());
+                    damaged.splice(at..end, [byte]);
+                }
+                check(&damaged);
+            }
+        }
+        check(&b"A: b\r\n".repeat(MAX_ROWS - 1));
+        check(&b"A: b\r\n".repeat(MAX_ROWS));
+        check(&b"A: b\r\n".repeat(MAX_ROWS + 1));
+        check(&[b"A: ".as_slice(), &b"b".repeat(MAX_HEADER_BYTES), b"\r\nC: d\r\n"].concat());
     }
 
     #[test]

@@ -11,12 +11,14 @@ pub mod address;
 pub mod body;
 pub mod framing;
 mod header;
+mod names;
 pub mod recording;
 mod start_line;
 pub mod uri;
 pub mod user_to_user;
 
-pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Row, compact, long_form};
+pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Plain, Raw, Row, compact, long_form};
+pub use names::Names;
 pub use start_line::{Message, StartLine, could_start, looks_like_sip};
 
 /// Whether the capture holds all bytes that were sent.

@@ -124,7 +124,37 @@ pub fn could_start(payload: &[u8]) -> bool {
 }
 
 /// The start line at the start of `text`, and its bytes without the line end.
+#[inline]
 fn start_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
+    plain_line(text).or_else(|| any_line(text, extent))
+}
+
+/// A line of the shape that RFC 3261 gives it, whose end was captured: `None` for everything else.
+#[inline]
+fn plain_line(text: &[u8]) -> Option<(StartLine<'_>, usize)> {
+    let bytes = scan::line_end(text, 0)?;
+    let line = text.get(..bytes)?;
+    if let Some((start, [b' ', ..])) = line.split_first_chunk::<11>()
+        && let [version @ .., hundreds @ b'1'..=b'6', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = start
+        && version == b"SIP/2.0 "
+    {
+        let digit = |digit: &u8| u16::from(digit - b'0');
+        let status = digit(hundreds) * 100 + digit(tens) * 10 + digit(ones);
+        return Some((StartLine::Response { status }, bytes));
+    }
+    let (before, version) = line.split_last_chunk::<8>()?;
+    let (method, uri) = before.split_at_checked(scan::find(before, b' ')?)?;
+    let uri = uri.get(1..)?;
+    let is_plain = version == b" SIP/2.0"
+        && (1..=MAX_METHOD_BYTES).contains(&method.len())
+        && method.iter().all(|byte| is_token(*byte))
+        && uri.first().is_some_and(|first| *first > b' ')
+        && uri.last().is_some_and(|last| *last > b' ');
+    is_plain.then_some((StartLine::Request { method, uri }, bytes))
+}
+
+/// Any line, the plain ones too.
+fn any_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
     if text.first_chunk().is_some_and(is_version) {
         return status_line(text);
     }
@@ -133,7 +163,7 @@ fn start_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
     if method.is_empty() || !matches!(behind.first(), Some(b' ' | b'\t')) {
         return None;
     }
-    let Some(end) = scan::line_end(behind) else {
+    let Some(end) = scan::line_end(behind, 0) else {
         if let Some(uri) = before_version(behind) {
             return Some((StartLine::Request { method, uri }, text.len()));
         }
@@ -163,7 +193,7 @@ fn status_line(text: &[u8]) -> Option<(StartLine<'_>, usize)> {
     if !(100..=699).contains(&status) {
         return None;
     }
-    let bytes = scan::line_end(text).unwrap_or(text.len());
+    let bytes = scan::line_end(text, 0).unwrap_or(text.len());
     Some((StartLine::Response { status }, bytes))
 }
 
@@ -311,6 +341,33 @@ mod tests {
         refused(b"OPTIONS /index.ht");
         refused(b"NOTIFY * HT");
         refused(b"INVITE");
+    }
+
+    #[test]
+    fn plain_lines_are_read_as_any_are() {
+        let lines = [
+            "INVITE sip:+65@byoc.example.com;user=phone SIP/2.0\r\nVia: x\r\n",
+            "SIP/2.0 200 OK\r\n\r\n",
+            "SIP/2.0 100 \r\n",
+            "BYE sip:a@b SIP/2.0\n",
+            "X sip:a b SIP/2.0\rY: z",
+        ];
+        let mut plain = 0;
+        for line in lines {
+            for at in 0..line.len() {
+                for byte in 0..=u8::MAX {
+                    let mut text = line.as_bytes().to_vec();
+                    text[at] = byte;
+                    if let Some(read) = plain_line(&text) {
+                        assert_eq!(any_line(&text, Extent::Whole), Some(read), "{}", text.escape_ascii());
+                        plain += 1;
+                    }
+                    text.truncate(at);
+                    assert!(plain_line(&text).is_none_or(|read| any_line(&text, Extent::Whole) == Some(read)));
+                }
+            }
+        }
+        assert!(plain > 10_000, "{plain}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use sipconsent::capture::{Format, Walk};
 use sipconsent::evidence::{BLOCK_BYTES, SourceId, Task};
+use sipconsent::facts::Store;
 use sipconsent::facts::extract::Keep;
 use sipconsent::pipeline::{captures, gather::Limits};
 use sipconsent::settings::Settings;
@@ -86,7 +87,8 @@ fn read(bencher: Bencher<'_, '_>, file: &[u8], records: u64) {
         .counter(ItemsCount::new(records))
         .with_inputs(|| Box::new(Cursor::new(file.to_vec())))
         .bench_local_values(|reader| {
-            let reading = captures::reading(SourceId(0), reader, Format::Pcap, &keep, Limits::of(1));
+            let store = Store::default();
+            let reading = captures::reading(SourceId(0), reader, Format::Pcap, (&keep, &store), Limits::of(1));
             let mut buffer = Vec::new();
             while reading.step(&mut buffer) {}
             let (sum, failure) = captures::finish(reading);

@@ -62,6 +62,11 @@ pub enum Error {
         /// What it was given, in bytes.
         limit: u64,
     },
+    /// Signalling that was set aside in a temporary file could not be read again.
+    SetAside {
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The worker threads could not be started.
     Threads {
         /// What the pool said.
@@ -101,6 +106,7 @@ impl fmt::Display for Error {
             Self::MemoryLimit { limit } => {
                 write!(f, "what must be kept of the evidence takes more than the {limit} bytes of --memory-limit")
             }
+            Self::SetAside { .. } => f.write_str("cannot read again what was set aside in a temporary file"),
             Self::Threads { message } => write!(f, "cannot start the worker threads: {message}"),
             Self::Write { path: Some(path), .. } => write!(f, "cannot write report {}", path.display()),
             Self::Write { path: None, .. } => f.write_str("cannot write the report to standard output"),
@@ -116,6 +122,7 @@ impl std::error::Error for Error {
             | Self::ReadConfig { cause, .. }
             | Self::ReadKey { cause, .. }
             | Self::ReadReport { cause, .. }
+            | Self::SetAside { cause }
             | Self::Write { cause, .. } => Some(cause),
             Self::Unrecognised { .. } | Self::Config { .. } | Self::MemoryLimit { .. } | Self::Threads { .. } => None,
         }

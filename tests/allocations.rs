@@ -15,6 +15,7 @@ use std::io::Cursor;
 use allocation_counter::measure;
 use sipconsent::access_log::{LogReader, Part};
 use sipconsent::evidence::{BLOCK_BYTES, SourceId, Task};
+use sipconsent::facts::Store;
 use sipconsent::facts::extract::Keep;
 use sipconsent::pipeline::{captures, gather::Limits};
 use sipconsent::settings::Settings;
@@ -38,13 +39,13 @@ fn capture(media: bool, calls: u64, seconds: u64) -> (Vec<u8>, u64) {
 
 /// Allocations for reading a capture, and its blocks.
 fn reading(bytes: &[u8]) -> (u64, u64) {
-    let keep = Keep::new(&Settings::default());
+    let (keep, store) = (Keep::new(&Settings::default()), Store::default());
     let format = sipconsent::capture::recognise(bytes).expect("a capture");
     let bytes: Vec<u8> = bytes.to_vec();
     let blocks = bytes.len().div_ceil(BLOCK_BYTES) as u64;
     let counted = measure(|| {
         let reader = Box::new(Cursor::new(bytes));
-        let reading = captures::reading(SourceId(0), reader, format, &keep, Limits::of(1));
+        let reading = captures::reading(SourceId(0), reader, format, (&keep, &store), Limits::of(1));
         let mut buffer = Vec::new();
         while reading.step(&mut buffer) {}
         let (sum, failure) = captures::finish(reading);

@@ -129,16 +129,15 @@ fn within(several: &[usize], said: &Said<'_>, legs: &[Outline<'_>], settings: &S
     let skew = settings.clock_skew_ns;
     let fits = |leg: &&usize| {
         let (Some((start, end)), Some(leg)) = (said.span, legs.get(**leg)) else { return false };
-        leg.first.at.ns <= end.ns.saturating_add(skew) && leg.last.ns >= start.ns.saturating_sub(skew)
+        leg.first().at.ns <= end.ns.saturating_add(skew) && leg.last().ns >= start.ns.saturating_sub(skew)
     };
     let fitting: Vec<usize> = several.iter().filter(fits).copied().collect();
     if fitting.is_empty() { several.to_vec() } else { fitting }
 }
 
 /// The conversations that a leg's own messages name.
-fn named<'l>(leg: &'l Outline<'_>) -> impl Iterator<Item = &'l Identifier<'l>> {
+fn named<'l>(leg: &'l Outline<'_>) -> impl Iterator<Item = Identifier<'l>> {
     leg.identifiers()
-        .iter()
         .filter(|identifier| matches!(identifier.subject, Subject::Conversation(_)) && !is_nil(identifier.value))
 }
 

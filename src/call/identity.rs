@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use hashbrown::HashMap;
 use hashbrown::hash_table::{self, HashTable};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::exported::{self, Tied, Ties};
 use super::identifier::{halves, normal, user, written};
@@ -42,11 +43,10 @@ pub struct TooCommon {
 /// What the identifiers of all legs say.
 #[derive(Debug)]
 pub struct Identity {
-    /// The calls: legs by index, each call sorted, the calls by their first leg.
-    pub calls: Vec<Vec<usize>>,
+    /// The calls.
+    pub calls: Calls,
     /// Identifiers that too many legs share.
     pub too_common: BTreeMap<Box<[u8]>, TooCommon>,
-    call_of: Vec<usize>,
     named: Named,
     by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed>,
     /// Links of exports that join nothing, by the conversation they name.
@@ -335,11 +335,9 @@ impl Identity {
         }
         let hubs = hubs.into_iter().map(|(shown, legs): (Box<[u8]>, usize)| (shown.clone(), TooCommon { shown, legs }));
         too_common.extend(hubs);
-        let (calls, call_of) = union.sets();
         Self {
-            calls,
+            calls: union.calls(),
             too_common,
-            call_of,
             named: known,
             by_identifier,
             loose,
@@ -431,7 +429,7 @@ impl Identity {
         }
         let Some(sharers) = self.by_identifier.get(&key) else { return };
         let Some((first, bridge)) = sharers.first() else { return };
-        let Some(call) = self.call_of.get(*first).and_then(|call| self.calls.get(*call)) else { return };
+        let call = self.calls.of(*first);
         // A recording session that shares the call's identifier carries nobody's call of its own.
         let crosses = |leg: &Outline<'_>| !leg.is_recording_session && leg.kind(settings) == TrunkKind::Byoc;
         let byoc = call.iter().filter(|leg| legs.get(**leg).is_some_and(crosses));
@@ -490,7 +488,7 @@ impl Found {
         self.links.retain(|link| {
             // A log that writes whole seconds says that it came in that second.
             let latest = at.latest_ns();
-            legs.get(link.leg).is_some_and(|leg| latest >= leg.first.at.ns.saturating_sub(settings.clock_skew_ns))
+            legs.get(link.leg).is_some_and(|leg| latest >= leg.first().at.ns.saturating_sub(settings.clock_skew_ns))
         });
         if !self.links.is_empty() {
             self.links.sort_by_key(|link| link.leg);
@@ -515,25 +513,108 @@ impl Found {
     }
 }
 
+/// The requests of each leg, with their links, in the order of the requests.
+#[derive(Debug, Default)]
+pub struct Bound {
+    /// Sorted; for each the link at the same place.
+    legs: Vec<usize>,
+    links: Vec<(usize, Link)>,
+}
+
+impl Bound {
+    /// What these bindings, one for each request, bind to legs.
+    #[must_use]
+    pub fn of(bindings: &[Binding]) -> Self {
+        let mut links: Vec<(usize, Link)> = Vec::new();
+        for (request, binding) in bindings.iter().enumerate() {
+            if let Binding::Legs(own) = binding {
+                links.extend(own.iter().map(|link| (request, *link)));
+            }
+        }
+        links.sort_by_key(|(_, link)| link.leg);
+        Self { legs: links.iter().map(|(_, link)| link.leg).collect(), links }
+    }
+
+    /// The requests of a leg, each by its place.
+    #[must_use]
+    pub fn of_leg(&self, leg: usize) -> &[(usize, Link)] {
+        let start = self.legs.partition_point(|known| *known < leg);
+        let own = self.legs.get(start..).unwrap_or_default();
+        let end = start + own.partition_point(|known| *known == leg);
+        self.links.get(start..end).unwrap_or_default()
+    }
+}
+
+/// Legs by index in calls: each call sorted, the calls by their first leg.
+///
+/// In flat lists: there may be millions, of one leg each.
+#[derive(Debug, Default)]
+pub struct Calls {
+    /// The legs, call by call.
+    legs: Vec<usize>,
+    /// Where each call ends among them.
+    ends: Vec<u32>,
+    /// The call of each leg.
+    of: Vec<u32>,
+}
+
+impl Calls {
+    /// How many calls there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The calls.
+    pub fn iter(&self) -> impl Iterator<Item = &[usize]> {
+        (0..self.len()).map(|call| self.get(call))
+    }
+
+    /// The calls, on any worker.
+    pub fn par_iter(&self) -> impl IndexedParallelIterator<Item = &[usize]> {
+        (0..self.len()).into_par_iter().map(|call| self.get(call))
+    }
+
+    /// The legs of the call that a leg belongs to.
+    #[must_use]
+    pub fn of(&self, leg: usize) -> &[usize] {
+        self.of.get(leg).map_or(&[], |call| self.get(*call as usize))
+    }
+
+    fn get(&self, call: usize) -> &[usize] {
+        let end = |call: usize| self.ends.get(call).copied().unwrap_or_default() as usize;
+        let start = call.checked_sub(1).map_or(0, end);
+        self.legs.get(start..end(call)).unwrap_or_default()
+    }
+}
+
 /// Sets of legs that grow together.
 struct Union {
-    parent: Vec<usize>,
+    parent: Vec<u32>,
 }
 
 impl Union {
+    /// Of so many legs. Each takes more than a hundred bytes, so that their number has 32 bits wherever they have room.
     fn new(len: usize) -> Self {
-        Self { parent: (0..len).collect() }
+        Self { parent: (0..len as u32).collect() }
     }
 
-    fn root(&mut self, mut of: usize) -> usize {
-        while let Some(parent) = self.parent.get(of).copied()
+    fn root(&mut self, of: usize) -> usize {
+        let mut of = of;
+        while let Some(parent) = self.parent.get(of).map(|parent| *parent as usize)
             && parent != of
         {
-            let above = self.parent.get(parent).copied().unwrap_or(parent);
+            let above = self.parent.get(parent).copied().unwrap_or(parent as u32);
             if let Some(slot) = self.parent.get_mut(of) {
                 *slot = above;
             }
-            of = above;
+            of = above as usize;
         }
         of
     }
@@ -542,28 +623,44 @@ impl Union {
     fn join(&mut self, one: usize, other: usize) {
         let (one, other) = (self.root(one), self.root(other));
         if let Some(parent) = self.parent.get_mut(one.max(other)) {
-            *parent = one.min(other);
+            *parent = one.min(other) as u32;
         }
     }
 
-    /// The sets by their first leg, and for each leg its set.
-    fn sets(mut self) -> (Vec<Vec<usize>>, Vec<usize>) {
-        let mut sets: Vec<Vec<usize>> = Vec::new();
-        let mut of: Vec<usize> = Vec::with_capacity(self.parent.len());
-        for leg in 0..self.parent.len() {
-            let root = self.root(leg);
-            let set = if root == leg {
-                sets.push(Vec::new());
-                sets.len() - 1
+    /// The sets.
+    fn calls(self) -> Calls {
+        // In place: whom a leg points at stands before it, and was told its call already.
+        let (mut of, mut ends): (Vec<u32>, Vec<u32>) = (self.parent, Vec::new());
+        for leg in 0..of.len() {
+            let parent = of.get(leg).map_or(leg, |parent| *parent as usize);
+            let call = if parent == leg {
+                ends.push(0);
+                ends.len() as u32 - 1
             } else {
-                of.get(root).copied().unwrap_or_default()
+                of.get(parent).copied().unwrap_or_default()
             };
-            if let Some(set) = sets.get_mut(set) {
-                set.push(leg);
+            if let Some(slot) = of.get_mut(leg) {
+                *slot = call;
             }
-            of.push(set);
+            if let Some(size) = ends.get_mut(call as usize) {
+                *size += 1;
+            }
         }
-        (sets, of)
+        // From how many legs each call has to where each begins; put there, each begins where the next one did.
+        let mut begin = 0;
+        for size in &mut ends {
+            begin += std::mem::replace(size, begin);
+        }
+        let mut legs = vec![0; of.len()];
+        for (leg, call) in of.iter().enumerate() {
+            if let Some(next) = ends.get_mut(*call as usize) {
+                if let Some(place) = legs.get_mut(*next as usize) {
+                    *place = leg;
+                }
+                *next += 1;
+            }
+        }
+        Calls { legs, ends, of }
     }
 }
 
@@ -576,8 +673,9 @@ mod tests {
         let mut union = Union::new(5);
         union.join(3, 1);
         union.join(4, 3);
-        let (sets, of) = union.sets();
-        assert_eq!(sets, [vec![0], vec![1, 3, 4], vec![2]]);
-        assert_eq!(of, [0, 1, 2, 1, 1]);
+        let calls = union.calls();
+        assert!(calls.iter().eq([&[0][..], &[1, 3, 4], &[2]]));
+        assert!([&[0][..], &[1, 3, 4], &[2], &[1, 3, 4], &[1, 3, 4]].into_iter().eq((0..5).map(|leg| calls.of(leg))));
+        assert_eq!((calls.len(), calls.of(5)), (3, &[][..]));
     }
 }

@@ -3,13 +3,14 @@
 //! A Call-ID whose INVITE, or whose INVITE dialog, was seen is a leg. Used anew after its dialog ended, by an initial
 //! INVITE with another From tag, it starts another leg (contract §3).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use hashbrown::HashMap;
 use hashbrown::hash_table::{self, HashTable};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
-use super::dialog;
+use super::dialog::{self, Seed};
 use super::identity::By;
 use super::ledger::{Entry, Gap, SetUp};
 use super::offer_answer::Stream;
@@ -17,7 +18,7 @@ use super::outline::Outline;
 use super::recorded::OfRecording;
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
-use crate::facts::{Method, Signalling, SignallingBatch, StartLine, Subject};
+use crate::facts::{Chosen, Method, Signalling, SignallingBatch, StartLine, Subject};
 use crate::settings::{Settings, TrunkKind};
 
 /// One Call-ID's INVITE dialogs in their role on a trunk.
@@ -106,108 +107,168 @@ pub struct Identifier<'a> {
     pub by_platform: bool,
 }
 
-/// The legs of all signalling, in outline; what their messages say in full can be read again.
+/// Legs in outline, and what was concluded of each, from shelves that come and go.
 #[derive(Debug)]
-pub struct Legs<'a> {
-    batches: &'a [SignallingBatch],
-    groups: Groups,
-    /// By first message.
-    outlines: Vec<Outline<'a>>,
-    /// For each leg where its Call-ID begins in the groups.
-    begins: Vec<usize>,
+pub struct Outlines<'n, T> {
+    /// The Call-IDs' texts, shelf by shelf.
+    texts: &'n [OnceLock<Box<[u8]>>],
+    found: Mutex<(Vec<Outline<'n>>, Vec<T>)>,
 }
 
-impl<'a> Legs<'a> {
-    /// Groups messages into legs, ordered by first message. `conclude` is shown each leg once, by any worker; what it
-    /// makes of them stands in the order of the legs.
+impl<'n, T> Outlines<'n, T> {
+    /// With room for so many legs. `texts` has an empty place for each shelf.
     #[must_use]
-    pub fn of<T: Send>(
-        batches: &'a [SignallingBatch],
+    pub fn new(texts: &'n [OnceLock<Box<[u8]>>], legs: usize) -> Self {
+        Self { texts, found: Mutex::new((Vec::with_capacity(legs), Vec::with_capacity(legs))) }
+    }
+
+    /// Adds the legs of a shelf: all of the Call-IDs of `batches`, which hold all messages of each.
+    pub fn add(
+        &self,
+        shelf: usize,
+        batches: &[&SignallingBatch],
         settings: &Settings,
-        conclude: impl Fn(Leg<'a>) -> T + Sync,
-    ) -> (Self, Vec<T>) {
-        let groups = Groups::of(batches);
-        let room = || (Vec::new(), dialog::Reader::new(settings));
-        let conclude = |begins: usize, leg: Leg<'a>| (Outline::of(&leg), begins, conclude(leg));
-        // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
-        let others = Mutex::new(Vec::new());
-        let found: Vec<Option<(Outline<'a>, usize, T)>> = groups
-            .first
-            .par_iter()
-            .with_min_len(GROUPS_AT_ONCE)
-            .map_init(room, |(messages, reader), first| {
-                groups.messages(*first, batches, messages);
-                let mut found = None;
-                each_use(messages, |nth_use, messages| {
-                    let Some(leg) = reader.leg(messages, nth_use) else { return };
-                    let own = conclude(*first, leg);
-                    match &found {
-                        None => found = Some(own),
-                        Some(_) => others.lock().unwrap_or_else(PoisonError::into_inner).push(own),
-                    }
-                });
-                found
-            })
-            .collect();
-        let mut found: Vec<(Outline<'a>, usize, T)> = found.into_iter().flatten().collect();
-        found.extend(others.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let order = |(outline, ..): &(Outline<'a>, usize, T)| (outline.first, outline.call_id, outline.nth_use);
-        if !found.is_sorted_by_key(order) {
-            found.par_sort_by_key(order);
+        conclude: impl Fn(Leg<'_>) -> T + Sync,
+    ) where
+        T: Send,
+    {
+        let found = each(batches, settings, |leg| (Outline::of(&leg), conclude(leg)));
+        let text = found.iter().flat_map(|(outline, _)| outline.call_id).copied().collect::<Vec<u8>>();
+        let Some(slot) = self.texts.get(shelf).filter(|_| !found.is_empty()) else { return };
+        let mut text: &'n [u8] = slot.get_or_init(|| text.into_boxed_slice());
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        for (outline, own) in found {
+            let (call_id, rest) = text.split_at_checked(outline.call_id.len()).unwrap_or_default();
+            text = rest;
+            all.0.push(outline.with_call_id(call_id));
+            all.1.push(own);
         }
-        let mut legs = Self {
-            batches,
-            groups,
-            outlines: Vec::with_capacity(found.len()),
-            begins: Vec::with_capacity(found.len()),
-        };
-        let mut concluded = Vec::with_capacity(found.len());
-        for (outline, begins, own) in found {
-            legs.outlines.push(outline);
-            legs.begins.push(begins);
-            concluded.push(own);
+    }
+
+    /// The legs by first message, and what was concluded of each.
+    #[must_use]
+    pub fn sorted(self) -> (Vec<Outline<'n>>, Vec<T>) {
+        let (mut legs, mut concluded) = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // By time in 32 bits first, as coarse as the span asks: there is no room for large keys.
+        let ns = |leg: &Outline<'_>| leg.first().at.ns;
+        let begin = legs.iter().map(ns).min().unwrap_or_default();
+        let span = legs.iter().map(|leg| ns(leg).abs_diff(begin)).max().unwrap_or_default();
+        let coarse = 32_u32.saturating_sub(span.leading_zeros());
+        let key = |leg: &Outline<'_>| (ns(leg).abs_diff(begin) >> coarse) as u32;
+        let mut order: Vec<(u32, u32)> = legs.iter().map(key).zip(0..).collect();
+        let whole =
+            |place: u32| legs.get(place as usize).map(|leg: &Outline<'n>| (leg.first(), leg.call_id, leg.nth_use));
+        order.par_sort_unstable_by(|(one_key, one), (other_key, other)| {
+            one_key.cmp(other_key).then_with(|| whole(*one).cmp(&whole(*other)))
+        });
+        // Both lists in place, cycle by cycle: there is no room for either twice.
+        for start in 0..order.len() {
+            let mut to = start;
+            while let Some(from) = order.get_mut(to).map(|(_, from)| std::mem::replace(from, to as u32) as usize)
+                && from != start
+                && from != to
+            {
+                legs.swap(to, from);
+                concluded.swap(to, from);
+                to = from;
+            }
         }
         (legs, concluded)
     }
+}
 
-    /// The legs in outline, by first message.
-    #[must_use]
-    pub fn outlines(&self) -> &[Outline<'a>] {
-        &self.outlines
-    }
-
-    /// Reads these legs, each by its place, again. They come in no order.
-    #[must_use]
-    pub fn again(&self, places: &[usize], settings: &Settings) -> Vec<(usize, Leg<'a>)> {
-        // Together with the other uses of its Call-ID: each group is read once.
-        let key = |place: &usize| Some((*self.begins.get(*place)?, self.outlines.get(*place)?.nth_use));
-        let mut wanted: Vec<((usize, u32), usize)> =
-            places.iter().filter_map(|place| Some((key(place)?, *place))).collect();
-        wanted.sort_unstable();
-        let groups: Vec<&[((usize, u32), usize)]> =
-            wanted.chunk_by(|((one, _), _), ((other, _), _)| one == other).collect();
-        let room = || (Vec::new(), dialog::Reader::new(settings));
-        let read = |(messages, reader): &mut (Vec<_>, dialog::Reader<'_, 'a>), wanted: &&[((usize, u32), usize)]| {
-            let mut found = Vec::with_capacity(wanted.len());
-            if let Some(((begins, _), _)) = wanted.first() {
-                self.groups.messages(*begins, self.batches, messages);
+/// Shows each leg of the Call-IDs of these batches, which hold all messages of each, on any worker. What is made of them
+/// comes Call-ID by Call-ID.
+pub fn each<'a, R: Send>(
+    batches: &[&'a SignallingBatch],
+    settings: &Settings,
+    show: impl Fn(Leg<'a>) -> R + Sync,
+) -> Vec<R> {
+    let groups = Groups::of(batches);
+    let room = || (Vec::new(), dialog::Reader::new(settings));
+    let read = |(messages, reader): &mut (Vec<Signalling<'a>>, dialog::Reader<'_, 'a>), first: &usize| {
+        // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
+        let (mut found, mut others) = (None, Vec::new());
+        groups.messages(*first, batches, messages);
+        each_use(messages, |nth_use, messages| {
+            let Some(leg) = reader.leg(messages, nth_use) else { return };
+            let own = show(leg);
+            match &found {
+                None => found = Some(own),
+                Some(_) => others.push(own),
             }
-            each_use(messages, |nth_use, messages| {
-                let own = wanted.binary_search_by_key(&nth_use, |((_, nth_use), _)| *nth_use).ok();
-                if let Some((_, place)) = own.and_then(|own| wanted.get(own)) {
-                    found.extend(reader.leg(messages, nth_use).map(|leg| (*place, leg)));
-                }
-            });
-            found
-        };
-        groups.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(room, read).flatten_iter().collect()
+        });
+        found.into_iter().chain(others)
+    };
+    groups.first.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(room, read).flatten_iter().collect()
+}
+
+/// Reads the legs at these places of `outlines` again. They come in no order.
+#[must_use]
+pub fn again<'a>(
+    chosen: &'a Chosen<'_>,
+    outlines: &[Outline<'_>],
+    places: &[usize],
+    settings: &Settings,
+) -> Vec<(usize, Leg<'a>)> {
+    let wanted = places.iter().filter_map(|place| {
+        let outline = outlines.get(*place)?;
+        Some((outline.call_id, outline.nth_use, *place))
+    });
+    let room = || dialog::Reader::new(settings);
+    let read = |reader: &mut dialog::Reader<'_, 'a>, (place, nth_use): (usize, u32), messages: &[Signalling<'a>]| {
+        Some((place, reader.leg(messages, nth_use)?))
+    };
+    each_wanted(chosen, wanted, room, read).into_iter().flatten().collect()
+}
+
+/// Gives `show` the place, the number of the use, and the messages, by time, of each wanted use of a Call-ID: Call-ID,
+/// number of the use, place. Each worker has a `room` for it. What it makes of them comes in no order.
+pub(super) fn each_wanted<'a, 'w, S, R: Send>(
+    chosen: &'a Chosen<'_>,
+    wanted: impl Iterator<Item = (&'w [u8], u32, usize)>,
+    room: impl Fn() -> S + Sync + Send,
+    show: impl Fn(&mut S, (usize, u32), &[Signalling<'a>]) -> R + Sync,
+) -> Vec<R> {
+    let mut of_call_id: HashMap<&[u8], Vec<(u32, usize)>, Seed> = HashMap::default();
+    for (call_id, nth_use, place) in wanted {
+        of_call_id.entry(call_id).or_default().push((nth_use, place));
     }
+    if of_call_id.is_empty() {
+        return Vec::new();
+    }
+    let shelves = chosen.shelves();
+    let groups: Vec<(Groups, &[&'a SignallingBatch])> =
+        shelves.par_iter().map(|batches| (Groups::of(batches), batches.as_slice())).collect();
+    let all: Vec<(&Groups, &[&'a SignallingBatch], usize)> = groups
+        .iter()
+        .flat_map(|(groups, batches)| groups.first().iter().map(move |first| (groups, *batches, *first)))
+        .filter(|(groups, batches, first)| {
+            groups.call_id(*first, batches).is_some_and(|call_id| of_call_id.contains_key(call_id))
+        })
+        .collect();
+    type Group<'g, 'a> = (&'g Groups, &'g [&'a SignallingBatch], usize);
+    let read = |(messages, room): &mut (Vec<Signalling<'a>>, S), (groups, batches, first): &Group<'_, 'a>| {
+        let wanted = groups.call_id(*first, batches).and_then(|call_id| of_call_id.get(call_id));
+        let wanted = wanted.map_or(&[][..], Vec::as_slice);
+        let mut found = Vec::with_capacity(wanted.len());
+        groups.messages(*first, batches, messages);
+        each_use(messages, |nth_use, messages| {
+            let own = wanted.iter().filter(|(wanted, _)| *wanted == nth_use);
+            found.extend(own.map(|(_, place)| show(room, (*place, nth_use), messages)));
+        });
+        found
+    };
+    let room = || (Vec::new(), room());
+    all.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(room, read).flatten_iter().collect()
 }
 
 /// All legs in full, ordered by first message.
 #[must_use]
-pub fn correlate<'a>(batches: &'a [SignallingBatch], settings: &Settings) -> Vec<Leg<'a>> {
-    Legs::of(batches, settings, |leg| leg).1
+pub fn correlate<'a>(batches: impl IntoIterator<Item = &'a SignallingBatch>, settings: &Settings) -> Vec<Leg<'a>> {
+    let mut legs = each(&batches.into_iter().collect::<Vec<_>>(), settings, |leg| leg);
+    legs.sort_by_key(|leg| (leg.first, leg.call_id, leg.nth_use));
+    legs
 }
 
 /// Shows the messages of each use of one Call-ID, which come sorted by time, with its number from 0.
@@ -219,7 +280,7 @@ pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(u32, &
 }
 
 /// Groups that a worker reads at least at once.
-const GROUPS_AT_ONCE: usize = 128;
+const GROUPS_AT_ONCE: usize = 32;
 
 /// The Call-IDs of all batches, each with its places in them, in the order of the evidence, so that what is read next
 /// lies near to what was read before.
@@ -241,8 +302,8 @@ struct Place {
 }
 
 impl Groups {
-    pub(super) fn of(batches: &[SignallingBatch]) -> Self {
-        let number = batches.iter().map(SignallingBatch::calls).sum();
+    pub(super) fn of(batches: &[&SignallingBatch]) -> Self {
+        let number = batches.iter().map(|batch| batch.calls()).sum();
         let mut groups = Self { first: Vec::with_capacity(number), places: Vec::with_capacity(number) };
         let call_id = |place: &Place| batches.get(place.batch as usize)?.call_id(place.call as usize);
         // The last place of each Call-ID so far.
@@ -283,7 +344,7 @@ impl Groups {
     }
 
     /// The Call-ID that begins at `first`.
-    pub(super) fn call_id<'a>(&self, first: usize, batches: &'a [SignallingBatch]) -> Option<&'a [u8]> {
+    pub(super) fn call_id<'a>(&self, first: usize, batches: &[&'a SignallingBatch]) -> Option<&'a [u8]> {
         let place = self.places.get(first)?;
         batches.get(place.batch as usize)?.call_id(place.call as usize).map(|(call_id, _)| call_id)
     }
@@ -292,7 +353,7 @@ impl Groups {
     pub(super) fn messages<'a>(
         &self,
         first: usize,
-        batches: &'a [SignallingBatch],
+        batches: &[&'a SignallingBatch],
         messages: &mut Vec<Signalling<'a>>,
     ) {
         messages.clear();
@@ -392,14 +453,21 @@ pub(crate) fn proves_invite(message: &Signalling<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::SourceId;
-    use crate::facts::{CSeq, Hop, MediaDescription, Row};
+    use crate::facts::{CSeq, CallIds, Hop, MediaDescription, Row, Store};
 
-    /// A message of the Call-ID `a@x` in the packet of that number; several may lie in one.
-    fn push(batch: &mut SignallingBatch, record: u64, (start, method): (StartLine<'_>, Method), tag: &str, to: bool) {
+    /// A message in the packet of that number; several may lie in one.
+    fn push(
+        batch: &mut SignallingBatch,
+        call_id: &str,
+        record: u64,
+        (start, method): (StartLine<'_>, Method),
+        tag: &str,
+        to: bool,
+    ) {
         let at = Timestamp::new(record as i64 * 1_000_000_000, 6);
         let hop = Hop { source: ([203, 0, 113, 1], 5060).into(), destination: ([192, 0, 2, 1], 5060).into() };
         let mut message = Signalling::bare(at, Locus { source: SourceId(0), record }, hop, start);
-        message.call_id = b"a@x";
+        message.call_id = call_id.as_bytes();
         message.cseq = Some(CSeq { number: if method == Method::Bye { 2 } else { 1 }, method });
         message.from_tag = Some(tag.as_bytes());
         message.to_tag = to.then_some(b"t".as_slice());
@@ -415,17 +483,21 @@ mod tests {
     fn a_leg_that_is_read_again_is_the_same_use_of_its_call_id() {
         let mut batch = SignallingBatch::default();
         // Two uses in one packet, as in one TCP segment, and one behind them.
-        push(&mut batch, 1, request(Method::Invite), "1", false);
-        push(&mut batch, 1, request(Method::Bye), "1", true);
-        push(&mut batch, 1, request(Method::Invite), "2", false);
-        push(&mut batch, 2, request(Method::Bye), "2", true);
-        push(&mut batch, 3, request(Method::Invite), "3", false);
-        let batches = [batch];
+        push(&mut batch, "a@x", 1, request(Method::Invite), "1", false);
+        push(&mut batch, "a@x", 1, request(Method::Bye), "1", true);
+        push(&mut batch, "a@x", 1, request(Method::Invite), "2", false);
+        push(&mut batch, "a@x", 2, request(Method::Bye), "2", true);
+        push(&mut batch, "a@x", 3, request(Method::Invite), "3", false);
         let settings = Settings::default();
-        let (legs, read) = Legs::of(&batches, &settings, |leg| leg);
+        let store = Store::default();
+        store.give_back(batch);
+        let messages = store.finish();
+        let chosen = messages.choose(&CallIds::default()).expect("nothing to be read");
+        let read = correlate(chosen.batches(), &settings);
+        let outlines = Outline::of_all(&read);
         assert_eq!(read.iter().map(|leg| leg.nth_use).collect::<Vec<_>>(), [0, 1, 2]);
         for wanted in [vec![0], vec![1], vec![2], vec![2, 0], vec![0, 1, 2]] {
-            let mut again = legs.again(&wanted, &settings);
+            let mut again = again(&chosen, &outlines, &wanted, &settings);
             again.sort_by_key(|(place, _)| *place);
             let mut wanted = wanted.clone();
             wanted.sort_unstable();
@@ -434,5 +506,32 @@ mod tests {
                 assert_eq!(format!("{leg:?}"), format!("{:?}", read[place]));
             }
         }
+    }
+
+    #[test]
+    fn outlines_are_sorted_by_first_message_with_what_was_concluded() {
+        // Several legs of each instant, out of order, on three shelves.
+        let first = |number: u64| number * 91 % 200 / 7;
+        let call_id = |number: u64| (number * 7919 % 200).to_string();
+        let texts: [OnceLock<Box<[u8]>>; 3] = Default::default();
+        let outlines = Outlines::new(&texts, 0);
+        for shelf in 0..3 {
+            let numbers = || (0..200).filter(|number| number % 3 == shelf);
+            let mut batch = SignallingBatch::default();
+            for number in numbers() {
+                push(&mut batch, &call_id(number), first(number), request(Method::Invite), "1", false);
+            }
+            outlines.add(shelf as usize, &[&batch], &Settings::default(), |leg| (leg.call_id.to_vec(), leg.first));
+        }
+        let (sorted, concluded) = outlines.sorted();
+        assert!(sorted.is_sorted_by_key(|leg| (leg.first(), leg.call_id, leg.nth_use)));
+        assert_eq!((sorted.len(), concluded.len()), (200, 200));
+        for (own, (call_id, at)) in sorted.iter().zip(&concluded) {
+            assert_eq!((own.first(), own.call_id), (*at, call_id.as_slice()));
+        }
+        let mut ids: Vec<Vec<u8>> = concluded.into_iter().map(|(call_id, _)| call_id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 200);
     }
 }

@@ -1,7 +1,7 @@
 //! STAGE 5: ordered facts into legs, legs into calls, requests bound to both.
 //!
 //! A **leg** is one Call-ID's INVITE dialogs in their role on a trunk (contract §3); a **call** is the legs that
-//! identity evidence binds together. [`legs`](legs::Legs) groups the signalling by Call-ID and reads each group
+//! identity evidence binds together. [`legs`] groups the signalling by Call-ID and reads each group
 //! as RFC 3261 transactions and dialogs; [`media`](media::tie) ties RTP to the streams that offer and answer
 //! negotiated (RFC 3264); [`identity`](identity::Identity) knows which identifiers name which legs and binds requests
 //! to them, saying by what and how strongly, and [`edges`] tells what joined them; [`conversations`] and
@@ -35,7 +35,7 @@ mod trunk;
 pub use dialog::MOST_DIALOGS;
 pub use field::Field;
 pub use ledger::{Entry, Gap, GapKind, Outcome, SetUp};
-pub use legs::{Leg, Legs};
+pub use legs::{Leg, Outlines};
 pub use offer_answer::{Endpoint, Stream};
 pub use outline::Outline;
 pub use trunk::Direction;

@@ -147,15 +147,16 @@ fn sender<'a>(message: &Signalling<'a>) -> Option<&'a [u8]> {
 /// For each leg the communication sessions that its metadata names; empty where no leg has any.
 #[must_use]
 pub fn ties(legs: &[Outline<'_>]) -> Vec<Vec<Tie>> {
-    if legs.iter().all(|leg| leg.sessions().is_empty()) {
+    if legs.iter().all(|leg| leg.sessions().len() == 0) {
         return Vec::new();
     }
     let known = Known::of(legs);
     let tie = |own: &Outline<'_>| {
         let mut ties: Vec<Tie> = Vec::new();
         for session in own.sessions() {
-            for leg in known.named(session) {
-                let overlaps = |leg: &Outline<'_>| leg.first.at.ns <= own.last.ns && own.first.at.ns <= leg.last.ns;
+            for leg in known.named(&session) {
+                let overlaps =
+                    |leg: &Outline<'_>| leg.first().at.ns <= own.last().ns && own.first().at.ns <= leg.last().ns;
                 if legs.get(leg).is_some_and(overlaps) && !ties.iter().any(|known| known.leg == leg) {
                     ties.push(Tie { leg, place: session.place, locus: session.locus });
                 }
@@ -174,11 +175,11 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn of(legs: &[Outline<'a>]) -> Self {
+    fn of(legs: &'a [Outline<'_>]) -> Self {
         let mut known = Self { by_call_id: HashMap::default(), by_half: HashMap::default() };
         for (place, leg) in legs.iter().enumerate().filter(|(_, leg)| !leg.is_recording_session) {
             known.by_call_id.entry(leg.call_id).or_default().push(place);
-            for identifier in leg.identifiers().iter().filter(|identifier| identifier.subject == Subject::SessionId) {
+            for identifier in leg.identifiers().filter(|identifier| identifier.subject == Subject::SessionId) {
                 for half in halves(identifier.subject, identifier.value) {
                     let sharers = known.by_half.entry(normal(half)).or_default();
                     if sharers.last() != Some(&place) {

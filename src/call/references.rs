@@ -67,12 +67,12 @@ pub(super) fn references<'b>(
 ) -> (Vec<Reference>, BTreeMap<Box<[u8]>, usize>) {
     let mut found: Vec<Reference> = Vec::new();
     for (naming, leg) in legs.iter().enumerate() {
-        let replaces = leg.replaces().map(|(call_id, locus)| (By::Replaces, call_id, At { at: leg.first.at, locus }));
+        let replaces = leg.replaces().map(|(call_id, locus)| (By::Replaces, call_id, At { at: leg.first().at, locus }));
         let refers = leg.refers().iter().map(|(by, call_id, at)| (*by, &**call_id, *at));
         for (by, call_id, at) in replaces.into_iter().chain(refers) {
             let bearing = bearing(call_id);
             // By first message, as the legs are.
-            let begun = |place: &usize| legs.get(*place).is_some_and(|leg| leg.first.at.ns <= at.at.ns);
+            let begun = |place: &usize| legs.get(*place).is_some_and(|leg| leg.first().at.ns <= at.at.ns);
             let begun = bearing.partition_point(begun);
             let named = bearing.get(begun.saturating_sub(1)).copied();
             let Some(named) = named.filter(|named| *named != naming) else { continue };

@@ -39,11 +39,52 @@ pub struct Health {
     pub last_failed: Option<Locus>,
 }
 
-/// For each trunk of the settings its OPTIONS transactions.
-#[must_use]
-pub fn health(batches: &[SignallingBatch], settings: &Settings) -> Vec<Health> {
+/// The transactions of trunks that are no calls, of some Call-IDs or of all.
+#[derive(Clone, Debug, Default)]
+pub struct Transactions {
+    /// The REGISTER transactions that belong to a trunk, by time.
+    pub registrations: Vec<Registration>,
+    /// The OPTIONS transactions that do.
+    options: Vec<Registration>,
+}
+
+impl Transactions {
+    /// Of the Call-IDs of these batches, which hold all messages of each.
+    #[must_use]
+    pub fn of(batches: &[&SignallingBatch], settings: &Settings) -> Self {
+        let of = |method| transactions(method, batches, settings);
+        Self { registrations: of(Method::Register), options: of(Method::Options) }
+    }
+
+    /// Of all Call-IDs, from those of some each.
+    #[must_use]
+    pub fn union(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for Self { registrations, options } in parts {
+            all.registrations.extend(registrations);
+            all.options.extend(options);
+        }
+        all.registrations.sort_unstable_by_key(Registration::order);
+        all.options.sort_unstable_by_key(Registration::order);
+        all
+    }
+
+    /// For each trunk of the settings its OPTIONS transactions.
+    #[must_use]
+    pub fn health(&self, settings: &Settings) -> Vec<Health> {
+        health(&self.options, settings)
+    }
+}
+
+impl Registration {
+    fn order(&self) -> (Timestamp, Locus) {
+        (self.at, self.locus)
+    }
+}
+
+fn health(options: &[Registration], settings: &Settings) -> Vec<Health> {
     let mut health = vec![Health::default(); settings.trunks.len()];
-    for probe in transactions(Method::Options, batches, settings) {
+    for probe in options {
         let Some(own) = health.get_mut(probe.trunk) else { continue };
         own.sent += 1;
         own.span = Some((own.span.map_or(probe.at, |(first, _)| first), probe.at));
@@ -61,13 +102,7 @@ pub fn health(batches: &[SignallingBatch], settings: &Settings) -> Vec<Health> {
     health
 }
 
-/// The REGISTER transactions that belong to a trunk, by time.
-#[must_use]
-pub fn registrations(batches: &[SignallingBatch], settings: &Settings) -> Vec<Registration> {
-    transactions(Method::Register, batches, settings)
-}
-
-fn transactions(method: Method, batches: &[SignallingBatch], settings: &Settings) -> Vec<Registration> {
+fn transactions(method: Method, batches: &[&SignallingBatch], settings: &Settings) -> Vec<Registration> {
     let mut messages: Vec<_> = batches.iter().flat_map(|batch| batch.of_method(method)).collect();
     let key = |message: &crate::facts::Signalling<'_>| message.cseq.map(|cseq| cseq.number);
     messages.sort_by(|one, other| {
@@ -85,6 +120,6 @@ fn transactions(method: Method, batches: &[SignallingBatch], settings: &Settings
             Some(Registration { at: first.at, locus: first.locus, status, trunk })
         })
         .collect();
-    registrations.sort_unstable_by_key(|registration| (registration.at, registration.locus));
+    registrations.sort_unstable_by_key(Registration::order);
     registrations
 }

@@ -349,6 +349,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         }
         Error::Threads { .. } => Some("try fewer --threads"),
         Error::ReadReport { .. } => Some("verify takes a report of --format json"),
+        Error::SetAside { .. } => Some("TMPDIR names the folder of temporary files; what they hold needs room there"),
         Error::Carve { .. }
         | Error::Config { .. }
         | Error::Open { .. }

@@ -15,7 +15,7 @@ use super::population::{Judged, Material};
 use crate::call::legs::At;
 use crate::call::{Entry, Field, SetUp};
 use crate::evidence::Locus;
-use crate::facts::{Hop, SignallingBatch};
+use crate::facts::{Chosen, Hop, SignallingBatch};
 use crate::settings::{ConsentRule, Settings, Trunk, TrunkKind};
 use crate::verdict::State;
 use crate::verdict::consent::meaning;
@@ -68,7 +68,7 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
         }
     }
     let wanted = open.iter().flat_map(|(_, here, _, others)| others.iter().map(|invite| invite.at).chain([*here]));
-    let hops = hops(wanted.map(|at| at.locus).collect(), material.batches);
+    let hops = hops(wanted.map(|at| at.locus).collect(), material.chosen);
     let found = open.iter().filter_map(|(place, here, kept, others)| {
         let trunk = material.judged.get(place)?.leg.trunk.and_then(|trunk| material.settings.trunks.get(trunk))?;
         let upstream = upstream(*here, others, &hops, trunk)?;
@@ -104,13 +104,13 @@ fn grants(entry: &Entry<'_>, rules: &[ConsentRule]) -> bool {
 }
 
 /// Where each of these records went.
-fn hops(mut wanted: Vec<Locus>, batches: &[SignallingBatch]) -> BTreeMap<Locus, Hop> {
+fn hops(mut wanted: Vec<Locus>, chosen: &Chosen<'_>) -> BTreeMap<Locus, Hop> {
     wanted.sort_unstable();
     wanted.dedup();
     if wanted.is_empty() {
         return BTreeMap::new();
     }
-    let hops = batches.iter().flat_map(SignallingBatch::hops);
+    let hops = chosen.batches().flat_map(SignallingBatch::hops);
     hops.filter(|(locus, _)| wanted.binary_search(locus).is_ok()).collect()
 }
 

@@ -15,12 +15,12 @@ use super::contingency::Counts;
 use super::passage::{self, Passage};
 use super::platform;
 use crate::call::conversations::{Conversations, Known};
-use crate::call::identity::{Binding, Identity, Link};
+use crate::call::identity::{Binding, Bound, Identity};
 use crate::call::inventory::Inventory;
 use crate::call::legs::At;
 use crate::call::registration::{Health, Registration};
 use crate::call::{Leg, SetUp};
-use crate::facts::{Answerer, ApiRequest, CallFlow, SignallingBatch};
+use crate::facts::{Answerer, ApiRequest, CallFlow, Chosen};
 use crate::settings::{Settings, TrunkKind};
 use crate::verdict::{Consent, Measured, State};
 
@@ -30,12 +30,12 @@ use crate::verdict::{Consent, Measured, State};
 pub struct Material<'m, 'a> {
     /// The settings.
     pub settings: &'m Settings,
-    /// The captured signalling: where the INVITEs of several hops went.
-    pub batches: &'m [SignallingBatch],
+    /// The signalling of the legs that are judged: where the INVITEs of several hops went.
+    pub chosen: &'m Chosen<'m>,
     /// What is concluded, by leg: of the legs of calls that were asked for, that have several legs, or whose INVITE was
     /// seen on several hops. Others are not counted.
     pub judged: &'m BTreeMap<usize, Judged<'m, 'a>>,
-    /// The calls to count, each by its legs: those in the time range.
+    /// The calls to count, each by its legs: those in the time range of which a leg is judged.
     pub calls: &'m [&'m [usize]],
     /// The recording requests, by time.
     pub requests: &'m [ApiRequest],
@@ -44,7 +44,7 @@ pub struct Material<'m, 'a> {
     /// For each whether it is in the time range.
     pub requests_in_range: &'m [bool],
     /// For each leg its requests with their links.
-    pub bound: &'m [Vec<(usize, Link)>],
+    pub bound: &'m Bound,
     /// The trunks' registrations, by time.
     pub registrations: &'m [Registration],
     /// For each trunk of the settings its OPTIONS.
@@ -453,7 +453,7 @@ fn set_up(leg: &Leg<'_>) -> At {
 
 /// The call for each client that was refused or allowed, by client. The call's own index is filled in later.
 fn units<'m>(material: &Material<'m, '_>, call: &[usize]) -> Vec<Unit<'m>> {
-    let bound = call.iter().filter_map(|leg| material.bound.get(*leg)).flatten();
+    let bound = call.iter().flat_map(|leg| material.bound.of_leg(*leg));
     let mut places: Vec<usize> = bound.map(|(request, _)| *request).collect();
     places.sort_unstable();
     places.dedup();

@@ -8,14 +8,15 @@ use super::passage::Passage;
 use super::population::{Answer, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
 use crate::call::Outline;
 use crate::call::conversations::{Conversations, Known};
-use crate::call::identity::{Binding, Identity, Link};
+use crate::call::identity::{Binding, Bound, Identity};
 use crate::call::inventory::Inventory;
 use crate::call::legs::{self, At};
-use crate::call::registration::{Health, Registration, health, registrations};
+use crate::call::registration::{Health, Registration, Transactions};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
 use crate::facts::{
-    Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Texts, Transport,
+    Answerer, ApiRequest, Audience, CallIds, Exports, Hop, Name, NameKind, Place, SignallingBatch, Store, Texts,
+    Transport,
 };
 use crate::http::StatusCode;
 use crate::settings::{Settings, Trunk, TrunkKind};
@@ -264,8 +265,12 @@ impl Capture {
             let extracted = signalling(payload, seen, &keep, &mut batch, &mut anomalies);
             assert_eq!(extracted, Extracted::Message, "{}", String::from_utf8_lossy(payload));
         }
-        let batches = [batch];
-        let legs = legs::correlate(&batches, settings);
+        let store = Store::default();
+        store.give_back(batch);
+        let messages = store.finish();
+        // What was never set aside is there without being named.
+        let chosen = messages.choose(&CallIds::default()).expect("nothing to be read");
+        let legs = legs::correlate(chosen.batches(), settings);
         let consents: Vec<Consent> = legs.iter().map(|leg| Consent::of(leg, settings, None)).collect();
         let measured: Vec<Measured> = legs.iter().zip(&consents).map(|(leg, own)| measure(leg, own)).collect();
         let concluded = legs.iter().zip(&consents).zip(&measured);
@@ -277,24 +282,19 @@ impl Capture {
         let identity = Identity::of(&legs, &exports, settings);
         let bindings: Vec<Binding> =
             self.requests.iter().map(|request| identity.bind(request, &legs, &inventory, settings)).collect();
-        let mut bound: Vec<Vec<(usize, Link)>> = vec![Vec::new(); legs.len()];
-        for (place, binding) in bindings.iter().enumerate() {
-            if let Binding::Legs(links) = binding {
-                links.iter().for_each(|link| bound[link.leg].push((place, *link)));
-            }
-        }
-        let registrations = registrations(&batches, settings);
+        let bound = Bound::of(&bindings);
+        let transactions = Transactions::of(&chosen.batches().collect::<Vec<_>>(), settings);
         read(&Population::of(&Material {
             settings,
-            batches: &batches,
+            chosen: &chosen,
             judged: &judged,
-            calls: &identity.calls.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            calls: &identity.calls.iter().collect::<Vec<_>>(),
             requests: &self.requests,
             bindings: &bindings,
             requests_in_range: &vec![true; self.requests.len()],
             bound: &bound,
-            registrations: &registrations,
-            health: &health(&batches, settings),
+            registrations: &transactions.registrations,
+            health: &transactions.health(settings),
             identity: &identity,
             conversations: &Conversations::default(),
             inventory: &inventory,

@@ -22,6 +22,12 @@ impl Budget {
         Self { limit: limit.unwrap_or(u64::MAX), kept: AtomicU64::new(0) }
     }
 
+    /// The bytes that may be kept; `None` for any number.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        (self.limit != u64::MAX).then_some(self.limit)
+    }
+
     /// Reckons with `bytes` more.
     pub fn keep(&self, bytes: u64) {
         self.kept.fetch_add(bytes, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! SIP messages by the thousand, call by call, in as little memory as may be.
 //!
-//! A decoder pushes each message once into a batch ([`Draft`]); the batch of a source takes over what those of its blocks
-//! hold ([`SignallingBatch::absorb`]), in the order of the evidence. Places within a batch have 32 bits: whoever pushes or
-//! absorbs begins another batch in time ([`SignallingBatch::is_full`]). Messages are read through the
+//! A decoder pushes each message once into a batch ([`Draft`]); the batches of a [`Store`](super::store::Store) take over
+//! the calls that those of the blocks hold. Places within a batch have 32 bits: whoever pushes or
+//! takes over begins another batch in time ([`SignallingBatch::is_full`]). Messages are read through the
 //! borrowed view [`Signalling`]. No message owns memory of its own, and what the messages of a call repeat (its
 //! Call-ID, parties, tags), or many calls (hosts, codecs, values of kept fields), is kept once.
 
@@ -12,8 +12,9 @@ use std::sync::LazyLock;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use serde::{Deserialize, Serialize};
 
-use super::pieces::{Mark, Pieces};
+use super::pieces::{Mark, Pieces, as_bytes};
 use super::signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
 use crate::evidence::{Locus, SourceId, Timestamp};
 
@@ -23,17 +24,20 @@ pub(super) type Texts = Pieces<u8, 18>;
 /// Of a message that is in no batch.
 pub(super) static NO_TEXT: Texts = Texts::new();
 
-/// The SIP messages of one block of a capture, or of one source, by call.
-#[derive(Debug, Default)]
+/// The SIP messages of one block of a capture, or of some calls of all evidence, by call.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SignallingBatch {
+    #[serde(with = "as_bytes")]
     text: Texts,
     rows: Pieces<RawRow, 14>,
     media: Pieces<RawMedia, 13>,
     /// What fields say whose values the messages of a call repeat.
     said: Pieces<RawSaid, 14>,
-    ways: Vec<Way>,
+    /// Each with a hash of it.
+    ways: Vec<(Way, u64)>,
     messages: Pieces<RawMessage, 13>,
     calls: Pieces<Call, 13>,
+    #[serde(skip)]
     growth: Growth,
 }
 
@@ -59,9 +63,15 @@ struct Growth {
     media_before: Vec<RawMedia>,
     /// The names of a description's formats.
     names: Vec<u8>,
-    /// Where the values and ways of the batch that is absorbed lie in this one.
-    of_said: Vec<u32>,
-    of_ways: Vec<u32>,
+}
+
+/// Where the values of a batch whose calls are taken over lie in the batch that takes them over.
+///
+/// A value is of one call. So the places of all its calls stand in one list, whichever batches take them over.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    said: Vec<u32>,
+    ways: Vec<u32>,
 }
 
 /// A field whose value the messages of a call repeat, and the two parts of it that are asked for.
@@ -81,6 +91,9 @@ pub(super) enum Said {
 
 /// How many of [`Said`] there are.
 const FIELDS: usize = 5;
+
+/// A place for each.
+type Places = [u32; FIELDS];
 
 /// What the last message of a call said.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +117,7 @@ impl Last {
 }
 
 /// A range of a batch's text. Start `u32::MAX` stands for none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Text {
     start: u32,
     len: u32,
@@ -124,7 +137,7 @@ impl Text {
 }
 
 /// The two parts of a value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct RawSaid {
     first: Text,
     second: Text,
@@ -134,14 +147,14 @@ impl RawSaid {
     const NOTHING: Self = Self { first: Text { start: 0, len: 0 }, second: Text::NONE };
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct RawRow {
     pub(super) subject: Subject,
     pub(super) name: Text,
     pub(super) value: Text,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct RawMedia {
     pub(super) media: Text,
     pub(super) address: Text,
@@ -151,7 +164,7 @@ pub(super) struct RawMedia {
 }
 
 /// Where messages were captured and where they went. There are few, so what is the same in many messages is kept here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Way {
     source: SourceId,
     /// The upper half of the records.
@@ -159,19 +172,19 @@ struct Way {
     hop: Hop,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum RawStart {
     Request(Method),
     Response(u16),
 }
 
 /// One message: as small as may be, for there are millions.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct RawMessage {
     ns: i64,
     fingerprint: u64,
     /// By [`Said`]; `u32::MAX` for a field without a value.
-    said: [u32; FIELDS],
+    said: Places,
     call: u32,
     /// The next message of the call; `u32::MAX` for none.
     next: u32,
@@ -194,12 +207,19 @@ struct RawMessage {
 }
 
 /// One Call-ID.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Call {
     hash: u64,
     id: Text,
     first: u32,
     last: u32,
+}
+
+impl Taken {
+    /// Of a batch of which nothing was taken over yet.
+    pub(super) fn of(block: &SignallingBatch) -> Self {
+        Self { said: vec![u32::MAX; block.said.len()], ways: Vec::new() }
+    }
 }
 
 impl SignallingBatch {
@@ -282,7 +302,12 @@ impl SignallingBatch {
         Some((call.id.of(&self.text), call.hash))
     }
 
-    /// The messages of the Call-ID of that place, in the order of the evidence.
+    /// For each of [`Self::calls`] the hash of its Call-ID.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.calls.iter().map(|call| call.hash)
+    }
+
+    /// The messages of the Call-ID of that place, as they were added.
     pub fn of_call(&self, call: usize) -> impl Iterator<Item = Signalling<'_>> {
         let call = u32::try_from(call).ok().and_then(|call| self.calls.get(call));
         self.views(self.chain(call.map_or(u32::MAX, |call| call.first)))
@@ -300,36 +325,29 @@ impl SignallingBatch {
     /// Where each message was captured, and where it went.
     pub fn hops(&self) -> impl Iterator<Item = (Locus, Hop)> {
         self.messages.iter().filter_map(|raw| {
-            let way = self.ways.get(raw.way as usize)?;
+            let (way, _) = self.ways.get(raw.way as usize)?;
             Some((way.locus(raw), way.hop))
         })
     }
 
-    /// The last of `batches`, or a new one where that is full: to push messages into.
-    #[must_use]
-    pub fn open(batches: &mut Vec<Self>) -> &mut Self {
-        if batches.last().is_none_or(Self::is_full) {
-            batches.push(Self::default());
-        }
-        let last = batches.len() - 1;
-        &mut batches[last]
-    }
-
-    /// Adds what the messages of `block`, the next of the same evidence, state to the last of `batches`, or to a new one
-    /// where that is full. Gives by how much [`Self::reckoned`] grew.
-    pub fn absorb(batches: &mut Vec<Self>, block: &Self) -> u64 {
-        if block.is_empty() {
-            return 0;
-        }
+    /// Adds the calls of `block` at these places to the last of `batches`, or to a new one where that is full. `taken` is
+    /// one for all that takes calls of `block` over.
+    pub(super) fn take_over(
+        batches: &mut Vec<Self>,
+        block: &Self,
+        calls: impl IntoIterator<Item = u32>,
+        taken: &mut Taken,
+    ) {
         if batches.last().is_none_or(|last| last.is_full() || !last.has_room(block)) {
             batches.iter_mut().for_each(Self::settle);
             batches.push(Self::default());
         }
-        let Some(last) = batches.last_mut() else { return 0 };
-        let before = last.reckoned();
-        last.take_over(block);
-        // A text longer than a piece counts as long as it is the last one.
-        last.reckoned().saturating_sub(before)
+        let Some(last) = batches.last_mut() else { return };
+        taken.ways.clear();
+        taken.ways.resize(block.ways.len(), u32::MAX);
+        for call in calls {
+            last.take_call(block, call, taken);
+        }
     }
 
     /// Gives back what only a growing batch needs.
@@ -378,44 +396,47 @@ impl SignallingBatch {
             && self.calls.has_room(block.calls.len())
     }
 
-    /// Adds the messages of `block`, call by call.
-    fn take_over(&mut self, block: &Self) {
-        self.growth.of_said.clear();
-        self.growth.of_said.resize(block.said.len(), u32::MAX);
-        self.growth.of_ways.clear();
-        for way in &block.ways {
-            let own = self.way(*way);
-            self.growth.of_ways.push(own);
-        }
-        for theirs in block.calls.iter() {
-            let call = self.call(theirs.hash, theirs.id.of(&block.text));
-            let last = self.calls.get(call).and_then(|call| self.messages.get(call.last));
-            let mut before = last.map_or([u32::MAX; FIELDS], |last| last.said);
-            for raw in block.chain(theirs.first) {
-                let mut own = *raw;
-                for (what, said) in own.said.iter_mut().enumerate().filter(|(_, said)| **said != u32::MAX) {
-                    *said = match self.growth.of_said.get(*said as usize).copied() {
-                        Some(known) if known != u32::MAX => known,
-                        _ => self.say(what, *said, &before, block),
-                    };
+    /// Adds the messages of one call of `block`.
+    fn take_call(&mut self, block: &Self, call: u32, taken: &mut Taken) {
+        let Some(theirs) = block.calls.get(call) else { return };
+        let call = self.call(theirs.hash, theirs.id.of(&block.text));
+        let last = self.calls.get(call).and_then(|call| self.messages.get(call.last));
+        let mut before = last.map_or([u32::MAX; FIELDS], |last| last.said);
+        for raw in block.chain(theirs.first) {
+            let mut own = *raw;
+            for (what, said) in own.said.iter_mut().enumerate().filter(|(_, said)| **said != u32::MAX) {
+                let known = taken.said.get(*said as usize).copied().unwrap_or(u32::MAX);
+                if known == u32::MAX {
+                    let kept = self.say(what, *said, &before, block);
+                    if let Some(known) = taken.said.get_mut(*said as usize) {
+                        *known = kept;
+                    }
+                    *said = kept;
+                } else {
+                    *said = known;
                 }
-                before = own.said;
-                own.way = self.growth.of_ways.get(raw.way as usize).copied().unwrap_or(u32::MAX);
-                self.growth.rows.clear();
-                for row in block.rows.run(raw.rows, raw.rows_len as usize) {
-                    let name = self.keep_repeated(row.name.of(&block.text));
-                    let value = self.keep_repeated(row.value.of(&block.text));
-                    self.growth.rows.push(RawRow { name, value, ..*row });
-                }
-                self.growth.media.clear();
-                for described in block.media.run(raw.media, usize::from(raw.media_len)) {
-                    let media = self.keep_repeated(described.media.of(&block.text));
-                    let address = self.keep_repeated(described.address.of(&block.text));
-                    let codecs = self.keep_repeated(described.codecs.of(&block.text));
-                    self.growth.media.push(RawMedia { media, address, codecs, ..*described });
-                }
-                self.file(call, own);
             }
+            before = own.said;
+            if let Some(way) = taken.ways.get_mut(raw.way as usize) {
+                if *way == u32::MAX {
+                    *way = block.ways.get(raw.way as usize).map_or(u32::MAX, |(way, hash)| self.way(*way, || *hash));
+                }
+                own.way = *way;
+            }
+            self.growth.rows.clear();
+            for row in block.rows.run(raw.rows, raw.rows_len as usize) {
+                let name = self.keep_repeated(row.name.of(&block.text));
+                let value = self.keep_repeated(row.value.of(&block.text));
+                self.growth.rows.push(RawRow { name, value, ..*row });
+            }
+            self.growth.media.clear();
+            for described in block.media.run(raw.media, usize::from(raw.media_len)) {
+                let media = self.keep_repeated(described.media.of(&block.text));
+                let address = self.keep_repeated(described.address.of(&block.text));
+                let codecs = self.keep_repeated(described.codecs.of(&block.text));
+                self.growth.media.push(RawMedia { media, address, codecs, ..*described });
+            }
+            self.file(call, own);
         }
     }
 
@@ -438,7 +459,7 @@ impl SignallingBatch {
             let known = self.said.get(known)?;
             Some(known.first.of(&self.text) == first && known.second.optional(&self.text) == second)
         };
-        let place = if is_same(alike) == Some(true) {
+        if is_same(alike) == Some(true) {
             alike
         } else if is_same(turned) == Some(true) {
             turned
@@ -460,11 +481,7 @@ impl SignallingBatch {
                 .unwrap_or_else(|| if is_of_one_call { self.keep(first) } else { self.keep_repeated(first) });
             let second = second.map_or(Text::NONE, |second| known_second.unwrap_or_else(|| self.keep(second)));
             self.said.push(RawSaid { first, second })
-        };
-        if let Some(known) = self.growth.of_said.get_mut(theirs as usize) {
-            *known = place;
         }
-        place
     }
 
     /// The place of a Call-ID, which is added where it is new.
@@ -502,22 +519,22 @@ impl SignallingBatch {
         call.last = place;
     }
 
-    fn way(&mut self, way: Way) -> u32 {
+    /// The place of a way. Its hash is asked for where it is none of the last ones.
+    fn way(&mut self, way: Way, hash: impl FnOnce() -> u64) -> u32 {
         let Self { ways, growth, .. } = self;
+        let is_same = |known: &u32| ways.get(*known as usize).is_some_and(|(known, _)| *known == way);
         let glance = way.glance();
-        if let Some(recent) = growth.recent_ways.get(glance)
-            && ways.get(*recent as usize) == Some(&way)
-        {
+        if let Some(recent) = growth.recent_ways.get(glance).filter(|recent| is_same(recent)) {
             return *recent;
         }
-        let hash = |way: &Way| SEED.hash_one(way);
-        let is_same = |known: &u32| ways.get(*known as usize) == Some(&way);
-        let place = match growth.ways.entry(hash(&way), is_same, |known| ways.get(*known as usize).map_or(0, hash)) {
+        let hash = hash();
+        let hash_of = |known: &u32| ways.get(*known as usize).map_or(0, |(_, hash)| *hash);
+        let place = match growth.ways.entry(hash, is_same, hash_of) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(vacant) => {
                 let place = ways.len() as u32;
                 vacant.insert(place);
-                ways.push(way);
+                ways.push((way, hash));
                 place
             }
         };
@@ -558,7 +575,8 @@ impl SignallingBatch {
         };
         if raw.way != before.way_at {
             // Every message has its way in the table.
-            (before.way_at, before.way) = (raw.way, self.ways.get(raw.way as usize).copied().unwrap_or(Way::NOWHERE));
+            let way = self.ways.get(raw.way as usize).map_or(Way::NOWHERE, |(way, _)| *way);
+            (before.way_at, before.way) = (raw.way, way);
         }
         if raw.call != before.call {
             (before.call, before.call_id) =
@@ -622,7 +640,7 @@ impl SignallingBatch {
 const _: () = assert!(crate::sip::MAX_HEADER_BYTES <= 1 << 18);
 
 /// Places for texts that many calls repeat. What is met at the place of another is kept again; that costs memory only.
-const REPEATED: usize = 2048;
+const REPEATED: usize = 256;
 
 /// Places for ways that were asked for last: there are few trunks, and messages go both ways.
 const RECENT: usize = 32;
@@ -827,7 +845,8 @@ impl Draft<'_> {
             *last = self.values;
         }
         let Locus { source, record } = message.locus;
-        let way = batch.way(Way { source, record: (record >> 32) as u32, hop: message.hop });
+        let way = Way { source, record: (record >> 32) as u32, hop: message.hop };
+        let way = batch.way(way, || SEED.hash_one(way));
         let raw = RawMessage {
             ns: message.at.ns,
             fingerprint: message.fingerprint,
@@ -881,6 +900,14 @@ fn within(value: &[u8], whole: Text, part: &[u8]) -> Option<Text> {
     let start = part.as_ptr().addr().checked_sub(value.as_ptr().addr())?;
     let len = part.len();
     (start + len <= value.len()).then(|| Text { start: whole.start + start as u32, len: len as u32 })
+}
+
+#[cfg(test)]
+impl SignallingBatch {
+    /// All calls taken over.
+    pub(super) fn taken_over_into(&self, batches: &mut Vec<Self>) {
+        Self::take_over(batches, self, 0..self.calls() as u32, &mut Taken::of(self));
+    }
 }
 
 #[cfg(test)]
@@ -943,7 +970,7 @@ mod tests {
         let row = |value| Row { subject: Subject::Consent(0), name: b"X-Consent", value };
         block.push(&message(b"a"), rows.iter().map(|value| row(value)), None::<[MediaDescription<'_>; 0]>);
         let mut batches = Vec::new();
-        SignallingBatch::absorb(&mut batches, &block);
+        block.taken_over_into(&mut batches);
         for batch in batches.iter().chain([&block]) {
             let message = batch.messages().next().expect("a message");
             assert!(message.rows().map(|row| row.value.to_vec()).eq(rows.iter().cloned()));
@@ -958,7 +985,7 @@ mod tests {
             block.push(&message(&[call]), [], Some((0..200).map(|_| described(&address))));
         }
         let mut batches = Vec::new();
-        SignallingBatch::absorb(&mut batches, &block);
+        block.taken_over_into(&mut batches);
         let [kept] = batches.as_slice() else { panic!("one batch") };
         assert!(block.reckoned() < 5 << 20, "{} bytes", block.reckoned());
         assert!(kept.reckoned() < 2 << 20, "{} bytes", kept.reckoned());
@@ -994,19 +1021,16 @@ mod tests {
     fn a_full_batch_is_followed_by_another() {
         let none = None::<[MediaDescription<'_>; 0]>;
         let mut batches = Vec::new();
-        SignallingBatch::open(&mut batches).push(&message(b"a"), [], none);
-        assert_eq!((SignallingBatch::open(&mut batches).len(), batches.len()), (1, 1));
+        let [mut one, mut other] = [SignallingBatch::default(), SignallingBatch::default()];
+        one.push(&message(b"a"), [], none);
+        other.push(&message(b"b"), [], none);
+        one.taken_over_into(&mut batches);
+        assert_eq!((batches[0].is_full(), batches.len()), (false, 1));
         // Of 16,384 pieces of text more than half.
         batches[0].text.widen(8_193);
         assert!(batches[0].is_full());
-        assert!(SignallingBatch::open(&mut batches).is_empty());
-        assert_eq!(batches.len(), 2);
-        // Nor is anything taken over into it.
-        let mut block = SignallingBatch::default();
-        block.push(&message(b"b"), [], none);
-        batches.truncate(1);
-        SignallingBatch::absorb(&mut batches, &block);
-        SignallingBatch::absorb(&mut batches, &block);
+        other.taken_over_into(&mut batches);
+        other.taken_over_into(&mut batches);
         assert_eq!(batches.iter().map(SignallingBatch::len).collect::<Vec<_>>(), [1, 2]);
         assert!(batches[1].messages().all(|message| message.call_id == b"b"));
     }

@@ -741,7 +741,7 @@ mod tests {
             alone.extend(batch.messages().map(|message| everything(&message)));
             signalling(payload.as_bytes(), seen, &keep, &mut block, &mut anomalies);
             if number % 97 == 0 || number == 2_999 {
-                SignallingBatch::absorb(&mut absorbed, &block);
+                block.taken_over_into(&mut absorbed);
                 block.clear();
             }
         }

@@ -1,7 +1,7 @@
 //! STAGE 4, the narrow waist: everything below ends in these facts, everything above starts from them.
 //!
 //! A fact is one statement that the evidence makes, with its time and its locus, and no inference. Signalling facts
-//! lie in a [`SignallingBatch`], one for each source; media facts are [`MediaFlow`]s; the API side's
+//! lie in a [`Store`] by Call-ID; media facts are [`MediaFlow`]s; the API side's
 //! are [`ApiRequest`]s; what the platform's own exports state are [`Exports`]. Readers of another kind of evidence end here too.
 
 mod api;
@@ -12,6 +12,7 @@ mod media;
 mod pieces;
 mod platform;
 mod signalling;
+mod store;
 mod texts;
 #[cfg(test)]
 mod vectors;
@@ -24,5 +25,6 @@ pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,
 };
 pub use signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
+pub use store::{CallIds, Chosen, Shelves, Store};
 pub(crate) use texts::Packer;
 pub use texts::{Room, Texts};

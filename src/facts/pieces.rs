@@ -3,8 +3,11 @@
 //! A place is a number that stays the same however far the list grows. Runs that are added together lie together, so
 //! that they can be handed out as slices.
 
+use serde::{Deserialize, Serialize};
+
 /// Values in pieces of 2^`BITS`. Only a run longer than that lies in a larger piece.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Pieces<T, const BITS: u32> {
     pieces: Vec<Vec<T>>,
 }
@@ -112,6 +115,28 @@ impl<T, const BITS: u32> Pieces<T, BITS> {
         let number = self.pieces.len() - 1;
         debug_assert!(number <= (u32::MAX >> BITS) as usize, "whoever adds asks for room in time");
         ((number as u32) << BITS, &mut self.pieces[number])
+    }
+}
+
+/// Bytes in pieces, written out as bytes and not one by one.
+pub(super) mod as_bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use serde_bytes::{ByteBuf, Bytes};
+
+    use super::Pieces;
+
+    pub(in super::super) fn serialize<S: Serializer, const BITS: u32>(
+        bytes: &Pieces<u8, BITS>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(bytes.pieces.iter().map(|piece| Bytes::new(piece)))
+    }
+
+    pub(in super::super) fn deserialize<'d, D: Deserializer<'d>, const BITS: u32>(
+        deserializer: D,
+    ) -> Result<Pieces<u8, BITS>, D::Error> {
+        let pieces = Vec::<ByteBuf>::deserialize(deserializer)?;
+        Ok(Pieces { pieces: pieces.into_iter().map(ByteBuf::into_vec).collect() })
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::batch::{self, RawMedia, RawRow, Texts};
 use crate::evidence::{Locus, Timestamp};
 
 /// A SIP method (RFC 3261 §7.1; names are case-sensitive).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the standards' own")]
 pub enum Method {
     Ack,
@@ -77,7 +79,7 @@ impl Method {
 }
 
 /// The transport a message came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Transport {
     Tcp,
@@ -98,7 +100,7 @@ impl Transport {
 }
 
 /// The two addresses a message went between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Hop {
     pub source: SocketAddr,
@@ -128,7 +130,7 @@ pub struct CSeq {
 }
 
 /// What a header field row is kept for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Subject {
     /// An attribute of the session description that a consent rule names, from the media description of that number; 0 for
     /// the session's own. No header field row.
@@ -173,7 +175,7 @@ pub struct Row<'a> {
 }
 
 /// How much of the body was captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Body {
     /// The message has none.
     Absent,

@@ -21,14 +21,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join;
 use crate::capture::{self, Format, Frame, LinkType};
 use crate::evidence::{Anomalies, Block, Locus, Reading, SourceId, Stage, Tally, Timestamp};
-use crate::facts::SignallingBatch;
 use crate::facts::extract::{self, Extracted, Keep, Seen};
+use crate::facts::{SignallingBatch, Store};
 use crate::net::{self, Packet, Payload};
 use crate::{rtp, sip};
 
@@ -96,19 +96,14 @@ const WORDS: [&str; 14] = [
 pub struct CaptureStage<'s> {
     source: SourceId,
     keep: &'s Keep,
+    /// Where its SIP messages go.
+    store: &'s Store,
     ledger: Arc<rtp::Ledger>,
-    /// Batches to read blocks into: what a block gave is taken over from them, so that they grow once.
-    scratch: Mutex<Vec<SignallingBatch>>,
 }
 
 /// What one block of a capture gives.
 #[derive(Debug)]
 pub struct CapturePart {
-    /// Whether the capture ends with it.
-    end: bool,
-    /// Batches that became full; none of any capture that was not made for it.
-    full: Vec<SignallingBatch>,
-    batch: SignallingBatch,
     pieces: Pieces,
     tally: Tally,
     anomalies: Anomalies,
@@ -121,8 +116,6 @@ pub struct CapturePart {
 /// What a capture adds up to.
 #[derive(Debug, Default)]
 pub struct CaptureSum {
-    /// Its SIP messages; one batch holds those of all but the largest captures.
-    pub batches: Vec<SignallingBatch>,
     /// Its RTP flows; filled in by [`finish`].
     pub flows: rtp::Flows,
     /// Its packets by what became of them.
@@ -144,18 +137,18 @@ pub struct CaptureSum {
     unread_links: BTreeMap<u16, u64>,
 }
 
-/// Begins to read a capture of a format that [`capture::recognise`] told from its head.
+/// Begins to read a capture of a format that [`capture::recognise`] told from its head. Its SIP messages go to `store`.
 pub fn reading<'s>(
     source: SourceId,
     reader: Box<dyn Read + Send>,
     format: Format,
-    keep: &'s Keep,
+    (keep, store): (&'s Keep, &'s Store),
     limits: Limits,
 ) -> Reading<CaptureStage<'s>> {
     let ledger = Arc::new(rtp::Ledger::default());
     let gathering = Some(Gathering::new(source, limits));
     let sum = CaptureSum { ledger: Arc::clone(&ledger), source: Some(source), gathering, ..CaptureSum::default() };
-    let stage = CaptureStage { source, keep, ledger, scratch: Mutex::default() };
+    let stage = CaptureStage { source, keep, store, ledger };
     Reading::new(stage, capture::Walk::new(format), sum, reader)
 }
 
@@ -163,8 +156,6 @@ pub fn reading<'s>(
 #[must_use]
 pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Error>) {
     let (mut sum, _, failure) = reading.finish();
-    // Of one whose reading failed; the others were settled at their end.
-    sum.batches.iter_mut().for_each(SignallingBatch::settle);
     if let Some(source) = sum.source.take() {
         sum.flows = std::mem::take(&mut sum.ledger).finish(source);
     }
@@ -195,13 +186,6 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
     (sum, failure)
 }
 
-impl CaptureStage<'_> {
-    fn scratch(&self) -> MutexGuard<'_, Vec<SignallingBatch>> {
-        // A poisoned lock means another worker panicked; that panic already ends the run.
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Reason {
     const fn word(self) -> &'static str {
         WORDS[self as usize]
@@ -222,8 +206,8 @@ impl Stage for CaptureStage<'_> {
         let mut decoder = Decoder {
             source: self.source,
             keep: self.keep,
-            full: Vec::new(),
-            batch: self.scratch().pop().unwrap_or_default(),
+            store: self.store,
+            batch: self.store.batch(),
             pieces: Pieces::default(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
@@ -244,6 +228,7 @@ impl Stage for CaptureStage<'_> {
             }
         }
         self.ledger.give_back(decoder.table, block.end);
+        self.store.give_back(decoder.batch);
         let mut anomalies = frames.into_anomalies();
         anomalies.absorb(decoder.anomalies, 0);
         let mut tally = Tally::default();
@@ -252,9 +237,6 @@ impl Stage for CaptureStage<'_> {
         }
         let time = |(ns, digits)| (first <= last).then(|| Timestamp::new(ns, digits));
         CapturePart {
-            end: block.end,
-            full: decoder.full,
-            batch: decoder.batch,
             pieces: decoder.pieces,
             records: tally.total(),
             tally,
@@ -265,17 +247,7 @@ impl Stage for CaptureStage<'_> {
         }
     }
 
-    fn absorb(&self, sum: &mut CaptureSum, mut part: CapturePart) -> u64 {
-        let all = part.full.iter().chain([&part.batch]);
-        let kept = all.map(|batch| SignallingBatch::absorb(&mut sum.batches, batch)).sum();
-        if part.end {
-            // What only reading needs is given back at once: there may be thousands of captures.
-            sum.batches.iter_mut().for_each(SignallingBatch::settle);
-            *self.scratch() = Vec::new();
-        } else {
-            part.batch.clear();
-            self.scratch().push(part.batch);
-        }
+    fn absorb(&self, sum: &mut CaptureSum, part: CapturePart) -> u64 {
         sum.tally.merge(&part.tally);
         // Records are numbered through the whole capture already.
         sum.anomalies.absorb(part.anomalies, 0);
@@ -288,7 +260,8 @@ impl Stage for CaptureStage<'_> {
         sum.records += part.records;
         sum.first = sum.first.into_iter().chain(part.first).min();
         sum.last = sum.last.into_iter().chain(part.last).max();
-        kept
+        // The store reckons for itself; what else is kept has limits of its own.
+        0
     }
 }
 
@@ -304,7 +277,7 @@ impl Instant {
 struct Decoder<'s> {
     source: SourceId,
     keep: &'s Keep,
-    full: Vec<SignallingBatch>,
+    store: &'s Store,
     batch: SignallingBatch,
     pieces: Pieces,
     table: rtp::Table,
@@ -340,16 +313,9 @@ impl Decoder<'_> {
         }
     }
 
-    /// Begins another batch where one is full.
-    fn make_room(&mut self) {
-        if self.batch.is_full() {
-            self.full.push(std::mem::take(&mut self.batch));
-        }
-    }
-
     #[inline(never)]
     fn sip(&mut self, frame: &Frame<'_>, payload: &Payload<'_>) -> Reason {
-        self.make_room();
+        self.store.make_room(&mut self.batch);
         let seen = Seen {
             at: frame.at,
             locus: Locus { source: self.source, record: frame.record },
@@ -386,7 +352,7 @@ impl Decoder<'_> {
 
     #[inline(never)]
     fn hep(&mut self, frame: &Frame<'_>, payload: &Payload<'_>) -> bool {
-        self.make_room();
+        self.store.make_room(&mut self.batch);
         let locus = Locus { source: self.source, record: frame.record };
         let (batch, anomalies) = (&mut self.batch, &mut self.anomalies);
         let is_hep = join::hep(payload.bytes, payload.truncated, frame.at, locus, self.keep, batch, anomalies);
@@ -464,9 +430,21 @@ mod tests {
     const PLATFORM: (&str, u16) = ("192.0.2.9", 5060);
 
     fn read(bytes: &[u8], threads: usize) -> CaptureSum {
+        read_into(&Store::default(), bytes, threads)
+    }
+
+    /// The SIP messages of a capture.
+    fn messages(bytes: &[u8], threads: usize) -> Vec<SignallingBatch> {
+        let store = Store::default();
+        read_into(&store, bytes, threads);
+        store.finish().into_batches().expect("nothing to be read")
+    }
+
+    fn read_into(store: &Store, bytes: &[u8], threads: usize) -> CaptureSum {
         let keep = Keep::new(&Settings::default());
         let format = capture::recognise(bytes).expect("a capture");
-        let reading = reading(SourceId(0), Box::new(io::Cursor::new(bytes.to_vec())), format, &keep, Limits::of(1));
+        let reading =
+            reading(SourceId(0), Box::new(io::Cursor::new(bytes.to_vec())), format, (&keep, store), Limits::of(1));
         if threads == 1 {
             let mut buffer = Vec::new();
             while reading.step(&mut buffer) {}
@@ -511,7 +489,8 @@ mod tests {
 
     #[test]
     fn every_packet_has_one_reason() {
-        let sum = read(&Pcap::default().file(&packets()), 1);
+        let file = Pcap::default().file(&packets());
+        let sum = read(&file, 1);
         let wanted: Vec<(&str, u64)> = REASONS
             .iter()
             .map(|(word, _)| (*word, if *word == "rtp" { 2 } else { 1 }))
@@ -525,7 +504,8 @@ mod tests {
         assert_eq!(tally(&sum), wanted);
         assert_eq!(sum.first.map(|at| at.ns), Some(1_700_000_000_000_005_000));
         assert_eq!(sum.last.map(|at| at.ns), Some(1_700_000_012_000_005_000));
-        let message = sum.batches[0].messages().next().expect("the INVITE");
+        let batches = messages(&file, 1);
+        let message = batches[0].messages().next().expect("the INVITE");
         assert_eq!((message.call_id, message.locus.record), (&b"a@x"[..], 1));
         assert!(matches!(message.start, StartLine::Request { .. }));
         assert_eq!(message.hop.source.to_string(), "203.0.113.5:5060");
@@ -591,16 +571,21 @@ mod tests {
     fn the_sum_is_the_same_for_any_number_of_workers() {
         let file = large();
         let one = read(&file, 1);
-        let loci = |sum: &CaptureSum| -> Vec<u64> {
-            sum.batches.iter().flat_map(SignallingBatch::messages).map(|message| message.locus.record).collect()
+        let loci = |threads| -> Vec<u64> {
+            let batches = messages(&file, threads);
+            let messages = batches.iter().flat_map(SignallingBatch::messages);
+            let mut loci: Vec<u64> = messages.map(|message| message.locus.record).collect();
+            loci.sort_unstable();
+            loci
         };
         assert_eq!(tally(&one), [("rtp", 29_700), ("sip", 300)]);
-        assert_eq!(loci(&one), (0..300).map(|n| n * 100 + 8).collect::<Vec<u64>>());
+        assert_eq!(loci(1), (0..300).map(|n| n * 100 + 8).collect::<Vec<u64>>());
         let flows = one.flows;
         for threads in [2, 5] {
             let other = read(&file, threads);
             assert_eq!((&other.tally, &other.anomalies), (&one.tally, &one.anomalies));
             assert_eq!(other.records, 30_000);
+            assert_eq!(loci(threads), loci(1));
             drop(other);
         }
         let wanted = flows.finish(&crate::rtp::Breaks::default());

@@ -6,7 +6,7 @@ use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
 use crate::document::{self, Pieces, Plan, Walk};
 use crate::evidence::{Block, Extents, Reading, Reject, SourceId, Spool, Stage, in_order};
-use crate::facts::SignallingBatch;
+use crate::facts::Store;
 use crate::facts::extract::Keep;
 use crate::platform::{self, ExportReader, ExportSum, Kind};
 use crate::settings::Settings;
@@ -46,8 +46,8 @@ pub struct DocumentStage<'s> {
 enum Entries<'s> {
     /// API requests.
     Requests(Box<LogReader>, Format),
-    /// What the platform states, and what is kept of the messages of its traces.
-    Export(ExportReader, &'s Keep),
+    /// What the platform states, what is kept of the messages of its traces, and where.
+    Export(ExportReader, &'s Keep, &'s Store),
 }
 
 /// What a document, or a part of it, adds up to; one of the two stays empty.
@@ -57,8 +57,6 @@ pub struct DocumentSum {
     pub requests: LogSum,
     /// Of an export, the damage to the document too.
     pub export: ExportSum,
-    /// The SIP messages of its trace records.
-    pub batches: Vec<SignallingBatch>,
     /// Where the entries that gave nothing are kept.
     pub extents: Extents,
     /// Those that are not kept yet.
@@ -66,13 +64,13 @@ pub struct DocumentSum {
 }
 
 /// Begins to read the document `source`, shown as `shown`, recognised as `content` and cut as `plan` says. Entries that
-/// give nothing go to `rejects`, if anybody wants them.
+/// give nothing go to `rejects`, if anybody wants them; SIP messages of trace records to `store`.
 #[must_use]
 pub fn reading<'s>(
     (source, shown): (SourceId, &str),
     reader: Box<dyn Read + Send>,
     (content, plan): (Content, &Plan),
-    (settings, keep): (&Settings, &'s Keep),
+    (settings, keep, store): (&Settings, &'s Keep, &'s Store),
     rejects: Option<&'s Spool>,
 ) -> Reading<DocumentStage<'s>> {
     let keeps_rejects = rejects.is_some();
@@ -81,7 +79,7 @@ pub fn reading<'s>(
             let log = LogReader::new(source, shown, settings).keeping_rejects(keeps_rejects);
             Entries::Requests(Box::new(log), format)
         }
-        Content::Export(kind) => Entries::Export(ExportReader { source, kind, keeps_rejects }, keep),
+        Content::Export(kind) => Entries::Export(ExportReader { source, kind, keeps_rejects }, keep, store),
     };
     let stage = DocumentStage { entries, rejects };
     Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)
@@ -105,11 +103,10 @@ impl Stage for DocumentStage<'_> {
                 sum.requests = reader.read_entries(*format, entries);
                 sum.requests.records += block.head.tally.total();
             }
-            Entries::Export(reader, keep) => {
+            Entries::Export(reader, keep, store) => {
                 sum.export = reader.read(entries);
                 let ExportSum { messages, tally, anomalies, .. } = &mut sum.export;
-                let (batches, not_sip) = traces::signalling(&std::mem::take(messages), keep, tally, anomalies);
-                sum.batches = batches;
+                let not_sip = traces::signalling(&std::mem::take(messages), (keep, store), tally, anomalies);
                 if self.rejects.is_some() && !not_sip.is_empty() {
                     let named = block.head.entries(block.bytes).filter(|entry| not_sip.contains(&entry.record));
                     sum.rejects.extend(named.map(|entry| Reject {
@@ -138,12 +135,9 @@ impl Stage for DocumentStage<'_> {
     }
 
     fn absorb(&self, sum: &mut DocumentSum, part: DocumentSum) -> u64 {
-        let mut kept = part.requests.reckoned();
+        let kept = part.requests.reckoned();
         sum.requests.append(part.requests);
         sum.export.append(part.export);
-        for batch in &part.batches {
-            kept += SignallingBatch::absorb(&mut sum.batches, batch);
-        }
         if let Some(spool) = self.rejects {
             spool.keep(&mut sum.extents, &part.rejects);
         }

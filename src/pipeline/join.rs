@@ -32,7 +32,7 @@ use super::gather::{
 };
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{self, Extracted, Keep, Seen};
-use crate::facts::{Hop, SignallingBatch, Transport};
+use crate::facts::{Hop, SignallingBatch, Store, Transport};
 use crate::net::fragment::Joined;
 use crate::net::tcp::{self, Piece, Run, Stream};
 use crate::net::{self, Ends, Packet, hep, websocket};
@@ -56,11 +56,9 @@ pub struct TlsConnection {
     pub server_name: Vec<u8>,
 }
 
-/// What the captures together hold.
+/// What the captures together hold beside SIP messages.
 #[derive(Debug, Default)]
 pub(crate) struct Union {
-    /// SIP messages.
-    pub(crate) batches: Vec<SignallingBatch>,
     /// What became of packets, and what could not be read, by source.
     pub(crate) effects: BTreeMap<SourceId, Effect>,
     /// TLS connections, by time.
@@ -92,9 +90,9 @@ pub(crate) struct Effect {
     pub(crate) segments: BTreeMap<&'static str, u64>,
 }
 
-/// Puts together what the captures kept.
-pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Trace) -> Union {
-    let mut reader = Reader::new(keep, trace);
+/// Puts together what the captures kept; the SIP messages go to `store`.
+pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, (keep, store): (&Keep, &Store), trace: Trace) -> Union {
+    let mut reader = Reader::new(keep, store, trace);
     let mut packets = Vec::new();
     let mut incomplete = Vec::new();
     let mut connections: BTreeMap<Ends, Merged> = BTreeMap::new();
@@ -120,25 +118,22 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, keep: &Keep, trace: Tra
             connections.entry(key).or_default().push(held, bytes);
         }
     }
-    let mut union =
-        Union { batches: Vec::new(), effects: reader.effects, tls: tls_connections(tls), made_of: reader.made_of };
+    let tls = tls_connections(tls);
     let connections: Vec<(Ends, Merged)> = connections.into_iter().collect();
-    let read: Vec<(Vec<SignallingBatch>, BTreeMap<SourceId, Effect>, MadeOf)> = connections
+    let read: Vec<(BTreeMap<SourceId, Effect>, MadeOf)> = connections
         .into_par_iter()
         .chunks(CONNECTIONS_AT_ONCE)
         .map(|some| {
-            let mut reader = Reader::new(keep, trace);
+            let mut reader = Reader::new(keep, store, trace);
             for (key, merged) in some {
                 reader.connection(&key, &merged);
             }
-            reader.batches.iter_mut().for_each(SignallingBatch::settle);
-            (reader.batches, reader.effects, reader.made_of)
+            reader.finish()
         })
         .collect();
-    reader.batches.iter_mut().for_each(SignallingBatch::settle);
-    let own = (reader.batches, BTreeMap::new(), MadeOf::new());
-    for (batches, effects, made_of) in std::iter::once(own).chain(read) {
-        union.batches.extend(batches);
+    let (effects, made_of) = reader.finish();
+    let mut union = Union { effects, tls, made_of };
+    for (effects, made_of) in read {
         for (source, effect) in effects {
             union.effects.entry(source).or_default().merge(effect);
         }
@@ -333,7 +328,8 @@ fn protocol(stream: &Stream) -> Option<Protocol> {
 /// Reads messages, and notes by source what it met.
 struct Reader<'k> {
     keep: &'k Keep,
-    batches: Vec<SignallingBatch>,
+    store: &'k Store,
+    batch: SignallingBatch,
     effects: BTreeMap<SourceId, Effect>,
     trace: Trace,
     made_of: MadeOf,
@@ -342,9 +338,15 @@ struct Reader<'k> {
 }
 
 impl<'k> Reader<'k> {
-    fn new(keep: &'k Keep, trace: Trace) -> Self {
-        let batches = Vec::new();
-        Self { keep, batches, effects: BTreeMap::new(), trace, made_of: MadeOf::new(), connection: None }
+    fn new(keep: &'k Keep, store: &'k Store, trace: Trace) -> Self {
+        let (batch, effects, made_of) = (store.batch(), BTreeMap::new(), MadeOf::new());
+        Self { keep, store, batch, effects, trace, made_of, connection: None }
+    }
+
+    /// Adds what was not added yet; gives the rest.
+    fn finish(self) -> (BTreeMap<SourceId, Effect>, MadeOf) {
+        self.store.give_back(self.batch);
+        (self.effects, self.made_of)
     }
 
     /// Remembers what the thing that `completed` completed was made of.
@@ -361,8 +363,9 @@ impl<'k> Reader<'k> {
     }
 
     fn message(&mut self, payload: &[u8], seen: Seen) -> Extracted {
+        self.store.make_room(&mut self.batch);
         let anomalies = &mut self.effects.entry(seen.locus.source).or_default().anomalies;
-        extract::signalling(payload, seen, self.keep, SignallingBatch::open(&mut self.batches), anomalies)
+        extract::signalling(payload, seen, self.keep, &mut self.batch, anomalies)
     }
 
     /// Reads a packet that was put together of fragments; a TCP segment is given back with the ends of its connection.
@@ -398,8 +401,9 @@ impl<'k> Reader<'k> {
     }
 
     fn hep(&mut self, packet: &[u8], truncated: bool, at: Timestamp, locus: Locus) -> bool {
+        self.store.make_room(&mut self.batch);
         let anomalies = &mut self.effects.entry(locus.source).or_default().anomalies;
-        hep(packet, truncated, at, locus, self.keep, SignallingBatch::open(&mut self.batches), anomalies)
+        hep(packet, truncated, at, locus, self.keep, &mut self.batch, anomalies)
     }
 
     /// Reads both directions of a connection.

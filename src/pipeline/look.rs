@@ -1,8 +1,8 @@
 //! The first look at each leg, as soon as it is read from its messages.
 //!
 //! Where the evidence holds no RTP, a leg's signalling settles all that is concluded of it but for the requests that bind
-//! to it and the leg that it may replace. So a leg that nothing further can concern is judged here and let go of: of it
-//! stays its outline and what the report's figures ask. Any other, and every leg of evidence with RTP, is kept in full.
+//! to it and the leg that it may replace. So a leg is judged here and let go of: of it stays its outline and what the
+//! report's figures ask. Those that have a row, that others ask for, or that await RTP are [read again](super::judging).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,11 +24,18 @@ pub(super) struct Look<'s> {
 }
 
 /// What stays of one leg.
-pub(super) struct Seen<'a> {
-    /// What is concluded; `None` where RTP is awaited.
-    pub(super) brief: Option<Brief>,
-    /// The leg and, where no RTP is awaited, what is concluded of it as long as no request binds to it.
-    pub(super) full: Option<Box<(Leg<'a>, Option<JudgedLeg>)>>,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    /// It is read again whatever the others are; what is concluded is not known yet.
+    Asked,
+    /// What is concluded of it as long as nothing else concerns it.
+    Settled(Brief),
+}
+
+impl Seen {
+    pub(super) const fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked)
+    }
 }
 
 impl<'s> Look<'s> {
@@ -38,20 +45,18 @@ impl<'s> Look<'s> {
     }
 
     /// Looks at a leg.
-    pub(super) fn at<'a>(&self, mut leg: Leg<'a>) -> Seen<'a> {
+    pub(super) fn at(&self, mut leg: Leg<'_>) -> Seen {
         self.note(&leg);
-        if self.awaits_media {
-            return Seen { brief: None, full: Some(Box::new((leg, None))) };
+        if self.awaits_media || concerns_others(&leg) {
+            return Seen::Asked;
         }
         leg.streams.retain(|stream| !stream.if_media);
         let (verdict, measured) = verdict::brief(&leg, self.settings);
         let brief = Brief::of(verdict, &measured);
-        let is_kept = brief.has_row(leg.trunk, self.settings, self.wanted) || concerns_others(&leg);
-        let full = is_kept.then(|| {
-            let judged = judge(&leg, None, &[], self.settings);
-            Box::new((leg, Some(judged)))
-        });
-        Seen { brief: Some(brief), full }
+        match brief.has_row(leg.trunk, self.settings, self.wanted) {
+            true => Seen::Asked,
+            false => Seen::Settled(brief),
+        }
     }
 
     fn note(&self, leg: &Leg<'_>) {

@@ -1,8 +1,8 @@
 //! [`audit`]: the only module that knows every stage. It owns the threads and fixes the order.
 //!
 //! Map: every source is read on its own, block by block, captures and logs at the same time. Join: fragments and TCP
-//! segments into what they carry, then signalling by Call-ID, RTP by flow. Reduce: each leg is read, measured and judged
-//! on its own. Then one sort and one report. No step depends on which worker did what, so the same evidence gives the same
+//! segments into what they carry, signalling by Call-ID, RTP by flow. Reduce: each leg is read, measured and judged
+//! on its own, and read again where something else concerns it. Then one sort and one report. No step depends on which worker did what, so the same evidence gives the same
 //! report for any number of threads.
 
 pub mod captures;
@@ -18,20 +18,22 @@ mod trail;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 use crate::call::conversations::Conversations;
-use crate::call::identity::{Binding, Identity, Unbound};
+use crate::call::identity::{Binding, Bound, Identity, Unbound};
 use crate::call::inventory::Inventory;
 use crate::call::media::Claims;
-use crate::call::{self, GapKind, Leg, Legs, Outline};
+use crate::call::registration::Transactions;
+use crate::call::{self, GapKind, Leg, Outline, Outlines, legs};
 use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Budget, Extents, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, Exports, SignallingBatch};
+use crate::facts::{ApiRequest, CallIds, Exports, SignallingBatch, Store};
 use crate::report::build::{self, Brief, Concluded};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
@@ -39,7 +41,7 @@ use crate::rtp::Flows;
 use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
 
 use judging::Concerning;
-use look::Look;
+use look::{Look, Seen};
 use source::{Read, SourceTask};
 
 pub use join::Trace;
@@ -150,15 +152,13 @@ fn follow(
     let keep = Keep::new(settings);
     let keep = if asked.beside.wanted.messages.is_some() { keep.with_heads() } else { keep };
     let spool = asked.beside.rejects.then(Spool::default);
-    let (mut read, budget) = read(sources, (settings, &keep), spool.as_ref(), &pool)?;
-    budget.keep(of_legs(&read, asked.beside.wanted));
-    if let Some(limit) = settings.memory_limit.filter(|_| budget.is_spent()) {
-        return Err(Error::MemoryLimit { limit });
-    }
+    let budget = Arc::new(Budget::new(settings.memory_limit));
+    let store = Store::within(&budget);
+    let mut read = read(sources, (settings, &keep, &store), spool.as_ref(), (&pool, &budget))?;
     progress.enter(Phase::Judging);
     let extents: Vec<(SourceId, Extents)> =
         read.iter_mut().zip(0..).map(|(read, rank)| (SourceId(rank), std::mem::take(&mut read.rejects))).collect();
-    let (mut audit, trail) = pool.install(|| conclude(read, settings, &keep, asked));
+    let (mut audit, trail) = pool.install(|| conclude(read, store, (settings, &keep, &budget), asked))?;
     audit.rejects = spool.map(|spool| spool.finish(extents));
     Ok((audit, trail))
 }
@@ -177,15 +177,11 @@ pub fn signalling(
     let sources = evidence::collect(evidence, (&Progress::default(), Phase::Reading))?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
-    let mut batches: Vec<SignallingBatch> = Vec::new();
-    let mut gathered = Vec::new();
-    let (read, _) = read(sources, (settings, &keep), None, &pool)?;
-    for (source, rank) in read.into_iter().zip(0..) {
-        batches.extend(source.batches);
-        gathered.push((SourceId(rank), source.gathered));
-    }
-    batches.extend(pool.install(|| join::union(gathered, &keep, Default::default())).batches);
-    Ok(batches)
+    let store = Store::default();
+    let read = read(sources, (settings, &keep, &store), None, (&pool, &Arc::default()))?;
+    let gathered = read.into_iter().zip(0..).map(|(source, rank)| (SourceId(rank), source.gathered)).collect();
+    pool.install(|| join::union(gathered, (&keep, &store), Default::default()));
+    store.finish().into_batches().map_err(unreadable)
 }
 
 /// Reads every source, as far as it goes on its own.
@@ -195,38 +191,40 @@ pub fn signalling(
 /// When more must be kept than the settings let.
 fn read(
     sources: Vec<Source>,
-    (settings, keep): (&Settings, &Keep),
+    (settings, keep, store): (&Settings, &Keep, &Store),
     rejects: Option<&Spool>,
-    pool: &rayon::ThreadPool,
-) -> Result<(Vec<Read>, Arc<Budget>), Error> {
+    (pool, budget): (&rayon::ThreadPool, &Arc<Budget>),
+) -> Result<Vec<Read>, Error> {
     let limits = gather::Limits::of(sources.len());
-    let budget = Arc::new(Budget::new(settings.memory_limit));
     let tasks: Vec<SourceTask<'_>> = sources
         .into_iter()
         .zip(0..)
         .map(|(source, rank)| {
-            let task = SourceTask::new(source, SourceId(rank), settings, keep, limits);
-            task.with_rejects(rejects).within(&budget)
+            let task = SourceTask::new(source, SourceId(rank), settings, (keep, store), limits);
+            task.with_rejects(rejects).within(budget)
         })
         .collect();
     evidence::work(pool, &tasks);
-    match settings.memory_limit {
+    within(budget)?;
+    Ok(tasks.into_iter().map(SourceTask::finish).collect())
+}
+
+fn within(budget: &Budget) -> Result<(), Error> {
+    match budget.limit() {
         Some(limit) if budget.is_spent() => Err(Error::MemoryLimit { limit }),
-        _ => Ok((tasks.into_iter().map(SourceTask::finish).collect(), budget)),
+        _ => Ok(()),
     }
 }
 
-/// What the legs of the signalling that was read will take, in bytes, as far as can be told before they are read.
-fn of_legs(read: &[Read], wanted: Wanted<'_>) -> u64 {
+/// What the legs of so many Call-IDs will take, in bytes, as far as can be told before they are read.
+fn of_legs(calls: usize, has_media: bool, wanted: Wanted<'_>) -> u64 {
     /// Of a leg that is let go of once it is judged, with its share in tables.
-    const OUTLINE: u64 = 300;
+    const OUTLINE: u64 = 200;
     /// Of a leg that is kept.
     const LEG: u64 = 3_500;
     /// Of its row in the report.
     const ROW: u64 = 2_500;
-    let calls: u64 = read.iter().flat_map(|read| &read.batches).map(|batch| batch.calls() as u64).sum();
-    let has_media = read.iter().any(|read| !read.flows.is_empty());
-    calls
+    calls as u64
         * match wanted.rows {
             None => LEG + ROW,
             Some(_) if has_media => LEG,
@@ -245,9 +243,13 @@ pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>) -> (Audit, Trail) {
+fn conclude(
+    read: Vec<Read>,
+    store: Store,
+    (settings, keep, budget): (&Settings, &Keep, &Budget),
+    asked: Asked<'_>,
+) -> Result<(Audit, Trail), Error> {
     let Asked { choice, beside: Beside { wanted, .. } } = asked;
-    let mut batches: Vec<SignallingBatch> = Vec::new();
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
     let mut accounts = Vec::new();
@@ -257,7 +259,6 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
     let mut exports = Exports::default();
     for (source, rank) in read.into_iter().zip(0..) {
         gathered.push((SourceId(rank), source.gathered));
-        batches.extend(source.batches);
         flows.merge(source.flows);
         match requests.is_empty() {
             true => requests = source.requests,
@@ -269,8 +270,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         accounts.push(source.account);
     }
 
-    let joined = join::union(gathered, keep, choice.map(|choice| choice.trace).unwrap_or_default());
-    batches.extend(joined.batches);
+    let joined = join::union(gathered, (keep, &store), choice.map(|choice| choice.trace).unwrap_or_default());
     for (source, effect) in joined.effects {
         if let Some(account) = accounts.get_mut(source.0 as usize) {
             account.anomalies.absorb(effect.anomalies, 0);
@@ -279,25 +279,64 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
             }
         }
     }
+    let messages = store.finish();
+    budget.keep(of_legs(messages.calls(), !flows.is_empty(), wanted));
+    within(budget)?;
 
     let look = Look::new(settings, wanted, !flows.is_empty());
-    let (legs, seen) = Legs::of(&batches, settings, |leg| look.at(leg));
+    let call_ids: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
+    let found = Outlines::new(&call_ids, messages.calls());
+    let transactions = messages.visit(|shelf, batches| {
+        found.add(shelf, batches, settings, |leg| look.at(leg));
+        Transactions::of(batches, settings)
+    });
+    let transactions = Transactions::union(transactions.map_err(unreadable)?);
+    let health = transactions.health(settings);
     let (rules_seen, any_entry) = look.finish();
-    let (mut briefs, mut full) = (Vec::with_capacity(seen.len()), Vec::new());
-    for (place, leg) in seen.into_iter().enumerate() {
-        briefs.push(leg.brief);
-        full.extend(leg.full.map(|leg| (place, *leg)));
-    }
-    for gap in full.iter().flat_map(|(_, (leg, _))| &leg.gaps).filter(|gap| gap.kind == GapKind::TooManyDialogs) {
+    let (outlines, seen) = found.sorted();
+    let (mut requests, copies) = call::requests::distinct(requests);
+    let inventory = Inventory::of(&exports, settings);
+    let conversations = Conversations::of(&exports);
+    conversations.correct(&mut requests);
+    let identity = Identity::of(&outlines, &exports, settings);
+    let hidden = Hidden::of(&joined.tls, settings);
+    let bindings: Vec<Binding> = requests
+        .par_iter()
+        .map(|request| match identity.bind(request, &outlines, &inventory, settings) {
+            Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request.at, settings) => {
+                Binding::Nothing(Unbound::SignallingNotCaptured)
+            }
+            binding => binding,
+        })
+        .collect();
+
+    let bound = Bound::of(&bindings);
+    let concerning = Concerning {
+        settings,
+        identity: &identity,
+        outlines: &outlines,
+        bound: &bound,
+        requests: &requests,
+        conversations: &conversations,
+    };
+    let concerned = concerning.concerned(seen.iter().map(Seen::is_asked));
+    let call_ids = concerned.iter().filter_map(|leg| outlines.get(*leg)).map(|leg| leg.call_id);
+    let chosen = messages.choose(&call_ids.collect::<CallIds<'_>>()).map_err(unreadable)?;
+    let mut full = legs::again(&chosen, &outlines, &concerned, settings);
+    full.par_sort_unstable_by_key(|(leg, _)| *leg);
+    let gaps = full.iter().flat_map(|(_, leg)| &leg.gaps);
+    for gap in gaps.filter(|gap| gap.kind == GapKind::TooManyDialogs) {
         if let Some(account) = accounts.get_mut(gap.locus.source.0 as usize) {
             let detail =
                 || format!("a leg has more than {} dialogs; what the others say is unknown", call::MOST_DIALOGS);
             account.anomalies.note(gap.kind.reason(), Some(gap.locus.record), detail);
         }
     }
-    if !flows.is_empty() {
+    if flows.is_empty() {
+        full.iter_mut().for_each(|(_, leg)| leg.streams.retain(|stream| !stream.if_media));
+    } else {
         // Every leg is there.
-        let mut all: Vec<Leg<'_>> = full.drain(..).map(|(_, (leg, _))| leg).collect();
+        let mut all: Vec<Leg<'_>> = full.drain(..).map(|(_, leg)| leg).collect();
         let claims = Claims::of(&all);
         for flow in call::media::tie(flows.finish(&claims.breaks()), claims, &mut all) {
             for (source, count) in flow.runs.iter().flat_map(|run| &run.captured) {
@@ -306,65 +345,37 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
                 }
             }
         }
-        full.extend(all.into_iter().map(|leg| (leg, None)).enumerate());
+        full.extend(all.into_iter().enumerate());
     }
-    let registrations = call::registration::registrations(&batches, settings);
-    let health = call::registration::health(&batches, settings);
-    let (mut requests, copies) = call::requests::distinct(requests);
-    let inventory = Inventory::of(&exports, settings);
-    let conversations = Conversations::of(&exports);
-    conversations.correct(&mut requests);
-    let outlines = legs.outlines();
-    let identity = Identity::of(outlines, &exports, settings);
-    let hidden = Hidden::of(&joined.tls, settings);
-    let bindings: Vec<Binding> = requests
-        .par_iter()
-        .map(|request| match identity.bind(request, outlines, &inventory, settings) {
-            Binding::Nothing(Unbound::NoSuchCall) if hidden.may_hold(request.at, settings) => {
-                Binding::Nothing(Unbound::SignallingNotCaptured)
-            }
-            binding => binding,
-        })
-        .collect();
-
-    let mut bound: Vec<Vec<(usize, call::identity::Link)>> = vec![Vec::new(); outlines.len()];
-    for (place, binding) in bindings.iter().enumerate() {
-        let Binding::Legs(links) = binding else { continue };
-        for link in links {
-            if let Some(bound) = bound.get_mut(link.leg) {
-                bound.push((place, *link));
-            }
-        }
-    }
-    let concerning =
-        Concerning { settings, identity: &identity, bound: &bound, requests: &requests, conversations: &conversations };
-    let full = concerning.judge(&legs, full);
-    for (place, (_, judged)) in &full {
-        if let Some(brief) = briefs.get_mut(*place) {
-            *brief = Some(Brief::of(judged.verdict, &judged.measured));
-        }
-    }
-    // Each leg was judged at the first look or is in full.
-    let briefs: Vec<Brief> = briefs.into_iter().flatten().collect();
-    let range = Range::of(outlines, &identity, &bindings, settings);
+    let full = concerning.judge(full);
+    let brief = |(leg, seen): (usize, Seen)| match (full.get(&leg), seen) {
+        (Some((_, judged)), _) => Some(Brief::of(judged.verdict, &judged.measured)),
+        (None, Seen::Settled(brief)) => Some(brief),
+        // Unreachable: what was asked for is in full.
+        (None, Seen::Asked) => None,
+    };
+    let briefs: Vec<Brief> = seen.into_iter().enumerate().filter_map(brief).collect();
+    let range = Range::of(&outlines, &identity, &bindings, settings);
     let concluded: BTreeMap<usize, diagnosis::Judged<'_, '_>> = full
         .iter()
         .map(|(place, (leg, judged))| {
             (*place, diagnosis::Judged { leg, consent: &judged.consent, measured: &judged.measured })
         })
         .collect();
-    let in_range = |call: &&[usize]| call.iter().all(|leg| range.legs.get(*leg) == Some(&true));
-    let calls: Vec<&[usize]> = identity.calls.iter().map(Vec::as_slice).filter(in_range).collect();
+    let counts = |call: &&[usize]| {
+        call.iter().all(|leg| range.legs.get(*leg) == Some(&true)) && call.iter().any(|leg| concluded.contains_key(leg))
+    };
+    let calls: Vec<&[usize]> = identity.calls.iter().filter(counts).collect();
     let population = Population::of(&diagnosis::Material {
         settings,
-        batches: &batches,
+        chosen: &chosen,
         judged: &concluded,
         calls: &calls,
         requests: &requests,
         bindings: &bindings,
         requests_in_range: &range.requests,
         bound: &bound,
-        registrations: &registrations,
+        registrations: &transactions.registrations,
         health: &health,
         identity: &identity,
         conversations: &conversations,
@@ -375,9 +386,9 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         settings,
         accounts: &accounts,
         complete: failures.is_empty(),
-        batches: &batches,
+        chosen: &chosen,
         wanted,
-        legs: outlines,
+        legs: &outlines,
         briefs: &briefs,
         full: &full,
         any_entry,
@@ -388,7 +399,7 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         total_requests: total_requests.saturating_sub(copies).saturating_sub(range.excluded_requests()),
         legs_in_range: &range.legs,
         requests_in_range: &range.requests,
-        registrations: &registrations,
+        registrations: &transactions.registrations,
         health: &health,
         rules_seen: &rules_seen,
         population: &population,
@@ -396,18 +407,26 @@ fn conclude(read: Vec<Read>, settings: &Settings, keep: &Keep, asked: Asked<'_>)
         inventory: &inventory,
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
-        ties: &call::recorded::ties(outlines),
+        ties: &call::recorded::ties(&outlines),
     });
-    let trail = choice.map(|choice| choice.trail(&report, &batches, outlines, (&identity, &exports), &joined.made_of));
+    let trail = match choice {
+        Some(choice) => choice.trail(&report, &messages, &outlines, (&identity, &exports), &joined.made_of),
+        None => Ok(Trail::default()),
+    };
+    let trail = trail.map_err(unreadable)?;
     // Giving back what a large capture left is worth sharing, too.
-    let trail = trail.unwrap_or_default();
     drop(population);
     drop(concluded);
     rayon::join(|| drop(full), || drop((identity, bindings, bound)));
-    drop(legs);
+    drop(chosen);
+    rayon::join(|| drop(messages), || drop(outlines));
     requests.into_par_iter().for_each(drop);
-    batches.into_par_iter().for_each(drop);
-    (Audit { report, failures, rejects: None }, trail)
+    Ok((Audit { report, failures, rejects: None }, trail))
+}
+
+/// Messages that were set aside could not be read again.
+fn unreadable(cause: std::io::Error) -> Error {
+    Error::SetAside { cause }
 }
 
 /// Whether a TLS server's name is one of the trunk's hosts.
@@ -465,8 +484,8 @@ struct Range {
 impl Range {
     fn of(legs: &[Outline<'_>], identity: &Identity, bindings: &[Binding], settings: &Settings) -> Self {
         let mut kept = vec![true; legs.len()];
-        for call in &identity.calls {
-            let began = call.iter().filter_map(|leg| legs.get(*leg)).map(|leg| leg.first.at.ns).min();
+        for call in identity.calls.iter() {
+            let began = call.iter().filter_map(|leg| legs.get(*leg)).map(|leg| leg.first().at.ns).min();
             let within = began.is_none_or(|began| {
                 settings.from.is_none_or(|from| from.ns <= began) && settings.to.is_none_or(|to| began < to.ns)
             });

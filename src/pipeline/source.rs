@@ -9,7 +9,7 @@ use crate::access_log::LogSum;
 use crate::error::Error;
 use crate::evidence::{Account, Budget, Compression, Extents, Reading, Source, SourceId, Spool, Task};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, Exports, SignallingBatch};
+use crate::facts::{ApiRequest, Exports, Store};
 use crate::report::build::SourceAccount;
 use crate::report::own;
 use crate::rtp::Flows;
@@ -22,6 +22,7 @@ pub(crate) struct SourceTask<'s> {
     id: SourceId,
     settings: &'s Settings,
     keep: &'s Keep,
+    store: &'s Store,
     limits: Limits,
     rejects: Option<&'s Spool>,
     budget: Arc<Budget>,
@@ -57,7 +58,6 @@ enum Unread {
 /// What one source gave.
 pub(crate) struct Read {
     pub(crate) account: SourceAccount,
-    pub(crate) batches: Vec<SignallingBatch>,
     pub(crate) flows: Flows,
     pub(crate) gathered: Gathered,
     pub(crate) requests: Vec<ApiRequest>,
@@ -86,8 +86,15 @@ impl Read {
 }
 
 impl<'s> SourceTask<'s> {
-    pub(crate) fn new(source: Source, id: SourceId, settings: &'s Settings, keep: &'s Keep, limits: Limits) -> Self {
-        Self { source, id, settings, keep, limits, rejects: None, budget: Arc::default(), opened: OnceLock::new() }
+    pub(crate) fn new(
+        source: Source,
+        id: SourceId,
+        settings: &'s Settings,
+        (keep, store): (&'s Keep, &'s Store),
+        limits: Limits,
+    ) -> Self {
+        let (budget, opened) = (Arc::default(), OnceLock::new());
+        Self { source, id, settings, keep, store, limits, rejects: None, budget, opened }
     }
 
     /// The same, with a place for records that give nothing, if anybody wants them.
@@ -114,7 +121,7 @@ impl<'s> SourceTask<'s> {
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
-            let reading = captures::reading(self.id, content.reader, format, self.keep, self.limits);
+            let reading = captures::reading(self.id, content.reader, format, (self.keep, self.store), self.limits);
             Content::Capture(format, reading.within(self.budget()))
         } else if own::is_own(&content.head) {
             Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
@@ -129,7 +136,8 @@ impl<'s> SourceTask<'s> {
         let shown = &self.source.shown;
         let named = (self.id, shown.as_str());
         if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
-            let reading = documents::reading(named, reader, (what, &plan), (self.settings, self.keep), self.rejects);
+            let into = (self.settings, self.keep, self.store);
+            let reading = documents::reading(named, reader, (what, &plan), into, self.rejects);
             Content::Document(what, Box::new(reading.within(self.budget())))
         } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
             let reading = logs::reading(named, reader, format, self.settings, self.rejects);
@@ -148,7 +156,6 @@ impl<'s> SourceTask<'s> {
         let name = self.source.name();
         let mut read = Read {
             account: SourceAccount { shown: self.source.shown, ..SourceAccount::default() },
-            batches: Vec::new(),
             flows: Flows::default(),
             gathered: Gathered::default(),
             requests: Vec::new(),
@@ -181,7 +188,6 @@ impl<'s> SourceTask<'s> {
                 account.timezone = Some(("UTC".to_owned(), "written"));
                 account.tally = sum.tally;
                 account.anomalies = sum.anomalies;
-                read.batches = sum.batches;
                 read.flows = sum.flows;
                 read.gathered = sum.gathered;
                 failure
@@ -202,8 +208,6 @@ impl<'s> SourceTask<'s> {
                         // The platform writes its times in UTC.
                         account.timezone = sum.export.first.map(|_| ("UTC".to_owned(), "written"));
                         read.exports = sum.export.exports;
-                        read.batches = sum.batches;
-                        read.batches.iter_mut().for_each(SignallingBatch::settle);
                     }
                 }
                 failure

@@ -4,7 +4,7 @@ use super::join::{TlsConnection, Trace, Union, union};
 use crate::capture::{Frame, LinkType};
 use crate::evidence::{Anomalies, SourceId, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{Body, Hop, Signalling, Transport};
+use crate::facts::{Body, Hop, Signalling, SignallingBatch, Store, Transport};
 use crate::net::sample::{client_hello, hep_sip, ip, udp, websocket_frame};
 use crate::net::{self, Packet};
 use crate::settings::{Settings, Trunk, TrunkKind};
@@ -70,9 +70,16 @@ fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
 }
 
 /// What one capture or several give.
-fn read(captures: &[&[Sent]]) -> Union {
+struct Given {
+    union: Union,
+    batches: Vec<SignallingBatch>,
+}
+
+fn read(captures: &[&[Sent]]) -> Given {
     let gathered = captures.iter().zip(0..).map(|(packets, rank)| (SourceId(rank), self::gathered(rank, packets).0));
-    union(gathered.collect(), &Keep::new(&Settings::default()), Trace::Nothing)
+    let store = Store::default();
+    let union = union(gathered.collect(), (&Keep::new(&Settings::default()), &store), Trace::Nothing);
+    Given { union, batches: store.finish().into_batches().expect("nothing to be read") }
 }
 
 fn show(message: &Signalling<'_>) -> String {
@@ -94,8 +101,8 @@ fn show(message: &Signalling<'_>) -> String {
     )
 }
 
-fn messages(union: &Union) -> Vec<String> {
-    let mut found: Vec<String> = union
+fn messages(given: &Given) -> Vec<String> {
+    let mut found: Vec<String> = given
         .batches
         .iter()
         .flat_map(|batch| batch.messages().map(|message| show(&message)).collect::<Vec<_>>())
@@ -105,8 +112,9 @@ fn messages(union: &Union) -> Vec<String> {
 }
 
 /// Every anomaly's code and how often it was met.
-fn codes(union: &Union) -> Vec<(&'static str, u64)> {
-    let mut codes: Vec<_> = union
+fn codes(given: &Given) -> Vec<(&'static str, u64)> {
+    let mut codes: Vec<_> = given
+        .union
         .effects
         .values()
         .flat_map(|effect| effect.anomalies.iter().map(|(code, anomaly)| (code, anomaly.count)))
@@ -138,12 +146,12 @@ fn messages_are_found_however_the_stream_is_split() {
         format!("{}\r\n\r\n{}{}", request("INVITE", "1", "v=0\r\n"), request("ACK", "1", ""), request("BYE", "1", ""));
     let bytes = text.as_bytes();
     for at in 1..bytes.len() {
-        let union = read(&[&stream(u32::MAX - 50, &[&bytes[..at], &bytes[at..]])]);
-        let found = messages(&union);
+        let given = read(&[&stream(u32::MAX - 50, &[&bytes[..at], &bytes[at..]])]);
+        let found = messages(&given);
         assert_eq!(found.len(), 3, "{at}: {found:?}");
         assert!(found.iter().all(|message| !message.contains("cut")), "{at}: {found:?}");
-        assert!(codes(&union).is_empty());
-        assert_eq!(union.effects[&SourceId(0)].segments["sip_tcp"], 2, "{at}");
+        assert!(codes(&given).is_empty());
+        assert_eq!(given.union.effects[&SourceId(0)].segments["sip_tcp"], 2, "{at}");
     }
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
     let found = messages(&read(&[&stream(7, &single)]));
@@ -240,16 +248,16 @@ fn a_hole_in_a_body_cuts_the_body_and_a_hole_in_a_header_the_header() {
     ];
     let mut packets = stream(1, &parts);
     packets.remove(2);
-    let union = read(&[&packets]);
-    assert_eq!(messages(&union), ["BYE 1 @5 #5", "INVITE 1 @2 #2 body cut"]);
-    assert_eq!(codes(&union), [("tcp_gap", 1), ("truncated_body", 1)]);
+    let given = read(&[&packets]);
+    assert_eq!(messages(&given), ["BYE 1 @5 #5", "INVITE 1 @2 #2 body cut"]);
+    assert_eq!(codes(&given), [("tcp_gap", 1), ("truncated_body", 1)]);
 
     let parts = [&first.as_bytes()[..60], &first.as_bytes()[60..70], &first.as_bytes()[70..], rest.as_bytes()];
     let mut packets = stream(1, &parts);
     packets.remove(2);
-    let union = read(&[&packets]);
-    assert_eq!(messages(&union), ["BYE 1 @5 #5", "INVITE 1 @2 #2 header cut body cut"]);
-    assert_eq!(codes(&union), [("tcp_gap", 1), ("truncated_header", 1)]);
+    let given = read(&[&packets]);
+    assert_eq!(messages(&given), ["BYE 1 @5 #5", "INVITE 1 @2 #2 header cut body cut"]);
+    assert_eq!(codes(&given), [("tcp_gap", 1), ("truncated_header", 1)]);
 }
 
 #[test]
@@ -277,9 +285,9 @@ fn bytes_captured_in_two_versions_are_not_believed() {
     let mut packets = stream(5, &[text.as_bytes()]);
     let at = text.find("true").expect("a value");
     packets.push(sent(9, tcp(CLIENT, SERVER, 6 + at as u32, 0x18, b"nope")));
-    let union = read(&[&packets]);
-    assert_eq!(messages(&union), ["INVITE 1 @2 #2 header cut body cut"]);
-    assert_eq!(codes(&union), [("tcp_overlap", 1), ("truncated_header", 1)]);
+    let given = read(&[&packets]);
+    assert_eq!(messages(&given), ["INVITE 1 @2 #2 header cut body cut"]);
+    assert_eq!(codes(&given), [("tcp_overlap", 1), ("truncated_header", 1)]);
 }
 
 #[test]
@@ -303,14 +311,16 @@ fn what_is_not_ours_is_let_go_and_tls_is_counted() {
     );
 
     let hello = b"\x16\x03\x01\x00\x05hello";
-    let union = read(&[&stream(1, &[hello, b"\x17\x03\x03\x00\x02ab"])]);
-    let [TlsConnection { first, last, hop, packets, .. }] = union.tls.as_slice() else { panic!("{:?}", union.tls) };
+    let given = read(&[&stream(1, &[hello, b"\x17\x03\x03\x00\x02ab"])]);
+    let [TlsConnection { first, last, hop, packets, .. }] = given.union.tls.as_slice() else {
+        panic!("{:?}", given.union.tls)
+    };
     assert_eq!((first.ns, last.ns, *packets), (2_000_000, 3_000_000, 2));
     assert_eq!(hop.source.to_string(), "203.0.113.5:40000");
-    assert_eq!(union.effects[&SourceId(0)].segments["tls"], 2);
+    assert_eq!(given.union.effects[&SourceId(0)].segments["tls"], 2);
     // It goes on in the next file.
     let packets = stream(1, &[hello, b"\x17\x03\x03\x00\x02ab"]);
-    assert_eq!(read(&[&packets[..2], &packets[2..]]).tls.len(), 1);
+    assert_eq!(read(&[&packets[..2], &packets[2..]]).union.tls.len(), 1);
 }
 
 #[test]
@@ -362,9 +372,9 @@ fn tls_is_of_the_trunk_whose_host_the_client_asks_for() {
         let packets = stream(1, &parts(size));
         let doubled: Vec<Sent> = packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
         for packets in [packets, doubled] {
-            let union = read(&[&packets]);
-            assert_eq!(union.tls[0].server_name, b"Acme.BYOC.mypurecloud.com", "{size}");
-            let hidden = Hidden::of(&union.tls, &Settings::default());
+            let given = read(&[&packets]);
+            assert_eq!(given.union.tls[0].server_name, b"Acme.BYOC.mypurecloud.com", "{size}");
+            let hidden = Hidden::of(&given.union.tls, &Settings::default());
             assert_eq!(hidden.trunks[0].tls_connections, 1);
             assert_eq!(hidden.byoc_from, Some(2_000_000));
         }
@@ -372,19 +382,19 @@ fn tls_is_of_the_trunk_whose_host_the_client_asks_for() {
     // A part that was not captured: nobody knows whom it was for.
     let mut packets = stream(1, &parts(40));
     packets.remove(2);
-    assert_eq!(read(&[&packets]).tls[0].server_name, b"");
+    assert_eq!(read(&[&packets]).union.tls[0].server_name, b"");
     let elsewhere = client_hello(Some("api.mypurecloud.com"));
-    let union = read(&[&stream(1, &[&elsewhere])]);
-    assert_eq!(Hidden::of(&union.tls, &Settings::default()).trunks[0].tls_connections, 0);
+    let given = read(&[&stream(1, &[&elsewhere])]);
+    assert_eq!(Hidden::of(&given.union.tls, &Settings::default()).trunks[0].tls_connections, 0);
 }
 
 #[test]
 fn a_message_beyond_the_limit_is_cut_and_counted() {
     let large = request("INVITE", "1", &"x".repeat((1 << 20) + 1));
     let parts: Vec<&[u8]> = large.as_bytes().chunks(60_000).collect();
-    let union = read(&[&stream(1, &parts)]);
-    assert_eq!(messages(&union), ["INVITE 1 @2 #2 body cut"]);
-    assert!(codes(&union).contains(&("limit_message", 1)), "{:?}", codes(&union));
+    let given = read(&[&stream(1, &parts)]);
+    assert_eq!(messages(&given), ["INVITE 1 @2 #2 body cut"]);
+    assert!(codes(&given).contains(&("limit_message", 1)), "{:?}", codes(&given));
     let small = request("INVITE", "1", &"x".repeat(1 << 20));
     let parts: Vec<&[u8]> = small.as_bytes().chunks(60_000).collect();
     assert!(codes(&read(&[&stream(1, &parts)])).is_empty());
@@ -397,9 +407,9 @@ fn a_message_beyond_the_limit_is_cut_and_counted() {
         frames.extend(websocket_frame(first, None, part));
     }
     let parts: Vec<&[u8]> = frames.chunks(60_000).collect();
-    let union = read(&[&stream(1, &parts)]);
-    assert!(codes(&union).contains(&("limit_message", 1)), "{:?}", codes(&union));
-    assert!(messages(&union)[0].ends_with(" body cut"), "{:?}", messages(&union));
+    let given = read(&[&stream(1, &parts)]);
+    assert!(codes(&given).contains(&("limit_message", 1)), "{:?}", codes(&given));
+    assert!(messages(&given)[0].ends_with(" body cut"), "{:?}", messages(&given));
 }
 
 #[test]
@@ -409,9 +419,9 @@ fn a_fragment_that_contradicts_a_complete_packet_is_no_lost_one() {
     let mut late = fragments(7, text.replace("true", "nope").as_bytes(), 64).remove(1);
     (late.record, late.ms) = (9, 9);
     packets.push(late.clone());
-    let union = read(&[&packets]);
-    assert_eq!(messages(&union), ["INVITE 1 @1 #4 body"], "the receiver had it complete");
-    assert_eq!(codes(&union), [("fragment_overlap", 1)]);
+    let given = read(&[&packets]);
+    assert_eq!(messages(&given), ["INVITE 1 @1 #4 body"], "the receiver had it complete");
+    assert_eq!(codes(&given), [("fragment_overlap", 1)]);
     // Another packet of that identification, of which a part is missing: cut elsewhere.
     packets.pop();
     let mut other = fragments(7, text.replace("true", "nope").as_bytes(), 80).remove(1);
@@ -474,9 +484,9 @@ fn fragments_make_a_message_in_any_order_over_any_files() {
     }
     // A doubled mirror.
     let doubled: Vec<Sent> = packets.iter().flat_map(|packet| [packet.clone(), packet.clone()]).collect();
-    let union = read(&[&doubled]);
-    assert_eq!(messages(&union), expected);
-    assert!(codes(&union).is_empty());
+    let given = read(&[&doubled]);
+    assert_eq!(messages(&given), expected);
+    assert!(codes(&given).is_empty());
 }
 
 #[test]
@@ -485,15 +495,15 @@ fn a_lost_fragment_leaves_what_came_before_it() {
     for lost in 0..4 {
         let mut packets = fragments(7, text.as_bytes(), 64);
         packets.remove(lost);
-        let union = read(&[&packets]);
+        let given = read(&[&packets]);
         let expected: &[&str] = match lost {
             0 => &[],
             1 => &["INVITE 1 @1 #4 header cut body cut"],
             2 => &["INVITE 1 @1 #4 body cut"],
             _ => &["INVITE 1 @1 #3 body cut"],
         };
-        assert_eq!(messages(&union), expected, "{lost}");
-        assert!(codes(&union).contains(&("lost_fragment", 1)));
+        assert_eq!(messages(&given), expected, "{lost}");
+        assert!(codes(&given).contains(&("lost_fragment", 1)));
     }
 }
 
@@ -543,8 +553,8 @@ fn sip_over_websocket_is_unwrapped() {
     let bytes = frames.concat();
     for size in [1, 7, 100, 10_000] {
         let parts: Vec<&[u8]> = bytes.chunks(size).collect();
-        let union = read(&[&stream(1, &parts)]);
-        let found: Vec<&str> = union
+        let given = read(&[&stream(1, &parts)]);
+        let found: Vec<&str> = given
             .batches
             .iter()
             .flat_map(|batch| {
@@ -553,7 +563,7 @@ fn sip_over_websocket_is_unwrapped() {
             .map(|(transport, whole)| if transport == Transport::WebSocket && whole { "whole" } else { "other" })
             .collect();
         assert_eq!(found, ["whole", "whole"], "{size}");
-        assert_eq!(codes(&union), [("websocket_compressed", 1)], "{size}");
+        assert_eq!(codes(&given), [("websocket_compressed", 1)], "{size}");
     }
     // Begun before the capture.
     let parts: Vec<&[u8]> = frames[6..].iter().map(Vec::as_slice).collect();
@@ -572,11 +582,11 @@ fn hep_over_tcp_is_unwrapped() {
     let bytes = [one, other].concat();
     for size in [11, 64, 1000] {
         let parts: Vec<&[u8]> = bytes.chunks(size).collect();
-        let union = read(&[&stream(1, &parts)]);
-        let found = messages(&union);
+        let given = read(&[&stream(1, &parts)]);
+        let found = messages(&given);
         assert_eq!(found.len(), 2, "{size} {found:?}");
         assert!(found.iter().all(|message| message.contains("@1000000 ") && !message.contains("cut")), "{found:?}");
-        assert_eq!(union.effects[&SourceId(0)].segments["hep"], parts.len() as u64);
+        assert_eq!(given.union.effects[&SourceId(0)].segments["hep"], parts.len() as u64);
     }
 }
 

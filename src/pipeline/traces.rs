@@ -2,24 +2,25 @@
 
 use crate::evidence::{Anomalies, Tally};
 use crate::facts::extract::{self, Extracted, Keep, Seen};
-use crate::facts::{SignallingBatch, TracedMessage};
+use crate::facts::{Store, TracedMessage};
 
 /// The reason of a trace record whose message is none.
 pub(super) const NOT_SIP: &str = "trace_not_sip";
 
-/// Reads `messages`. A record whose message is none is counted as `trace_not_sip`; which those are is told too.
+/// Reads `messages` into `store`. A record whose message is none is counted as `trace_not_sip`; which those are is told.
 pub(super) fn signalling(
     messages: &[TracedMessage],
-    keep: &Keep,
+    (keep, store): (&Keep, &Store),
     tally: &mut Tally,
     anomalies: &mut Anomalies,
-) -> (Vec<SignallingBatch>, Vec<u64>) {
+) -> Vec<u64> {
     let mut not_sip = Vec::new();
-    let mut batches = Vec::new();
+    let mut batch = store.batch();
     for message in messages {
         let TracedMessage { at, locus, hop, transport, truncated, bytes } = message;
         let seen = Seen { at: *at, locus: *locus, hop: *hop, transport: *transport, truncated: *truncated };
-        match extract::signalling(bytes, seen, keep, SignallingBatch::open(&mut batches), anomalies) {
+        store.make_room(&mut batch);
+        match extract::signalling(bytes, seen, keep, &mut batch, anomalies) {
             Extracted::Message => {}
             Extracted::NoCallId | Extracted::NotSip => {
                 tally.shift("sip_trace", NOT_SIP, 1);
@@ -27,5 +28,6 @@ pub(super) fn signalling(
             }
         }
     }
-    (batches, not_sip)
+    store.give_back(batch);
+    not_sip
 }

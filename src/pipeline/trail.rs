@@ -1,12 +1,13 @@
 //! Which packets hold the signalling of some calls: what those who copy evidence out of captures ask.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use super::join::{MadeOf, Trace};
 use crate::call::Outline;
 use crate::call::identity::Identity;
 use crate::evidence::{Locus, SourceId};
-use crate::facts::{Exports, SignallingBatch};
+use crate::facts::{Exports, Shelves};
 use crate::report::model::Report;
 
 /// Which calls are asked for, and how closely.
@@ -31,15 +32,19 @@ impl Choice<'_> {
     pub(super) fn trail(
         &self,
         report: &Report,
-        batches: &[SignallingBatch],
+        messages: &Shelves,
         legs: &[Outline<'_>],
         (identity, exports): (&Identity, &Exports),
         made_of: &MadeOf,
-    ) -> Trail {
+    ) -> io::Result<Trail> {
         let call_ids = whole_calls((self.choose)(report), legs, identity);
-        let messages = batches.iter().flat_map(SignallingBatch::messages);
-        let mut open: Vec<Locus> =
-            messages.filter(|message| call_ids.contains(message.call_id)).map(|message| message.locus).collect();
+        let is_chosen = |(call_id, _): (&[u8], u64)| call_ids.contains(call_id);
+        let chosen = messages.visit(|_, batches| -> Vec<Locus> {
+            let calls = batches.iter().flat_map(|batch| (0..batch.calls()).map(move |call| (batch, call)));
+            let chosen = calls.filter(|(batch, call)| batch.call_id(*call).is_some_and(is_chosen));
+            chosen.flat_map(|(batch, call)| batch.of_call(call)).map(|message| message.locus).collect()
+        })?;
+        let mut open: Vec<Locus> = chosen.into_iter().flatten().collect();
         let mut packets: BTreeMap<SourceId, BTreeSet<u64>> = BTreeMap::new();
         while let Some(locus) = open.pop() {
             if packets.entry(locus.source).or_default().insert(locus.record) {
@@ -49,7 +54,7 @@ impl Choice<'_> {
         for locus in entries(&call_ids, exports, identity, legs) {
             packets.entry(locus.source).or_default().insert(locus.record);
         }
-        Trail { call_ids, packets }
+        Ok(Trail { call_ids, packets })
     }
 }
 
@@ -87,14 +92,6 @@ fn entries(
 
 /// Adds what the conclusions about the `chosen` legs rest on: the other legs of their calls, and the legs they replace.
 fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Outline<'_>], identity: &Identity) -> BTreeSet<Vec<u8>> {
-    let mut call_of = vec![None; legs.len()];
-    for call in &identity.calls {
-        for leg in call {
-            if let Some(call_of) = call_of.get_mut(*leg) {
-                *call_of = Some(call);
-            }
-        }
-    }
     let mut open: Vec<Vec<u8>> = chosen.into_iter().collect();
     let mut whole = BTreeSet::new();
     while let Some(call_id) = open.pop() {
@@ -102,7 +99,7 @@ fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Outline<'_>], identity: &Ident
             continue;
         }
         for place in identity.bearing(legs, &call_id) {
-            let others = call_of.get(*place).copied().flatten().into_iter().flatten().filter_map(|leg| legs.get(*leg));
+            let others = identity.calls.of(*place).iter().filter_map(|leg| legs.get(*leg));
             open.extend(others.map(|leg| leg.call_id.to_vec()));
             let replaced = legs.get(*place).and_then(Outline::replaces);
             open.extend(replaced.map(|(call_id, _)| call_id.to_vec()));

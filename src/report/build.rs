@@ -21,7 +21,7 @@ use crate::call::inventory::Inventory;
 use crate::call::{self, Field, Leg, Outline};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
-use crate::facts::{ApiRequest, InventoryKind, MediaFlow, SignallingBatch, TrunkSettings};
+use crate::facts::{ApiRequest, Chosen, InventoryKind, MediaFlow, TrunkSettings};
 use crate::settings::{self, RulePlace, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Verdict};
 
@@ -132,8 +132,8 @@ pub struct Concluded<'a> {
     pub accounts: &'a [SourceAccount],
     /// Whether everything named was read whole.
     pub complete: bool,
-    /// The signalling that the legs were read from.
-    pub batches: &'a [SignallingBatch],
+    /// The signalling that the legs in `full` were read from.
+    pub chosen: &'a Chosen<'a>,
     /// The legs that are to have a row, and those whose messages are asked for.
     pub wanted: Wanted<'a>,
     /// The legs, by first message.
@@ -155,7 +155,7 @@ pub struct Concluded<'a> {
     /// What each is bound to.
     pub bindings: &'a [Binding],
     /// For each leg its requests with their links, by time.
-    pub bound: &'a [Vec<(usize, identity::Link)>],
+    pub bound: &'a identity::Bound,
     /// API requests of all logs, each once.
     pub total_requests: u64,
     /// For each leg whether its call began in the time range of the settings.
@@ -180,7 +180,7 @@ pub struct Concluded<'a> {
 
 impl<'a> Concluded<'a> {
     /// The calls in the time range.
-    fn calls(&self) -> impl Iterator<Item = &'a Vec<usize>> {
+    fn calls(&self) -> impl Iterator<Item = &'a [usize]> {
         let in_range = self.legs_in_range;
         self.identity.calls.iter().filter(move |call| call.iter().all(|leg| in_range.get(*leg) == Some(&true)))
     }
@@ -188,7 +188,7 @@ impl<'a> Concluded<'a> {
     /// Whether the leg at this place is to have a row.
     fn has_row(&self, place: usize) -> bool {
         let (Some(leg), Some(brief)) = (self.legs.get(place), self.briefs.get(place)) else { return false };
-        brief.has_row(leg.trunk, self.settings, self.wanted)
+        brief.has_row(leg.trunk(), self.settings, self.wanted)
     }
 
     /// The legs in the time range, judged.
@@ -266,10 +266,10 @@ fn optional_text(bytes: &[u8]) -> Option<EvidenceText> {
 }
 
 fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
-    let calls: Vec<&Vec<usize>> = concluded.calls().collect();
+    let calls = concluded.calls().filter(|call| call.iter().any(|leg| concluded.has_row(*leg)));
     let mut calls: Vec<Call> = calls
+        .collect::<Vec<_>>()
         .into_par_iter()
-        .filter(|call| call.iter().any(|leg| concluded.has_row(*leg)))
         .map(|call| Call {
             conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
             legs: call
@@ -285,7 +285,7 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
         let shown = concluded.calls().flatten().filter(|leg| concluded.has_row(**leg));
         let facts = shown.filter_map(|leg| concluded.full.get(leg)).map(|(leg, _)| leg);
         let rows = calls.iter_mut().flat_map(|call| &mut call.legs);
-        messages::fill(concluded.batches, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
+        messages::fill(concluded.chosen, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
     }
     calls
 }
@@ -325,7 +325,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let settings = concluded.settings;
     let (leg, judged) = concluded.full.get(&place)?;
     let call_id = text(leg.call_id);
-    let requests = concluded.bound.get(place)?.iter().filter_map(|(request, link)| {
+    let requests = concluded.bound.of_leg(place).iter().filter_map(|(request, link)| {
         let request = concluded.requests.get(*request)?;
         let lag = i128::from(request.at?.ns) - i128::from(leg.first.at.ns);
         Some(BoundRequest {
@@ -336,7 +336,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     });
     let recorded = |tie: &call::recorded::Tie| {
         let own = concluded.legs.get(tie.leg)?;
-        let (call_id, first) = (text(own.call_id), Instant(own.first.at));
+        let (call_id, first) = (text(own.call_id), Instant(own.first().at));
         Some(RecordedLeg { call_id, first, by: tie.place.name(), source: pointer(tie.locus) })
     };
     let (from, to) = (optional_text(leg.from_uri), optional_text(leg.to_uri));
@@ -535,13 +535,13 @@ fn trunks(concluded: &Concluded<'_>) -> Vec<Trunk> {
     let settings = concluded.settings;
     let no_trunk = settings::Trunk { name: String::new(), ..settings::Trunk::default() };
     let configured = settings.trunks.iter().enumerate().map(|(place, trunk)| (Some(place), trunk));
-    let unfitted = concluded.legs().any(|(leg, _)| leg.trunk.is_none()).then_some((None, &no_trunk));
+    let unfitted = concluded.legs().any(|(leg, _)| leg.trunk().is_none()).then_some((None, &no_trunk));
     configured.chain(unfitted).map(|(place, trunk)| self::trunk(concluded, place, trunk)).collect()
 }
 
 /// One trunk's figures; `None` stands for the legs that no trunk fits.
 fn trunk(concluded: &Concluded<'_>, place: Option<usize>, trunk: &settings::Trunk) -> Trunk {
-    let own = || concluded.legs().filter(move |(leg, _)| leg.trunk == place);
+    let own = || concluded.legs().filter(move |(leg, _)| leg.trunk() == place);
     let mut verdicts = Verdicts::default();
     for (_, brief) in own() {
         count(&mut verdicts, brief.verdict);

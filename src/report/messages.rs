@@ -1,6 +1,6 @@
 //! The SIP messages of the legs that a report shows one by one, as rows.
 //!
-//! Called by [`build`](super::build) once the legs are rows themselves. Reads the batches again for those legs only, so
+//! Called by [`build`](super::build) once the legs are rows themselves. Reads the signalling again for those legs only, so
 //! reports that show no message cost nothing. Bounded for legs that an attack has filled: what is not listed is counted.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use super::model::{
 use super::show::Mark;
 use crate::call::Leg;
 use crate::call::ladder::{self, Rung};
-use crate::facts::{Body, Signalling, SignallingBatch, StartLine, Subject};
+use crate::facts::{Body, Chosen, Signalling, StartLine, Subject};
 
 /// What of a report is asked for. Its figures are those of the whole evidence all the same.
 #[derive(Clone, Copy, Default)]
@@ -33,10 +33,10 @@ impl<'a> Wanted<'a> {
 }
 
 /// Gives each of `legs` its ladder.
-pub(super) fn fill(batches: &[SignallingBatch], mut legs: Vec<(&Leg<'_>, &mut model::Leg)>) {
+pub(super) fn fill(chosen: &Chosen<'_>, mut legs: Vec<(&Leg<'_>, &mut model::Leg)>) {
     let facts: Vec<&Leg<'_>> = legs.iter().map(|(leg, _)| *leg).collect();
     let rows: Vec<&model::Leg> = legs.iter().map(|(_, row)| &**row).collect();
-    let ladders = ladder::ladders(batches, &facts, |place, rungs| match rows.get(place) {
+    let ladders = ladder::ladders(chosen, &facts, |place, rungs| match rows.get(place) {
         Some(leg) => self::ladder(leg, &rungs),
         None => Ladder::default(),
     });

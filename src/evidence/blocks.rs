@@ -12,10 +12,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Budget;
+use super::digest::Account;
 
 /// Bytes that a block aims at. Large enough to make the lock cheap, small enough to stay in the cache while walked.
 pub const BLOCK_BYTES: usize = 1 << 20;
@@ -71,6 +73,7 @@ pub struct Reading<S: Stage> {
     back: Mutex<Back<S>>,
     absorbed: Condvar,
     budget: Arc<Budget>,
+    account: Option<Account>,
 }
 
 struct Front<S: Stage> {
@@ -97,7 +100,17 @@ impl<S: Stage> Reading<S> {
             back: Mutex::new(Back { sum, next: 0, waiting: BTreeMap::new() }),
             absorbed: Condvar::new(),
             budget: Arc::default(),
+            account: None,
         }
+    }
+
+    /// The same, digesting the file it reads: its workers do, outside the lock of the reader. `in_blocks` says that blocks
+    /// hold the file's own bytes from its start, and how many of those were digested when its kind was looked for; otherwise
+    /// they hold what a decompressor or a recoder made of them.
+    #[must_use]
+    pub fn digesting(self, account: Account, in_blocks: Option<usize>) -> Self {
+        account.in_pieces(in_blocks);
+        Self { account: Some(account), ..self }
     }
 
     /// The same within a budget: nothing more is read once that is spent.
@@ -129,10 +142,14 @@ impl<S: Stage> Task for Reading<S> {
         let Some(taken) = front.next_block(&self.stage, buffer) else { return false };
         let number = front.next;
         front.next += 1;
+        let piece = self.account.as_ref().and_then(Account::piece);
         drop(front);
 
-        let Taken { bytes, head, end } = taken;
+        let Taken { bytes, head, end, read } = taken;
         let part = self.stage.decode(Block { bytes: buffer.get(..bytes).unwrap_or_default(), head, end });
+        if let Some((account, piece)) = self.account.as_ref().zip(piece) {
+            account.digest(piece, buffer.get(read).unwrap_or_default());
+        }
 
         let mut back = lock(&self.back);
         // The block that is absorbed next is never the one that waits here, so the wait ends.
@@ -154,13 +171,16 @@ struct Taken<H> {
     bytes: usize,
     head: H,
     end: bool,
+    /// Which bytes of the buffer were read for it; those before were left of the block before.
+    read: Range<usize>,
 }
 
 impl<S: Stage> Front<S> {
     /// Fills `buffer` with the next whole records; `None` when nothing is left.
     fn next_block(&mut self, stage: &S, buffer: &mut Vec<u8>) -> Option<Taken<S::Head>> {
         let mut wanted = BLOCK_BYTES.max(self.rest.len() + 1);
-        let mut filled = self.rest.len();
+        let left = self.rest.len();
+        let mut filled = left;
         if buffer.len() < wanted {
             buffer.resize(wanted, 0);
         }
@@ -189,7 +209,7 @@ impl<S: Stage> Front<S> {
             let taken = if end { filled } else { taken.min(filled) };
             if taken > 0 || end {
                 self.rest.extend_from_slice(buffer.get(taken..filled).unwrap_or_default());
-                return Some(Taken { bytes: taken, head, end });
+                return Some(Taken { bytes: taken, head, end, read: left..filled });
             }
             // A record longer than the block: ask for twice as much.
             wanted = wanted.saturating_mul(2);
@@ -230,6 +250,7 @@ fn shrink(buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{HashKind, decompress};
 
     /// Records are lines; the sum is their text in order.
     struct Lines;
@@ -296,5 +317,198 @@ mod tests {
         let (sum, (), failure) = reading.finish();
         assert_eq!(sum, b"a\nb\n");
         assert_eq!(failure.map(|error| error.to_string()).as_deref(), Some("disk"));
+    }
+
+    /// Bytes that nothing compresses.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_u64;
+        let next = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        (0..length).map(next).collect()
+    }
+
+    /// Lines of all lengths, some longer than a block.
+    fn lines(length: usize) -> Vec<u8> {
+        let mut text = noise(length);
+        for byte in &mut text {
+            // One in 256 ends a line; most blocks end within one.
+            if *byte == 7 {
+                *byte = b'\n';
+            }
+        }
+        if let Some(long) = text.get_mut(BLOCK_BYTES / 2..length.min(4 * BLOCK_BYTES)) {
+            long.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b'x');
+        }
+        text
+    }
+
+    fn sha256(bytes: &[u8]) -> Option<String> {
+        use sha2::Digest as _;
+        let hex: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Some(format!("sha256:{hex}"))
+    }
+
+    /// A file that is read and digested: its task and its account.
+    fn opened(file: impl Read + Send + 'static, hash: HashKind) -> (Reading<Lines>, Account) {
+        let content = decompress(Box::new(file), hash).expect("its first bytes");
+        let in_blocks = content.compression.is_none().then_some(content.head.len());
+        let reading = Reading::new(Lines, (), Vec::new(), content.reader);
+        (reading.digesting(content.account.clone(), in_blocks), content.account)
+    }
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
+    }
+
+    const THREADS: [usize; 4] = [1, 2, 3, 8];
+
+    #[test]
+    fn the_digest_is_that_of_all_bytes_in_their_order_however_many_workers_there_are() {
+        let head = 64 << 10;
+        for length in [
+            0,
+            1,
+            9,
+            10,
+            11,
+            head - 1,
+            head,
+            head + 1,
+            BLOCK_BYTES - 1,
+            BLOCK_BYTES,
+            BLOCK_BYTES + 1,
+            BLOCK_BYTES + head,
+            2 * BLOCK_BYTES,
+            9 * BLOCK_BYTES + 12_345,
+        ] {
+            let text = lines(length);
+            for threads in THREADS {
+                let (reading, account) = opened(io::Cursor::new(text.clone()), HashKind::Sha256);
+                work(&pool(threads), std::slice::from_ref(&reading));
+                let digest = account.finish();
+                assert_eq!(
+                    (digest.bytes, digest.digest),
+                    (length as u64, sha256(&text)),
+                    "{length}, {threads} workers"
+                );
+                assert!(reading.finish().0 == text);
+            }
+        }
+    }
+
+    #[test]
+    fn many_sources_have_a_digest_each() {
+        let texts: Vec<Vec<u8>> = (0..40).map(|number| lines(number * 77_777)).collect();
+        for threads in THREADS {
+            let (tasks, accounts): (Vec<_>, Vec<_>) =
+                texts.iter().map(|text| opened(io::Cursor::new(text.clone()), HashKind::Sha256)).unzip();
+            work(&pool(threads), &tasks);
+            for (text, account) in texts.iter().zip(accounts) {
+                assert_eq!(account.finish().digest, sha256(text));
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_digest_and_none() {
+        let text = lines(3 * BLOCK_BYTES);
+        for threads in THREADS {
+            let of = |hash| {
+                let (reading, account) = opened(io::Cursor::new(text.clone()), hash);
+                work(&pool(threads), std::slice::from_ref(&reading));
+                (account.finish().bytes, account.finish().digest)
+            };
+            let blake3 = format!("blake3:{}", blake3::hash(&text).to_hex());
+            assert_eq!(of(HashKind::Blake3), (text.len() as u64, Some(blake3)));
+            assert_eq!(of(HashKind::None), (text.len() as u64, None));
+        }
+    }
+
+    #[test]
+    fn of_a_compressed_file_its_own_bytes_are_digested_also_behind_damage() {
+        // Of noise a block takes as many bytes of the file; of a text few.
+        let (noise, text) = (gzip(&noise(5 * BLOCK_BYTES)), gzip(&b"a line like others\n".repeat(400_000)));
+        let mut damaged = noise.clone();
+        damaged[BLOCK_BYTES + 100..BLOCK_BYTES + 200].fill(0xff);
+        // A stored block of another length than it says: nothing behind it is read, but all of it digested.
+        let mut torn = text.clone();
+        torn.truncate(text.len() / 2);
+        torn.extend(lines(4 * BLOCK_BYTES));
+        for (file, is_damaged) in [(&noise, false), (&text, false), (&damaged, true), (&torn, true)] {
+            for threads in THREADS {
+                let (reading, account) = opened(io::Cursor::new(file.clone()), HashKind::Sha256);
+                work(&pool(threads), std::slice::from_ref(&reading));
+                let digest = account.finish();
+                assert_eq!((digest.bytes, digest.digest), (file.len() as u64, sha256(file)));
+                assert_eq!(digest.stream_damage.is_some(), is_damaged, "{:?}", digest.stream_damage);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_fails_has_the_digest_of_what_was_read() {
+        /// Gives so many bytes, in pieces of odd sizes, then fails.
+        struct Failing(io::Cursor<Vec<u8>>);
+        impl Read for Failing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let some = buffer.len().min(54_321);
+                match self.0.read(&mut buffer[..some])? {
+                    0 => Err(io::Error::other("disk")),
+                    count => Ok(count),
+                }
+            }
+        }
+        for length in [200_000, BLOCK_BYTES, 3 * BLOCK_BYTES + 99] {
+            let (plain, packed) = (lines(length), gzip(&noise(length)));
+            for (threads, file) in THREADS.into_iter().flat_map(|threads| [(threads, &plain), (threads, &packed)]) {
+                let mut file = file.clone();
+                // A compressed one that ended would not be read any further.
+                file.truncate(file.len() - 20);
+                let (reading, account) = opened(Failing(io::Cursor::new(file.clone())), HashKind::Sha256);
+                work(&pool(threads), std::slice::from_ref(&reading));
+                let digest = account.finish();
+                assert_eq!((digest.bytes, digest.digest), (file.len() as u64, sha256(&file)), "{threads} workers");
+            }
+        }
+    }
+
+    #[test]
+    fn reading_that_ends_early_has_the_digest_of_what_was_read() {
+        /// Reckons with each block, so that a budget is soon spent.
+        struct Dear;
+        impl Stage for Dear {
+            type Walk = ();
+            type Head = ();
+            type Part = ();
+            type Sum = ();
+            fn cut(&self, (): &mut (), bytes: &[u8], _end: bool) -> (usize, ()) {
+                (bytes.len() - bytes.len() / 7, ())
+            }
+            fn decode(&self, _: Block<'_, ()>) {}
+            fn absorb(&self, (): &mut (), (): ()) -> u64 {
+                1
+            }
+        }
+        let text = lines(12 * BLOCK_BYTES);
+        for threads in THREADS {
+            let content = decompress(Box::new(io::Cursor::new(text.clone())), HashKind::Sha256).expect("memory");
+            let account = content.account.clone();
+            let reading = Reading::new(Dear, (), (), content.reader).within(Arc::new(Budget::new(Some(3))));
+            let reading = reading.digesting(account.clone(), Some(content.head.len()));
+            work(&pool(threads), std::slice::from_ref(&reading));
+            let digest = account.finish();
+            let read = usize::try_from(digest.bytes).expect("a length");
+            assert!(read >= 3 * BLOCK_BYTES && read < text.len(), "{read}");
+            assert_eq!(digest.digest, sha256(&text[..read]));
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Compressed bytes into their content, and the digest of the file they came from.
+//! Compressed bytes into their content.
 //!
 //! Recognises gzip (RFC 1952), Zstandard (RFC 8878), bzip2, xz and LZ4 frames by their first bytes. Streams in bounded
-//! memory: a decompressor's window and a few kilobytes. Called by [`super::source`].
+//! memory: a decompressor's window and a few kilobytes. [`super::digest`] counts and digests what is read of the file. Called
+//! by [`super::source`].
 //!
 //! Keeps: no bytes make reading fail. A stream that breaks off or is damaged ends there, what stood before it is given,
 //! and the file is read and digested to its end all the same.
@@ -12,9 +13,8 @@
 //! reach that ratio at all (its bound is 1,032), captures and logs compress by 5 to 100.
 
 use std::io::{self, BufReader, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sha2::Digest as _;
+use super::digest::{Account, HashKind, Tapped};
 
 /// Bytes of content that any compressed file may have.
 pub const DECOMPRESSED_FREE: u64 = 1 << 30;
@@ -37,18 +37,6 @@ const HEAD_BYTES: usize = 64 << 10;
 
 /// Bytes that tell how a file is compressed.
 const MAGIC_BYTES: u64 = 10;
-
-/// Which digest of every source the report holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HashKind {
-    /// BLAKE3.
-    Blake3,
-    /// No digest.
-    None,
-    /// SHA-256 (FIPS 180-4).
-    #[default]
-    Sha256,
-}
 
 /// How a source is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,19 +82,6 @@ impl Compression {
     }
 }
 
-/// What reading a source told of it as a file: filled in while it is read, complete at its end.
-#[derive(Clone, Debug, Default)]
-pub struct Digest {
-    /// Bytes of the file as it lies on the disk.
-    pub bytes: u64,
-    /// The digest as `sha256:` or `blake3:` with lower-case hex; `None` without one.
-    pub digest: Option<String>,
-    /// Set when the compressed stream broke off or was damaged: how.
-    pub stream_damage: Option<String>,
-    /// Set when the content was cut because it went beyond the limit for its file: where.
-    pub stream_limit: Option<String>,
-}
-
 /// An opened source.
 pub struct Content {
     /// The first bytes of the content, decompressed: enough to tell what it is. Part of `reader` too.
@@ -119,10 +94,6 @@ pub struct Content {
     pub account: Account,
 }
 
-/// The digest and size of a file, shared with the reader that fills it in.
-#[derive(Clone, Debug)]
-pub struct Account(Arc<Mutex<Tap>>);
-
 /// Reads the head of a file, decompressed if need be.
 ///
 /// # Errors
@@ -134,8 +105,8 @@ pub fn decompress(raw: Box<dyn Read + Send>, hash: HashKind) -> io::Result<Conte
 
 /// [`decompress`] with another number of bytes that any file may have.
 fn decompress_within(raw: Box<dyn Read + Send>, hash: HashKind, free: u64) -> io::Result<Content> {
-    let account = Account(Arc::new(Mutex::new(Tap::new(hash))));
-    let mut tapped = Tapped { inner: raw, account: account.clone() };
+    let account = Account::new(hash);
+    let mut tapped = Tapped::new(raw, account.clone());
     let mut magic = Vec::new();
     (&mut tapped).take(MAGIC_BYTES).read_to_end(&mut magic)?;
     let compression = Compression::recognise(&magic);
@@ -179,88 +150,6 @@ fn lenient<D: Read + Send + 'static>(
     rest: fn(D) -> Box<dyn Read>,
 ) -> Box<dyn Read + Send> {
     Box::new(Lenient { inner: Some(inner), account: account.clone(), free, given: 0, rest })
-}
-
-impl Account {
-    /// Of what is not read: no bytes, no digest.
-    #[must_use]
-    pub fn of_nothing() -> Self {
-        Self(Arc::new(Mutex::new(Tap::new(HashKind::None))))
-    }
-
-    /// Size and digest of what was read so far.
-    #[must_use]
-    pub fn finish(&self) -> Digest {
-        let tap = self.tap();
-        let digest = match &tap.hasher {
-            Hasher::None => None,
-            Hasher::Blake3(hasher) => Some(format!("blake3:{}", hasher.finalize().to_hex())),
-            Hasher::Sha256(hasher) => {
-                let hex: String = hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                Some(format!("sha256:{hex}"))
-            }
-        };
-        Digest {
-            bytes: tap.bytes,
-            digest,
-            stream_damage: tap.stream_damage.clone(),
-            stream_limit: tap.stream_limit.clone(),
-        }
-    }
-
-    fn tap(&self) -> MutexGuard<'_, Tap> {
-        // A poisoned lock means another worker panicked; that panic already ends the run.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug)]
-struct Tap {
-    bytes: u64,
-    hasher: Hasher,
-    stream_damage: Option<String>,
-    stream_limit: Option<String>,
-}
-
-#[derive(Debug)]
-enum Hasher {
-    Blake3(Box<blake3::Hasher>),
-    None,
-    Sha256(sha2::Sha256),
-}
-
-impl Tap {
-    fn new(hash: HashKind) -> Self {
-        let hasher = match hash {
-            HashKind::Blake3 => Hasher::Blake3(Box::default()),
-            HashKind::None => Hasher::None,
-            HashKind::Sha256 => Hasher::Sha256(sha2::Sha256::new()),
-        };
-        Self { bytes: 0, hasher, stream_damage: None, stream_limit: None }
-    }
-}
-
-/// Counts and digests the bytes of the file as they pass.
-struct Tapped<R> {
-    inner: R,
-    account: Account,
-}
-
-impl<R: Read> Read for Tapped<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        let read = buffer.get(..count).unwrap_or_default();
-        let mut tap = self.account.tap();
-        tap.bytes += count as u64;
-        match &mut tap.hasher {
-            Hasher::Blake3(hasher) => {
-                hasher.update(read);
-            }
-            Hasher::None => {}
-            Hasher::Sha256(hasher) => hasher.update(read),
-        }
-        Ok(count)
-    }
 }
 
 /// LZ4 frames one behind the other. The decoder takes the end of the file for the end of a frame; here it is damage.
@@ -336,7 +225,7 @@ impl<D: Read> Read for Lenient<D> {
             // The operating system's failures have a code; what a decompressor refuses has none.
             Err(error) if error.raw_os_error().is_some() => Err(error),
             Err(error) => {
-                self.account.tap().stream_damage = Some(error.to_string());
+                self.account.damaged(error.to_string());
                 self.drain()?;
                 Ok(0)
             }
@@ -347,12 +236,12 @@ impl<D: Read> Read for Lenient<D> {
 impl<D> Lenient<D> {
     /// Whether the content is out of all proportion to the file; noted if so.
     fn is_bomb(&self) -> bool {
-        let mut tap = self.account.tap();
-        let limit = self.free.saturating_add(tap.bytes.saturating_mul(DECOMPRESSED_RATIO));
+        let read = self.account.bytes();
+        let limit = self.free.saturating_add(read.saturating_mul(DECOMPRESSED_RATIO));
         if self.given <= limit {
             return false;
         }
-        tap.stream_limit = Some(format!("{} bytes decompressed from {}; the rest is not read", self.given, tap.bytes));
+        self.account.limited(format!("{} bytes decompressed from {read}; the rest is not read", self.given));
         true
     }
 
@@ -437,7 +326,7 @@ mod tests {
     }
 
     /// The name of the compression, the content, and what is known of the file.
-    fn read(file: &[u8], free: u64) -> (Option<&'static str>, Vec<u8>, Digest) {
+    fn read(file: &[u8], free: u64) -> (Option<&'static str>, Vec<u8>, crate::evidence::Digest) {
         let content =
             decompress_within(Box::new(io::Cursor::new(file.to_vec())), HashKind::Blake3, free).expect("opens");
         let (mut reader, mut bytes) = (content.reader, Vec::new());

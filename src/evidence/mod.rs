@@ -6,6 +6,7 @@ mod anomaly;
 mod blocks;
 mod budget;
 mod compression;
+mod digest;
 mod locus;
 mod progress;
 mod reject;
@@ -18,9 +19,8 @@ mod utf16;
 pub use anomaly::{Anomalies, Anomaly};
 pub use blocks::{BLOCK_BYTES, Block, Reading, Stage, Task, work};
 pub use budget::Budget;
-pub use compression::{
-    Account, Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, Digest, HashKind, decompress,
-};
+pub use compression::{Compression, Content, DECOMPRESSED_FREE, DECOMPRESSED_RATIO, decompress};
+pub use digest::{Account, Digest, HashKind};
 pub use locus::{Locus, SourceId};
 pub use progress::{Phase, Progress, Seen};
 pub use reject::{Reject, in_order};

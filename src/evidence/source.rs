@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::compression::{Content, HashKind, decompress};
+use super::compression::{Content, decompress};
+use super::digest::HashKind;
 use super::progress::{Phase, Progress};
 use crate::error::Error;
 

@@ -7,7 +7,7 @@ use super::gather::{Gathered, Limits};
 use super::{captures, documents, logs};
 use crate::access_log::LogSum;
 use crate::error::Error;
-use crate::evidence::{Account, Budget, Compression, Extents, Reading, Source, SourceId, Spool, Task};
+use crate::evidence::{Account, Budget, Compression, Extents, Reading, Source, SourceId, Spool, Task, Utf16};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, Store};
 use crate::report::build::SourceAccount;
@@ -120,28 +120,35 @@ impl<'s> SourceTask<'s> {
         }
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
+        // Blocks hold the file's own bytes, the first of which were looked at.
+        let in_blocks = compression.is_none().then_some(content.head.len());
         let content = if let Some(format) = capture::recognise(&content.head) {
             let reading = captures::reading(self.id, content.reader, format, (self.keep, self.store), self.limits);
-            Content::Capture(format, reading.within(self.budget()))
+            Content::Capture(format, reading.within(self.budget()).digesting(account.clone(), in_blocks))
         } else if own::is_own(&content.head) {
             Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
         } else {
-            self.open_text(evidence::utf8(content.head, content.reader))
+            let in_blocks = in_blocks.filter(|_| Utf16::recognise(&content.head).is_none());
+            self.open_text(evidence::utf8(content.head, content.reader), (&account, in_blocks))
         };
         Ok(Opened { compression, account, content })
     }
 
     /// Opens what is no capture by its head and its reader.
-    fn open_text(&self, (head, reader): (Vec<u8>, Box<dyn io::Read + Send>)) -> Content<'s> {
+    fn open_text(
+        &self,
+        (head, reader): (Vec<u8>, Box<dyn io::Read + Send>),
+        (account, in_blocks): (&Account, Option<usize>),
+    ) -> Content<'s> {
         let shown = &self.source.shown;
         let named = (self.id, shown.as_str());
         if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
             let into = (self.settings, self.keep, self.store);
             let reading = documents::reading(named, reader, (what, &plan), into, self.rejects);
-            Content::Document(what, Box::new(reading.within(self.budget())))
+            Content::Document(what, Box::new(reading.within(self.budget()).digesting(account.clone(), in_blocks)))
         } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
             let reading = logs::reading(named, reader, format, self.settings, self.rejects);
-            Content::Log(reading.within(self.budget()))
+            Content::Log(reading.within(self.budget()).digesting(account.clone(), in_blocks))
         } else {
             let unread = match capture::recognise_unread(&head) {
                 Some((format, packets)) => Unread::Format(format, packets),

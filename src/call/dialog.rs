@@ -96,7 +96,8 @@ impl<'s, 'a> Reader<'s, 'a> {
         for message in dialog.everywhere() {
             let was_answered = is_answered;
             is_answered |= is_answer(&message);
-            let Some((kind, method)) = reads.message(&message).zip(message.method()) else { continue };
+            let Some(kind) = reads.message(&message) else { continue };
+            let Some(method) = message.method() else { continue };
             let status = match message.start {
                 StartLine::Request { .. } => None,
                 StartLine::Response(status) => Some(status),
@@ -209,8 +210,7 @@ impl<'s, 'a> Reader<'s, 'a> {
                 dialog,
                 exchanges,
                 addresses,
-                first.at,
-                setting_up.answered.map(|answered| answered.at),
+                (first.at, setting_up.answered.map(|answered| answered.at)),
                 any_initial.is_some(),
             ),
             described,

@@ -66,6 +66,7 @@ impl Reads {
     }
 
     /// What rules call a message, if it belongs into the ledger: every INVITE and UPDATE, and what some rule reads.
+    #[inline]
     pub(super) fn message(&self, message: &Signalling<'_>) -> Option<RuleMessage> {
         match message.start {
             StartLine::Request { method: Method::Invite, .. } => Some(RuleMessage::Invite),

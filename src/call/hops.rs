@@ -22,7 +22,7 @@ pub(super) struct Hops {
     hops: Vec<OneHop>,
     /// Their messages, hop by hop.
     messages: Vec<u32>,
-    /// The initial INVITEs, no more than dialogs are told apart.
+    /// The initial INVITEs.
     invites: Vec<u32>,
     known: Known,
 }
@@ -62,7 +62,7 @@ impl Hops {
         let Some(first) = messages.first() else { return };
         let mut is_one = true;
         for (message, place) in messages.iter().zip(0..) {
-            if is_initial_invite(message) && self.invites.len() < MOST_DIALOGS {
+            if is_initial_invite(message) {
                 self.invites.push(place);
             }
             is_one = is_one && is_between(&message.hop, &first.hop);
@@ -72,8 +72,7 @@ impl Hops {
             return;
         }
         self.tell_apart(messages, notes);
-        let attempts: Vec<Named> =
-            self.invites.iter().filter_map(|invite| notes.get(*invite as usize)?.named).collect();
+        let attempts: Vec<Named> = self.attempts().filter_map(|invite| notes.get(invite)?.named).collect();
         for ((message, note), hop) in messages.iter().zip(notes).zip(&self.of) {
             let Some(hop) = self.hops.get_mut(*hop as usize) else { continue };
             let initial = is_initial_invite(message);
@@ -91,12 +90,14 @@ impl Hops {
         self.group();
     }
 
+    /// The initial INVITEs by which hops are told apart, no more than there may be dialogs.
+    fn attempts(&self) -> impl Iterator<Item = usize> {
+        self.invites.iter().map(|place| *place as usize).take(MOST_DIALOGS)
+    }
+
     /// Gives each message its hop.
     fn tell_apart(&mut self, messages: &[Signalling<'_>], notes: &[Note]) {
-        let invites = || {
-            let invites = self.invites.iter().map(|place| *place as usize);
-            invites.filter_map(|place| messages.get(place).zip(notes.get(place)))
-        };
+        let invites = || self.attempts().filter_map(|place| messages.get(place).zip(notes.get(place)));
         // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
         let by_port = invites().enumerate().any(|(index, (message, note))| {
             invites().take(index).any(|(other, other_note)| {
@@ -162,9 +163,12 @@ impl Hops {
     pub(super) fn choose<'a>(&self, messages: &[Signalling<'a>], settings: &Settings) -> Choice<'a> {
         if self.hops.len() <= 1 {
             // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
-            let judged = || messages.iter().filter(|message| self.invites.is_empty() || is_initial_invite(message));
-            let mut fits = settings.trunks.iter().enumerate();
-            let fit = fits.find_map(|(trunk, own)| Some((trunk, trunk::fit(own, judged())?)));
+            let invites = || self.invites.iter().filter_map(|place| messages.get(*place as usize));
+            let fit = |trunk| match self.invites.as_slice() {
+                [] => trunk::fit(trunk, messages.iter()),
+                _ => trunk::fit(trunk, invites()),
+            };
+            let fit = settings.trunks.iter().enumerate().find_map(|(trunk, own)| Some((trunk, fit(own)?)));
             return Choice {
                 trunk: fit.map(|(trunk, _)| trunk),
                 hop: 0,

@@ -298,8 +298,7 @@ pub(super) fn streams<'a>(
     dialog: Dialog<'_, 'a>,
     exchanges: &[Exchange],
     addresses: &mut Addresses<'a>,
-    began: Timestamp,
-    answered: Option<Timestamp>,
+    (began, answered): (Timestamp, Option<Timestamp>),
     invite_captured: bool,
 ) -> Vec<Stream<'a>> {
     let mut streams: Vec<Stream<'a>> = Vec::new();

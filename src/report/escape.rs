@@ -149,6 +149,11 @@ pub fn code_span(shown: &str) -> String {
     }
     let mut span = String::with_capacity(shown.len() + 2);
     span.push('`');
+    if memchr::memchr3(b'`', b'|', b' ', shown.as_bytes()).is_none() {
+        span.push_str(shown);
+        span.push('`');
+        return span;
+    }
     let mut characters = shown.chars().peekable();
     let mut blank_before = true;
     while let Some(character) = characters.next() {
@@ -172,18 +177,18 @@ pub fn markdown_word(word: &str) -> Cow<'_, str> {
         return format!("\\{word}").into();
     }
     // Marks around a word stay outside its code span.
-    let core = word.trim_start_matches(['(', '"']).trim_end_matches([')', '"', ',', ';', ':', '.', '?']);
+    let behind = word.trim_start_matches(['(', '"']);
+    let core = behind.trim_end_matches([')', '"', ',', ';', ':', '.', '?']);
     let number = core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
     let plain =
         |character: char| character.is_alphanumeric() || matches!(character, '-' | '\'' | '→' | '…' | '%' | '/');
-    if number || core.chars().all(plain) {
+    let plain_ascii = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'\'' | b'%' | b'/');
+    if number || core.bytes().all(plain_ascii) || core.chars().all(plain) {
         return word.into();
     }
-    match word.split_once(core) {
-        Some((before, after)) => format!("{before}{}{after}", code_span(core)).into(),
-        // Unreachable: the core is part of the word.
-        None => code_span(word).into(),
-    }
+    let before = word.strip_suffix(behind).unwrap_or_default();
+    let after = behind.strip_prefix(core).unwrap_or_default();
+    [before, &code_span(core), after].concat().into()
 }
 
 /// Several words of Markdown: as they are where nothing in them is markup, else all of them as one code span.

@@ -27,7 +27,8 @@ pub(super) fn heading(out: &mut impl Write, blank: &mut bool, level: usize, text
     };
     let tail = tail.map(|tail| format!(":{tail}")).unwrap_or_default();
     gap(out, blank)?;
-    writeln!(out, "{} {head}{tail}\n", "#".repeat(level))?;
+    (0..level).try_for_each(|_| out.write_all(b"#"))?;
+    [" ", head.as_str(), tail.as_str(), "\n\n"].into_iter().try_for_each(|part| out.write_all(part.as_bytes()))?;
     *blank = true;
     Ok(())
 }
@@ -43,7 +44,8 @@ pub(super) fn item(
     let text = inline(phrase);
     if indent == 0 {
         gap(out, blank)?;
-        writeln!(out, "{text}\n")?;
+        out.write_all(text.as_bytes())?;
+        out.write_all(b"\n\n")?;
         *blank = true;
         return Ok(());
     }
@@ -54,14 +56,21 @@ pub(super) fn item(
         _ if label.at <= OUTER => 0,
         _ => 1,
     };
-    let label = label.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let label = match (label.is_empty(), text.is_empty()) {
-        (true, _) => String::new(),
-        (false, true) => format!("**{label}**:"),
-        (false, false) => format!("**{label}**: "),
-    };
     *blank = false;
-    writeln!(out, "{:1$}- {label}{text}", "", 2 * depth)
+    out.write_all(match depth {
+        0 => b"- ",
+        1 => b"  - ",
+        _ => b"    - ",
+    })?;
+    let mut words = label.text.split_whitespace();
+    if let Some(first) = words.next() {
+        out.write_all(b"**")?;
+        out.write_all(first.as_bytes())?;
+        words.try_for_each(|word| out.write_all(b" ").and_then(|()| out.write_all(word.as_bytes())))?;
+        out.write_all(if text.is_empty() { b"**:" } else { b"**: " })?;
+    }
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")
 }
 
 /// Rows under a head.

@@ -13,7 +13,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::run::program;
+use crate::support::run::{program, program_with};
 use capture::Container;
 use plan::{Plan, Truth};
 
@@ -92,4 +92,36 @@ fn joined_loads_bind() {
     let summary = &run.report()["summary"];
     assert_eq!(summary["requests"]["unbound_refusals"], json!(0), "{}", run.ending());
     assert_eq!(summary["verdicts"]["blocked_unconsented"], json!(truth.refused));
+}
+
+/// Signalling that `--memory-limit` has no room for is set aside in a temporary file, and read again where a leg has a
+/// row, binds a request or shows its messages: no report tells the difference.
+#[test]
+fn what_is_set_aside_is_reported_as_what_is_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = Plan { join: true, calls: 3_000, lines: 2_000, ..plan(false) };
+    let (mut capture, mut lines) = (Vec::new(), Vec::new());
+    calls::write(&plan, Container::Pcap, &mut capture).expect("memory takes all");
+    log::write(&plan, log::json, &mut lines).expect("memory takes all");
+    fs::write(folder.path().join("capture"), capture).expect("written");
+    fs::write(folder.path().join("log"), lines).expect("written");
+    let run = |format: &str, more: &[&str], temporary: &str| {
+        let fixed = ["audit", "--hash", "none", "--show", "findings", "--format", format];
+        program_with(folder.path(), fixed.iter().chain(more).chain(&["capture", "log"]), b"", &[("TMPDIR", temporary)])
+    };
+    let room = folder.path().to_str().expect("a name");
+    for format in ["json", "html"] {
+        let held = run(format, &[], room);
+        assert_eq!(held.code, Some(1), "{}", held.ending());
+        for threads in ["1", "2"] {
+            let limit = ["--memory-limit", "2500K", "-j", threads];
+            let aside = run(format, &limit, room);
+            assert_eq!((aside.code, aside.text() == held.text()), (held.code, true), "{format}: {}", aside.ending());
+            // Where there is no room for it, it is too much.
+            let refused = run(format, &limit, "/nonexistent");
+            assert_eq!(refused.code, Some(2), "{format}: {}", refused.ending());
+        }
+        // Without a limit it stays in memory.
+        assert!(run(format, &[], "/nonexistent").text() == held.text(), "{format}");
+    }
 }

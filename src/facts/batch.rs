@@ -630,7 +630,8 @@ impl SignallingBatch {
     /// Keeps `bytes`, but for what stands in the text already as `known`.
     fn keep_again(&mut self, bytes: &[u8], known: Option<Text>) -> Text {
         match known {
-            Some(known) if known.of(&self.text) == bytes => known,
+            // What is known may be a place in text that was taken away: nothing is read there, now.
+            Some(known) if known.len as usize == bytes.len() && known.of(&self.text) == bytes => known,
             _ => self.keep(bytes),
         }
     }
@@ -974,6 +975,35 @@ mod tests {
         for batch in batches.iter().chain([&block]) {
             let message = batch.messages().next().expect("a message");
             assert!(message.rows().map(|row| row.value.to_vec()).eq(rows.iter().cloned()));
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_none_that_stood_in_text_that_was_taken_away() {
+        fn row(value: &[u8]) -> Row<'_> {
+            Row { subject: Subject::Consent(0), name: b"X-Consent", value }
+        }
+        let push = |batch: &mut SignallingBatch, call_id: &[u8], value: &[u8]| {
+            batch.push(&message(call_id), [row(value)], Some([described(value)]));
+        };
+        for taken_away in ["cleared", "dropped", "nothing"] {
+            let mut batch = SignallingBatch::default();
+            push(&mut batch, b"a", b"true");
+            match taken_away {
+                "cleared" => batch.clear(),
+                "dropped" => {
+                    let mut draft = batch.draft();
+                    draft.row(row(b"false"));
+                    draft.media(described(b"false"), [b"codec".as_slice()]);
+                }
+                _ => {}
+            }
+            push(&mut batch, b"b", b"");
+            // Fills the places of what was taken away.
+            push(&mut batch, b"c", b"truefalsetruefalsetruefalsetruefalsetruefalse");
+            let empty = batch.messages().find(|message| message.call_id == b"b").expect("a message");
+            assert!(empty.rows().all(|row| row.value.is_empty()), "{taken_away}");
+            assert!(empty.media().expect("a description").all(|one| one.address.is_empty()), "{taken_away}");
         }
     }
 

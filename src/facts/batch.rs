@@ -48,9 +48,9 @@ struct Growth {
     calls: HashTable<u32>,
     /// The ways, by a hash of each.
     ways: HashTable<u32>,
-    /// The ways that were asked for last, each at the place of its [glance](Way::glance); a batch that is cleared has
+    /// The ways that were asked for last, two at the place of each [glance](Way::glance); a batch that is cleared has
     /// none at their places.
-    recent_ways: [u32; RECENT],
+    recent_ways: [[u32; 2]; RECENT],
     /// For each call what its last message said, where messages are drafted.
     last: Vec<Last>,
     /// Texts that many calls repeat, each at a place by its hash.
@@ -524,8 +524,10 @@ impl SignallingBatch {
         let Self { ways, growth, .. } = self;
         let is_same = |known: &u32| ways.get(*known as usize).is_some_and(|(known, _)| *known == way);
         let glance = way.glance();
-        if let Some(recent) = growth.recent_ways.get(glance).filter(|recent| is_same(recent)) {
-            return *recent;
+        for known in growth.recent_ways.get(glance).into_iter().flatten() {
+            if is_same(known) {
+                return *known;
+            }
         }
         let hash = hash();
         let hash_of = |known: &u32| ways.get(*known as usize).map_or(0, |(_, hash)| *hash);
@@ -539,7 +541,7 @@ impl SignallingBatch {
             }
         };
         if let Some(recent) = growth.recent_ways.get_mut(glance) {
-            *recent = place;
+            *recent = [place, recent[0]];
         }
         place
     }

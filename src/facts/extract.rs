@@ -314,7 +314,7 @@ fn read_rows<'a>(
         let count = header.split_plain(&mut plain);
         for row in plain.iter().take(count) {
             if let Some(asked) = header.number(row, &keep.names).and_then(|number| keep.asked.get(number)) {
-                rows.take(&header.row(row), asked);
+                rows.take(asked, header.raw(row), || header.row(row).name);
             }
         }
         if count < ROWS {
@@ -337,14 +337,22 @@ struct Rows<'r, 'b, 'a> {
 
 impl<'a> Rows<'_, '_, 'a> {
     #[inline(always)]
-    fn take(&mut self, row: &sip::Row<'a>, asked: &Asked) {
+    fn take(&mut self, asked: &Asked, raw: sip::Raw<'a>, name: impl Fn() -> &'a [u8]) {
         if let Some(first) = asked.first {
             match self.values.0.get_mut(first as usize) {
-                Some(value @ None) => *value = Some(row.raw),
-                _ => self.take_again(first, row),
+                Some(value @ None) => *value = Some(raw),
+                _ => self.take_again(first, raw),
             }
         }
-        for field in &asked.fields {
+        if !asked.fields.is_empty() {
+            self.take_every(&asked.fields, &sip::Row { name: name(), raw });
+        }
+    }
+
+    /// A row of which every one counts.
+    #[inline(never)]
+    fn take_every(&mut self, fields: &[Field], row: &sip::Row<'a>) {
+        for field in fields {
             match field {
                 Field::Kept(subject) => {
                     self.draft.row(Row { subject: *subject, name: row.name, value: &row.value() });
@@ -359,7 +367,7 @@ impl<'a> Rows<'_, '_, 'a> {
         match line {
             Line::Row(row) => {
                 if let Some(asked) = keep.names.number(row.name).and_then(|number| keep.asked.get(number)) {
-                    self.take(&row, asked);
+                    self.take(asked, row.raw, || row.name);
                 }
             }
             Line::Unreadable(bytes) => self
@@ -370,15 +378,14 @@ impl<'a> Rows<'_, '_, 'a> {
 
     /// A row of a field of which there was one.
     #[inline(never)]
-    fn take_again(&mut self, field: First, row: &sip::Row<'a>) {
-        if field == First::CallId && self.values.of(field).is_some_and(|first| first != row.value()) {
+    fn take_again(&mut self, field: First, raw: sip::Raw<'a>) {
+        if field == First::CallId && self.values.of(field).is_some_and(|first| first != raw.value()) {
             self.anomalies
                 .note("duplicate_call_id", self.record, || "two Call-IDs that differ; the first counts".to_owned());
         }
     }
 
     /// A row whose value is a list of which some matter.
-    #[inline(never)]
     fn take_list(&mut self, field: Field, row: &sip::Row<'a>) {
         let value = row.value();
         match field {

@@ -28,6 +28,7 @@ impl<'a> Address<'a> {
     /// Without angle brackets what follows the first `;` are header parameters (RFC 3261 §20). A display name whose
     /// quote does not end, or a bracket that does not close, still gives the URI.
     #[must_use]
+    #[inline]
     pub fn read(value: &'a [u8]) -> Self {
         let value = scan::trim(value);
         let Some(open) = open_bracket(value) else {
@@ -57,6 +58,10 @@ impl<'a> Address<'a> {
 
 /// The place of the `<` that opens the URI: outside a quoted display name.
 fn open_bracket(value: &[u8]) -> Option<usize> {
+    // Most often there is no display name.
+    if value.first() == Some(&b'<') {
+        return Some(0);
+    }
     let mut from = 0;
     loop {
         let at = from + find_either(value.get(from..)?, b'"', b'<')?;

@@ -88,6 +88,7 @@ enum Ends {
 
 impl<'a> Header<'a> {
     /// The header of a message whose start line has `line_bytes` bytes without its line end.
+    #[inline]
     pub(super) fn after_start_line(text: &'a [u8], line_bytes: usize, extent: Extent) -> Self {
         let behind = text.get(line_bytes..).unwrap_or_default();
         if behind.starts_with(b"\r\n") {
@@ -108,6 +109,7 @@ impl<'a> Header<'a> {
         Self::at(text, 0, extent, Ends::Lf)
     }
 
+    #[inline]
     fn at(text: &'a [u8], position: usize, extent: Extent, ends: Ends) -> Self {
         let (text, limited) = text.get(..position + MAX_HEADER_BYTES).map_or((text, false), |text| (text, true));
         Self { text, position, lines_left: MAX_ROWS, limited, extent, ends, end: None }
@@ -227,16 +229,22 @@ impl<'a> Header<'a> {
     /// The number of a row's name, if it is one of these.
     #[inline(always)]
     pub fn number(&self, row: &Plain, names: &Names) -> Option<usize> {
-        names.by_key(row.key, self.text.get(row.start..row.colon)?)
+        let name = || self.text.get(row.start..row.colon).unwrap_or_default();
+        names.by_key(row.key, row.colon - row.start, name)
+    }
+
+    /// What stands behind the colon of a row.
+    #[must_use]
+    #[inline(always)]
+    pub fn raw(&self, row: &Plain) -> Raw<'a> {
+        Raw { bytes: self.text.get(row.colon + 1..row.end).unwrap_or_default(), folded: false }
     }
 
     /// The row.
     #[must_use]
     #[inline(always)]
     pub fn row(&self, row: &Plain) -> Row<'a> {
-        let name = self.text.get(row.start..row.colon).unwrap_or_default();
-        let bytes = self.text.get(row.colon + 1..row.end).unwrap_or_default();
-        Row { name, raw: Raw { bytes, folded: false } }
+        Row { name: self.text.get(row.start..row.colon).unwrap_or_default(), raw: self.raw(row) }
     }
 }
 

@@ -60,29 +60,23 @@ impl Names {
     /// The number of a name.
     #[must_use]
     pub fn number(&self, name: &[u8]) -> Option<usize> {
-        self.by_key(Key::of(name), name)
+        self.by_key(Key::of(name), name.len(), || name)
     }
 
-    /// The number of the name that has this key. It holds no blanks and no controls.
+    /// The number of the name that has this key and so many bytes. It holds no blanks and no controls.
     #[inline(always)]
-    pub(super) fn by_key(&self, key: Key, name: &[u8]) -> Option<usize> {
+    pub(super) fn by_key<'n>(&self, key: Key, bytes: usize, name: impl Fn() -> &'n [u8]) -> Option<usize> {
         let mut at = key.hash().checked_shr(self.shift)? as usize;
         loop {
             let known = self.known.get((*self.places.get(at)? as usize).wrapping_sub(1))?;
-            if known.is(key, name) {
+            if known.key == key
+                && known.spelling.len() == bytes
+                && (known.is_plain || known.spelling.eq_ignore_ascii_case(name()))
+            {
                 return Some(known.number);
             }
             at = (at + 1) % self.places.len();
         }
-    }
-}
-
-impl Known {
-    #[inline(always)]
-    fn is(&self, key: Key, name: &[u8]) -> bool {
-        self.key == key
-            && self.spelling.len() == name.len()
-            && (self.is_plain || self.spelling.eq_ignore_ascii_case(name))
     }
 }
 

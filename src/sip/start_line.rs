@@ -82,6 +82,7 @@ impl<'a> Message<'a> {
     /// Empty lines before the start line are passed over (RFC 3261 §7.5). A start line that the payload's end cuts is
     /// one only if `extent` is [`Extent::Cut`] and the method is one of the standards'.
     #[must_use]
+    #[inline]
     pub fn scan(payload: &'a [u8], extent: Extent) -> Option<Self> {
         if !could_start(payload) {
             return None;
@@ -94,6 +95,7 @@ impl<'a> Message<'a> {
 
     /// The rows of the header, to be read once in wire order.
     #[must_use]
+    #[inline]
     pub fn header(&self) -> Header<'a> {
         self.header
     }
@@ -229,6 +231,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Passes over the empty lines before a start line.
+#[inline]
 fn behind_line_ends(payload: &[u8]) -> &[u8] {
     let ends = payload.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     payload.get(ends..).unwrap_or_default()

@@ -381,7 +381,7 @@ mod tests {
         let call_id = format!("{call}@host");
         let hop =
             Hop { source: ([203, 0, 113, 1], 5060).into(), destination: ([192, 0, 2, (call % 9) as u8], 5060).into() };
-        let locus = Locus { source: SourceId((call % 3) as u32), record: call << 33 | number };
+        let locus = Locus { source: SourceId((call % 3) as u32), record: (call % 5) << 33 | (call * 8 + number) };
         let at = Timestamp::new((number * 1_000 + call) as i64, 9);
         let start = match number % 2 {
             0 => StartLine::Request { method: Method::Invite, uri: b"sip:b@platform" },

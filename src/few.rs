@@ -1,7 +1,8 @@
 //! A list that most often is short: as many values as that lie in it, more on the heap.
 //!
 //! There are millions of legs, and of each a handful of lists with one value. An allocation for each would cost more than
-//! what is read and concluded.
+//! what is read and concluded. The crates that have such lists make whatever holds one invariant in its lifetime
+//! (`smallvec` does), which a leg that is lent to later stages must not be.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

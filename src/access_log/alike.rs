@@ -163,20 +163,11 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::super::noise::Noise;
+    use super::super::target::targets;
     use super::*;
-    use crate::settings::Settings;
 
     const ONE: &str = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
     const TWO: &str = "c0ffee00-0000-4000-8000-00000000beef";
-
-    fn tools(paths: &[&str]) -> (Targets, Table) {
-        let log = crate::settings::AccessLog {
-            recording_paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-            ..Default::default()
-        };
-        let settings = Settings { access_logs: vec![log], ..Settings::default() };
-        (Targets::new(&settings, "a.log"), Table::new(&settings, "a.log"))
-    }
 
     #[track_caller]
     fn compare(alike: &mut Alike, (targets, table): &(Targets, Table), target: &[u8]) -> bool {
@@ -233,7 +224,7 @@ mod tests {
 
     #[test]
     fn one_like_another_is_about_the_same_with_names_of_its_own() {
-        let tools = tools(&[]);
+        let tools = targets(&[]);
         let mut alike = Alike::new();
         let path = |one: &str, other: &str| format!("/api/v2/conversations/{one}/recordings/{other}?formatId=WAV");
         assert!(compare(&mut alike, &tools, path(ONE, TWO).as_bytes()));
@@ -258,10 +249,10 @@ mod tests {
     fn what_is_hidden_or_configured_is_not_remembered() {
         let mut alike = Alike::new();
         let secret = format!("/recordings/{ONE}?token=abc");
-        compare(&mut alike, &tools(&[]), secret.as_bytes());
+        compare(&mut alike, &targets(&[]), secret.as_bytes());
         let encoded = format!("/recordings/{ONE}?callId=a%40b");
-        compare(&mut alike, &tools(&[]), encoded.as_bytes());
-        let own = tools(&["/rec/c0ffee*"]);
+        compare(&mut alike, &targets(&[]), encoded.as_bytes());
+        let own = targets(&["/rec/c0ffee*"]);
         for uuid in [TWO, ONE, TWO] {
             compare(&mut alike, &own, format!("/rec/{uuid}").as_bytes());
         }
@@ -270,7 +261,7 @@ mod tests {
 
     #[test]
     fn only_so_many_are_remembered() {
-        let (tools, mut alike) = (tools(&[]), Alike::new());
+        let (tools, mut alike) = (targets(&[]), Alike::new());
         for number in 0..3 * LEARNED {
             compare(&mut alike, &tools, format!("/recordings/{number}").as_bytes());
         }
@@ -279,7 +270,7 @@ mod tests {
 
     #[test]
     fn remembering_changes_nothing() {
-        let (mut noise, tools) = (Noise::new(21), tools(&[]));
+        let (mut noise, tools) = (Noise::new(21), targets(&[]));
         let uuids: Vec<String> = (0..6)
             .map(|_| {
                 let mut part = |mask: u64| noise.next() & mask;

@@ -416,18 +416,20 @@ pub(super) fn push<'t>(names: &mut Vec<Name<'t>>, kind: NameKind, place: Place, 
     }
 }
 
+/// How the targets of a log are read whose recordings lie at these paths, too.
+#[cfg(test)]
+pub(super) fn targets(paths: &[&str]) -> (Targets, Table) {
+    let log = crate::settings::AccessLog {
+        recording_paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        ..Default::default()
+    };
+    let settings = Settings { access_logs: vec![log], ..Settings::default() };
+    (Targets::new(&settings, "a.log"), Table::new(&settings, "a.log"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn targets(paths: &[&str]) -> (Targets, Table) {
-        let log = crate::settings::AccessLog {
-            recording_paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-            ..Default::default()
-        };
-        let settings = Settings { access_logs: vec![log], ..Settings::default() };
-        (Targets::new(&settings, "a.log"), Table::new(&settings, "a.log"))
-    }
 
     #[track_caller]
     fn about(target: &str, expected: Audience) {

@@ -14,7 +14,6 @@ use std::sync::OnceLock;
 
 use hashbrown::HashMap;
 use hashbrown::hash_table::{self, HashTable};
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::exported::{self, Tied, Ties};
 use super::identifier::{halves, normal, user, written};
@@ -574,11 +573,6 @@ impl Calls {
     /// The calls.
     pub fn iter(&self) -> impl Iterator<Item = &[usize]> {
         (0..self.len()).map(|call| self.get(call))
-    }
-
-    /// The calls, on any worker.
-    pub fn par_iter(&self) -> impl IndexedParallelIterator<Item = &[usize]> {
-        (0..self.len()).into_par_iter().map(|call| self.get(call))
     }
 
     /// The legs of the call that a leg belongs to.

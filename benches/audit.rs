@@ -120,10 +120,11 @@ fn audit_of_combined_log(bencher: Bencher<'_, '_>) {
 fn messages_into_legs(bencher: Bencher<'_, '_>) {
     let load = Load::calls(false, 3_000, 4);
     let settings = settings();
-    let batches = signalling(&load.paths(), &settings, Some(1)).expect("evidence");
-    let messages: usize = batches.iter().map(sipconsent::facts::SignallingBatch::len).sum();
+    let shelves = signalling(&load.paths(), &settings, Some(1)).expect("evidence");
+    let all = shelves.all().expect("evidence");
+    let messages = all.messages().count();
     bencher.counter(ItemsCount::new(messages)).bench_local(|| {
-        let legs = correlate(black_box(&batches), &settings);
+        let legs = correlate(black_box(&all), &settings);
         assert_eq!(legs.len() as u64, load.truth.clear + load.truth.unconsented);
         legs
     });

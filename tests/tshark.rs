@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use sipconsent::facts::{Method, StartLine};
+use sipconsent::facts::{Method, Signalling, StartLine};
 use sipconsent::{Settings, pipeline};
 
 use support::{folders, here, read};
@@ -65,21 +65,19 @@ fn has_tshark() -> bool {
 
 /// The SIP messages of a capture, as the program reads them.
 fn own(path: &Path) -> Vec<Message> {
-    let batches = pipeline::signalling(&[path.to_owned()], &Settings::default(), Some(1))
+    let messages = pipeline::signalling(&[path.to_owned()], &Settings::default(), Some(1))
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut messages: Vec<Message> = Vec::new();
-    for batch in &batches {
-        messages.extend(batch.messages().map(|message| Message {
-            packet: message.locus.record,
-            start: match message.start {
-                StartLine::Request { method, .. } => method.name().to_owned(),
-                StartLine::Response(status) => status.to_string(),
-            },
-            cseq: message.cseq.map_or_else(String::new, |cseq| format!("{} {}", cseq.number, cseq.method.name())),
-            call_id: message.call_id.to_vec(),
-        }));
-    }
-    messages
+    let all = messages.all().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let message = |message: Signalling<'_>| Message {
+        packet: message.locus.record,
+        start: match message.start {
+            StartLine::Request { method, .. } => method.name().to_owned(),
+            StartLine::Response(status) => status.to_string(),
+        },
+        cseq: message.cseq.map_or_else(String::new, |cseq| format!("{} {}", cseq.number, cseq.method.name())),
+        call_id: message.call_id.to_vec(),
+    };
+    all.messages().map(message).collect()
 }
 
 /// The SIP messages of a capture, as tshark reads them.

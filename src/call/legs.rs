@@ -6,8 +6,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
-use hashbrown::hash_table::{self, HashTable};
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::dialog::{self, Seed};
@@ -18,7 +17,7 @@ use super::outline::Outline;
 use super::recorded::OfRecording;
 use super::trunk::Direction;
 use crate::evidence::{Locus, Timestamp};
-use crate::facts::{Chosen, Method, Signalling, SignallingBatch, StartLine, Subject};
+use crate::facts::{Call, Chosen, Method, Shelf, Signalling, StartLine, Subject};
 use crate::settings::{Settings, TrunkKind};
 
 /// One Call-ID's INVITE dialogs in their role on a trunk.
@@ -122,19 +121,12 @@ impl<'n, T> Outlines<'n, T> {
         Self { texts, found: Mutex::new((Vec::with_capacity(legs), Vec::with_capacity(legs))) }
     }
 
-    /// Adds the legs of a shelf: all of the Call-IDs of `batches`, which hold all messages of each.
-    pub fn add(
-        &self,
-        shelf: usize,
-        batches: &[&SignallingBatch],
-        settings: &Settings,
-        conclude: impl Fn(Leg<'_>) -> T + Sync,
-    ) where
-        T: Send,
-    {
-        let found = each(batches, settings, |leg| (Outline::of(&leg), conclude(leg)));
+    /// Adds the legs of a shelf.
+    pub fn add(&self, number: usize, shelf: &Shelf<'_>, settings: &Settings, conclude: impl Fn(Leg<'_>) -> T) {
+        let mut found = Vec::new();
+        each(shelf.calls(), settings, |leg| found.push((Outline::of(&leg), conclude(leg))));
         let text = found.iter().flat_map(|(outline, _)| outline.call_id).copied().collect::<Vec<u8>>();
-        let Some(slot) = self.texts.get(shelf).filter(|_| !found.is_empty()) else { return };
+        let Some(slot) = self.texts.get(number).filter(|_| !found.is_empty()) else { return };
         let mut text: &'n [u8] = slot.get_or_init(|| text.into_boxed_slice());
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         for (outline, own) in found {
@@ -177,30 +169,28 @@ impl<'n, T> Outlines<'n, T> {
     }
 }
 
-/// Shows each leg of the Call-IDs of these batches, which hold all messages of each, on any worker. What is made of them
-/// comes Call-ID by Call-ID.
-pub fn each<'a, R: Send>(
-    batches: &[&'a SignallingBatch],
-    settings: &Settings,
-    show: impl Fn(Leg<'a>) -> R + Sync,
-) -> Vec<R> {
-    let groups = Groups::of(batches);
-    let room = || (Vec::new(), dialog::Reader::new(settings));
-    let read = |(messages, reader): &mut (Vec<Signalling<'a>>, dialog::Reader<'_, 'a>), first: &usize| {
-        // Most groups are one leg, which goes straight to its place; what else a group holds is rare.
-        let (mut found, mut others) = (None, Vec::new());
-        groups.messages(*first, batches, messages);
-        each_use(messages, |nth_use, messages| {
-            let Some(leg) = reader.leg(messages, nth_use) else { return };
-            let own = show(leg);
-            match &found {
-                None => found = Some(own),
-                Some(_) => others.push(own),
+/// Shows each leg of these calls, call by call.
+fn each<'s, 'm: 's>(calls: impl Iterator<Item = Call<'s, 'm>>, settings: &Settings, mut show: impl FnMut(Leg<'m>)) {
+    let (mut messages, mut reader) = (Vec::new(), dialog::Reader::new(settings));
+    for call in calls {
+        sort(call, &mut messages);
+        each_use(&messages, |nth_use, messages| {
+            if let Some(leg) = reader.leg(messages, nth_use) {
+                show(leg);
             }
         });
-        found.into_iter().chain(others)
-    };
-    groups.first.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(room, read).flatten_iter().collect()
+    }
+}
+
+/// Puts the messages of a call into `messages`, by time.
+fn sort<'m>(call: Call<'_, 'm>, messages: &mut Vec<Signalling<'m>>) {
+    messages.clear();
+    messages.extend(call.messages());
+    // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
+    let order = |message: &Signalling<'m>| (message.at, message.locus);
+    if !messages.is_sorted_by_key(order) {
+        messages.sort_by_key(order);
+    }
 }
 
 /// Reads the legs at these places of `outlines` again. They come in no order.
@@ -238,21 +228,14 @@ pub(super) fn each_wanted<'a, 'w, S, R: Send>(
         return Vec::new();
     }
     let shelves = chosen.shelves();
-    let groups: Vec<(Groups, &[&'a SignallingBatch])> =
-        shelves.par_iter().map(|batches| (Groups::of(batches), batches.as_slice())).collect();
-    let all: Vec<(&Groups, &[&'a SignallingBatch], usize)> = groups
+    let calls: Vec<(Call<'_, 'a>, &[(u32, usize)])> = shelves
         .iter()
-        .flat_map(|(groups, batches)| groups.first().iter().map(move |first| (groups, *batches, *first)))
-        .filter(|(groups, batches, first)| {
-            groups.call_id(*first, batches).is_some_and(|call_id| of_call_id.contains_key(call_id))
-        })
+        .flat_map(Shelf::calls)
+        .filter_map(|call| Some((call, of_call_id.get(call.call_id())?.as_slice())))
         .collect();
-    type Group<'g, 'a> = (&'g Groups, &'g [&'a SignallingBatch], usize);
-    let read = |(messages, room): &mut (Vec<Signalling<'a>>, S), (groups, batches, first): &Group<'_, 'a>| {
-        let wanted = groups.call_id(*first, batches).and_then(|call_id| of_call_id.get(call_id));
-        let wanted = wanted.map_or(&[][..], Vec::as_slice);
+    let read = |(messages, room): &mut (Vec<Signalling<'a>>, S), (call, wanted): &(Call<'_, 'a>, &[(u32, usize)])| {
         let mut found = Vec::with_capacity(wanted.len());
-        groups.messages(*first, batches, messages);
+        sort(*call, messages);
         each_use(messages, |nth_use, messages| {
             let own = wanted.iter().filter(|(wanted, _)| *wanted == nth_use);
             found.extend(own.map(|(_, place)| show(room, (*place, nth_use), messages)));
@@ -260,13 +243,18 @@ pub(super) fn each_wanted<'a, 'w, S, R: Send>(
         found
     };
     let room = || (Vec::new(), room());
-    all.par_iter().with_min_len(GROUPS_AT_ONCE).map_init(room, read).flatten_iter().collect()
+    calls.par_iter().with_min_len(CALLS_AT_ONCE).map_init(room, read).flatten_iter().collect()
 }
 
 /// All legs in full, ordered by first message.
 #[must_use]
-pub fn correlate<'a>(batches: impl IntoIterator<Item = &'a SignallingBatch>, settings: &Settings) -> Vec<Leg<'a>> {
-    let mut legs = each(&batches.into_iter().collect::<Vec<_>>(), settings, |leg| leg);
+pub fn correlate<'a>(messages: &'a Chosen<'_>, settings: &Settings) -> Vec<Leg<'a>> {
+    let of_shelf = |shelf: Shelf<'a>| {
+        let mut legs = Vec::new();
+        each(shelf.calls(), settings, |leg| legs.push(leg));
+        legs
+    };
+    let mut legs: Vec<Leg<'a>> = messages.shelves().into_par_iter().flat_map_iter(of_shelf).collect();
     legs.sort_by_key(|leg| (leg.first, leg.call_id, leg.nth_use));
     legs
 }
@@ -279,98 +267,8 @@ pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(u32, &
     }
 }
 
-/// Groups that a worker reads at least at once.
-const GROUPS_AT_ONCE: usize = 32;
-
-/// The Call-IDs of all batches, each with its places in them, in the order of the evidence, so that what is read next
-/// lies near to what was read before.
-#[derive(Debug)]
-pub(super) struct Groups {
-    /// The first place of each Call-ID.
-    first: Vec<usize>,
-    /// For each place the next one of its Call-ID.
-    places: Vec<Place>,
-}
-
-/// Where messages of one Call-ID lie.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    batch: u32,
-    call: u32,
-    /// The next place; `usize::MAX` for none.
-    next: usize,
-}
-
-impl Groups {
-    pub(super) fn of(batches: &[&SignallingBatch]) -> Self {
-        let number = batches.iter().map(|batch| batch.calls()).sum();
-        let mut groups = Self { first: Vec::with_capacity(number), places: Vec::with_capacity(number) };
-        let call_id = |place: &Place| batches.get(place.batch as usize)?.call_id(place.call as usize);
-        // The last place of each Call-ID so far.
-        let mut known: HashTable<usize> = HashTable::new();
-        for (number, batch) in (0..).zip(batches) {
-            for call in 0..batch.calls() {
-                let place = Place { batch: number, call: call as u32, next: usize::MAX };
-                let last = groups.places.len();
-                groups.places.push(place);
-                // Within one batch a Call-ID has one place.
-                if let ([_], _) | (_, None) = (batches, call_id(&place)) {
-                    groups.first.push(last);
-                    continue;
-                }
-                let own = call_id(&place);
-                let hash = |call_id: Option<(&[u8], u64)>| call_id.map_or(0, |(_, hash)| hash);
-                let of = |known: &usize| groups.places.get(*known).and_then(call_id);
-                match known.entry(hash(own), |known| of(known) == own, |known| hash(of(known))) {
-                    hash_table::Entry::Occupied(mut known) => {
-                        let before = std::mem::replace(known.get_mut(), last);
-                        if let Some(before) = groups.places.get_mut(before) {
-                            before.next = last;
-                        }
-                    }
-                    hash_table::Entry::Vacant(vacant) => {
-                        vacant.insert(last);
-                        groups.first.push(last);
-                    }
-                }
-            }
-        }
-        groups
-    }
-
-    /// The Call-IDs, by the first place of each.
-    pub(super) fn first(&self) -> &[usize] {
-        &self.first
-    }
-
-    /// The Call-ID that begins at `first`.
-    pub(super) fn call_id<'a>(&self, first: usize, batches: &[&'a SignallingBatch]) -> Option<&'a [u8]> {
-        let place = self.places.get(first)?;
-        batches.get(place.batch as usize)?.call_id(place.call as usize).map(|(call_id, _)| call_id)
-    }
-
-    /// Puts the messages of the Call-ID that begins at `first` into `messages`, by time.
-    pub(super) fn messages<'a>(
-        &self,
-        first: usize,
-        batches: &[&'a SignallingBatch],
-        messages: &mut Vec<Signalling<'a>>,
-    ) {
-        messages.clear();
-        let mut at = first;
-        while let Some(place) = self.places.get(at) {
-            if let Some(batch) = batches.get(place.batch as usize) {
-                messages.extend(batch.of_call(place.call as usize));
-            }
-            at = place.next;
-        }
-        // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
-        let order = |message: &Signalling<'a>| (message.at, message.locus);
-        if !messages.is_sorted_by_key(order) {
-            messages.sort_by_key(order);
-        }
-    }
-}
+/// Calls that a worker reads at least at once.
+const CALLS_AT_ONCE: usize = 32;
 
 /// Uses of one Call-ID back to which a straggling message is followed.
 const MOST_STRAGGLING: usize = 64;
@@ -453,7 +351,7 @@ pub(crate) fn proves_invite(message: &Signalling<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::evidence::SourceId;
-    use crate::facts::{CSeq, CallIds, Hop, MediaDescription, Row, Store};
+    use crate::facts::{CSeq, Hop, MediaDescription, Row, SignallingBatch, Store};
 
     /// A message in the packet of that number; several may lie in one.
     fn push(
@@ -492,8 +390,8 @@ mod tests {
         let store = Store::default();
         store.give_back(batch);
         let messages = store.finish();
-        let chosen = messages.choose(&CallIds::default()).expect("nothing to be read");
-        let read = correlate(chosen.batches(), &settings);
+        let chosen = messages.all().expect("nothing to be read");
+        let read = correlate(&chosen, &settings);
         let outlines = Outline::of_all(&read);
         assert_eq!(read.iter().map(|leg| leg.nth_use).collect::<Vec<_>>(), [0, 1, 2]);
         for wanted in [vec![0], vec![1], vec![2], vec![2, 0], vec![0, 1, 2]] {
@@ -510,19 +408,22 @@ mod tests {
 
     #[test]
     fn outlines_are_sorted_by_first_message_with_what_was_concluded() {
-        // Several legs of each instant, out of order, on three shelves.
+        // Several legs of each instant, out of order, on many shelves.
         let first = |number: u64| number * 91 % 200 / 7;
         let call_id = |number: u64| (number * 7919 % 200).to_string();
-        let texts: [OnceLock<Box<[u8]>>; 3] = Default::default();
-        let outlines = Outlines::new(&texts, 0);
-        for shelf in 0..3 {
-            let numbers = || (0..200).filter(|number| number % 3 == shelf);
-            let mut batch = SignallingBatch::default();
-            for number in numbers() {
-                push(&mut batch, &call_id(number), first(number), request(Method::Invite), "1", false);
-            }
-            outlines.add(shelf as usize, &[&batch], &Settings::default(), |leg| (leg.call_id.to_vec(), leg.first));
+        let mut batch = SignallingBatch::default();
+        for number in 0..200 {
+            push(&mut batch, &call_id(number), first(number), request(Method::Invite), "1", false);
         }
+        let store = Store::default();
+        store.give_back(batch);
+        let messages = store.finish();
+        let texts: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
+        let outlines = Outlines::new(&texts, 0);
+        let conclude = |leg: Leg<'_>| (leg.call_id.to_vec(), leg.first);
+        messages
+            .visit(|number, shelf| outlines.add(number, shelf, &Settings::default(), conclude))
+            .expect("nothing to be read");
         let (sorted, concluded) = outlines.sorted();
         assert!(sorted.is_sorted_by_key(|leg| (leg.first(), leg.call_id, leg.nth_use)));
         assert_eq!((sorted.len(), concluded.len()), (200, 200));

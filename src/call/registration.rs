@@ -4,7 +4,7 @@
 //! Deliberately says nothing of why a request was not answered: its response may not have been captured.
 
 use crate::evidence::{Locus, Timestamp};
-use crate::facts::{Method, SignallingBatch, StartLine};
+use crate::facts::{Method, Shelf, StartLine};
 use crate::settings::Settings;
 
 use super::trunk;
@@ -49,10 +49,10 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// Of the Call-IDs of these batches, which hold all messages of each.
+    /// Of the calls of a shelf.
     #[must_use]
-    pub fn of(batches: &[&SignallingBatch], settings: &Settings) -> Self {
-        let of = |method| transactions(method, batches, settings);
+    pub fn of(shelf: &Shelf<'_>, settings: &Settings) -> Self {
+        let of = |method| transactions(method, shelf, settings);
         Self { registrations: of(Method::Register), options: of(Method::Options) }
     }
 
@@ -102,8 +102,9 @@ fn health(options: &[Registration], settings: &Settings) -> Vec<Health> {
     health
 }
 
-fn transactions(method: Method, batches: &[&SignallingBatch], settings: &Settings) -> Vec<Registration> {
-    let mut messages: Vec<_> = batches.iter().flat_map(|batch| batch.of_method(method)).collect();
+fn transactions(method: Method, shelf: &Shelf<'_>, settings: &Settings) -> Vec<Registration> {
+    let messages = shelf.calls().filter(|call| call.has(method)).flat_map(|call| call.messages());
+    let mut messages: Vec<_> = messages.filter(|message| message.method() == Some(method)).collect();
     let key = |message: &crate::facts::Signalling<'_>| message.cseq.map(|cseq| cseq.number);
     messages.sort_by(|one, other| {
         (one.call_id, key(one), one.at, one.locus).cmp(&(other.call_id, key(other), other.at, other.locus))

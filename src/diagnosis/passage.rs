@@ -15,7 +15,7 @@ use super::population::{Judged, Material};
 use crate::call::legs::At;
 use crate::call::{Entry, Field, SetUp};
 use crate::evidence::Locus;
-use crate::facts::{Chosen, Hop, SignallingBatch};
+use crate::facts::{Chosen, Hop};
 use crate::settings::{ConsentRule, Settings, Trunk, TrunkKind};
 use crate::verdict::State;
 use crate::verdict::consent::meaning;
@@ -110,7 +110,7 @@ fn hops(mut wanted: Vec<Locus>, chosen: &Chosen<'_>) -> BTreeMap<Locus, Hop> {
     if wanted.is_empty() {
         return BTreeMap::new();
     }
-    let hops = chosen.batches().flat_map(SignallingBatch::hops);
+    let hops = chosen.messages().map(|message| (message.locus, message.hop));
     hops.filter(|(locus, _)| wanted.binary_search(locus).is_ok()).collect()
 }
 

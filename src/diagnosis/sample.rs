@@ -15,8 +15,7 @@ use crate::call::registration::{Health, Registration, Transactions};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{Extracted, Keep, Seen, signalling};
 use crate::facts::{
-    Answerer, ApiRequest, Audience, CallIds, Exports, Hop, Name, NameKind, Place, SignallingBatch, Store, Texts,
-    Transport,
+    Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Store, Texts, Transport,
 };
 use crate::http::StatusCode;
 use crate::settings::{Settings, Trunk, TrunkKind};
@@ -268,9 +267,8 @@ impl Capture {
         let store = Store::default();
         store.give_back(batch);
         let messages = store.finish();
-        // What was never set aside is there without being named.
-        let chosen = messages.choose(&CallIds::default()).expect("nothing to be read");
-        let legs = legs::correlate(chosen.batches(), settings);
+        let chosen = messages.all().expect("nothing to be read");
+        let legs = legs::correlate(&chosen, settings);
         let consents: Vec<Consent> = legs.iter().map(|leg| Consent::of(leg, settings, None)).collect();
         let measured: Vec<Measured> = legs.iter().zip(&consents).map(|(leg, own)| measure(leg, own)).collect();
         let concluded = legs.iter().zip(&consents).zip(&measured);
@@ -283,7 +281,7 @@ impl Capture {
         let bindings: Vec<Binding> =
             self.requests.iter().map(|request| identity.bind(request, &legs, &inventory, settings)).collect();
         let bound = Bound::of(&bindings);
-        let transactions = Transactions::of(&chosen.batches().collect::<Vec<_>>(), settings);
+        let transactions = Transactions::union(chosen.shelves().iter().map(|shelf| Transactions::of(shelf, settings)));
         read(&Population::of(&Material {
             settings,
             chosen: &chosen,

@@ -1,11 +1,9 @@
 //! Where in the evidence a statement stands: the pointer behind every claim.
 
-use serde::{Deserialize, Serialize};
-
 /// One evidence source, as its rank in the report's evidence list (from 0).
 ///
 /// Sources are ranked by the path shown, then by content, never by the order of arrival or of the arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
 /// A record of a source.

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 
-use super::batch::Said;
+use super::written::Said;
 use super::{
     Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
 };
@@ -595,6 +595,7 @@ fn fingerprint(payload: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::evidence::SourceId;
+    use crate::facts::Store;
     use crate::sdp::Direction;
     use crate::settings::ConsentRule;
 
@@ -723,7 +724,7 @@ mod tests {
         };
         let (mut together, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
         let mut alone = Vec::new();
-        let (mut block, mut absorbed) = (SignallingBatch::default(), Vec::new());
+        let (mut block, store) = (SignallingBatch::default(), Store::default());
         for number in 0..3_000 {
             let mut payload = INVITE.lines().next().expect("a start line").to_owned() + "\r\n";
             for (name, values) in &values {
@@ -748,25 +749,22 @@ mod tests {
             alone.extend(batch.messages().map(|message| everything(&message)));
             signalling(payload.as_bytes(), seen, &keep, &mut block, &mut anomalies);
             if number % 97 == 0 || number == 2_999 {
-                block.taken_over_into(&mut absorbed);
+                store.take_over(&block);
                 block.clear();
             }
         }
         assert!(alone.len() > 1_500, "most have a Call-ID: {}", alone.len());
         assert!(together.messages().map(|message| everything(&message)).eq(alone.iter().cloned()));
-        assert!(absorbed.len() == 1 && absorbed[0].len() == alone.len());
-        absorbed[0].settle();
-        let mut taken_over: Vec<_> = absorbed[0].messages().collect();
+        let messages = store.finish();
+        let all = messages.all().expect("nothing to be read");
+        let mut taken_over: Vec<_> = all.messages().collect();
         taken_over.sort_by_key(|message| message.locus);
         assert!(taken_over.iter().map(everything).eq(alone));
-        for call in 0..absorbed[0].calls() {
-            let (call_id, _) = absorbed[0].call_id(call).expect("a call");
-            let of_call = absorbed[0].of_call(call);
-            assert!(
-                of_call
-                    .map(|message| message.locus)
-                    .eq(taken_over.iter().filter(|message| message.call_id == call_id).map(|message| message.locus))
-            );
+        for shelf in all.shelves() {
+            for call in shelf.calls() {
+                let own = taken_over.iter().filter(|message| message.call_id == call.call_id());
+                assert!(call.messages().map(|message| message.locus).eq(own.map(|message| message.locus)));
+            }
         }
         // What a batch held before leaves no trace in what it is read into again.
         together.clear();

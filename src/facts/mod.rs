@@ -6,16 +6,18 @@
 
 mod api;
 mod batch;
+mod bytes;
 mod digits;
 pub mod extract;
 mod media;
-mod pieces;
 mod platform;
 mod signalling;
 mod store;
+mod strand;
 mod texts;
 #[cfg(test)]
 mod vectors;
+mod written;
 
 pub use api::{Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, More, Name, NameKind, Place};
 pub use batch::{Draft, SignallingBatch};
@@ -26,5 +28,6 @@ pub use platform::{
 };
 pub use signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
 pub use store::{CallIds, Chosen, Shelves, Store};
+pub use strand::{Call, Shelf};
 pub(crate) use texts::Packer;
 pub use texts::{Room, Texts};

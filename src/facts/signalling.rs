@@ -5,13 +5,11 @@
 
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
-
-use super::batch::{self, RawMedia, RawRow, Texts};
+use super::written::{Media, Rows};
 use crate::evidence::{Locus, Timestamp};
 
 /// A SIP method (RFC 3261 §7.1; names are case-sensitive).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names are the standards' own")]
 pub enum Method {
     Ack,
@@ -33,6 +31,25 @@ pub enum Method {
 }
 
 impl Method {
+    /// All methods, in their order.
+    pub(super) const ALL: [Self; 15] = [
+        Self::Ack,
+        Self::Bye,
+        Self::Cancel,
+        Self::Info,
+        Self::Invite,
+        Self::Message,
+        Self::Notify,
+        Self::Options,
+        Self::Prack,
+        Self::Publish,
+        Self::Refer,
+        Self::Register,
+        Self::Subscribe,
+        Self::Update,
+        Self::Other,
+    ];
+
     /// The method of a token, compared case-sensitively.
     #[must_use]
     pub fn of(token: &[u8]) -> Self {
@@ -79,7 +96,7 @@ impl Method {
 }
 
 /// The transport a message came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Transport {
     Tcp,
@@ -100,7 +117,7 @@ impl Transport {
 }
 
 /// The two addresses a message went between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Hop {
     pub source: SocketAddr,
@@ -130,7 +147,7 @@ pub struct CSeq {
 }
 
 /// What a header field row is kept for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// An attribute of the session description that a consent rule names, from the media description of that number; 0 for
     /// the session's own. No header field row.
@@ -175,7 +192,7 @@ pub struct Row<'a> {
 }
 
 /// How much of the body was captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Body {
     /// The message has none.
     Absent,
@@ -238,25 +255,18 @@ pub struct Signalling<'a> {
     pub branch: Option<&'a [u8]>,
     /// A digest of the message's bytes as captured: equal for a copy, other for another message.
     pub fingerprint: u64,
-    pub(super) rows: &'a [RawRow],
-    pub(super) media: Option<&'a [RawMedia]>,
-    pub(super) text: &'a Texts,
+    pub(super) written: Written<'a>,
 }
 
 impl<'a> Signalling<'a> {
     /// The kept header field rows, in wire order.
     pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        let text = self.text;
-        self.rows.iter().map(move |row| Row {
-            subject: row.subject,
-            name: row.name.of(text),
-            value: row.value.of(text),
-        })
+        Rows::of(self.written.rows)
     }
 
     /// What the kept rows are kept for, in wire order.
     pub fn subjects(&self) -> impl Iterator<Item = Subject> + use<'a> {
-        self.rows.iter().map(|row| row.subject)
+        self.rows().map(|row| row.subject)
     }
 
     /// The start line and header section as captured; `None` unless they were asked for.
@@ -268,20 +278,19 @@ impl<'a> Signalling<'a> {
     /// The media descriptions of the session description, in order; `None` when the message carries no description.
     #[must_use]
     pub fn media(&self) -> Option<impl ExactSizeIterator<Item = MediaDescription<'a>> + use<'a>> {
-        let text = self.text;
-        self.media.map(|media| media.iter().map(move |media| media.of(text)))
+        self.written.media.map(Media::of)
     }
 
     /// How many media descriptions the session description has; `None` when the message carries none.
     #[must_use]
     pub fn sections(&self) -> Option<usize> {
-        self.media.map(<[_]>::len)
+        self.media().map(|media| media.len())
     }
 
     /// The media description of that place, from 0.
     #[must_use]
     pub fn section(&self, place: usize) -> Option<MediaDescription<'a>> {
-        self.media?.get(place).map(|media| media.of(self.text))
+        self.media()?.nth(place)
     }
 
     /// The method a request has or a response answers; `None` for a response without a readable CSeq.
@@ -294,16 +303,11 @@ impl<'a> Signalling<'a> {
     }
 }
 
-impl RawMedia {
-    fn of(self, text: &Texts) -> MediaDescription<'_> {
-        MediaDescription {
-            media: self.media.of(text),
-            port: self.port,
-            address: self.address.of(text),
-            codecs: self.codecs.of(text),
-            direction: self.direction,
-        }
-    }
+/// Rows and media descriptions as they are [written](super::written).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written<'a> {
+    pub(super) rows: &'a [u8],
+    pub(super) media: Option<&'a [u8]>,
 }
 
 impl Hop {
@@ -336,9 +340,7 @@ impl<'a> Signalling<'a> {
             via_host: b"",
             branch: None,
             fingerprint: 0,
-            rows: &[],
-            media: None,
-            text: &batch::NO_TEXT,
+            written: Written::default(),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Whoever decodes a block borrows a batch ([`Store::batch`]), pushes what the block holds, and gives it back
 //! ([`Store::give_back`]), in any order and from any thread. Batches that hold much are taken over: the Call-IDs are spread
 //! over shelves by their hashes, so that all messages of a Call-ID lie on one shelf, whatever capture they came from; a
-//! shelf can be looked at on its own. Once the shelves hold more than there is room for, those that have grown are set
+//! shelf can be looked at on its own. Messages are [written](super::written) when they are read, and moved as bytes from
+//! then on: taking over is copying. Once the shelves hold more than there is room for, those that have grown are set
 //! aside, and come back one by one when they are looked at ([`Shelves::visit`], [`Shelves::choose`]). So memory does not
 //! grow with the signalling.
 //!
@@ -12,22 +13,27 @@
 //! is lost: the messages stay in memory.
 
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
-use super::batch::{SignallingBatch, Taken};
+use super::batch::{SignallingBatch, hash_of};
+use super::signalling::Signalling;
+use super::strand::{Shelf, Strand};
 use crate::evidence::Budget;
 
-/// A shelf that is looked at is in memory as a whole: with so many, those of ten million messages have 20 MB. With
-/// more of them, taking over costs more than it need: each has ends of its own that should stay in the cache.
-const SHELVES: usize = 64;
+/// A shelf that is looked at is in memory as a whole: with so many, those of ten million messages have 10 MB each.
+const SHELVES: usize = 128;
 
-/// Messages that a batch holds before they are taken over: some for every shelf, and no more than a cache holds.
+/// Messages that a batch holds before they are taken over: several for every shelf, and no more than a cache holds.
 const TAKEN_AT_ONCE: usize = 4_096;
+
+/// Bytes that they have before they are, however few they are.
+const TAKEN_AT_SIZE: usize = 4 << 20;
 
 /// Bytes of messages that are held before any are set aside.
 const ROOM: u64 = 160 << 20;
@@ -35,10 +41,13 @@ const ROOM: u64 = 160 << 20;
 /// Bytes that a shelf holds before it is set aside once there is no more room.
 const ASIDE: u64 = 128 << 10;
 
+/// Bytes that lie together. Only a strand that is longer lies alone.
+const CHUNK: usize = 32 << 10;
+
 /// SIP messages that are being gathered.
 #[derive(Debug)]
 pub struct Store {
-    shelves: Vec<Mutex<Shelf>>,
+    shelves: Vec<Mutex<Lying>>,
     room: u64,
     held: AtomicU64,
     /// Of that what the budget knows.
@@ -51,22 +60,37 @@ pub struct Store {
     budget: Arc<Budget>,
 }
 
-/// The messages of the Call-IDs of some hashes.
+/// The messages of the Call-IDs of some hashes: what one shelf holds.
 #[derive(Debug, Default)]
-struct Shelf {
-    batches: Vec<SignallingBatch>,
-    /// What the batches take.
-    held: u64,
-    /// Where batches lie in the file: beginnings and lengths.
-    aside: Vec<(u64, usize)>,
-    /// Call-IDs of the batches that lie there, each once for each of these.
-    calls_aside: usize,
+struct Lying {
+    chunks: Chunks,
+    /// Where others lie in the file.
+    aside: Vec<Extent>,
 }
 
-/// Where batches are set aside.
+/// [Strands](Strand), one behind the other.
+#[derive(Debug, Default)]
+struct Chunks {
+    chunks: Vec<Vec<u8>>,
+    /// The bytes of all.
+    length: u64,
+    /// How many strands there are, also of those that were set aside.
+    strands: usize,
+}
+
+/// What was set aside at once.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    at: u64,
+    length: usize,
+    /// Of the bytes: whether they are the same when they come back.
+    digest: u64,
+}
+
+/// Where messages are set aside.
 #[derive(Debug, Default)]
 struct Aside {
-    /// Made with the first batch.
+    /// Made with the first bytes.
     file: Option<File>,
     length: u64,
     /// Whether it could not be written once: from then on everything stays in memory.
@@ -76,18 +100,18 @@ struct Aside {
 /// The SIP messages of all evidence.
 #[derive(Debug)]
 pub struct Shelves {
-    shelves: Vec<Shelf>,
+    shelves: Vec<Lying>,
     file: Mutex<Aside>,
 }
 
 /// Call-IDs, byte by byte.
 pub type CallIds<'c> = HashSet<&'c [u8], foldhash::fast::RandomState>;
 
-/// The messages of chosen Call-IDs, and of others with them where that is cheaper.
+/// The messages of chosen Call-IDs.
 #[derive(Debug)]
 pub struct Chosen<'s> {
     /// Of each shelf what was read again, and what lies there.
-    shelves: Vec<(Vec<SignallingBatch>, &'s [SignallingBatch])>,
+    shelves: Vec<(Chunks, Vec<Strand<'s>>)>,
 }
 
 impl Store {
@@ -128,6 +152,7 @@ impl Store {
     }
 
     /// Goes on with another batch where one holds much. Whoever pushes more than a block's messages asks for it.
+    #[inline]
     pub fn make_room(&self, batch: &mut SignallingBatch) {
         if holds_much(batch) {
             self.give_back(std::mem::take(batch));
@@ -135,60 +160,37 @@ impl Store {
         }
     }
 
-    fn take_over(&self, block: &SignallingBatch) {
-        let mut taken = Taken::of(block);
-        let mut calls: Vec<(usize, u32)> = block.hashes().map(shelf_of).zip(0..).collect();
+    pub(super) fn take_over(&self, block: &SignallingBatch) {
+        let mut calls: Vec<(usize, usize)> = block.hashes().map(shelf_of).zip(0..).collect();
         calls.sort_unstable();
         for calls in calls.chunk_by(|(one, _), (other, _)| one == other) {
             let Some(shelf) = calls.first().and_then(|(shelf, _)| self.shelves.get(*shelf)) else { continue };
             let mut shelf = lock(shelf);
-            SignallingBatch::take_over(&mut shelf.batches, block, calls.iter().map(|(_, call)| *call), &mut taken);
-            let before = shelf.held;
-            shelf.held = shelf.batches.iter().map(SignallingBatch::reckoned).sum();
-            let more = shelf.held.saturating_sub(before);
+            let before = shelf.chunks.length;
+            for (_, call) in calls {
+                shelf.chunks.add(block.strand_room(*call), |bytes| block.write_strand(*call, bytes));
+            }
+            let more = shelf.chunks.length - before;
             if self.held.fetch_add(more, Ordering::Relaxed) + more > self.room {
                 self.is_short.store(true, Ordering::Relaxed);
             }
-            if self.is_short.load(Ordering::Relaxed) && shelf.held > ASIDE.min(self.room / SHELVES as u64) {
+            if self.is_short.load(Ordering::Relaxed) && shelf.chunks.length > ASIDE.min(self.room / SHELVES as u64) {
                 self.set_aside(&mut shelf, more);
             }
         }
     }
 
     /// Sets the messages of a shelf aside, if that is possible. It has grown by so many bytes.
-    fn set_aside(&self, shelf: &mut Shelf, more: u64) {
-        if lock(&self.file).failed {
+    fn set_aside(&self, shelf: &mut Lying, more: u64) {
+        let before = shelf.chunks.length;
+        let written = shelf.chunks.chunks.iter().map_while(|chunk| lock(&self.file).append(chunk));
+        let written: Vec<Extent> = written.collect();
+        shelf.chunks.drop_first(written.len());
+        shelf.aside.extend(written);
+        if shelf.chunks.length > 0 {
             self.keep(more);
-            return;
         }
-        let is_large = shelf.held > 2 * ASIDE;
-        for batch in &mut shelf.batches {
-            let written = postcard::to_stdvec(batch).ok();
-            match written.and_then(|bytes| lock(&self.file).append(&bytes)) {
-                Some(extent) => {
-                    shelf.aside.push(extent);
-                    shelf.calls_aside += batch.calls();
-                    // What had grown while there was room gives it back.
-                    if is_large {
-                        *batch = SignallingBatch::default();
-                    } else {
-                        batch.clear();
-                    }
-                }
-                None => {
-                    self.keep(more);
-                    break;
-                }
-            }
-        }
-        if shelf.batches.iter().all(SignallingBatch::is_empty) {
-            // The room of one is used again.
-            shelf.batches.truncate(1);
-        } else {
-            shelf.batches.retain(|batch| !batch.is_empty());
-        }
-        let left = shelf.batches.iter().map(SignallingBatch::reckoned).sum();
-        self.held.fetch_sub(std::mem::replace(&mut shelf.held, left) - left, Ordering::Relaxed);
+        self.held.fetch_sub(before - shelf.chunks.length, Ordering::Relaxed);
     }
 
     /// What was to be set aside stays: the budget is to know before everything is read.
@@ -204,17 +206,13 @@ impl Store {
         open.iter().filter(|batch| !batch.is_empty()).for_each(|batch| self.take_over(batch));
         drop(open);
         let Self { shelves, file, room, held, kept, budget, .. } = self;
-        let mut shelves: Vec<Shelf> =
+        let shelves: Vec<Lying> =
             shelves.into_iter().map(|shelf| shelf.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        for shelf in &mut shelves {
-            shelf.batches.retain(|batch| !batch.is_empty());
-            shelf.batches.iter_mut().for_each(SignallingBatch::settle);
-        }
         let shelves = Shelves { shelves, file };
         // How much is held now depends on who added when. Whether the budget is spent must not: the room counts whole.
         budget.keep(if lock(&shelves.file).failed {
             held.into_inner().saturating_sub(kept.into_inner())
-        } else if shelves.calls() > 0 {
+        } else if shelves.strands() > 0 {
             room
         } else {
             0
@@ -229,9 +227,40 @@ impl Default for Store {
     }
 }
 
+impl Chunks {
+    /// Adds a strand, which `write`s no more than `room` bytes.
+    fn add(&mut self, room: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.chunks.last().is_none_or(|last| last.len() + room > last.capacity()) {
+            self.chunks.push(Vec::with_capacity(room.max(CHUNK)));
+        }
+        let Some(last) = self.chunks.last_mut() else { return };
+        let before = last.len();
+        write(last);
+        self.length += (last.len() - before) as u64;
+        self.strands += 1;
+    }
+
+    fn strands(&self) -> impl Iterator<Item = Strand<'_>> {
+        self.chunks.iter().flat_map(|chunk| Strand::all(chunk))
+    }
+
+    /// Takes the first ones away; the room of one is used again.
+    fn drop_first(&mut self, number: usize) {
+        let mut dropped = self.chunks.drain(..number);
+        let room = dropped.next();
+        drop(dropped);
+        self.length = self.chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        if let (Some(mut room), true) = (room, self.chunks.is_empty()) {
+            room.clear();
+            room.shrink_to(CHUNK);
+            self.chunks.push(room);
+        }
+    }
+}
+
 impl Aside {
     /// Where `bytes` stand; `None` once writing failed.
-    fn append(&mut self, bytes: &[u8]) -> Option<(u64, usize)> {
+    fn append(&mut self, bytes: &[u8]) -> Option<Extent> {
         if self.failed {
             return None;
         }
@@ -239,7 +268,7 @@ impl Aside {
         match self.write(bytes) {
             Ok(()) => {
                 self.length += bytes.len() as u64;
-                Some((at, bytes.len()))
+                Some(Extent { at, length: bytes.len(), digest: digest(bytes) })
             }
             Err(_) => {
                 self.failed = true;
@@ -257,22 +286,28 @@ impl Aside {
         file.write_all(bytes)
     }
 
-    fn read(&mut self, (at, length): (u64, usize)) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
+    fn read(&mut self, extent: &Extent) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; extent.length];
         if let Some(file) = &mut self.file {
-            file.seek(SeekFrom::Start(at))?;
+            file.seek(SeekFrom::Start(extent.at))?;
             file.read_exact(&mut bytes)?;
         }
-        Ok(bytes)
+        match digest(&bytes) == extent.digest {
+            true => Ok(bytes),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "it holds other bytes than were written")),
+        }
     }
 }
 
+fn digest(bytes: &[u8]) -> u64 {
+    foldhash::quality::FixedState::default().hash_one(bytes)
+}
+
 impl Shelves {
-    /// How many Call-IDs there are. One of which some messages were set aside and others not may count several times.
+    /// Call-IDs, of which those with many messages count several times: no fewer than there are.
     #[must_use]
-    pub fn calls(&self) -> usize {
-        let on = |shelf: &Shelf| shelf.calls_aside + shelf.batches.iter().map(SignallingBatch::calls).sum::<usize>();
-        self.shelves.iter().map(on).sum()
+    pub fn strands(&self) -> usize {
+        self.shelves.iter().map(|shelf| shelf.chunks.strands).sum()
     }
 
     /// How many shelves there are.
@@ -282,47 +317,35 @@ impl Shelves {
         self.shelves.len()
     }
 
-    /// Shows the messages of each shelf, by its number, once: those of a Call-ID are together, in one or several of the
-    /// batches. What is made of them comes in no order of the evidence. One after the other, so that there is one shelf in
-    /// memory of what was set aside.
+    /// Shows each shelf, by its number, once. What is made of them comes in the order of their numbers, which is no order
+    /// of the evidence. Of what was set aside as many shelves are in memory as there are workers.
     ///
     /// # Errors
     ///
     /// When what was set aside cannot be read.
-    pub fn visit<T>(&self, mut look: impl FnMut(usize, &[&SignallingBatch]) -> T) -> io::Result<Vec<T>> {
-        let visit = |(number, shelf): (usize, &Shelf)| {
+    pub fn visit<T: Send>(&self, look: impl Fn(usize, &Shelf<'_>) -> T + Sync) -> io::Result<Vec<T>> {
+        let visit = |(number, shelf): (usize, &Lying)| {
             let again = self.again(shelf)?;
-            Ok(look(number, &again.iter().chain(&shelf.batches).collect::<Vec<_>>()))
+            Ok(look(number, &Shelf::of(again.strands().chain(shelf.chunks.strands()))))
         };
-        self.shelves.iter().enumerate().map(visit).collect()
+        self.shelves.par_iter().enumerate().with_max_len(1).map(visit).collect()
     }
 
-    /// The messages of these Call-IDs, and maybe of others.
+    /// The messages of these Call-IDs.
     ///
     /// # Errors
     ///
     /// When what was set aside cannot be read.
     pub fn choose(&self, call_ids: &CallIds<'_>) -> io::Result<Chosen<'_>> {
-        let choose = |shelf: &Shelf| -> io::Result<Vec<SignallingBatch>> {
-            let mut own = Vec::new();
-            for batch in self.again(shelf)?.iter().chain(&shelf.batches) {
-                let is_chosen = |call: &usize| batch.call_id(*call).is_some_and(|(id, _)| call_ids.contains(id));
-                let chosen = (0..batch.calls()).filter(is_chosen).map(|call| call as u32);
-                SignallingBatch::take_over(&mut own, batch, chosen, &mut Taken::of(batch));
+        let hashes: HashSet<u64, foldhash::fast::RandomState> =
+            call_ids.iter().map(|call_id| hash_of(call_id)).collect();
+        let mut is_asked = vec![false; self.shelves.len()];
+        hashes.iter().for_each(|hash| {
+            if let Some(asked) = is_asked.get_mut(shelf_of(*hash)) {
+                *asked = true;
             }
-            own.iter_mut().for_each(SignallingBatch::settle);
-            Ok(own)
-        };
-        let on_shelf = |shelf: &Shelf| match shelf.aside.is_empty() || call_ids.is_empty() {
-            true => Ok(Vec::new()),
-            false => choose(shelf),
-        };
-        let again: Vec<Vec<SignallingBatch>> = self.shelves.iter().map(on_shelf).collect::<io::Result<_>>()?;
-        let lying = self.shelves.iter().map(|shelf| match shelf {
-            Shelf { aside, batches, .. } if aside.is_empty() => batches.as_slice(),
-            _ => &[],
         });
-        Ok(Chosen { shelves: again.into_iter().zip(lying).collect() })
+        self.pick(&is_asked, |strand| hashes.contains(&strand.hash) && call_ids.contains(strand.call_id))
     }
 
     /// All messages.
@@ -330,39 +353,50 @@ impl Shelves {
     /// # Errors
     ///
     /// When what was set aside cannot be read.
-    pub fn into_batches(self) -> io::Result<Vec<SignallingBatch>> {
-        let mut all = Vec::new();
-        for shelf in &self.shelves {
-            all.extend(self.again(shelf)?);
-        }
-        all.extend(self.shelves.into_iter().flat_map(|shelf| shelf.batches));
-        Ok(all)
+    pub fn all(&self) -> io::Result<Chosen<'_>> {
+        self.pick(&vec![true; self.shelves.len()], |_| true)
+    }
+
+    fn pick<'s>(&'s self, is_asked: &[bool], is_chosen: impl Fn(&Strand<'_>) -> bool + Sync) -> io::Result<Chosen<'s>> {
+        let pick = |(shelf, is_asked): (&'s Lying, &bool)| {
+            let mut own = Chunks::default();
+            if !is_asked {
+                return Ok((own, Vec::new()));
+            }
+            for strand in self.again(shelf)?.strands().filter(&is_chosen) {
+                own.add(strand.bytes().len(), |bytes| bytes.extend_from_slice(strand.bytes()));
+            }
+            Ok((own, shelf.chunks.strands().filter(&is_chosen).collect()))
+        };
+        let shelves: io::Result<Vec<(Chunks, Vec<Strand<'s>>)>> =
+            self.shelves.par_iter().zip(is_asked).with_max_len(1).map(pick).collect();
+        Ok(Chosen { shelves: shelves? })
     }
 
     /// What was set aside of a shelf.
-    fn again(&self, shelf: &Shelf) -> io::Result<Vec<SignallingBatch>> {
-        let read = |extent: &(u64, usize)| {
-            let bytes = lock(&self.file).read(*extent)?;
-            postcard::from_bytes(&bytes).map_err(io::Error::other)
-        };
-        shelf.aside.par_iter().map(read).collect()
+    fn again(&self, shelf: &Lying) -> io::Result<Chunks> {
+        let chunks = shelf.aside.iter().map(|extent| lock(&self.file).read(extent)).collect::<io::Result<Vec<_>>>()?;
+        Ok(Chunks { chunks, ..Chunks::default() })
     }
 }
 
 impl Chosen<'_> {
-    /// The messages shelf by shelf: those of a Call-ID are together.
-    pub fn shelves(&self) -> Vec<Vec<&SignallingBatch>> {
-        self.shelves.iter().map(|(again, lying)| again.iter().chain(*lying).collect()).collect()
+    /// The calls.
+    #[must_use]
+    pub fn shelves(&self) -> Vec<Shelf<'_>> {
+        self.shelves.par_iter().map(|(again, lying)| Shelf::of(again.strands().chain(lying.iter().copied()))).collect()
     }
 
-    /// All messages' batches.
-    pub fn batches(&self) -> impl Iterator<Item = &SignallingBatch> {
-        self.shelves.iter().flat_map(|(again, lying)| again.iter().chain(*lying))
+    /// The messages, in no order of the evidence.
+    pub fn messages(&self) -> impl Iterator<Item = Signalling<'_>> {
+        self.shelves
+            .iter()
+            .flat_map(|(again, lying)| again.strands().chain(lying.iter().copied()).flat_map(Strand::messages))
     }
 }
 
 fn holds_much(batch: &SignallingBatch) -> bool {
-    batch.len() >= TAKEN_AT_ONCE || batch.is_full()
+    batch.len() >= TAKEN_AT_ONCE || batch.size() >= TAKEN_AT_SIZE
 }
 
 /// The shelf of a hash. The tables of a batch go by other bits of it.
@@ -454,8 +488,8 @@ mod tests {
     }
 
     /// The messages of each Call-ID, each call's by time.
-    fn by_call(batches: &[&SignallingBatch]) -> Vec<Vec<String>> {
-        let mut messages: Vec<Signalling<'_>> = batches.iter().flat_map(|batch| batch.messages()).collect();
+    fn by_call<'m>(messages: impl Iterator<Item = Signalling<'m>>) -> Vec<Vec<String>> {
+        let mut messages: Vec<Signalling<'_>> = messages.collect();
         messages.sort_by_key(|message| (message.call_id, message.at));
         let calls = messages.chunk_by(|one, other| one.call_id == other.call_id);
         let mut calls: Vec<Vec<String>> = calls.map(|call| call.iter().map(shown).collect()).collect();
@@ -465,14 +499,17 @@ mod tests {
 
     /// Those that a visit shows together.
     fn seen(shelves: &Shelves) -> Vec<Vec<String>> {
-        let mut calls = shelves.visit(|_, batches| by_call(batches)).expect("it can be read").concat();
+        let of_shelf = |_, shelf: &Shelf<'_>| -> Vec<Vec<String>> {
+            shelf.calls().flat_map(|call| by_call(call.messages())).collect()
+        };
+        let mut calls = shelves.visit(of_shelf).expect("it can be read").concat();
         calls.sort();
         calls
     }
 
     /// What was pushed.
     fn pushed() -> Vec<Vec<String>> {
-        by_call(&blocks().iter().collect::<Vec<_>>())
+        by_call(blocks().iter().flat_map(|block| block.messages()))
     }
 
     #[test]
@@ -491,11 +528,11 @@ mod tests {
     fn what_is_set_aside_is_not_held() {
         let all = filled(u64::MAX);
         assert!(all.shelves.iter().all(|shelf| shelf.aside.is_empty()));
-        assert_eq!(all.calls() as u64, CALLS);
+        assert!(all.shelves.iter().any(|shelf| shelf.chunks.length > 0));
         let few = filled(0);
-        assert!(few.shelves.iter().all(|shelf| shelf.held == 0 && shelf.batches.is_empty()));
-        // Each of a Call-ID's four messages was set aside on its own.
-        assert_eq!(few.calls() as u64, 4 * CALLS);
+        assert!(few.shelves.iter().all(|shelf| shelf.chunks.length == 0 && shelf.chunks.strands().count() == 0));
+        // Each of a Call-ID's four messages was added on its own.
+        assert_eq!((all.strands() as u64, few.strands() as u64), (4 * CALLS, 4 * CALLS));
     }
 
     #[test]
@@ -509,7 +546,7 @@ mod tests {
             store.give_back(batch);
         }
         assert_eq!((most, lock(&store.open).iter().map(SignallingBatch::len).sum::<usize>()), (TAKEN_AT_ONCE - 1, 10));
-        assert_eq!(store.finish().calls(), 7);
+        assert_eq!(store.finish().strands(), 14);
     }
 
     #[test]
@@ -533,22 +570,19 @@ mod tests {
         for room in [u64::MAX, 50_000, 0] {
             let shelves = filled(room);
             let chosen = shelves.choose(&wanted).expect("it can be read");
-            let own = |message: &Signalling<'_>| wanted.contains(message.call_id);
-            let mut found: Vec<String> = chosen
-                .batches()
-                .flat_map(|batch| batch.messages())
-                .filter(own)
-                .map(|message| shown(&message))
-                .collect();
+            let mut found: Vec<String> = chosen.messages().map(|message| shown(&message)).collect();
             found.sort();
             let is_wanted = |call: &&Vec<String>| ids.iter().any(|id| call[0].starts_with(&format!("{id:?}")));
             let mut expected: Vec<String> = pushed().iter().filter(is_wanted).flatten().cloned().collect();
             expected.sort();
             assert_eq!(found.len(), ids.len() * 4);
             assert_eq!(found, expected, "{room}");
-            let others = chosen.batches().flat_map(|batch| batch.messages()).filter(|message| !own(message)).count();
-            assert_eq!(others > 0, room > 0, "from a file only those come back that are asked for");
-            assert!(room > 0 || shelves.choose(&CallIds::default()).expect("nothing to read").batches().count() == 0);
+            let of_shelves = chosen.shelves();
+            let calls = of_shelves.iter().flat_map(Shelf::calls);
+            assert_eq!(calls.map(|call| call.messages().count()).collect::<Vec<_>>(), vec![4; ids.len()]);
+            let none = shelves.choose(&CallIds::default()).expect("nothing to read");
+            assert_eq!(none.messages().count(), 0);
+            assert_eq!(shelves.all().expect("it can be read").messages().count() as u64, 4 * CALLS);
         }
     }
 
@@ -581,13 +615,40 @@ mod tests {
         assert!(!budget.is_spent());
     }
 
+    fn is_unreadable(shelves: &Shelves) -> bool {
+        let ids: Vec<Vec<u8>> = (0..CALLS).map(|call| format!("{call}@host").into_bytes()).collect();
+        let ids: CallIds<'_> = ids.iter().map(Vec::as_slice).collect();
+        let of = [shelves.visit(|_, _| ()).is_err(), shelves.choose(&ids).is_err(), shelves.all().is_err()];
+        assert!(of == [of[0]; 3], "{of:?}");
+        of[0]
+    }
+
+    #[test]
+    fn a_file_that_holds_other_bytes_than_were_written_is_an_error() {
+        let shelves = filled(0);
+        assert!(!is_unreadable(&shelves));
+        let length = shelves.file.lock().expect("a lock").length;
+        for at in [0, length / 2, length - 1] {
+            let change = || {
+                let mut aside = shelves.file.lock().expect("a lock");
+                let file = aside.file.as_mut().expect("a file");
+                let mut byte = [0];
+                file.seek(SeekFrom::Start(at)).expect("a place");
+                file.read_exact(&mut byte).expect("a byte");
+                file.seek(SeekFrom::Start(at)).expect("a place");
+                file.write_all(&[!byte[0]]).expect("another byte");
+            };
+            change();
+            assert!(is_unreadable(&shelves), "{at}");
+            change();
+            assert!(!is_unreadable(&shelves), "{at}");
+        }
+    }
+
     #[test]
     fn a_file_that_cannot_be_read_again_is_an_error() {
         let shelves = filled(0);
         shelves.file.lock().expect("a lock").file.as_ref().expect("a file").set_len(100).expect("a shorter file");
-        assert!(shelves.visit(|_, batches| batches.len()).is_err());
-        let id: CallIds<'_> = std::iter::once(b"0@host".as_slice()).collect();
-        assert!(shelves.choose(&id).is_err());
-        assert!(shelves.into_batches().is_err());
+        assert!(is_unreadable(&shelves));
     }
 }

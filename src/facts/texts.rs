@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::api::{Name, NameKind, Place};
+use super::bytes::{Cursor, number, text};
 use super::digits::{self, Digits};
 
 /// What a record says of a request in words.
@@ -227,74 +228,10 @@ fn place_in(target: &[u8], value: &[u8]) -> Option<usize> {
     target.get(start..)?.starts_with(value).then_some(start)
 }
 
-/// Writes a number in base 128, its lowest digit first; all but the last are marked.
-fn number(bytes: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-/// Writes a text behind its length.
-fn text(bytes: &mut Vec<u8>, text: &[u8]) {
-    number(bytes, text.len());
-    bytes.extend_from_slice(text);
-}
-
-/// Reads what was written.
-#[derive(Clone, Copy)]
-struct Cursor<'p>(&'p [u8]);
-
-impl<'p> Cursor<'p> {
-    fn at(bytes: &'p [u8], place: usize) -> Option<Self> {
-        bytes.get(place..).map(Self)
-    }
-
-    #[inline]
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    #[inline]
-    fn number(&mut self) -> Option<usize> {
-        let first = self.byte()?;
-        if first < 0x80 {
-            return Some(usize::from(first));
-        }
-        let (mut number, mut shift) = (usize::from(first & 0x7f), 7);
-        loop {
-            let byte = self.byte()?;
-            number |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 || shift > 56 {
-                return Some(number);
-            }
-            shift += 7;
-        }
-    }
-
-    #[inline]
-    fn text(&mut self) -> Option<&'p [u8]> {
-        let length = self.number()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(text)
-    }
-
-    #[inline]
-    fn sixteen(&mut self) -> Option<&'p [u8; 16]> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn id(&mut self) -> Option<Cow<'p, [u8]>> {
-        match self.byte()? {
-            AS_WRITTEN => self.text().map(Cow::Borrowed),
-            spelling => Some(Digits::of(spelling)?.written(self.sixteen()?).into()),
-        }
+fn read_id<'p>(own: &mut Cursor<'p>) -> Option<Cow<'p, [u8]>> {
+    match own.byte()? {
+        AS_WRITTEN => own.text().map(Cow::Borrowed),
+        spelling => Some(Digits::of(spelling)?.written(own.fixed()?).into()),
     }
 }
 
@@ -315,7 +252,7 @@ impl<'p> Open<'p> {
     fn parts(&self) -> impl Iterator<Item = (&'p [u8], Option<&'p [u8; 16]>)> {
         let (mut literals, mut own, holes) = (self.literals, self.own, self.holes);
         (0..=holes)
-            .map_while(move |hole| Some((literals.text()?, if hole < holes { Some(own.sixteen()?) } else { None })))
+            .map_while(move |hole| Some((literals.text()?, if hole < holes { Some(own.fixed()?) } else { None })))
     }
 
     fn target(&self) -> Cow<'p, [u8]> {
@@ -393,7 +330,7 @@ struct Ids<'p> {
 
 impl<'p> Ids<'p> {
     fn read(mut self) -> [Option<Cow<'p, [u8]>>; 2] {
-        [REQUEST_ID, CORRELATION_ID].map(|flag| if self.flags & flag != 0 { self.own.id() } else { None })
+        [REQUEST_ID, CORRELATION_ID].map(|flag| if self.flags & flag != 0 { read_id(&mut self.own) } else { None })
     }
 }
 

@@ -420,7 +420,7 @@ mod tests {
     use super::*;
     use crate::capture::sample::{Pcap, PcapNg, Random};
     use crate::evidence::{Task, work};
-    use crate::facts::StartLine;
+    use crate::facts::{Shelves, StartLine};
     use crate::net::sample::{ethernet, frame, ip, rtp};
     use crate::settings::Settings;
 
@@ -434,10 +434,10 @@ mod tests {
     }
 
     /// The SIP messages of a capture.
-    fn messages(bytes: &[u8], threads: usize) -> Vec<SignallingBatch> {
+    fn messages(bytes: &[u8], threads: usize) -> Shelves {
         let store = Store::default();
         read_into(&store, bytes, threads);
-        store.finish().into_batches().expect("nothing to be read")
+        store.finish()
     }
 
     fn read_into(store: &Store, bytes: &[u8], threads: usize) -> CaptureSum {
@@ -504,8 +504,9 @@ mod tests {
         assert_eq!(tally(&sum), wanted);
         assert_eq!(sum.first.map(|at| at.ns), Some(1_700_000_000_000_005_000));
         assert_eq!(sum.last.map(|at| at.ns), Some(1_700_000_012_000_005_000));
-        let batches = messages(&file, 1);
-        let message = batches[0].messages().next().expect("the INVITE");
+        let messages = messages(&file, 1);
+        let all = messages.all().expect("nothing to be read");
+        let message = all.messages().next().expect("the INVITE");
         assert_eq!((message.call_id, message.locus.record), (&b"a@x"[..], 1));
         assert!(matches!(message.start, StartLine::Request { .. }));
         assert_eq!(message.hop.source.to_string(), "203.0.113.5:5060");
@@ -572,9 +573,9 @@ mod tests {
         let file = large();
         let one = read(&file, 1);
         let loci = |threads| -> Vec<u64> {
-            let batches = messages(&file, threads);
-            let messages = batches.iter().flat_map(SignallingBatch::messages);
-            let mut loci: Vec<u64> = messages.map(|message| message.locus.record).collect();
+            let messages = messages(&file, threads);
+            let all = messages.all().expect("nothing to be read");
+            let mut loci: Vec<u64> = all.messages().map(|message| message.locus.record).collect();
             loci.sort_unstable();
             loci
         };

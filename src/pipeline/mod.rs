@@ -33,7 +33,7 @@ use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Budget, Extents, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, CallIds, Exports, SignallingBatch, Store};
+use crate::facts::{ApiRequest, CallIds, Exports, Shelves, Store};
 use crate::report::build::{self, Brief, Concluded};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
@@ -163,17 +163,12 @@ fn follow(
     Ok((audit, trail))
 }
 
-/// Every SIP message of the evidence, of all transports, in batches that follow no order: what is known before anything
-/// is concluded. Messages that show no Call-ID are not among them.
+/// Every SIP message of the evidence, of all transports: what is known before anything is concluded. Messages that show no Call-ID are not among them.
 ///
 /// # Errors
 ///
 /// As [`audit`]; a source that fails later gives what was read of it.
-pub fn signalling(
-    evidence: &[PathBuf],
-    settings: &Settings,
-    threads: Option<usize>,
-) -> Result<Vec<SignallingBatch>, Error> {
+pub fn signalling(evidence: &[PathBuf], settings: &Settings, threads: Option<usize>) -> Result<Shelves, Error> {
     let sources = evidence::collect(evidence, (&Progress::default(), Phase::Reading))?;
     let pool = workers(threads)?;
     let keep = Keep::new(settings);
@@ -181,7 +176,7 @@ pub fn signalling(
     let read = read(sources, (settings, &keep, &store), None, (&pool, &Arc::default()))?;
     let gathered = read.into_iter().zip(0..).map(|(source, rank)| (SourceId(rank), source.gathered)).collect();
     pool.install(|| join::union(gathered, (&keep, &store), Default::default()));
-    store.finish().into_batches().map_err(unreadable)
+    Ok(store.finish())
 }
 
 /// Reads every source, as far as it goes on its own.
@@ -280,17 +275,19 @@ fn conclude(
         }
     }
     let messages = store.finish();
-    budget.keep(of_legs(messages.calls(), !flows.is_empty(), wanted));
-    within(budget)?;
-
     let look = Look::new(settings, wanted, !flows.is_empty());
     let call_ids: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
-    let found = Outlines::new(&call_ids, messages.calls());
-    let transactions = messages.visit(|shelf, batches| {
-        found.add(shelf, batches, settings, |leg| look.at(leg));
-        Transactions::of(batches, settings)
+    let found = Outlines::new(&call_ids, messages.strands());
+    let transactions = messages.visit(|number, shelf| {
+        budget.keep(of_legs(shelf.calls().count(), !flows.is_empty(), wanted));
+        if budget.is_spent() {
+            return Transactions::default();
+        }
+        found.add(number, shelf, settings, |leg| look.at(leg));
+        Transactions::of(shelf, settings)
     });
     let transactions = Transactions::union(transactions.map_err(unreadable)?);
+    within(budget)?;
     let health = transactions.health(settings);
     let (rules_seen, any_entry) = look.finish();
     let (outlines, seen) = found.sorted();

@@ -4,7 +4,7 @@ use super::join::{TlsConnection, Trace, Union, union};
 use crate::capture::{Frame, LinkType};
 use crate::evidence::{Anomalies, SourceId, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{Body, Hop, Signalling, SignallingBatch, Store, Transport};
+use crate::facts::{Body, Hop, Shelves, Signalling, Store, Transport};
 use crate::net::sample::{client_hello, hep_sip, ip, udp, websocket_frame};
 use crate::net::{self, Packet};
 use crate::settings::{Settings, Trunk, TrunkKind};
@@ -72,14 +72,14 @@ fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
 /// What one capture or several give.
 struct Given {
     union: Union,
-    batches: Vec<SignallingBatch>,
+    messages: Shelves,
 }
 
 fn read(captures: &[&[Sent]]) -> Given {
     let gathered = captures.iter().zip(0..).map(|(packets, rank)| (SourceId(rank), self::gathered(rank, packets).0));
     let store = Store::default();
     let union = union(gathered.collect(), (&Keep::new(&Settings::default()), &store), Trace::Nothing);
-    Given { union, batches: store.finish().into_batches().expect("nothing to be read") }
+    Given { union, messages: store.finish() }
 }
 
 fn show(message: &Signalling<'_>) -> String {
@@ -102,11 +102,8 @@ fn show(message: &Signalling<'_>) -> String {
 }
 
 fn messages(given: &Given) -> Vec<String> {
-    let mut found: Vec<String> = given
-        .batches
-        .iter()
-        .flat_map(|batch| batch.messages().map(|message| show(&message)).collect::<Vec<_>>())
-        .collect();
+    let all = given.messages.all().expect("nothing to be read");
+    let mut found: Vec<String> = all.messages().map(|message| show(&message)).collect();
     found.sort();
     found
 }
@@ -554,12 +551,10 @@ fn sip_over_websocket_is_unwrapped() {
     for size in [1, 7, 100, 10_000] {
         let parts: Vec<&[u8]> = bytes.chunks(size).collect();
         let given = read(&[&stream(1, &parts)]);
-        let found: Vec<&str> = given
-            .batches
-            .iter()
-            .flat_map(|batch| {
-                batch.messages().map(|message| (message.transport, message.header_whole)).collect::<Vec<_>>()
-            })
+        let all = given.messages.all().expect("nothing to be read");
+        let found: Vec<&str> = all
+            .messages()
+            .map(|message| (message.transport, message.header_whole))
             .map(|(transport, whole)| if transport == Transport::WebSocket && whole { "whole" } else { "other" })
             .collect();
         assert_eq!(found, ["whole", "whole"], "{size}");

@@ -38,11 +38,9 @@ impl Choice<'_> {
         made_of: &MadeOf,
     ) -> io::Result<Trail> {
         let call_ids = whole_calls((self.choose)(report), legs, identity);
-        let is_chosen = |(call_id, _): (&[u8], u64)| call_ids.contains(call_id);
-        let chosen = messages.visit(|_, batches| -> Vec<Locus> {
-            let calls = batches.iter().flat_map(|batch| (0..batch.calls()).map(move |call| (batch, call)));
-            let chosen = calls.filter(|(batch, call)| batch.call_id(*call).is_some_and(is_chosen));
-            chosen.flat_map(|(batch, call)| batch.of_call(call)).map(|message| message.locus).collect()
+        let chosen = messages.visit(|_, shelf| -> Vec<Locus> {
+            let chosen = shelf.calls().filter(|call| call_ids.contains(call.call_id()));
+            chosen.flat_map(|call| call.messages()).map(|message| message.locus).collect()
         })?;
         let mut open: Vec<Locus> = chosen.into_iter().flatten().collect();
         let mut packets: BTreeMap<SourceId, BTreeSet<u64>> = BTreeMap::new();

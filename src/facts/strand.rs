@@ -1,0 +1,123 @@
+//! The messages of a Call-ID, wherever they were read.
+//!
+//! What one batch held of a Call-ID is a [`Strand`]; all of its strands are a [`Call`]; and a [`Shelf`] has the calls of
+//! some hashes, whole.
+
+use super::bytes::{Cursor, number};
+use super::signalling::{Method, Signalling};
+use super::written::Reader;
+
+/// The messages of one Call-ID that one batch held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strand<'m> {
+    pub(super) hash: u64,
+    pub(super) call_id: &'m [u8],
+    methods: Methods,
+    /// As they are [written](super::written).
+    messages: &'m [u8],
+    /// All bytes of it.
+    whole: &'m [u8],
+}
+
+/// Which methods the messages of a strand have, by their [number](Method); those of responses are the requests'.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Methods(u16);
+
+/// All messages of one Call-ID.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'s, 'm> {
+    strands: &'s [Strand<'m>],
+}
+
+/// The calls of some hashes.
+#[derive(Debug, Default)]
+pub struct Shelf<'m> {
+    /// Those of a Call-ID side by side, in the order in which they were added.
+    strands: Vec<Strand<'m>>,
+}
+
+impl Methods {
+    pub(super) fn add(&mut self, message: &Signalling<'_>) {
+        self.0 |= Self::of(message).0;
+    }
+
+    fn of(message: &Signalling<'_>) -> Self {
+        Self(message.method().map_or(0, |method| 1 << method as u16))
+    }
+
+    const fn have(self, method: Method) -> bool {
+        self.0 & 1 << method as u16 != 0
+    }
+}
+
+impl<'m> Strand<'m> {
+    /// The most bytes that stand before its messages, beside the Call-ID.
+    pub(super) const HEAD: usize = 8 + 2 + 2 * 10;
+
+    /// Writes what stands before `length` bytes of messages.
+    pub(super) fn write_head((hash, methods): (u64, Methods), call_id: &[u8], length: usize, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        bytes.extend_from_slice(&methods.0.to_le_bytes());
+        number(bytes, call_id.len());
+        number(bytes, length);
+        bytes.extend_from_slice(call_id);
+    }
+
+    /// The strands that are written one behind the other.
+    pub(super) fn all(bytes: &'m [u8]) -> impl Iterator<Item = Self> {
+        let mut cursor = Cursor(bytes);
+        std::iter::from_fn(move || {
+            let before = cursor.0;
+            let hash = u64::from_le_bytes(*cursor.fixed()?);
+            let methods = Methods(u16::from_le_bytes(*cursor.fixed()?));
+            let (call_id, messages) = (cursor.number()?, cursor.number()?);
+            let (call_id, messages) = (cursor.run(call_id)?, cursor.run(messages)?);
+            let whole = before.get(..before.len() - cursor.0.len())?;
+            Some(Self { hash, call_id, methods, messages, whole })
+        })
+    }
+
+    /// All bytes of it.
+    pub(super) const fn bytes(&self) -> &'m [u8] {
+        self.whole
+    }
+
+    pub(super) fn messages(self) -> impl Iterator<Item = Signalling<'m>> {
+        let (mut reader, mut cursor) = (Reader::of(self.call_id), Cursor(self.messages));
+        std::iter::from_fn(move || reader.next(&mut cursor))
+    }
+}
+
+impl<'s, 'm> Call<'s, 'm> {
+    /// Call-ID, byte by byte.
+    #[must_use]
+    pub fn call_id(&self) -> &'m [u8] {
+        self.strands.first().map_or(&[], |strand| strand.call_id)
+    }
+
+    /// Its messages, in the order in which they were added.
+    pub fn messages(self) -> impl Iterator<Item = Signalling<'m>> + use<'s, 'm> {
+        self.strands.iter().flat_map(|strand| strand.messages())
+    }
+
+    /// Whether it has messages of the method, requests or responses.
+    #[must_use]
+    pub fn has(&self, method: Method) -> bool {
+        self.strands.iter().any(|strand| strand.methods.have(method))
+    }
+}
+
+impl<'m> Shelf<'m> {
+    pub(super) fn of(strands: impl IntoIterator<Item = Strand<'m>>) -> Self {
+        let mut strands: Vec<Strand<'m>> = strands.into_iter().collect();
+        // Stable: the messages of one packet stay in the order they stood in.
+        strands.sort_by_key(|strand| (strand.hash, strand.call_id));
+        Self { strands }
+    }
+
+    /// Its calls, in no order of the evidence.
+    pub fn calls(&self) -> impl Iterator<Item = Call<'_, 'm>> {
+        let is_same = |one: &Strand<'m>, other: &Strand<'m>| (one.hash, one.call_id) == (other.hash, other.call_id);
+        self.strands.chunk_by(is_same).map(|strands| Call { strands })
+    }
+}

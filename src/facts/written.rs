@@ -1,0 +1,556 @@
+//! What bytes stand for: how the facts of messages are written down, and read again.
+//!
+//! Millions of messages are kept until all evidence is read. So each is written once, in few bytes, as soon as it is read,
+//! and from then on moved as bytes: onto a shelf, into a file, and back. The messages of a Call-ID follow each other, and
+//! what one says as the one before did (who called whom, which way it went, the rows that settings name) is not written
+//! again.
+//!
+//! A message is its [`Head`], and behind it the values that are [new](Mode::New), in the order of [`Said`]. Lengths are
+//! [numbers](number); numbers of fixed width have their lowest byte first.
+//!
+//! Keeps: [`Reader::next`] gives what [`Writer::write`] was given, if it reads all messages of a strand from its first.
+//! Bytes that nobody wrote so give nothing, and no panic.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+use super::bytes::{Cursor, number, text};
+use super::signalling::{
+    Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport, Written,
+};
+use crate::evidence::{Locus, SourceId, Timestamp};
+use crate::sdp::Direction;
+
+/// What messages of a Call-ID repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Its URI and tag.
+    From,
+    /// Its URI and tag.
+    To,
+    /// Its URI.
+    Contact,
+    /// The top one's host and branch.
+    Via,
+    /// The Request-URI.
+    RequestUri,
+    /// The rows that settings name.
+    Rows,
+    /// The media descriptions.
+    Media,
+    /// The capture, and the hop.
+    Way,
+}
+
+/// How many of [`Said`] have two parts of text, which are the first ones, and how many there are.
+pub(super) const TEXTUAL: usize = 5;
+const FIELDS: usize = 8;
+
+impl Said {
+    pub(super) const ALL: [Self; FIELDS] =
+        [Self::From, Self::To, Self::Contact, Self::Via, Self::RequestUri, Self::Rows, Self::Media, Self::Way];
+
+    /// Whose value a message may have where the other end sends it.
+    pub(super) const fn turned(self) -> Self {
+        match self {
+            Self::From => Self::To,
+            Self::To => Self::From,
+            // A hop the other way; all others have no counterpart.
+            own => own,
+        }
+    }
+}
+
+/// What a message has of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Nothing.
+    None,
+    /// What the last message had that had the field.
+    Again,
+    /// The same turned: [the other field's](Said::turned) value, or the hop the other way.
+    Turned,
+    /// A value that stands behind the head.
+    New,
+}
+
+/// A mode for each field.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Modes(u16);
+
+impl Modes {
+    pub(super) const fn set(&mut self, field: Said, mode: Mode) {
+        let shift = 2 * field as u16;
+        self.0 = self.0 & !(3 << shift) | (mode as u16) << shift;
+    }
+
+    pub(super) const fn of(self, field: Said) -> Mode {
+        match self.0 >> (2 * field as u16) & 3 {
+            0 => Mode::None,
+            1 => Mode::Again,
+            2 => Mode::Turned,
+            _ => Mode::New,
+        }
+    }
+}
+
+/// A capture and a hop in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) source: SourceId,
+    pub(super) hop: Hop,
+}
+
+impl Way {
+    pub(super) const NOWHERE: Self = Self { source: SourceId(0), hop: Hop::NOWHERE };
+
+    const fn turned(self) -> Self {
+        Self { source: self.source, hop: Hop { source: self.hop.destination, destination: self.hop.source } }
+    }
+
+    /// How a message of this way has it, behind one of the way `last`.
+    pub(super) fn mode(&self, last: &Self) -> Mode {
+        if self == last {
+            Mode::Again
+        } else if self.source == last.source
+            && self.hop.source == last.hop.destination
+            && self.hop.destination == last.hop.source
+        {
+            Mode::Turned
+        } else {
+            Mode::New
+        }
+    }
+
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.source.0.to_le_bytes());
+        for end in [self.hop.source, self.hop.destination] {
+            match end.ip() {
+                IpAddr::V4(address) => {
+                    bytes.push(4);
+                    bytes.extend_from_slice(&address.octets());
+                }
+                IpAddr::V6(address) => {
+                    bytes.push(6);
+                    bytes.extend_from_slice(&address.octets());
+                }
+            }
+            bytes.extend_from_slice(&end.port().to_le_bytes());
+            if let SocketAddr::V6(end) = end {
+                bytes.extend_from_slice(&end.flowinfo().to_le_bytes());
+                bytes.extend_from_slice(&end.scope_id().to_le_bytes());
+            }
+        }
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let source = SourceId(u32::from_le_bytes(*cursor.fixed()?));
+        let mut end = || -> Option<SocketAddr> {
+            Some(match cursor.byte()? {
+                4 => (*cursor.fixed::<4>()?, u16::from_le_bytes(*cursor.fixed()?)).into(),
+                _ => {
+                    let (address, port) = (*cursor.fixed::<16>()?, u16::from_le_bytes(*cursor.fixed()?));
+                    let [flow_info, scope] = [cursor.fixed()?, cursor.fixed()?].map(|word| u32::from_le_bytes(*word));
+                    SocketAddrV6::new(address.into(), port, flow_info, scope).into()
+                }
+            })
+        };
+        Some(Self { source, hop: Hop { source: end()?, destination: end()? } })
+    }
+}
+
+/// What every message has, in a fixed number of bytes.
+pub(super) struct Head {
+    bytes: [u8; HEAD],
+}
+
+/// Nanoseconds, fingerprint, record, CSeq number, start, modes, flags, digits of the time, method of CSeq.
+const HEAD: usize = 8 + 8 + 8 + 4 + 2 + 2 + 1 + 1 + 1;
+
+/// Set in a request's start, beside its method.
+const REQUEST: u16 = 1 << 15;
+/// Set in the flags where the whole header section was captured; beside it stand transport and body.
+const WHOLE: u8 = 1 << 4;
+/// Stands for the method of a CSeq that was not readable.
+const NO_CSEQ: u8 = u8::MAX;
+
+impl Head {
+    pub(super) fn of(message: &Signalling<'_>, modes: Modes) -> Self {
+        let start = match message.start {
+            StartLine::Request { method, .. } => REQUEST | method as u16,
+            // Below 700.
+            StartLine::Response(status) => status & !REQUEST,
+        };
+        let flags = message.transport as u8 | (message.body as u8) << 2 | if message.header_whole { WHOLE } else { 0 };
+        let mut bytes = [0; HEAD];
+        bytes[..8].copy_from_slice(&message.at.ns.to_le_bytes());
+        bytes[8..16].copy_from_slice(&message.fingerprint.to_le_bytes());
+        bytes[16..24].copy_from_slice(&message.locus.record.to_le_bytes());
+        bytes[24..28].copy_from_slice(&message.cseq.map_or(0, |cseq| cseq.number).to_le_bytes());
+        bytes[28..30].copy_from_slice(&start.to_le_bytes());
+        bytes[30..32].copy_from_slice(&modes.0.to_le_bytes());
+        bytes[32] = flags;
+        bytes[33] = message.at.digits;
+        bytes[34] = message.cseq.map_or(NO_CSEQ, |cseq| cseq.method as u8);
+        Self { bytes }
+    }
+
+    pub(super) const fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Writes a value of one of the first [`TEXTUAL`] fields.
+pub(super) fn write_said((first, second): Parts<'_>, bytes: &mut Vec<u8>) {
+    text(bytes, first);
+    match second {
+        None => bytes.push(0),
+        Some(second) => {
+            number(bytes, second.len() + 1);
+            bytes.extend_from_slice(second);
+        }
+    }
+}
+
+fn read_said<'a>(cursor: &mut Cursor<'a>) -> Option<Parts<'a>> {
+    let first = cursor.text()?;
+    let second = match cursor.number()?.checked_sub(1) {
+        None => None,
+        Some(length) => Some(cursor.run(length)?),
+    };
+    Some((first, second))
+}
+
+/// The two parts of a value that are asked for.
+pub(super) type Parts<'v> = (&'v [u8], Option<&'v [u8]>);
+
+/// Adds a row to others.
+pub(super) fn write_row(row: &Row<'_>, bytes: &mut Vec<u8>) {
+    let (kind, place) = kind_of(row.subject);
+    let [low, high] = place.to_le_bytes();
+    bytes.extend_from_slice(&[kind, low, high]);
+    text(bytes, row.name);
+    text(bytes, row.value);
+}
+
+const fn kind_of(subject: Subject) -> (u8, u16) {
+    match subject {
+        Subject::Attribute(section) => (0, section),
+        Subject::Consent(rule) => (1, rule),
+        Subject::Conversation(header) => (2, header),
+        Subject::Head => (3, 0),
+        Subject::Join => (4, 0),
+        Subject::ReferTo => (5, 0),
+        Subject::Replaces => (6, 0),
+        Subject::Route => (7, 0),
+        Subject::SessionId => (8, 0),
+        Subject::RecordAware => (9, 0),
+        Subject::Recorded => (10, 0),
+        Subject::RecordingAttribute(section) => (11, section),
+        Subject::RecordingSession => (12, 0),
+        Subject::TargetDialog => (13, 0),
+    }
+}
+
+const fn subject_of(kind: u8, place: u16) -> Option<Subject> {
+    Some(match kind {
+        0 => Subject::Attribute(place),
+        1 => Subject::Consent(place),
+        2 => Subject::Conversation(place),
+        3 => Subject::Head,
+        4 => Subject::Join,
+        5 => Subject::ReferTo,
+        6 => Subject::Replaces,
+        7 => Subject::Route,
+        8 => Subject::SessionId,
+        9 => Subject::RecordAware,
+        10 => Subject::Recorded,
+        11 => Subject::RecordingAttribute(place),
+        12 => Subject::RecordingSession,
+        13 => Subject::TargetDialog,
+        _ => return None,
+    })
+}
+
+/// Rows, in wire order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'a>(Cursor<'a>);
+
+impl<'a> Rows<'a> {
+    pub(super) const fn of(bytes: &'a [u8]) -> Self {
+        Self(Cursor(bytes))
+    }
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Row<'a>;
+
+    fn next(&mut self) -> Option<Row<'a>> {
+        let [kind, low, high] = *self.0.fixed()?;
+        let subject = subject_of(kind, u16::from_le_bytes([low, high]))?;
+        Some(Row { subject, name: self.0.text()?, value: self.0.text()? })
+    }
+}
+
+/// Writes media descriptions. Their number stands first, in two bytes, and a text that is that of the description before
+/// stands there only.
+#[derive(Debug, Default)]
+pub(super) struct MediaWriter {
+    bytes: Vec<u8>,
+    /// Where the texts of the last description stand.
+    last: [(usize, usize); TEXTS],
+}
+
+/// Media type, address, codecs.
+const TEXTS: usize = 3;
+/// Set where the port is known; beneath it stands the direction, above it which texts are those of the description before.
+const PORT: u8 = 1 << 2;
+const SAME: u8 = 1 << 3;
+
+impl MediaWriter {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    pub(super) fn add(&mut self, description: &MediaDescription<'_>) {
+        let count = self.count();
+        let Self { bytes, last } = self;
+        let at = bytes.len();
+        bytes.push(description.direction as u8 | if description.port.is_some() { PORT } else { 0 });
+        bytes.extend_from_slice(&description.port.unwrap_or_default().to_le_bytes());
+        let texts = [description.media, description.address, description.codecs];
+        for ((own, last), place) in texts.into_iter().zip(last).zip(0..) {
+            if count > 0 && bytes.get(last.0..last.1) == Some(own) {
+                if let Some(flags) = bytes.get_mut(at) {
+                    *flags |= SAME << place;
+                }
+            } else {
+                text(bytes, own);
+                *last = (bytes.len() - own.len(), bytes.len());
+            }
+        }
+        if let Some(first) = self.bytes.first_chunk_mut() {
+            // Descriptions are read up to a number of sections that is far below.
+            *first = (count + 1).to_le_bytes();
+        }
+    }
+
+    /// All of them, if only none.
+    pub(super) fn finish(&mut self) -> &[u8] {
+        self.count();
+        &self.bytes
+    }
+
+    fn count(&mut self) -> u16 {
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(&[0; 2]);
+        }
+        self.bytes.first_chunk().map_or(0, |count| u16::from_le_bytes(*count))
+    }
+}
+
+/// Media descriptions, in order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Media<'a> {
+    left: usize,
+    cursor: Cursor<'a>,
+    last: [&'a [u8]; TEXTS],
+}
+
+impl<'a> Media<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        let mut cursor = Cursor(bytes);
+        let left = cursor.fixed().map_or(0, |count| usize::from(u16::from_le_bytes(*count)));
+        Self { left, cursor, last: [&[]; TEXTS] }
+    }
+}
+
+impl<'a> Iterator for Media<'a> {
+    type Item = MediaDescription<'a>;
+
+    fn next(&mut self) -> Option<MediaDescription<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let [flags, low, high] = *self.cursor.fixed()?;
+        for (place, text) in (0..).zip(&mut self.last) {
+            if flags & SAME << place == 0 {
+                *text = self.cursor.text()?;
+            }
+        }
+        let [media, address, codecs] = self.last;
+        let direction = match flags & 3 {
+            0 => Direction::Inactive,
+            1 => Direction::RecvOnly,
+            2 => Direction::SendOnly,
+            _ => Direction::SendRecv,
+        };
+        let port = (flags & PORT != 0).then_some(u16::from_le_bytes([low, high]));
+        Some(MediaDescription { media, port, address, codecs, direction })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Media<'_> {}
+
+/// Reads the messages of one Call-ID, each behind the one before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    call_id: &'a [u8],
+    said: [Parts<'a>; TEXTUAL],
+    rows: &'a [u8],
+    media: &'a [u8],
+    way: Way,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn of(call_id: &'a [u8]) -> Self {
+        Self { call_id, said: [(&[], None); TEXTUAL], rows: &[], media: &[], way: Way::NOWHERE }
+    }
+
+    /// The message that begins at the cursor, which is moved behind it; `None` where none does.
+    pub(super) fn next(&mut self, cursor: &mut Cursor<'a>) -> Option<Signalling<'a>> {
+        let mut head = Cursor(cursor.fixed::<HEAD>()?);
+        let ns = i64::from_le_bytes(*head.fixed()?);
+        let fingerprint = u64::from_le_bytes(*head.fixed()?);
+        let record = u64::from_le_bytes(*head.fixed()?);
+        let cseq = u32::from_le_bytes(*head.fixed()?);
+        let start = u16::from_le_bytes(*head.fixed()?);
+        let modes = Modes(u16::from_le_bytes(*head.fixed()?));
+        let [flags, digits, cseq_method] = *head.fixed()?;
+
+        let before = self.said;
+        let mut said = |field: Said| -> Option<Parts<'a>> {
+            let own = self.said.get_mut(field as usize)?;
+            match modes.of(field) {
+                Mode::None => return Some((&[], None)),
+                Mode::Again => {}
+                Mode::Turned => *own = *before.get(field.turned() as usize)?,
+                Mode::New => *own = read_said(cursor)?,
+            }
+            Some(*own)
+        };
+        let (from_uri, from_tag) = said(Said::From)?;
+        let (to_uri, to_tag) = said(Said::To)?;
+        let (contact_uri, _) = said(Said::Contact)?;
+        let (via_host, branch) = said(Said::Via)?;
+        let (uri, _) = said(Said::RequestUri)?;
+        let mut block = |field: Said, own: &mut &'a [u8]| -> Option<Option<&'a [u8]>> {
+            match modes.of(field) {
+                Mode::None => return Some(None),
+                Mode::Again | Mode::Turned => {}
+                Mode::New => *own = cursor.text()?,
+            }
+            Some(Some(*own))
+        };
+        let rows = block(Said::Rows, &mut self.rows)?;
+        let media = block(Said::Media, &mut self.media)?;
+        match modes.of(Said::Way) {
+            Mode::None | Mode::Again => {}
+            Mode::Turned => self.way = self.way.turned(),
+            Mode::New => self.way = Way::read(cursor)?,
+        }
+        let method = |number: u8| Method::ALL.get(usize::from(number)).copied();
+        Some(Signalling {
+            at: Timestamp { ns, digits },
+            locus: Locus { source: self.way.source, record },
+            hop: self.way.hop,
+            transport: match flags & 3 {
+                0 => Transport::Tcp,
+                1 => Transport::Udp,
+                _ => Transport::WebSocket,
+            },
+            start: match start & REQUEST {
+                0 => StartLine::Response(start),
+                _ => StartLine::Request { method: method(start as u8)?, uri },
+            },
+            header_whole: flags & WHOLE != 0,
+            body: match flags >> 2 & 3 {
+                0 => Body::Absent,
+                1 => Body::Cut,
+                _ => Body::Whole,
+            },
+            call_id: self.call_id,
+            cseq: method(cseq_method).map(|method| CSeq { number: cseq, method }),
+            from_tag,
+            to_tag,
+            from_uri,
+            to_uri,
+            contact_uri,
+            via_host,
+            branch,
+            fingerprint,
+            written: Written { rows: rows.unwrap_or_default(), media },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described<'a>(texts: [&'a [u8]; TEXTS], port: Option<u16>, direction: Direction) -> MediaDescription<'a> {
+        let [media, address, codecs] = texts;
+        MediaDescription { media, port, address, codecs, direction }
+    }
+
+    #[test]
+    fn media_descriptions_come_back_whatever_they_repeat() {
+        let texts: [&[u8]; 3] = [b"", b"audio", b"192.0.2.1"];
+        let directions = [Direction::Inactive, Direction::RecvOnly, Direction::SendOnly, Direction::SendRecv];
+        let mut descriptions = Vec::new();
+        for number in 0..200_usize {
+            let of = |every: usize| texts[number / every % 3];
+            let port = (number % 5 > 0).then_some((number * 331) as u16);
+            descriptions.push(described([of(1), of(2), of(7)], port, directions[number / 3 % 4]));
+        }
+        let mut writer = MediaWriter::default();
+        for count in [0, 1, 2, 200, 3] {
+            writer.clear();
+            descriptions.iter().take(count).for_each(|description| writer.add(description));
+            let media = Media::of(writer.finish());
+            assert_eq!(media.len(), count);
+            assert!(media.eq(descriptions.iter().take(count).copied()), "{count}");
+        }
+    }
+
+    #[test]
+    fn every_subject_comes_back() {
+        let mut bytes = Vec::new();
+        let mut rows = Vec::new();
+        for kind in 0..=u8::MAX {
+            let Some(subject) = subject_of(kind, 777) else { continue };
+            rows.push(Row { subject, name: b"X-Name", value: b"" });
+            rows.push(Row { subject, name: b"", value: &[b'v'; 300] });
+        }
+        assert_eq!(rows.len(), 28);
+        rows.iter().for_each(|row| write_row(row, &mut bytes));
+        assert!(Rows::of(&bytes).eq(rows.iter().copied()));
+    }
+
+    #[test]
+    fn every_method_has_its_number() {
+        for (place, method) in Method::ALL.into_iter().enumerate() {
+            assert_eq!(method as usize, place);
+        }
+    }
+
+    #[test]
+    fn bytes_that_nobody_wrote_give_nothing_and_no_panic() {
+        let mut state = 5_u64;
+        for length in 0..4_000_usize {
+            let bytes: Vec<u8> = (0..length % 300)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (state >> 56) as u8 & [0xff, 0x07][length % 2]
+                })
+                .collect();
+            let mut cursor = Cursor(&bytes);
+            let mut reader = Reader::of(b"a");
+            while let Some(message) = reader.next(&mut cursor) {
+                let _ = (message.rows().count(), message.media().map(Iterator::count), message.section(3));
+            }
+            let _ = (Rows::of(&bytes).count(), Media::of(&bytes).count());
+        }
+    }
+}

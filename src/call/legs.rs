@@ -185,7 +185,7 @@ fn each<'s, 'm: 's>(calls: impl Iterator<Item = Call<'s, 'm>>, settings: &Settin
 /// Puts the messages of a call into `messages`, by time.
 fn sort<'m>(call: Call<'_, 'm>, messages: &mut Vec<Signalling<'m>>) {
     messages.clear();
-    messages.extend(call.messages());
+    call.read_into(messages);
     // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
     let order = |message: &Signalling<'m>| (message.at, message.locus);
     if !messages.is_sorted_by_key(order) {

@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 use super::bytes::{Cursor, text};
 use super::signalling::{MediaDescription, Row, Signalling, StartLine};
 use super::strand::{Methods, Strand};
-use super::written::{Head, MediaWriter, Mode, Modes, Parts, Reader, Said, TEXTUAL, Way, write_row, write_said};
+use super::written::{Form, HEAD, MediaWriter, Parts, Reader, Said, TEXTUAL, Way, head, write_row, write_said};
 
 /// The SIP messages of some blocks of a capture.
 #[derive(Debug, Default)]
@@ -26,6 +26,15 @@ pub struct SignallingBatch {
     /// The Call-IDs, and the values that those of the next messages are compared with.
     wholes: Vec<u8>,
     draft: Scratch,
+}
+
+/// What a draft needs; its room is used again.
+#[derive(Debug, Default)]
+struct Scratch {
+    rows: Vec<u8>,
+    media: MediaWriter,
+    /// The names of a description's formats.
+    names: Vec<u8>,
 }
 
 /// Where one message is written.
@@ -83,10 +92,9 @@ impl Text {
         bytes.get(self.start..)?.get(..self.length)
     }
 
-    /// `value`, added to `bytes` [behind its length](text).
-    fn added_as_text(value: &[u8], bytes: &mut Vec<u8>) -> Self {
-        text(bytes, value);
-        Self { start: bytes.len() - value.len(), length: value.len() }
+    #[inline(always)]
+    fn is(self, value: &[u8], bytes: &[u8]) -> bool {
+        self.length == value.len() && self.of(bytes) == Some(value)
     }
 
     /// `value`, added to `bytes`.
@@ -95,32 +103,27 @@ impl Text {
         bytes.extend_from_slice(value);
         Self { start, length: value.len() }
     }
-}
 
-/// What a draft needs; its room is used again.
-#[derive(Debug, Default)]
-struct Scratch {
-    rows: Vec<u8>,
-    media: MediaWriter,
-    /// The new values, as they will be written.
-    values: Vec<u8>,
-    /// The names of a description's formats.
-    names: Vec<u8>,
+    /// `value`, added to `bytes` [behind its length](text).
+    fn added_as_text(value: &[u8], bytes: &mut Vec<u8>) -> Self {
+        text(bytes, value);
+        Self { start: bytes.len() - value.len(), length: value.len() }
+    }
 }
 
 impl SignallingBatch {
     /// Starts a message: rows and descriptions are added to the draft as they are read, the message itself at its end.
     /// A draft that is dropped leaves no trace.
     pub fn draft(&mut self) -> Draft<'_> {
-        let Scratch { rows, media, values, .. } = &mut self.draft;
-        rows.clear();
-        media.clear();
-        values.clear();
+        self.draft.rows.clear();
+        let (start, wholes) = (self.bytes.len(), self.wholes.len());
+        self.bytes.extend_from_slice(&[0; HEAD]);
         Draft {
-            wholes: self.wholes.len(),
+            start,
+            wholes,
+            form: Form::default(),
             described: false,
-            modes: Modes::default(),
-            values: [(Text::NONE, Text::NONE); TEXTUAL],
+            values: [Text::NONE; TEXTUAL],
             call: None,
             committed: false,
             batch: self,
@@ -229,16 +232,17 @@ pub(super) fn hash_of(call_id: &[u8]) -> u64 {
     SEED.hash_one(call_id)
 }
 
-/// A message that is being read into a batch.
+/// A message that is being read into a batch: its values are written as they come, its head is filled in at the end.
 #[derive(Debug)]
 pub struct Draft<'b> {
     batch: &'b mut SignallingBatch,
     /// What the batch held before.
+    start: usize,
     wholes: usize,
+    form: Form,
     described: bool,
-    modes: Modes,
-    /// The new values: whole, in the batch's wholes, and as they will be written, in the scratch.
-    values: [(Text, Text); TEXTUAL],
+    /// What is new, whole.
+    values: [Text; TEXTUAL],
     /// The hash of its Call-ID once that is known, and its place if the batch has it.
     call: Option<(u64, Option<u32>)>,
     committed: bool,
@@ -252,13 +256,15 @@ impl Draft<'_> {
 
     /// Says that the message carries a session description, if only an empty one.
     pub fn describe(&mut self) {
-        self.described = true;
+        if !std::mem::replace(&mut self.described, true) {
+            self.batch.draft.media.begin();
+        }
     }
 
     /// Keeps a media description, the next in order. The names in `codecs` stand for [`MediaDescription::codecs`],
     /// which is not read.
     pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
-        self.described = true;
+        self.describe();
         let Scratch { names, media, .. } = &mut self.batch.draft;
         names.clear();
         for name in codecs {
@@ -275,43 +281,42 @@ impl Draft<'_> {
         let hash = hash_of(call_id);
         let SignallingBatch { calls, table, wholes, .. } = &*self.batch;
         let is_same = |known: &u32| {
-            calls.get(*known as usize).is_some_and(|known| known.hash == hash && known.id.of(wholes) == Some(call_id))
+            calls.get(*known as usize).is_some_and(|known| known.hash == hash && known.id.is(call_id, wholes))
         };
         self.call = Some((hash, table.find(hash, is_same).copied()));
     }
 
     /// Keeps the value of a field; `read` gives its parts. A value that the call's last message had, too, is neither read
-    /// nor kept again.
+    /// nor kept again. Each field comes once, From before To.
     #[inline]
     pub(super) fn said<'v>(&mut self, field: Said, value: &'v [u8], read: impl FnOnce(&'v [u8]) -> Parts<'v>) {
-        let batch = &mut *self.batch;
-        let last = match self.call {
-            Some((_, Some(call))) => batch.calls.get(call as usize),
-            _ => None,
-        };
-        let is_last = |field: Said| {
-            let known = last.and_then(|last| last.said.values.get(field as usize));
-            known.is_some_and(|known| known.length == value.len() && known.of(&batch.wholes) == Some(value))
-        };
-        let mode = if is_last(field) {
-            Mode::Again
-        } else if field.turned() != field && is_last(field.turned()) {
-            Mode::Turned
-        } else {
-            let whole = Text::added(value, &mut batch.wholes);
-            self.new_value(field, whole, read(value));
-            Mode::New
-        };
-        self.modes.set(field, mode);
+        let SignallingBatch { calls, wholes, .. } = &*self.batch;
+        if let Some((_, Some(call))) = self.call
+            && let Some(Call { said: last, .. }) = calls.get(call as usize)
+        {
+            let is_last = |field: Said| last.values.get(field as usize).is_some_and(|known| known.is(value, wholes));
+            // Requests of the callee have From and To turned.
+            let last_field = match field {
+                Said::To if self.form.ends_are_turned() => Said::From,
+                own => own,
+            };
+            if is_last(last_field) {
+                return self.form.again(field);
+            }
+            if field == Said::From && is_last(Said::To) {
+                self.form.turn_ends();
+                return self.form.again(field);
+            }
+        }
+        if let Some(own) = self.values.get_mut(field as usize) {
+            *own = Text::added(value, &mut self.batch.wholes);
+        }
+        self.write_value(field, read(value));
     }
 
-    fn new_value(&mut self, field: Said, whole: Text, parts: Parts<'_>) {
-        let values = &mut self.batch.draft.values;
-        let start = values.len();
-        write_said(parts, values);
-        if let Some(own) = self.values.get_mut(field as usize) {
-            *own = (whole, Text { start, length: values.len() - start });
-        }
+    fn write_value(&mut self, field: Said, parts: Parts<'_>) {
+        self.form.begin(field, &mut self.batch.bytes);
+        write_said(parts, &mut self.batch.bytes);
     }
 
     /// Adds the message with the rows and descriptions kept before; the view's own are not read.
@@ -323,8 +328,7 @@ impl Draft<'_> {
             (Said::Via, message.via_host, message.branch),
         ] {
             // Parts alone are no value that another message's could be compared with.
-            self.new_value(field, Text::NONE, (first, second));
-            self.modes.set(field, Mode::New);
+            self.write_value(field, (first, second));
         }
         self.commit_said(message);
     }
@@ -344,48 +348,43 @@ impl Draft<'_> {
             // Unreachable: it was looked for above.
             None => return,
         };
-        let SignallingBatch { bytes, messages, calls, draft, .. } = &mut *self.batch;
+        let Self { batch, form, values, described, start, .. } = &mut self;
+        let SignallingBatch { bytes, messages, calls, draft, .. } = &mut **batch;
         let Some(own) = calls.get_mut(call as usize) else { return };
-        let way = Way { source: message.locus.source, hop: message.hop };
-        if !draft.rows.is_empty() {
-            let is_last = own.said.rows.of(bytes) == Some(&draft.rows);
-            self.modes.set(Said::Rows, if is_last { Mode::Again } else { Mode::New });
+        let Last { values: last, rows, media, way: last_way } = &mut own.said;
+        if form.ends_are_turned() {
+            let [from, to, ..] = last;
+            std::mem::swap(from, to);
         }
-        if self.described {
-            let media = draft.media.finish();
-            let is_last = own.said.media.of(bytes) == Some(media);
-            self.modes.set(Said::Media, if is_last { Mode::Again } else { Mode::New });
-        }
-        self.modes.set(Said::Way, if own.length == 0 { Mode::New } else { way.mode(&own.said.way) });
-
-        let start = bytes.len();
-        bytes.extend_from_slice(Head::of(message, self.modes).bytes());
-        let before = own.said.values;
-        for (field, (whole, written)) in Said::ALL.into_iter().zip(self.values) {
-            let Some(last) = own.said.values.get_mut(field as usize) else { break };
-            match self.modes.of(field) {
-                Mode::None | Mode::Again => {}
-                Mode::Turned => *last = before.get(field.turned() as usize).copied().unwrap_or(Text::NONE),
-                Mode::New => {
-                    *last = whole;
-                    bytes.extend_from_slice(written.of(&draft.values).unwrap_or_default());
-                }
+        for ((known, new), field) in last.iter_mut().zip(values).zip(Said::ALL) {
+            if form.is_new(field) {
+                *known = *new;
             }
         }
-        if self.modes.of(Said::Rows) == Mode::New {
-            own.said.rows = Text::added_as_text(&draft.rows, bytes);
+        let mut block = |field: Said, value: &[u8], last: &mut Text| {
+            if last.is(value, bytes) {
+                return form.again(field);
+            }
+            form.begin(field, bytes);
+            *last = Text::added_as_text(value, bytes);
+        };
+        if !draft.rows.is_empty() {
+            block(Said::Rows, &draft.rows, rows);
         }
-        if self.modes.of(Said::Media) == Mode::New {
-            own.said.media = Text::added_as_text(draft.media.finish(), bytes);
+        if *described {
+            block(Said::Media, draft.media.bytes(), media);
         }
-        if self.modes.of(Said::Way) == Mode::New {
-            way.write(bytes);
+        let way = Way { source: message.locus.source, hop: message.hop };
+        form.write_way(&way, (own.length > 0).then_some(&*last_way), bytes);
+        *last_way = way;
+        if let Some(place) = bytes.get_mut(*start..).and_then(|own| own.first_chunk_mut()) {
+            *place = head(message, *form);
         }
-        own.said.way = way;
+
         own.methods.add(message);
-        own.length += bytes.len() - start;
+        own.length += bytes.len() - *start;
         let place = messages.len() as u32;
-        messages.push(Place { start, end: bytes.len(), next: u32::MAX });
+        messages.push(Place { start: *start, end: bytes.len(), next: u32::MAX });
         match messages.get_mut(own.last as usize) {
             Some(last) => last.next = place,
             None => own.first = place,
@@ -410,6 +409,7 @@ impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if !self.committed {
             self.batch.wholes.truncate(self.wholes);
+            self.batch.bytes.truncate(self.start);
         }
     }
 }

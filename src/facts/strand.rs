@@ -100,6 +100,16 @@ impl<'s, 'm> Call<'s, 'm> {
         self.strands.iter().flat_map(|strand| strand.messages())
     }
 
+    /// Adds [its messages](Self::messages) to `messages`.
+    pub fn read_into(self, messages: &mut Vec<Signalling<'m>>) {
+        for strand in self.strands {
+            let (mut reader, mut cursor) = (Reader::of(strand.call_id), Cursor(strand.messages));
+            while let Some(message) = reader.next(&mut cursor) {
+                messages.push(message);
+            }
+        }
+    }
+
     /// Whether it has messages of the method, requests or responses.
     #[must_use]
     pub fn has(&self, method: Method) -> bool {
@@ -109,9 +119,19 @@ impl<'s, 'm> Call<'s, 'm> {
 
 impl<'m> Shelf<'m> {
     pub(super) fn of(strands: impl IntoIterator<Item = Strand<'m>>) -> Self {
-        let mut strands: Vec<Strand<'m>> = strands.into_iter().collect();
-        // Stable: the messages of one packet stay in the order they stood in.
-        strands.sort_by_key(|strand| (strand.hash, strand.call_id));
+        let unsorted: Vec<Strand<'m>> = strands.into_iter().collect();
+        // By most of the hash, and among those of one in the order in which they were added: the messages of one packet
+        // stay in the order they stood in. Numbers are sorted faster than strands.
+        let mut order: Vec<(u64, u32)> = unsorted.iter().map(|strand| strand.hash).zip(0..).collect();
+        order.sort_unstable();
+        let mut strands: Vec<Strand<'m>> =
+            order.into_iter().filter_map(|(_, place)| unsorted.get(place as usize)).copied().collect();
+        // Nobody finds two Call-IDs of one hash by chance.
+        for alike in strands.chunk_by_mut(|one, other| one.hash == other.hash) {
+            if alike.len() > 1 {
+                alike.sort_by_key(|strand| strand.call_id);
+            }
+        }
         Self { strands }
     }
 

@@ -5,11 +5,11 @@
 //! what one says as the one before did (who called whom, which way it went, the rows that settings name) is not written
 //! again.
 //!
-//! A message is its [`Head`], and behind it the values that are [new](Mode::New), in the order of [`Said`]. Lengths are
+//! A message is its [`Head`], and behind it the values that are new, each behind its [field](Said). Lengths are
 //! [numbers](number); numbers of fixed width have their lowest byte first.
 //!
-//! Keeps: [`Reader::next`] gives what [`Writer::write`] was given, if it reads all messages of a strand from its first.
-//! Bytes that nobody wrote so give nothing, and no panic.
+//! Keeps: [`Reader::next`] gives what was written, if it reads all messages of a strand from its first. Bytes that nobody
+//! wrote so give nothing, and no panic.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
@@ -41,54 +41,73 @@ pub(super) enum Said {
     Way,
 }
 
-/// How many of [`Said`] have two parts of text, which are the first ones, and how many there are.
+/// How many of [`Said`] have two parts of text: the first ones.
 pub(super) const TEXTUAL: usize = 5;
-const FIELDS: usize = 8;
 
 impl Said {
-    pub(super) const ALL: [Self; FIELDS] =
+    /// All of them; those with text come first.
+    pub(super) const ALL: [Self; 8] =
         [Self::From, Self::To, Self::Contact, Self::Via, Self::RequestUri, Self::Rows, Self::Media, Self::Way];
 
-    /// Whose value a message may have where the other end sends it.
-    pub(super) const fn turned(self) -> Self {
-        match self {
-            Self::From => Self::To,
-            Self::To => Self::From,
-            // A hop the other way; all others have no counterpart.
-            own => own,
-        }
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 
-/// What a message has of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Nothing.
-    None,
-    /// What the last message had that had the field.
-    Again,
-    /// The same turned: [the other field's](Said::turned) value, or the hop the other way.
-    Turned,
-    /// A value that stands behind the head.
-    New,
-}
-
-/// A mode for each field.
+/// What of a message is written how.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Modes(u16);
+pub(super) struct Form {
+    /// The fields it has. What is not new of them is what the last message said that had the field.
+    has: u8,
+    /// Which of them are new.
+    new: u8,
+    turned: u8,
+}
 
-impl Modes {
-    pub(super) const fn set(&mut self, field: Said, mode: Mode) {
-        let shift = 2 * field as u16;
-        self.0 = self.0 & !(3 << shift) | (mode as u16) << shift;
+/// Beside [`Form::turned`]: before anything new, From and To change places.
+const ENDS_TURNED: u8 = 1;
+/// Beside [`Form::turned`]: the hop goes the other way.
+const WAY_TURNED: u8 = 2;
+
+impl Form {
+    /// The message says again what the last one said that had the field.
+    pub(super) const fn again(&mut self, field: Said) {
+        self.has |= field.bit();
     }
 
-    pub(super) const fn of(self, field: Said) -> Mode {
-        match self.0 >> (2 * field as u16) & 3 {
-            0 => Mode::None,
-            1 => Mode::Again,
-            2 => Mode::Turned,
-            _ => Mode::New,
+    /// What stands behind this call in `bytes` is the value of the field.
+    pub(super) fn begin(&mut self, field: Said, bytes: &mut Vec<u8>) {
+        self.has |= field.bit();
+        self.new |= field.bit();
+        bytes.push(field as u8);
+    }
+
+    /// From and To change places before anything new is read.
+    pub(super) const fn turn_ends(&mut self) {
+        self.turned |= ENDS_TURNED;
+    }
+
+    pub(super) const fn ends_are_turned(self) -> bool {
+        self.turned & ENDS_TURNED != 0
+    }
+
+    const fn has(self, field: Said) -> bool {
+        self.has & field.bit() != 0
+    }
+
+    pub(super) const fn is_new(self, field: Said) -> bool {
+        self.new & field.bit() != 0
+    }
+
+    /// Writes the way of a message, behind one of the way `last` in the same strand.
+    pub(super) fn write_way(&mut self, way: &Way, last: Option<&Way>, bytes: &mut Vec<u8>) {
+        match last {
+            Some(last) if last == way => {}
+            Some(last) if last.turned() == *way => self.turned |= WAY_TURNED,
+            _ => {
+                self.begin(Said::Way, bytes);
+                way.write(bytes);
+            }
         }
     }
 }
@@ -107,21 +126,7 @@ impl Way {
         Self { source: self.source, hop: Hop { source: self.hop.destination, destination: self.hop.source } }
     }
 
-    /// How a message of this way has it, behind one of the way `last`.
-    pub(super) fn mode(&self, last: &Self) -> Mode {
-        if self == last {
-            Mode::Again
-        } else if self.source == last.source
-            && self.hop.source == last.hop.destination
-            && self.hop.destination == last.hop.source
-        {
-            Mode::Turned
-        } else {
-            Mode::New
-        }
-    }
-
-    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+    fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.source.0.to_le_bytes());
         for end in [self.hop.source, self.hop.destination] {
             match end.ip() {
@@ -159,12 +164,10 @@ impl Way {
 }
 
 /// What every message has, in a fixed number of bytes.
-pub(super) struct Head {
-    bytes: [u8; HEAD],
-}
+pub(super) type Head = [u8; HEAD];
 
-/// Nanoseconds, fingerprint, record, CSeq number, start, modes, flags, digits of the time, method of CSeq.
-const HEAD: usize = 8 + 8 + 8 + 4 + 2 + 2 + 1 + 1 + 1;
+/// Nanoseconds, fingerprint, record, CSeq number, start, form, flags, digits of the time, method of CSeq.
+pub(super) const HEAD: usize = 8 + 8 + 8 + 4 + 2 + 3 + 1 + 1 + 1;
 
 /// Set in a request's start, beside its method.
 const REQUEST: u16 = 1 << 15;
@@ -173,30 +176,24 @@ const WHOLE: u8 = 1 << 4;
 /// Stands for the method of a CSeq that was not readable.
 const NO_CSEQ: u8 = u8::MAX;
 
-impl Head {
-    pub(super) fn of(message: &Signalling<'_>, modes: Modes) -> Self {
-        let start = match message.start {
-            StartLine::Request { method, .. } => REQUEST | method as u16,
-            // Below 700.
-            StartLine::Response(status) => status & !REQUEST,
-        };
-        let flags = message.transport as u8 | (message.body as u8) << 2 | if message.header_whole { WHOLE } else { 0 };
-        let mut bytes = [0; HEAD];
-        bytes[..8].copy_from_slice(&message.at.ns.to_le_bytes());
-        bytes[8..16].copy_from_slice(&message.fingerprint.to_le_bytes());
-        bytes[16..24].copy_from_slice(&message.locus.record.to_le_bytes());
-        bytes[24..28].copy_from_slice(&message.cseq.map_or(0, |cseq| cseq.number).to_le_bytes());
-        bytes[28..30].copy_from_slice(&start.to_le_bytes());
-        bytes[30..32].copy_from_slice(&modes.0.to_le_bytes());
-        bytes[32] = flags;
-        bytes[33] = message.at.digits;
-        bytes[34] = message.cseq.map_or(NO_CSEQ, |cseq| cseq.method as u8);
-        Self { bytes }
-    }
-
-    pub(super) const fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
+pub(super) fn head(message: &Signalling<'_>, form: Form) -> Head {
+    let start = match message.start {
+        StartLine::Request { method, .. } => REQUEST | method as u16,
+        // Below 700.
+        StartLine::Response(status) => status & !REQUEST,
+    };
+    let flags = message.transport as u8 | (message.body as u8) << 2 | if message.header_whole { WHOLE } else { 0 };
+    let mut bytes = [0; HEAD];
+    bytes[..8].copy_from_slice(&message.at.ns.to_le_bytes());
+    bytes[8..16].copy_from_slice(&message.fingerprint.to_le_bytes());
+    bytes[16..24].copy_from_slice(&message.locus.record.to_le_bytes());
+    bytes[24..28].copy_from_slice(&message.cseq.map_or(0, |cseq| cseq.number).to_le_bytes());
+    bytes[28..30].copy_from_slice(&start.to_le_bytes());
+    bytes[30..33].copy_from_slice(&[form.has, form.new, form.turned]);
+    bytes[33] = flags;
+    bytes[34] = message.at.digits;
+    bytes[35] = message.cseq.map_or(NO_CSEQ, |cseq| cseq.method as u8);
+    bytes
 }
 
 /// Writes a value of one of the first [`TEXTUAL`] fields.
@@ -291,8 +288,14 @@ impl<'a> Iterator for Rows<'a> {
     }
 }
 
-/// Writes media descriptions. Their number stands first, in two bytes, and a text that is that of the description before
-/// stands there only.
+/// Media type, address, codecs.
+const TEXTS: usize = 3;
+/// Set where the port is known; beneath it stands the direction, above it which texts are those of the description before.
+const PORT: u8 = 1 << 2;
+const SAME: u8 = 1 << 3;
+
+/// Writes media descriptions. Their number stands first, and a text that is that of the description before stands there
+/// only.
 #[derive(Debug, Default)]
 pub(super) struct MediaWriter {
     bytes: Vec<u8>,
@@ -300,26 +303,25 @@ pub(super) struct MediaWriter {
     last: [(usize, usize); TEXTS],
 }
 
-/// Media type, address, codecs.
-const TEXTS: usize = 3;
-/// Set where the port is known; beneath it stands the direction, above it which texts are those of the description before.
-const PORT: u8 = 1 << 2;
-const SAME: u8 = 1 << 3;
-
 impl MediaWriter {
-    pub(super) fn clear(&mut self) {
+    /// Begins with none.
+    pub(super) fn begin(&mut self) {
         self.bytes.clear();
+        self.bytes.extend_from_slice(&[0; 2]);
     }
 
     pub(super) fn add(&mut self, description: &MediaDescription<'_>) {
-        let count = self.count();
         let Self { bytes, last } = self;
+        let Some(count) = bytes.first_chunk_mut() else { return };
+        let before = u16::from_le_bytes(*count);
+        // Descriptions are read up to a number of sections that is far below what has room.
+        *count = before.saturating_add(1).to_le_bytes();
         let at = bytes.len();
         bytes.push(description.direction as u8 | if description.port.is_some() { PORT } else { 0 });
         bytes.extend_from_slice(&description.port.unwrap_or_default().to_le_bytes());
         let texts = [description.media, description.address, description.codecs];
         for ((own, last), place) in texts.into_iter().zip(last).zip(0..) {
-            if count > 0 && bytes.get(last.0..last.1) == Some(own) {
+            if before > 0 && bytes.get(last.0..last.1) == Some(own) {
                 if let Some(flags) = bytes.get_mut(at) {
                     *flags |= SAME << place;
                 }
@@ -328,23 +330,10 @@ impl MediaWriter {
                 *last = (bytes.len() - own.len(), bytes.len());
             }
         }
-        if let Some(first) = self.bytes.first_chunk_mut() {
-            // Descriptions are read up to a number of sections that is far below.
-            *first = (count + 1).to_le_bytes();
-        }
     }
 
-    /// All of them, if only none.
-    pub(super) fn finish(&mut self) -> &[u8] {
-        self.count();
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    fn count(&mut self) -> u16 {
-        if self.bytes.is_empty() {
-            self.bytes.extend_from_slice(&[0; 2]);
-        }
-        self.bytes.first_chunk().map_or(0, |count| u16::from_le_bytes(*count))
     }
 }
 
@@ -416,40 +405,31 @@ impl<'a> Reader<'a> {
         let record = u64::from_le_bytes(*head.fixed()?);
         let cseq = u32::from_le_bytes(*head.fixed()?);
         let start = u16::from_le_bytes(*head.fixed()?);
-        let modes = Modes(u16::from_le_bytes(*head.fixed()?));
-        let [flags, digits, cseq_method] = *head.fixed()?;
+        let [has, new, turned, flags, digits, cseq_method] = *head.fixed()?;
+        let form = Form { has, new, turned };
 
-        let before = self.said;
-        let mut said = |field: Said| -> Option<Parts<'a>> {
-            let own = self.said.get_mut(field as usize)?;
-            match modes.of(field) {
-                Mode::None => return Some((&[], None)),
-                Mode::Again => {}
-                Mode::Turned => *own = *before.get(field.turned() as usize)?,
-                Mode::New => *own = read_said(cursor)?,
-            }
-            Some(*own)
-        };
-        let (from_uri, from_tag) = said(Said::From)?;
-        let (to_uri, to_tag) = said(Said::To)?;
-        let (contact_uri, _) = said(Said::Contact)?;
-        let (via_host, branch) = said(Said::Via)?;
-        let (uri, _) = said(Said::RequestUri)?;
-        let mut block = |field: Said, own: &mut &'a [u8]| -> Option<Option<&'a [u8]>> {
-            match modes.of(field) {
-                Mode::None => return Some(None),
-                Mode::Again | Mode::Turned => {}
-                Mode::New => *own = cursor.text()?,
-            }
-            Some(Some(*own))
-        };
-        let rows = block(Said::Rows, &mut self.rows)?;
-        let media = block(Said::Media, &mut self.media)?;
-        match modes.of(Said::Way) {
-            Mode::None | Mode::Again => {}
-            Mode::Turned => self.way = self.way.turned(),
-            Mode::New => self.way = Way::read(cursor)?,
+        if form.ends_are_turned() {
+            let [from, to, ..] = &mut self.said;
+            std::mem::swap(from, to);
         }
+        if turned & WAY_TURNED != 0 {
+            self.way = self.way.turned();
+        }
+        for _ in 0..new.count_ones() {
+            match *Said::ALL.get(usize::from(cursor.byte()?))? {
+                Said::Rows => self.rows = cursor.text()?,
+                Said::Media => self.media = cursor.text()?,
+                Said::Way => self.way = Way::read(cursor)?,
+                field => *self.said.get_mut(field as usize)? = read_said(cursor)?,
+            }
+        }
+        let said = |field: Said, value: Parts<'a>| if form.has(field) { value } else { (&[][..], None) };
+        let [from, to, contact, via, uri] = self.said;
+        let ((from_uri, from_tag), (to_uri, to_tag)) = (said(Said::From, from), said(Said::To, to));
+        let ((contact_uri, _), (via_host, branch)) = (said(Said::Contact, contact), said(Said::Via, via));
+        let (uri, _) = said(Said::RequestUri, uri);
+        let block = |field: Said, value: &'a [u8]| form.has(field).then_some(value);
+        let (rows, media) = (block(Said::Rows, self.rows), block(Said::Media, self.media));
         let method = |number: u8| Method::ALL.get(usize::from(number)).copied();
         Some(Signalling {
             at: Timestamp { ns, digits },
@@ -506,9 +486,9 @@ mod tests {
         }
         let mut writer = MediaWriter::default();
         for count in [0, 1, 2, 200, 3] {
-            writer.clear();
+            writer.begin();
             descriptions.iter().take(count).for_each(|description| writer.add(description));
-            let media = Media::of(writer.finish());
+            let media = Media::of(writer.bytes());
             assert_eq!(media.len(), count);
             assert!(media.eq(descriptions.iter().take(count).copied()), "{count}");
         }

@@ -9,22 +9,24 @@ use hashbrown::HashMap;
 
 use super::dialog::Seed;
 use crate::evidence::Locus;
-use crate::facts::{Body, Method, Signalling, StartLine, Subject};
+use crate::facts::{Body, CSeq, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time stands, with the first whole copy's content and record.
 pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
-    // Most legs have no copies at all, and of most messages the start line alone tells.
-    let mut begun = 0_u64;
-    let mut others = captured.iter().enumerate().filter(|(_, message)| {
-        let kind = 1 << kind(message);
-        let is_again = begun & kind != 0;
+    // Most legs have no copies at all, and of most messages the start line and the method alone tell.
+    let (mut begun, mut is_again) = (0_u64, false);
+    for message in captured {
+        let kind = kind(message);
+        is_again |= begun & kind != 0;
         begun |= kind;
-        is_again
-    });
-    if captured.len() <= FEW
-        && !others.any(|(place, message)| captured.iter().take(place).any(|known| is_copy(known, message)))
-    {
+    }
+    let is_copied = || {
+        let mut others = captured.iter().enumerate();
+        captured.len() > FEW
+            || others.any(|(place, message)| captured.iter().take(place).any(|known| is_copy(known, message)))
+    };
+    if !is_again || !is_copied() {
         return Cow::Borrowed(captured);
     }
     Cow::Owned(without_copies_telling(captured, |_, _| {}))
@@ -78,12 +80,13 @@ pub(super) fn without_copies_telling<'a>(
     messages
 }
 
-/// A number below 64, which copies have in common.
-fn kind(message: &Signalling<'_>) -> u32 {
+/// A bit that copies have in common; all of them where a cut may have taken away what tells.
+fn kind(message: &Signalling<'_>) -> u64 {
+    let Some(CSeq { method: of, .. }) = message.cseq else { return u64::MAX };
     match message.start {
-        StartLine::Request { method, .. } => method as u32,
+        StartLine::Request { method, .. } => 1 << (method as u32),
         // Behind the methods.
-        StartLine::Response(status) => 16 + u32::from(status) % 48,
+        StartLine::Response(status) => 1 << (16 + (u32::from(status) ^ ((of as u32) << 3)) % 32),
     }
 }
 
@@ -101,8 +104,12 @@ fn start_key(message: &Signalling<'_>) -> (Option<Method>, u16) {
 /// (RFC 3261 §17.1.3, §17.2.3), so what is alike in them and in its start line is a copy; a field that the cut took
 /// away is taken as alike. Requests that say different things of consent are never copies.
 fn is_copy(known: &Signalling<'_>, message: &Signalling<'_>) -> bool {
-    // The cheapest first: most messages of a leg differ in their start line.
-    if start_key(known) != start_key(message) || known.transport != message.transport || known.hop != message.hop {
+    // The cheapest first: most messages of a leg differ in their start line or method.
+    let is_other = |(one, other): (CSeq, CSeq)| one.method != other.method;
+    if start_key(known) != start_key(message) || known.cseq.zip(message.cseq).is_some_and(is_other) {
+        return false;
+    }
+    if known.transport != message.transport || known.hop != message.hop {
         return false;
     }
     if known.fingerprint == message.fingerprint {

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use super::steps::{Start, Step};
 use crate::facts::{Method, Signalling, StartLine, Subject};
 use crate::few::Few;
 use crate::settings::{ConsentRule, RuleMessage, RulePlace, Settings, builtin};
@@ -67,14 +68,14 @@ impl Reads {
 
     /// What rules call a message, if it belongs into the ledger: every INVITE and UPDATE, and what some rule reads.
     #[inline]
-    pub(super) fn message(&self, message: &Signalling<'_>) -> Option<RuleMessage> {
-        match message.start {
-            StartLine::Request { method: Method::Invite, .. } => Some(RuleMessage::Invite),
-            StartLine::Request { method: Method::Update, .. } => Some(RuleMessage::Update),
-            StartLine::Request { method: Method::Info, .. } if self.info => Some(RuleMessage::Info),
-            StartLine::Response(status @ 101..=299)
+    pub(super) fn message(&self, step: &Step) -> Option<RuleMessage> {
+        match step.start() {
+            Start::Request(Method::Invite) => Some(RuleMessage::Invite),
+            Start::Request(Method::Update) => Some(RuleMessage::Update),
+            Start::Request(Method::Info) if self.info => Some(RuleMessage::Info),
+            Start::Response(status @ 101..=299)
                 if (self.provisional || self.success)
-                    && matches!(message.method(), Some(Method::Invite | Method::Update)) =>
+                    && matches!(step.cseq(), Some(Method::Invite | Method::Update)) =>
             {
                 match status {
                     200.. => Some(RuleMessage::Success).filter(|_| self.success),

@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 
-use super::dialog::{MOST_DIALOGS, Seed};
-use super::transactions::{Named, Note};
-use super::trunk;
-use crate::facts::{Hop, Method, Signalling, StartLine};
+use super::course::MOST_DIALOGS;
+use super::dialog::Seed;
+use super::steps::{Start, Step, Tag};
+use super::trunk::{self, Hosts};
+use crate::facts::{Hop, Method, Signalling};
 use crate::settings::Settings;
 
 /// The hops of a leg: the pairs of addresses its messages went between.
@@ -42,27 +43,17 @@ struct OneHop {
     goes_on: bool,
 }
 
-/// What a leg is judged by.
-pub(super) struct Choice<'a> {
-    /// The trunk, by its index in the settings; `None` when none fits.
-    pub(super) trunk: Option<usize>,
-    /// The hop that counts.
-    pub(super) hop: usize,
-    /// A Request-URI that was seen to name one of the trunk's hosts.
-    pub(super) of_platform: Option<&'a [u8]>,
-}
-
 impl Hops {
     /// Tells the hops of these messages apart.
-    pub(super) fn read(&mut self, messages: &[Signalling<'_>], notes: &[Note]) {
+    pub(super) fn read(&mut self, messages: &[Signalling<'_>], steps: &[Step]) {
         self.of.clear();
         self.hops.clear();
         self.messages.clear();
         self.invites.clear();
         let Some(first) = messages.first() else { return };
         let mut is_one = true;
-        for (message, place) in messages.iter().zip(0..) {
-            if is_initial_invite(message) {
+        for ((message, step), place) in messages.iter().zip(steps).zip(0..) {
+            if step.is_initial_invite() {
                 self.invites.push(place);
             }
             is_one = is_one && is_between(&message.hop, &first.hop);
@@ -71,21 +62,23 @@ impl Hops {
         if is_one {
             return;
         }
-        self.tell_apart(messages, notes);
-        let attempts: Vec<Named> = self.attempts().filter_map(|invite| notes.get(invite)?.named).collect();
-        for ((message, note), hop) in messages.iter().zip(notes).zip(&self.of) {
+        self.tell_apart(messages, steps);
+        let named = |step: &Step| Some((step.from, step.number, step.cseq()?));
+        let attempts: Vec<(Tag, i64, Method)> =
+            self.attempts().filter_map(|invite| named(steps.get(invite)?)).collect();
+        for (step, hop) in steps.iter().zip(&self.of) {
             let Some(hop) = self.hops.get_mut(*hop as usize) else { continue };
-            let initial = is_initial_invite(message);
+            let initial = step.is_initial_invite();
             hop.initial |= initial;
-            hop.answered |= is_answer(message);
-            let is_request = match message.start {
-                StartLine::Request { method, .. } => !matches!(method, Method::Ack | Method::Cancel),
-                StartLine::Response(_) => false,
+            hop.answered |= step.is_answer();
+            let is_request = match step.start() {
+                Start::Request(method) => !matches!(method, Method::Ack | Method::Cancel),
+                Start::Response(_) => false,
             };
-            hop.goes_on |= is_request && message.to_tag.is_some();
+            hop.goes_on |= is_request && !step.to.is_none();
             // The transaction of a forwarded INVITE has the same tag and number on every hop.
-            let of_attempt = || note.named.is_some_and(|named| attempts.contains(&named));
-            hop.sets_up |= initial || (matches!(message.start, StartLine::Response(_)) && of_attempt());
+            let of_attempt = || named(step).is_some_and(|named| attempts.contains(&named));
+            hop.sets_up |= initial || (!step.is_request() && of_attempt());
         }
         self.group();
     }
@@ -96,15 +89,15 @@ impl Hops {
     }
 
     /// Gives each message its hop.
-    fn tell_apart(&mut self, messages: &[Signalling<'_>], notes: &[Note]) {
-        let invites = || self.attempts().filter_map(|place| messages.get(place).zip(notes.get(place)));
+    fn tell_apart(&mut self, messages: &[Signalling<'_>], steps: &[Step]) {
+        let invites = || self.attempts().filter_map(|place| messages.get(place).zip(steps.get(place)));
         // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
-        let by_port = invites().enumerate().any(|(index, (message, note))| {
-            invites().take(index).any(|(other, other_note)| {
+        let by_port = invites().enumerate().any(|(index, (message, step))| {
+            invites().take(index).any(|(other, other_step)| {
                 address_pair(other.hop) == address_pair(message.hop)
                     && socket_pair(other.hop) != socket_pair(message.hop)
                     && other.cseq == message.cseq
-                    && other_note.from == note.from
+                    && other_step.from == step.from
             })
         });
         self.known.clear();
@@ -159,29 +152,47 @@ impl Hops {
         self.messages.get(begin as usize..end as usize).unwrap_or_default()
     }
 
-    /// The trunk of the leg and the hop that counts (contract §3).
-    pub(super) fn choose<'a>(&self, messages: &[Signalling<'a>], settings: &Settings) -> Choice<'a> {
+    /// The trunk of the leg, by its index in the settings, or `None` when none fits; which of `steps` are on the hop that
+    /// counts (contract §3) is told there.
+    pub(super) fn choose<'a>(
+        &self,
+        messages: &[Signalling<'a>],
+        steps: &mut [Step],
+        (settings, hosts): (&Settings, &mut Hosts<'a>),
+    ) -> Option<usize> {
         if self.hops.len() <= 1 {
             // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
             let invites = || self.invites.iter().filter_map(|place| messages.get(*place as usize));
-            let fit = |trunk| match self.invites.as_slice() {
-                [] => trunk::fit(trunk, messages.iter()),
-                _ => trunk::fit(trunk, invites()),
+            let mut fits = |(index, trunk)| match self.invites.as_slice() {
+                [] => trunk::fit(trunk, messages.iter(), |uri| hosts.name(uri, index, settings)).is_some(),
+                _ => trunk::fit(trunk, invites(), |uri| hosts.name(uri, index, settings)).is_some(),
             };
-            let fit = settings.trunks.iter().enumerate().find_map(|(trunk, own)| Some((trunk, fit(own)?)));
-            return Choice {
-                trunk: fit.map(|(trunk, _)| trunk),
-                hop: 0,
-                of_platform: fit.and_then(|(_, fit)| fit.of_platform),
-            };
+            return settings.trunks.iter().enumerate().position(&mut fits);
         }
+        let (trunk, counting) = self.choose_hop(messages, steps, (settings, hosts));
+        for (step, own) in steps.iter_mut().zip(&self.of) {
+            let is_hop = *own as usize == counting;
+            // Seen on it, or on a path that no initial INVITE took (in-dialog requests may go past the proxies, RFC 3261
+            // §12.2.1.1).
+            step.place_on(is_hop, is_hop || self.hops.get(*own as usize).is_some_and(|hop| !hop.sets_up));
+        }
+        trunk
+    }
+
+    fn choose_hop<'a>(
+        &self,
+        messages: &[Signalling<'a>],
+        steps: &[Step],
+        (settings, hosts): (&Settings, &mut Hosts<'a>),
+    ) -> (Option<usize>, usize) {
         let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
         let candidates: Vec<(usize, &OneHop)> =
             self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
         let judged = |(place, hop): &(usize, &OneHop)| {
             let only_initial = hop.initial;
-            let own = self.messages_of(*place).iter().filter_map(|message| messages.get(*message as usize));
-            own.filter(move |message| !only_initial || is_initial_invite(message))
+            let own = self.messages_of(*place).iter().map(|place| *place as usize);
+            let own = own.filter_map(|place| messages.get(place).zip(steps.get(place)));
+            own.filter(move |(_, step)| !only_initial || step.is_initial_invite()).map(|(message, _)| message)
         };
         let best = |fitting: &[usize]| {
             // Where a 2xx was not captured, a dialog that goes on shows it.
@@ -190,14 +201,18 @@ impl Hops {
         };
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {
-            let fits: Vec<(usize, trunk::Fit<'_>)> = candidates
+            let fits: Vec<(usize, trunk::Fit)> = candidates
                 .iter()
-                .filter_map(|candidate| trunk::fit(trunk, judged(candidate)).map(|fit| (candidate.0, fit)))
+                .filter_map(|candidate| {
+                    let fit = trunk::fit(trunk, judged(candidate), |uri| hosts.name(uri, index, settings));
+                    Some((candidate.0, fit?))
+                })
                 .collect();
             if candidates.len() > 1 {
-                let platform: Vec<usize> = fits.iter().filter(|(_, fit)| fit.platform).map(|(hop, _)| *hop).collect();
+                let platform = fits.iter().filter(|(_, fit)| *fit == trunk::Fit::Platform);
+                let platform: Vec<usize> = platform.map(|(hop, _)| *hop).collect();
                 if let Some(hop) = best(&platform) {
-                    return Choice { trunk: Some(index), hop, of_platform: None };
+                    return (Some(index), hop);
                 }
             }
             if any_fit.is_none() {
@@ -206,19 +221,7 @@ impl Hops {
             }
         }
         let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
-        let (trunk, hop) = any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)));
-        Choice { trunk, hop, of_platform: None }
-    }
-
-    pub(super) fn is(&self, message: usize, hop: usize) -> bool {
-        self.of.get(message).map_or(hop == 0, |own| *own as usize == hop)
-    }
-
-    /// Whether a message belongs to the dialog of the hop that counts: seen on it, or on a path that no initial
-    /// INVITE took (in-dialog requests may go past the proxies, RFC 3261 §12.2.1.1).
-    pub(super) fn is_dialog(&self, message: usize, counting: usize) -> bool {
-        let Some(hop) = self.of.get(message) else { return true };
-        *hop as usize == counting || self.hops.get(*hop as usize).is_some_and(|hop| !hop.sets_up)
+        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)))
     }
 }
 
@@ -256,15 +259,6 @@ fn is_between(one: &Hop, other: &Hop) -> bool {
         || (one.source == other.destination && one.destination == other.source)
 }
 
-pub(super) fn is_initial_invite(message: &Signalling<'_>) -> bool {
-    matches!(message.start, StartLine::Request { method: Method::Invite, .. }) && message.to_tag.is_none()
-}
-
-/// A 2xx to an INVITE.
-pub(super) fn is_answer(message: &Signalling<'_>) -> bool {
-    matches!((message.start, message.method()), (StartLine::Response(200..=299), Some(Method::Invite)))
-}
-
 fn socket_pair(hop: Hop) -> Hop {
     if hop.source <= hop.destination { hop } else { Hop { source: hop.destination, destination: hop.source } }
 }
@@ -276,9 +270,10 @@ fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::transactions::Transactions;
+    use super::super::steps::Steps;
     use super::*;
     use crate::evidence::{Locus, SourceId, Timestamp};
+    use crate::facts::StartLine;
 
     #[test]
     fn each_message_is_of_the_hop_between_its_addresses() {
@@ -289,11 +284,14 @@ mod tests {
         };
         let mut hops = Hops::default();
         let mut read = |messages: &[Signalling<'_>]| -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
-            let mut transactions = Transactions::default();
-            transactions.read(messages);
-            hops.read(messages, &transactions.notes);
+            let mut steps = Steps::default();
+            steps.read(messages);
+            hops.read(messages, &steps.list);
             let number = hops.hops.len().max(1);
-            let own = |hop: &usize, message: &u32| hops.is(*message as usize, *hop);
+            let own = |hop: &usize, message: &u32| match hops.of.get(*message as usize) {
+                Some(own) => *own as usize == *hop,
+                None => *hop == 0,
+            };
             let all = 0..messages.len() as u32;
             let told = (0..number).map(|hop| all.clone().filter(|message| own(&hop, message)).collect()).collect();
             (told, (0..hops.hops.len()).map(|hop| hops.messages_of(hop).to_vec()).collect())

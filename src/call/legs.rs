@@ -122,10 +122,10 @@ impl<'n, T> Outlines<'n, T> {
     }
 
     /// Adds the legs of a shelf.
-    pub fn add(&self, number: usize, shelf: &Shelf<'_>, settings: &Settings, conclude: impl Fn(Leg<'_>) -> T) {
+    pub fn add(&self, number: usize, shelf: &Shelf<'_>, settings: &Settings, conclude: impl Fn(&mut Leg<'_>) -> T) {
         let mut found = Vec::new();
-        each(shelf.calls(), settings, |leg| found.push((Outline::of(&leg), conclude(leg))));
-        let text = found.iter().flat_map(|(outline, _)| outline.call_id).copied().collect::<Vec<u8>>();
+        each(shelf.calls(), settings, |leg| found.push((Outline::of(leg), conclude(leg))));
+        let text = found.iter().map(|(outline, _)| outline.call_id).collect::<Vec<_>>().concat();
         let Some(slot) = self.texts.get(number).filter(|_| !found.is_empty()) else { return };
         let mut text: &'n [u8] = slot.get_or_init(|| text.into_boxed_slice());
         let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +170,11 @@ impl<'n, T> Outlines<'n, T> {
 }
 
 /// Shows each leg of these calls, call by call.
-fn each<'s, 'm: 's>(calls: impl Iterator<Item = Call<'s, 'm>>, settings: &Settings, mut show: impl FnMut(Leg<'m>)) {
+fn each<'s, 'm: 's>(
+    calls: impl Iterator<Item = Call<'s, 'm>>,
+    settings: &Settings,
+    mut show: impl FnMut(&mut Leg<'m>),
+) {
     let (mut messages, mut reader) = (Vec::new(), dialog::Reader::new(settings));
     for call in calls {
         sort(call, &mut messages);
@@ -207,7 +211,8 @@ pub fn again<'a>(
     });
     let room = || dialog::Reader::new(settings);
     let read = |reader: &mut dialog::Reader<'_, 'a>, (place, nth_use): (usize, u32), messages: &[Signalling<'a>]| {
-        Some((place, reader.leg(messages, nth_use)?))
+        reader.leg(messages, nth_use)?;
+        Some((place, reader.take()?))
     };
     each_wanted(chosen, wanted, room, read).into_iter().flatten().collect()
 }
@@ -251,7 +256,7 @@ pub(super) fn each_wanted<'a, 'w, S, R: Send>(
 pub fn correlate<'a>(messages: &'a Chosen<'_>, settings: &Settings) -> Vec<Leg<'a>> {
     let of_shelf = |shelf: Shelf<'a>| {
         let mut legs = Vec::new();
-        each(shelf.calls(), settings, |leg| legs.push(leg));
+        each(shelf.calls(), settings, |leg| legs.push(leg.clone()));
         legs
     };
     let mut legs: Vec<Leg<'a>> = messages.shelves().into_par_iter().flat_map_iter(of_shelf).collect();
@@ -261,6 +266,10 @@ pub fn correlate<'a>(messages: &'a Chosen<'_>, settings: &Settings) -> Vec<Leg<'
 
 /// Shows the messages of each use of one Call-ID, which come sorted by time, with its number from 0.
 pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(u32, &[Signalling<'a>])) {
+    // Where a use begins stands an initial INVITE.
+    if alike.iter().filter(|message| is_initial_invite(message)).nth(1).is_none() {
+        return show(0, alike);
+    }
     match uses(alike).as_slice() {
         [] | [_] => show(0, alike),
         several => (0..).zip(split(alike, several)).for_each(|(nth_use, messages)| show(nth_use, &messages)),
@@ -307,7 +316,7 @@ fn uses<'a>(messages: &[Signalling<'a>]) -> Vec<Use<'a>> {
     let mut begun = false;
     for message in messages {
         match (message.start, message.method()) {
-            (StartLine::Request { .. }, Some(Method::Invite)) if message.to_tag.is_none() => {
+            _ if is_initial_invite(message) => {
                 if !begun {
                     begun = true;
                     caller = message.from_tag;
@@ -332,6 +341,10 @@ fn uses<'a>(messages: &[Signalling<'a>]) -> Vec<Use<'a>> {
         }
     }
     uses
+}
+
+fn is_initial_invite(message: &Signalling<'_>) -> bool {
+    matches!(message.start, StartLine::Request { method: Method::Invite, .. }) && message.to_tag.is_none()
 }
 
 /// Whether a final status ends the call: after a challenge, a redirection or 422 the same caller tries again.
@@ -420,7 +433,7 @@ mod tests {
         let messages = store.finish();
         let texts: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
         let outlines = Outlines::new(&texts, 0);
-        let conclude = |leg: Leg<'_>| (leg.call_id.to_vec(), leg.first);
+        let conclude = |leg: &mut Leg<'_>| (leg.call_id.to_vec(), leg.first);
         messages
             .visit(|number, shelf| outlines.add(number, shelf, &Settings::default(), conclude))
             .expect("nothing to be read");

@@ -11,6 +11,7 @@
 
 pub mod conversations;
 mod copies;
+mod course;
 mod dialog;
 pub mod edges;
 mod exported;
@@ -25,14 +26,16 @@ pub mod legs;
 pub mod media;
 mod offer_answer;
 mod outline;
+mod recent;
 pub mod recorded;
 mod references;
 pub mod registration;
 pub mod requests;
+mod steps;
 mod transactions;
 mod trunk;
 
-pub use dialog::MOST_DIALOGS;
+pub use course::MOST_DIALOGS;
 pub use field::Field;
 pub use ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 pub use legs::{Leg, Outlines};

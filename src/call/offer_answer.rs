@@ -8,10 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
 
+use super::course::of_invite;
 use super::ledger::Outcome;
-use super::transactions::{Dialog, Named, Noted, Tag};
+use super::recent::Recent;
+use super::steps::{Start, Step, Tag};
+use super::transactions::{Dialog, Named, Noted};
 use crate::evidence::{Locus, Timestamp};
-use crate::facts::{Body, CSeq, MediaDescription, MediaFlow, Method, Signalling, StartLine};
+use crate::facts::{Body, MediaDescription, MediaFlow, Method, Signalling};
 use crate::few::Few;
 
 /// Offers and answers of one dialog that are followed. More are an attack, not a call.
@@ -89,15 +92,15 @@ pub(super) struct Transaction {
 /// One offer with its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
-    /// The message that began it, by its place in the leg.
+    /// The message that began it.
     begun: usize,
     /// The transaction of that.
     named: Option<Named>,
     offer: Option<usize>,
     /// The answers; several when the offer forked.
     answers: ArrayVec<u32, MOST_ANSWERS>,
-    /// When the answer was given: the 2xx where one was seen.
-    agreed: Option<Timestamp>,
+    /// What shows when the answer was given: the 2xx where one was seen.
+    agreed: Option<usize>,
     /// Whether it set up the leg.
     initial: bool,
     /// Whether it was refused and no answer captured: only RTP shows that something was agreed on.
@@ -109,30 +112,23 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The message that carries its description.
-    pub(super) fn locus(&self, dialog: Dialog<'_, '_>) -> Option<Locus> {
-        self.described().find_map(|place| dialog.at(place)).map(|message| message.locus)
-    }
-
     /// The messages that offer and answer.
-    fn described(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn described(&self) -> impl Iterator<Item = usize> {
         self.offer.into_iter().chain(self.answers.iter().map(|place| *place as usize))
     }
 }
 
-/// Puts the exchanges of a dialog that were not refused into `exchanges`, by time. `transaction` tells what is known of a
-/// message's.
-pub(super) fn exchanges<'m, 'a>(
-    dialog: Dialog<'m, 'a>,
-    invite: Option<Noted<'m, 'a>>,
-    transaction: impl Fn(Noted<'m, 'a>) -> Transaction,
-    exchanges: &mut Vec<Exchange>,
-) {
-    exchanges.clear();
+/// The exchanges of a dialog that were not refused, by time. `transaction` tells what is known of a message's.
+pub(super) fn exchanges<'m>(
+    dialog: Dialog<'m>,
+    invite: Option<Noted<'m>>,
+    transaction: impl Fn(Noted<'m>) -> Transaction,
+) -> Vec<Exchange> {
+    let mut exchanges: Vec<Exchange> = Vec::new();
     // The exchange that a request may begin; none for an attempt that does not count, and for a refused one.
-    let begins = |message: Noted<'m, 'a>| {
-        let initial = invite.is_some_and(|invite| invite.locus == message.locus);
-        if message.to_tag.is_none() && !initial {
+    let begins = |message: Noted<'m>| {
+        let initial = invite.is_some_and(|invite| invite.place == message.place);
+        if message.to.is_none() && !initial {
             return None;
         }
         let of = transaction(message);
@@ -140,7 +136,7 @@ pub(super) fn exchanges<'m, 'a>(
         (initial || !refused).then(|| Exchange {
             begun: message.place,
             named: message.note.named.map(Named::of_invite),
-            offer: describes(&message).then_some(message.place),
+            offer: message.describes().then_some(message.place),
             answers: ArrayVec::new(),
             agreed: None,
             initial,
@@ -151,11 +147,11 @@ pub(super) fn exchanges<'m, 'a>(
     };
     let mut early_responses = 0;
     for message in dialog.iter() {
-        let Some(cseq) = message.cseq else { continue };
-        let method = transaction_method(cseq);
-        let asks = match message.start {
-            StartLine::Request { method, .. } => matches!(method, Method::Invite | Method::Update | Method::Prack),
-            StartLine::Response(status) => {
+        let Some(cseq) = message.cseq() else { continue };
+        let method = of_invite(cseq);
+        let asks = match message.start() {
+            Start::Request(method) => matches!(method, Method::Invite | Method::Update | Method::Prack),
+            Start::Response(status) => {
                 if !(101..=299).contains(&status) || !matches!(method, Method::Invite | Method::Update | Method::Prack)
                 {
                     continue;
@@ -163,18 +159,18 @@ pub(super) fn exchanges<'m, 'a>(
                 false
             }
         };
-        let described = describes(&message);
+        let described = message.describes();
         let begun_by = |exchange: &Exchange| dialog.at(exchange.begun);
         let of_message = message.note.named.map(Named::of_invite);
         let is_own = |exchange: &Exchange| exchange.named == of_message;
         if asks {
             // The answer to what a reliable provisional response offered (RFC 3262 §5).
             let is_early =
-                |place: usize| dialog.at(place).is_some_and(|offer| matches!(offer.start, StartLine::Response(..=199)));
+                |place: usize| dialog.at(place).is_some_and(|offer| matches!(offer.start(), Start::Response(..=199)));
             let offered_early = exchanges.iter_mut().rev().take(64).find(|exchange| {
                 method == Method::Prack
                     && described
-                    && begun_by(exchange).is_some_and(|begun| begun.note.from == message.note.from)
+                    && begun_by(exchange).is_some_and(|begun| begun.from == message.from)
                     && exchange.answers.is_empty()
                     && exchange.offer.is_some_and(is_early)
             });
@@ -184,7 +180,7 @@ pub(super) fn exchanges<'m, 'a>(
             }
             // It may be known: from a response that stood before it by the clock of another capture, from another hop.
             let is_known = |exchange: &&mut Exchange| {
-                is_own(exchange) && begun_by(exchange).is_some_and(|begun| begun.note.to == message.note.to)
+                is_own(exchange) && begun_by(exchange).is_some_and(|begun| begun.to == message.to)
             };
             let known = exchanges.iter_mut().find(is_known);
             if let Some(exchange) = known {
@@ -217,8 +213,8 @@ pub(super) fn exchanges<'m, 'a>(
                 exchanges.extend(described.then_some(exchange));
             } else if early_responses < MOST_EARLY_RESPONSES {
                 early_responses += 1;
-                let is_its = |other: &Noted<'_, '_>| {
-                    is_request(other)
+                let is_its = |other: &Noted<'_>| {
+                    other.is_request()
                         && other.method() == Some(method)
                         && other.note.named.map(Named::of_invite) == of_message
                 };
@@ -227,19 +223,19 @@ pub(super) fn exchanges<'m, 'a>(
             known = (exchanges.len() > before).then_some(before);
         }
         let Some(exchange) = known.and_then(|known| exchanges.get_mut(known)) else { continue };
-        let StartLine::Response(status) = message.start else {
+        let Start::Response(status) = message.start() else {
             if described && exchange.answers.is_empty() {
                 exchange.answers.push(message.place as u32);
             }
             continue;
         };
         if status >= 200 && exchange.agreed.is_none() {
-            exchange.agreed = Some(message.at);
+            exchange.agreed = Some(message.place);
         }
         // A request that was cut may have made the offer; then the response answers it.
         let asked =
-            begun_by(exchange).is_some_and(|begun| is_request(&begun) && begun.header_whole && begun.body != Body::Cut);
-        let by_request = |place: usize| dialog.at(place).is_some_and(|offer| is_request(&offer));
+            begun_by(exchange).is_some_and(|begun| begun.is_request() && begun.header_whole() && !begun.body_cut());
+        let by_request = |place: usize| dialog.at(place).is_some_and(|offer| offer.is_request());
         let offered_late = exchange.offer.is_some_and(|offer| !by_request(offer));
         match (described, asked) {
             (false, _) => {}
@@ -258,27 +254,14 @@ pub(super) fn exchanges<'m, 'a>(
         exchange.refused &= exchange.answers.is_empty();
         exchange.described().next().is_some()
     });
-}
-
-/// The method of a transaction: an ACK's is its INVITE's.
-fn transaction_method(cseq: CSeq) -> Method {
-    if cseq.method == Method::Ack { Method::Invite } else { cseq.method }
-}
-
-fn is_request(message: &Signalling<'_>) -> bool {
-    matches!(message.start, StartLine::Request { .. })
-}
-
-/// Whether a message describes media: a description that was cut before its first section says nothing.
-fn describes(message: &Signalling<'_>) -> bool {
-    message.sections().is_some_and(|sections| sections > 0 || message.body != Body::Cut)
+    exchanges
 }
 
 /// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside.
-fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_, '_>, message: Noted<'_, '_>, status: u16) {
+fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, message: Noted<'_>, status: u16) {
     let answer = |place: u32| dialog.at(place as usize);
-    let is_final = |place: u32| answer(place).is_some_and(|answer| matches!(answer.start, StartLine::Response(200..)));
-    let is_same = |place: u32| answer(place).is_some_and(|answer| answer.note.to == message.note.to);
+    let is_final = |place: u32| answer(place).is_some_and(|answer| matches!(answer.start(), Start::Response(200..)));
+    let is_same = |place: u32| answer(place).is_some_and(|answer| answer.to == message.to);
     if let Some(same) = answers.iter_mut().find(|known| is_same(**known)) {
         if status >= 200 && !is_final(*same) {
             *same = message.place as u32;
@@ -291,36 +274,37 @@ fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_, '_>
 
 /// The streams that the exchanges accepted, in SDP order.
 ///
-/// `began` is the leg's first message: what its first descriptions name is its own from then on. `answered` is the 2xx
-/// that set up the leg; without one, and with an INVITE that was captured, only a re-INVITE's 2xx shows that a dialog
-/// was confirmed.
+/// `streams` is an empty list to fill. `began` is the leg's first message: what its first descriptions name is its own from
+/// then on. `answered` is the 2xx that set up the leg; without one, and with an INVITE that was captured, only a
+/// re-INVITE's 2xx shows that a dialog was confirmed.
 pub(super) fn streams<'a>(
-    dialog: Dialog<'_, 'a>,
+    (messages, steps): (&[Signalling<'a>], &[Step]),
     exchanges: &[Exchange],
     addresses: &mut Addresses<'a>,
-    (began, answered): (Timestamp, Option<Timestamp>),
-    invite_captured: bool,
+    (began, answered, invite_captured): (Timestamp, Option<Timestamp>, bool),
+    mut streams: Vec<Stream<'a>>,
 ) -> Vec<Stream<'a>> {
-    let mut streams: Vec<Stream<'a>> = Vec::new();
     let mut described: Vec<Described> = Vec::new();
     for exchange in exchanges {
-        let first = exchange.offer.and_then(|place| dialog.at(place));
-        let second = exchange.answers.first().and_then(|place| dialog.at(*place as usize));
-        let sections = |message: Option<Noted<'_, 'a>>| message.and_then(|message| message.sections());
+        let at = |place: &u32| messages.get(*place as usize);
+        let first = exchange.offer.and_then(|place| messages.get(place));
+        let second = exchange.answers.first().and_then(at);
+        let sections = |message: Option<&Signalling<'a>>| message.and_then(Signalling::sections);
         let count = sections(first).max(sections(second)).unwrap_or(0);
         let since = first.or(second).map(|message| message.at);
         // In the setting up, media runs from the 2xx; where it was not captured, nothing shows when it began.
+        let agreed = exchange.agreed.and_then(|place| messages.get(place)).map(|message| message.at);
         let opens = match answered {
             Some(answered) if exchange.initial => Some(answered),
-            Some(answered) => exchange.agreed.map(|agreed| agreed.max(answered)),
-            None if exchange.initial || exchange.confirms || !invite_captured => exchange.agreed,
+            Some(answered) => agreed.map(|agreed| agreed.max(answered)),
+            None if exchange.initial || exchange.confirms || !invite_captured => agreed,
             None => None,
         };
         for index in 0..count {
             let offer: Option<MediaDescription<'a>> = first.and_then(|message| message.section(index));
             let answer: Option<MediaDescription<'a>> = second.and_then(|message| message.section(index));
             // A description that was captured whole and lacks the section rejects it; a cut one says nothing of it.
-            let is_whole = |message: Option<Noted<'_, '_>>| message.is_some_and(|message| message.body != Body::Cut);
+            let is_whole = |message: Option<&Signalling<'_>>| message.is_some_and(|message| message.body != Body::Cut);
             let accepted = match (offer, answer) {
                 (Some(offer), Some(answer)) => offer.port != Some(0) && answer.port != Some(0),
                 (Some(offer), None) => offer.port != Some(0) && !is_whole(second),
@@ -379,22 +363,29 @@ pub(super) fn streams<'a>(
                 stream.windows.push((from, None));
             }
             let Some(since) = since else { continue };
-            let forks = exchange.answers.iter().skip(1).filter_map(|place| dialog.at(*place as usize));
-            let forks = forks.map(|fork| (Some(fork), fork.section(index)));
-            for (message, negotiated) in [(first, offer), (second, answer)].into_iter().chain(forks) {
-                let (Some(message), Some(negotiated)) = (message, negotiated) else { continue };
+            let mut add = |place: usize, negotiated: Option<MediaDescription<'a>>| {
+                let (Some(step), Some(negotiated)) = (steps.get(place), negotiated) else { return };
                 // What its sender said before was not captured: then the port may have been its own from the beginning.
-                let is_first = exchange.initial || !described.iter().any(|known| known.covers(&message, index));
+                let is_first = exchange.initial || !described.iter().any(|known| known.covers(step, index));
                 if let Some(socket) = addresses.socket(&negotiated)
                     && !stream.endpoints.iter().any(|(known, _)| *known == socket)
                 {
                     stream.endpoints.push((socket, if is_first { began.min(since) } else { since }));
                 }
+            };
+            if let Some(place) = exchange.offer {
+                add(place, offer);
+            }
+            if let Some((place, forks)) = exchange.answers.split_first() {
+                add(*place as usize, answer);
+                for place in forks {
+                    add(*place as usize, at(place).and_then(|fork| fork.section(index)));
+                }
             }
         }
         if exchanges.len() > 1 {
-            let messages = exchange.described().filter_map(|place| dialog.at(place));
-            described.extend(messages.map(|message| Described::of(&message)));
+            let own = exchange.described().filter_map(|place| messages.get(place).zip(steps.get(place)));
+            described.extend(own.map(|(message, step)| Described::of(message, step)));
         }
     }
     streams
@@ -409,21 +400,13 @@ struct Described {
 }
 
 impl Described {
-    fn of(message: &Noted<'_, '_>) -> Self {
+    fn of(message: &Signalling<'_>, step: &Step) -> Self {
         let captured = message.sections().unwrap_or(0);
-        Self { by: sender(message), sections: if message.body == Body::Cut { captured } else { usize::MAX } }
+        Self { by: step.sender(), sections: if step.body_cut() { captured } else { usize::MAX } }
     }
 
-    fn covers(&self, message: &Noted<'_, '_>, index: usize) -> bool {
-        self.by == sender(message) && index < self.sections
-    }
-}
-
-/// The tag of the side that sent a message.
-fn sender(message: &Noted<'_, '_>) -> Tag {
-    match message.start {
-        StartLine::Request { .. } => message.note.from,
-        StartLine::Response(_) => message.note.to,
+    fn covers(&self, step: &Step, index: usize) -> bool {
+        self.by == step.sender() && index < self.sections
     }
 }
 
@@ -431,30 +414,20 @@ fn endpoint<'a>(media: &MediaDescription<'a>) -> Endpoint<'a> {
     Endpoint { address: media.address, port: media.port }
 }
 
-/// The addresses that were read last. The texts that many calls repeat are kept once, so that their place tells.
+/// The addresses that were read last.
 #[derive(Default)]
 pub(super) struct Addresses<'a> {
-    known: [(&'a [u8], Option<IpAddr>); 4],
-    next: usize,
+    known: Recent<'a, Option<IpAddr>>,
 }
 
 impl<'a> Addresses<'a> {
     /// The socket that a media description names; `None` for a host name, for 0.0.0.0 and for port 0.
     fn socket(&mut self, media: &MediaDescription<'a>) -> Option<SocketAddr> {
         let port = media.port.filter(|port| *port != 0)?;
-        Some(SocketAddr::new(self.address(media.address)?, port))
-    }
-
-    fn address(&mut self, text: &'a [u8]) -> Option<IpAddr> {
-        if let Some((_, known)) = self.known.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
-            return *known;
-        }
-        let address: Option<IpAddr> = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-        let address = address.filter(|address| !address.is_unspecified()).map(|address| address.to_canonical());
-        if let Some(slot) = self.known.get_mut(self.next) {
-            *slot = (text, address);
-        }
-        self.next = (self.next + 1) % self.known.len();
-        address
+        let address = self.known.or_find(media.address, || {
+            let address: Option<IpAddr> = std::str::from_utf8(media.address).ok().and_then(|text| text.parse().ok());
+            address.filter(|address| !address.is_unspecified()).map(|address| address.to_canonical())
+        });
+        Some(SocketAddr::new(address?, port))
     }
 }

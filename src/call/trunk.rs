@@ -5,7 +5,9 @@
 
 use std::net::IpAddr;
 
+use super::recent::Recent;
 use crate::facts::{Signalling, StartLine, Subject};
+use crate::scan::find_either;
 use crate::settings::{Settings, Trunk, TrunkKind, pattern};
 use crate::sip::uri;
 
@@ -40,35 +42,40 @@ pub(super) fn kind(trunk: Option<usize>, settings: &Settings) -> TrunkKind {
 
 /// How a hop fits a trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fit<'a> {
-    /// The hop touches one of the trunk's platform addresses.
-    pub(crate) platform: bool,
-    /// A Request-URI that was seen to name one of the trunk's hosts.
-    pub(crate) of_platform: Option<&'a [u8]>,
+pub(crate) enum Fit {
+    /// It touches one of the trunk's platform addresses.
+    Platform,
+    /// By another address, or by a host that its messages name.
+    Other,
 }
 
-/// Whether a hop, judged by these messages, belongs to `trunk`.
-pub(crate) fn fit<'m, 'a: 'm>(trunk: &Trunk, messages: impl Iterator<Item = &'m Signalling<'a>>) -> Option<Fit<'a>> {
+/// How a hop, judged by these messages, fits `trunk`. `names_host` tells whether a URI names one of its hosts.
+pub(crate) fn fit<'m, 'a: 'm>(
+    trunk: &Trunk,
+    messages: impl Iterator<Item = &'m Signalling<'a>>,
+    mut names_host: impl FnMut(&'a [u8]) -> bool,
+) -> Option<Fit> {
     let mut fit = None;
     for message in messages {
         let ends = [message.hop.source.ip(), message.hop.destination.ip()];
         if ends.iter().any(|end| platform_side(trunk, *end)) {
-            return Some(Fit { platform: true, of_platform: None });
+            return Some(Fit::Platform);
         }
-        let of_platform = match message.start {
-            _ if ends.iter().any(|end| carrier_side(trunk, *end)) => None,
-            StartLine::Request { uri, .. } if uri_of_platform(trunk, uri) => Some(uri),
-            _ if names_host(trunk, message) => None,
-            _ => continue,
-        };
-        fit = Some(Fit { platform: false, of_platform });
+        if fit.is_none() && (ends.iter().any(|end| carrier_side(trunk, *end)) || names(trunk, message, &mut names_host))
+        {
+            fit = Some(Fit::Other);
+        }
     }
     fit
 }
 
 /// The direction of a leg whose initial INVITE is `invite`. Addresses are asked before hosts; where both directions
-/// fit it is unknown. `of_platform` is a Request-URI that is known to name one of the trunk's hosts.
-pub(crate) fn direction(trunk: &Trunk, invite: &Signalling<'_>, of_platform: Option<&[u8]>) -> Direction {
+/// fit it is unknown. `names_host` tells whether a URI names one of the trunk's hosts.
+pub(crate) fn direction<'a>(
+    trunk: &Trunk,
+    invite: &Signalling<'a>,
+    mut names_host: impl FnMut(&'a [u8]) -> bool,
+) -> Direction {
     let StartLine::Request { uri: request_uri, .. } = invite.start else { return Direction::Unknown };
     let (source, destination) = (invite.hop.source.ip(), invite.hop.destination.ip());
     let one_of = |inbound: bool, outbound: bool| match (inbound, outbound) {
@@ -81,10 +88,7 @@ pub(crate) fn direction(trunk: &Trunk, invite: &Signalling<'_>, of_platform: Opt
         carrier_side(trunk, source) || platform_side(trunk, destination),
         carrier_side(trunk, destination) || platform_side(trunk, source),
     )
-    .or_else(|| {
-        let is_known = of_platform.is_some_and(|known| std::ptr::eq(known, request_uri));
-        one_of(is_known || uri_of_platform(trunk, request_uri), uri_of_platform(trunk, invite.contact_uri))
-    })
+    .or_else(|| one_of(names_host(request_uri), names_host(invite.contact_uri)))
     .unwrap_or_default()
 }
 
@@ -119,19 +123,20 @@ fn platform_side(trunk: &Trunk, address: IpAddr) -> bool {
     trunk.platform_addresses.iter().any(|network| network.contains(address))
 }
 
-/// Whether To, Contact, top Via or Route name one of the trunk's hosts.
-fn names_host(trunk: &Trunk, message: &Signalling<'_>) -> bool {
+/// Whether the Request-URI, To, Contact, top Via or Route name one of the trunk's hosts.
+fn names<'a>(trunk: &Trunk, message: &Signalling<'a>, mut names_host: impl FnMut(&'a [u8]) -> bool) -> bool {
     if trunk.hosts.is_empty() {
         return false;
     }
-    uri_of_platform(trunk, message.to_uri)
-        || uri_of_platform(trunk, message.contact_uri)
+    matches!(message.start, StartLine::Request { uri, .. } if names_host(uri))
+        || names_host(message.to_uri)
+        || names_host(message.contact_uri)
         || is_host(trunk, message.via_host)
-        || message.rows().any(|row| row.subject == Subject::Route && uri_of_platform(trunk, row.value))
+        || message.rows().any(|row| row.subject == Subject::Route && names_host(row.value))
 }
 
 /// Whether a URI's host, or its `trunk-context` (RFC 4904), is one of the trunk's hosts.
-fn uri_of_platform(trunk: &Trunk, text: &[u8]) -> bool {
+pub(crate) fn uri_of_platform(trunk: &Trunk, text: &[u8]) -> bool {
     if trunk.hosts.is_empty() || text.is_empty() {
         return false;
     }
@@ -139,8 +144,80 @@ fn uri_of_platform(trunk: &Trunk, text: &[u8]) -> bool {
         || uri::parameter(text, b"trunk-context").is_some_and(|context| is_host(trunk, context))
 }
 
+/// What was found of the URIs that were asked for: those of one carrier's calls have all but the user in common.
+#[derive(Default)]
+pub(super) struct Hosts<'a> {
+    /// For what stands behind the user a bit for each trunk that it names.
+    known: Recent<'a, u64>,
+    /// The last URI.
+    last: (&'a [u8], u64),
+}
+
+impl<'a> Hosts<'a> {
+    /// Whether a URI names one of the hosts of a trunk of the settings.
+    pub(super) fn name(&mut self, uri: &'a [u8], trunk: usize, settings: &Settings) -> bool {
+        if trunk >= u64::BITS as usize {
+            return settings.trunks.get(trunk).is_some_and(|trunk| uri_of_platform(trunk, uri));
+        }
+        if !std::ptr::eq(self.last.0, uri) {
+            let find = || {
+                let trunks = settings.trunks.iter().zip(0..u64::BITS);
+                let named = trunks.filter(|(trunk, _)| uri_of_platform(trunk, uri));
+                named.fold(0, |named, (_, trunk)| named | (1 << trunk))
+            };
+            self.last = (uri, behind_user(uri).map_or_else(find, |behind| self.known.or_find(behind, find)));
+        }
+        (self.last.1 >> trunk) & 1 == 1
+    }
+}
+
+/// What of a SIP URI tells its host and parameters: all from the `@` on, where the user part has no parameters.
+fn behind_user(uri: &[u8]) -> Option<&[u8]> {
+    let rest = uri.strip_prefix(b"sip:")?;
+    let behind = rest.get(find_either(rest, b'@', b';')?..)?;
+    behind.starts_with(b"@").then_some(behind)
+}
+
 fn is_host(trunk: &Trunk, host: &[u8]) -> bool {
     // A fully qualified name may end in a dot.
     let host = host.strip_suffix(b".").unwrap_or(host);
     !host.is_empty() && trunk.hosts.iter().any(|wanted| pattern::fits_host(wanted.as_bytes(), host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_uris_is_what_they_say() {
+        let parts = [
+            "sip:",
+            "sips:",
+            "SIP:",
+            "tel:",
+            "a",
+            "@",
+            "@p.example",
+            "@q.example:5060",
+            ";",
+            "?",
+            ";trunk-context=p.example",
+        ];
+        let mut uris: Vec<String> = vec![String::new()];
+        for _ in 0..4 {
+            uris.extend(uris.clone().iter().flat_map(|uri| parts.map(|part| format!("{uri}{part}"))));
+        }
+        let trunk = |host: &str| Trunk { hosts: vec![host.to_owned()], ..Trunk::default() };
+        let settings = Settings { trunks: vec![trunk("q.example"), trunk("p.example")], ..Settings::default() };
+        let mut hosts = Hosts::default();
+        let mut named = 0;
+        for uri in &uris {
+            for (place, trunk) in settings.trunks.iter().enumerate() {
+                let names = uri_of_platform(trunk, uri.as_bytes());
+                assert_eq!(hosts.name(uri.as_bytes(), place, &settings), names, "{uri}");
+                named += usize::from(names);
+            }
+        }
+        assert!(named > 1_000, "{named} of {}", uris.len());
+    }
 }

@@ -32,7 +32,7 @@ pub enum Method {
 
 impl Method {
     /// All methods, in their order.
-    pub(super) const ALL: [Self; 15] = [
+    pub const ALL: [Self; 15] = [
         Self::Ack,
         Self::Bye,
         Self::Cancel,

@@ -7,15 +7,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{GapKind, Leg, SetUp};
-use crate::report::build::{Brief, JudgedLeg};
-use crate::report::messages::Wanted;
+use crate::report::build::{Brief, JudgedLeg, Rows};
 use crate::settings::{RuleMessage, Settings};
 use crate::verdict::{self, BoundRequest, Consent};
 
 /// What is looked for, and what was seen in all legs.
 pub(super) struct Look<'s> {
     settings: &'s Settings,
-    wanted: Wanted<'s>,
+    rows: &'s Rows,
     /// Whether RTP may still be tied to the legs.
     awaits_media: bool,
     /// For each rule whether its field occurs on some INVITE of the evidence, or on another message that it reads.
@@ -39,23 +38,22 @@ impl Seen {
 }
 
 impl<'s> Look<'s> {
-    pub(super) fn new(settings: &'s Settings, wanted: Wanted<'s>, awaits_media: bool) -> Self {
+    pub(super) fn new(settings: &'s Settings, rows: &'s Rows, awaits_media: bool) -> Self {
         let rules_seen = settings.rules.iter().map(|_| AtomicBool::new(false)).collect();
-        Self { settings, wanted, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
+        Self { settings, rows, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
     }
 
     /// Looks at a leg.
-    pub(super) fn at(&self, mut leg: Leg<'_>) -> Seen {
-        self.note(&leg);
-        if self.awaits_media || concerns_others(&leg) {
+    pub(super) fn at(&self, leg: &mut Leg<'_>) -> Seen {
+        self.note(leg);
+        if self.awaits_media || concerns_others(leg) {
             return Seen::Asked;
         }
         leg.streams.retain(|stream| !stream.if_media);
-        let (verdict, measured) = verdict::brief(&leg, self.settings);
-        let brief = Brief::of(verdict, &measured);
-        match brief.has_row(leg.trunk, self.settings, self.wanted) {
+        let (verdict, unconsented) = verdict::brief(leg, self.settings);
+        match self.rows.has(leg.trunk, verdict) {
             true => Seen::Asked,
-            false => Seen::Settled(brief),
+            false => Seen::Settled(Brief::of(verdict, unconsented)),
         }
     }
 

@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::evidence::{self, Budget, Extents, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, CallIds, Exports, Shelves, Store};
-use crate::report::build::{self, Brief, Concluded};
+use crate::report::build::{self, Brief, Concluded, Rows};
 use crate::report::messages::Wanted;
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
@@ -275,7 +275,8 @@ fn conclude(
         }
     }
     let messages = store.finish();
-    let look = Look::new(settings, wanted, !flows.is_empty());
+    let rows = Rows::of(settings, wanted);
+    let look = Look::new(settings, &rows, !flows.is_empty());
     let call_ids: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
     let found = Outlines::new(&call_ids, messages.strands());
     let transactions = messages.visit(|number, shelf| {
@@ -346,7 +347,7 @@ fn conclude(
     }
     let full = concerning.judge(full);
     let brief = |(leg, seen): (usize, Seen)| match (full.get(&leg), seen) {
-        (Some((_, judged)), _) => Some(Brief::of(judged.verdict, &judged.measured)),
+        (Some((_, judged)), _) => Some(Brief::of(judged.verdict, judged.measured.unconsented())),
         (None, Seen::Settled(brief)) => Some(brief),
         // Unreachable: what was asked for is in full.
         (None, Seen::Asked) => None,
@@ -384,7 +385,8 @@ fn conclude(
         accounts: &accounts,
         complete: failures.is_empty(),
         chosen: &chosen,
-        wanted,
+        rows: &rows,
+        messages: wanted.messages,
         legs: &outlines,
         briefs: &briefs,
         full: &full,

@@ -23,7 +23,7 @@ use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
 use crate::facts::{ApiRequest, Chosen, InventoryKind, MediaFlow, TrunkSettings};
 use crate::settings::{self, RulePlace, Settings, TrunkKind, builtin};
-use crate::verdict::{self, Consent, Measured, Verdict};
+use crate::verdict::{self, Consent, Measured, Unconsented, Verdict};
 
 /// What one source told, beside its facts.
 #[derive(Clone, Debug)]
@@ -103,23 +103,42 @@ pub struct Brief {
 impl Brief {
     /// Of one leg.
     #[must_use]
-    pub fn of(verdict: Verdict, measured: &Measured) -> Self {
-        let unconsented = || measured.streams.iter().map(verdict::StreamTime::unconsented_ns);
-        let unconsented_streams = unconsented().filter(|ns| *ns > 0).count() as u32;
-        let unconsented_ns = i64::try_from(unconsented().sum::<i128>()).unwrap_or(i64::MAX);
-        Self { verdict, unconsented_streams, unconsented_ns }
+    pub fn of(verdict: Verdict, unconsented: Unconsented) -> Self {
+        let unconsented_ns = i64::try_from(unconsented.ns).unwrap_or(i64::MAX);
+        Self { verdict, unconsented_streams: unconsented.streams, unconsented_ns }
+    }
+}
+
+/// The legs that are to have a row, by trunk and verdict.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// For each trunk of the settings, and behind them for none, whether each verdict's have one.
+    of_trunk: Vec<[bool; Verdict::ALL.len()]>,
+}
+
+impl Rows {
+    /// As they are wanted.
+    #[must_use]
+    pub fn of(settings: &Settings, wanted: Wanted<'_>) -> Self {
+        let trunks = settings.trunks.iter().map(Some).chain([None]);
+        let of_trunk = |trunk: Option<&settings::Trunk>| {
+            Verdict::ALL.map(|verdict| {
+                let mark = Mark {
+                    verdict: verdict.name(),
+                    trunk: trunk.map(|trunk| trunk.name.as_str()),
+                    kind: trunk.map_or(TrunkKind::Unknown, |trunk| trunk.kind).name(),
+                };
+                wanted.rows.is_none_or(|wanted| wanted(&mark))
+            })
+        };
+        Self { of_trunk: trunks.map(of_trunk).collect() }
     }
 
-    /// Whether a leg that crossed `trunk`, and of which this is concluded, is to have a row.
+    /// Whether a leg that crossed `trunk` has one.
     #[must_use]
-    pub fn has_row(&self, trunk: Option<usize>, settings: &Settings, wanted: Wanted<'_>) -> bool {
-        let trunk = trunk.and_then(|trunk| settings.trunks.get(trunk));
-        let mark = Mark {
-            verdict: self.verdict.name(),
-            trunk: trunk.map(|trunk| trunk.name.as_str()),
-            kind: trunk.map_or(TrunkKind::Unknown, |trunk| trunk.kind).name(),
-        };
-        wanted.rows.is_none_or(|wanted| wanted(&mark))
+    pub fn has(&self, trunk: Option<usize>, verdict: Verdict) -> bool {
+        let of_trunk = trunk.and_then(|trunk| self.of_trunk.get(trunk)).or(self.of_trunk.last());
+        of_trunk.and_then(|of_trunk| of_trunk.get(verdict as usize)).is_some_and(|has| *has)
     }
 }
 
@@ -134,8 +153,10 @@ pub struct Concluded<'a> {
     pub complete: bool,
     /// The signalling that the legs in `full` were read from.
     pub chosen: &'a Chosen<'a>,
-    /// The legs that are to have a row, and those whose messages are asked for.
-    pub wanted: Wanted<'a>,
+    /// The legs that are to have a row.
+    pub rows: &'a Rows,
+    /// Those whose messages are asked for.
+    pub messages: Option<&'a (dyn Fn(&model::Leg) -> bool + Sync)>,
     /// The legs, by first message.
     pub legs: &'a [Outline<'a>],
     /// What is concluded of each.
@@ -188,7 +209,7 @@ impl<'a> Concluded<'a> {
     /// Whether the leg at this place is to have a row.
     fn has_row(&self, place: usize) -> bool {
         let (Some(leg), Some(brief)) = (self.legs.get(place), self.briefs.get(place)) else { return false };
-        brief.has_row(leg.trunk(), self.settings, self.wanted)
+        self.rows.has(leg.trunk(), brief.verdict)
     }
 
     /// The legs in the time range, judged.
@@ -281,7 +302,7 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
             links: links(concluded, call),
         })
         .collect();
-    if let Some(wanted) = concluded.wanted.messages {
+    if let Some(wanted) = concluded.messages {
         let shown = concluded.calls().flatten().filter(|leg| concluded.has_row(**leg));
         let facts = shown.filter_map(|leg| concluded.full.get(leg)).map(|(leg, _)| leg);
         let rows = calls.iter_mut().flat_map(|call| &mut call.legs);

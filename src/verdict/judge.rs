@@ -7,7 +7,7 @@ use crate::settings::{Settings, TrunkKind};
 
 use super::consent::{Consent, State};
 use super::ground::{Ground, Grounds};
-use super::measure::{Measured, measure};
+use super::measure::{ByState, Measured, Unconsented, each_stream};
 
 /// What is concluded of one leg, in the order of the contract's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, each at its place.
+    pub const ALL: [Self; 10] = [
+        Self::NotByoc,
+        Self::Unclassified,
+        Self::RecordingSession,
+        Self::NoMedia,
+        Self::ExposedUnconsented,
+        Self::BlockedUnconsented,
+        Self::Unconsented,
+        Self::Indeterminate,
+        Self::BlockedConsented,
+        Self::Clear,
+    ];
+
     /// The word the report uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -74,7 +88,8 @@ pub fn judge(
     settings: &Settings,
 ) -> (Verdict, Vec<Ground>) {
     let mut grounds = Grounds::asked();
-    let verdict = row(leg, (consent, measured), requests, settings, &mut grounds);
+    let records = |bound: &BoundRequest<'_>| records_unconsented(bound, consent, measured, settings);
+    let verdict = row(leg, &measured.by_state, (requests, records), settings, &mut grounds);
     let of_consent = std::mem::replace(&mut consent.grounds, Grounds::not_asked());
     if !matches!(verdict, Verdict::NotByoc | Verdict::Unclassified | Verdict::RecordingSession) {
         grounds.take_over(of_consent);
@@ -83,20 +98,23 @@ pub fn judge(
     (verdict, grounds.told())
 }
 
-/// The verdict of a leg that replaces none and to which no request binds, with its measured streams: what [`judge`] says
-/// of it, without the grounds.
+/// The verdict of a leg that replaces none and to which no request binds, with the unconsented time of its streams: what
+/// [`judge`] says of it, without the grounds.
 #[must_use]
-pub fn brief(leg: &Leg<'_>, settings: &Settings) -> (Verdict, Measured) {
+pub fn brief(leg: &Leg<'_>, settings: &Settings) -> (Verdict, Unconsented) {
     let consent = Consent::read(leg, settings, None, Grounds::not_asked());
-    let measured = measure(leg, &consent);
-    let verdict = row(leg, (&consent, &measured), &[], settings, &mut Grounds::not_asked());
-    (verdict, measured)
+    let mut unconsented = Unconsented::default();
+    let by_state = each_stream(leg, &consent, |stream| unconsented.add(&stream));
+    let verdict = row(leg, &by_state, (&[], |_| false), settings, &mut Grounds::not_asked());
+    (verdict, unconsented)
 }
 
+/// The row of contract §4 that fits. `records` tells whether a request hands out unconsented media as far as its times
+/// tell.
 fn row(
     leg: &Leg<'_>,
-    (consent, measured): (&Consent, &Measured),
-    requests: &[BoundRequest<'_>],
+    by_state: &ByState,
+    (requests, records): (&[BoundRequest<'_>], impl Fn(&BoundRequest<'_>) -> bool),
     settings: &Settings,
     grounds: &mut Grounds,
 ) -> Verdict {
@@ -120,29 +138,25 @@ fn row(
         return Verdict::RecordingSession;
     }
     let has_rtp = leg.streams.iter().any(|stream| !stream.flows.is_empty());
-    if !has_rtp && excludes_media(leg, measured, grounds) {
+    if !has_rtp && excludes_media(leg, by_state, grounds) {
         return Verdict::NoMedia;
     }
-    let refused = Ground::several(
-        "refused",
-        requests.iter().filter(|bound| bound.request.is_refused()).map(|bound| bound.request.locus),
-    );
+    let refused = || requests.iter().filter(|bound| bound.request.is_refused()).map(|bound| bound.request.locus);
+    let is_refused = refused().next().is_some();
     let (granted, unconsented, unknown) =
-        (measured.of(State::Granted), measured.unconsented_ns(), measured.of(State::Unknown));
+        (by_state.of(State::Granted), by_state.unconsented(), by_state.of(State::Unknown));
     if unconsented > 0 {
-        let served = requests
-            .iter()
-            .filter(|bound| supports_exposure(leg, bound, settings))
-            .filter(|bound| granted == 0 || records_unconsented(bound, consent, measured, settings))
-            .map(|bound| bound.request.locus);
-        let served = Ground::several("served", served);
-        let verdict = match (&served, &refused) {
-            (Some(_), _) => Verdict::ExposedUnconsented,
-            (None, Some(_)) => Verdict::BlockedUnconsented,
-            (None, None) => Verdict::Unconsented,
+        let served = || {
+            let served = requests.iter().filter(|bound| supports_exposure(leg, bound, settings));
+            served.filter(|bound| granted == 0 || records(bound)).map(|bound| bound.request.locus)
         };
-        grounds.add(|| served);
-        grounds.add(|| refused);
+        let verdict = match (served().next(), is_refused) {
+            (Some(_), _) => Verdict::ExposedUnconsented,
+            (None, true) => Verdict::BlockedUnconsented,
+            (None, false) => Verdict::Unconsented,
+        };
+        grounds.add(|| Ground::several("served", served()));
+        grounds.add(|| Ground::several("refused", refused()));
         return verdict;
     }
     // Media that was seen to flow does not show that the call was answered, or by which INVITE.
@@ -165,13 +179,12 @@ fn row(
         grounds.one(reason, leg.last.locus);
         return Verdict::Indeterminate;
     }
-    let verdict = if refused.is_some() { Verdict::BlockedConsented } else { Verdict::Clear };
-    grounds.add(|| refused);
-    verdict
+    grounds.add(|| Ground::several("refused", refused()));
+    if is_refused { Verdict::BlockedConsented } else { Verdict::Clear }
 }
 
 /// Whether a leg without RTP is seen to have had no media, and by what.
-fn excludes_media(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) -> bool {
+fn excludes_media(leg: &Leg<'_>, by_state: &ByState, grounds: &mut Grounds) -> bool {
     let Some(answered) = leg.answered else {
         let refused = leg.final_status.map(|(_, locus)| ("final_refusal", locus));
         let excluded = refused.or(leg.cancelled.map(|locus| ("cancelled", locus)));
@@ -187,7 +200,7 @@ fn excludes_media(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) -> 
     }
     // Without the end, a stream that shows no duration may have had one.
     let Some(ended) = leg.ended.filter(|ended| ended.at.ns >= answered.at.ns) else { return false };
-    let is_excluded = measured.total_ns() == 0;
+    let is_excluded = by_state.total() == 0;
     if is_excluded {
         grounds.add(|| Ground::several("no_duration", [answered.locus, ended.locus]));
     }

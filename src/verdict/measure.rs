@@ -132,19 +132,52 @@ impl Measured {
     pub fn total_ns(&self) -> i128 {
         self.by_state.total()
     }
+
+    /// The unconsented time of its streams.
+    #[must_use]
+    pub fn unconsented(&self) -> Unconsented {
+        let mut unconsented = Unconsented::default();
+        self.streams.iter().for_each(|stream| unconsented.add(stream));
+        unconsented
+    }
+}
+
+/// The unconsented time of the streams of a leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unconsented {
+    /// Streams that have any.
+    pub streams: u32,
+    /// Nanoseconds of them all.
+    pub ns: i128,
+}
+
+impl Unconsented {
+    pub(super) fn add(&mut self, stream: &StreamTime) {
+        let ns = stream.unconsented_ns();
+        self.streams += u32::from(ns > 0);
+        self.ns += ns;
+    }
 }
 
 /// Splits the seconds of every stream of `leg` by the consent that held.
 #[must_use]
 pub fn measure(leg: &Leg<'_>, consent: &Consent) -> Measured {
-    let streams: Few<StreamTime, 1> = leg.streams.iter().map(|stream| stream_time(leg, stream, consent)).collect();
+    let mut streams = Few::new();
+    let by_state = each_stream(leg, consent, |stream| streams.push(stream));
+    Measured { streams, by_state }
+}
+
+/// Shows the time of every stream of `leg`, in its order; gives what they sum up to by state.
+pub(super) fn each_stream(leg: &Leg<'_>, consent: &Consent, mut show: impl FnMut(StreamTime)) -> ByState {
     let mut by_state = ByState::default();
-    for stream in &streams {
-        for (sum, own) in by_state.0.iter_mut().zip(&stream.by_state.0) {
+    for stream in &leg.streams {
+        let time = stream_time(leg, stream, consent);
+        for (sum, own) in by_state.0.iter_mut().zip(&time.by_state.0) {
             *sum += own;
         }
+        show(time);
     }
-    Measured { streams, by_state }
+    by_state
 }
 
 fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamTime {

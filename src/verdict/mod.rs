@@ -12,4 +12,4 @@ mod measure;
 pub use consent::{Consent, State};
 pub use ground::Ground;
 pub use judge::{BoundRequest, Verdict, brief, judge};
-pub use measure::{ByState, Measured, Source, StreamTime, measure};
+pub use measure::{ByState, Measured, Source, StreamTime, Unconsented, measure};

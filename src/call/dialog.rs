@@ -39,7 +39,8 @@ pub(super) struct Reader<'s, 'a> {
     hops: Hops,
     courses: Courses,
     hosts: Hosts<'a>,
-    addresses: Addresses<'a>,
+    /// `None` where nobody asks where RTP of its streams would go.
+    addresses: Option<Addresses<'a>>,
     /// The last leg.
     leg: Option<Leg<'a>>,
 }
@@ -53,9 +54,14 @@ impl<'s, 'a> Reader<'s, 'a> {
             hops: Hops::default(),
             courses: Courses::default(),
             hosts: Hosts::default(),
-            addresses: Addresses::default(),
+            addresses: Some(Addresses::default()),
             leg: None,
         }
+    }
+
+    /// The same for legs that no RTP is tied to: their streams come without endpoints.
+    pub(super) fn without_endpoints(self) -> Self {
+        Self { addresses: None, ..self }
     }
 
     /// Reads the messages of one leg, the use of its Call-ID of that number, sorted by time; `None` when no INVITE dialog
@@ -67,7 +73,7 @@ impl<'s, 'a> Reader<'s, 'a> {
         let messages = without_copies(captured);
         self.leg = self.read(&messages, nth_use);
         if messages.len() > MOST_ROOM {
-            *self = Self { leg: self.leg.take(), ..Self::new(self.settings) };
+            (self.steps, self.hops, self.courses) = Default::default();
         }
         self.leg.as_mut()
     }
@@ -146,7 +152,7 @@ impl<'s, 'a> Reader<'s, 'a> {
             streams: offer_answer::streams(
                 (messages, all.steps),
                 &course.exchanges,
-                addresses,
+                addresses.as_mut(),
                 (first.at, answered.map(|answered| answered.at), initial.is_some()),
                 streams,
             ),

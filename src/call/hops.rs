@@ -51,15 +51,11 @@ impl Hops {
         self.messages.clear();
         self.invites.clear();
         let Some(first) = messages.first() else { return };
-        let mut is_one = true;
-        for ((message, step), place) in messages.iter().zip(steps).zip(0..) {
-            if step.is_initial_invite() {
-                self.invites.push(place);
-            }
-            is_one = is_one && is_between(&message.hop, &first.hop);
-        }
+        let initial = (0..).zip(steps).filter(|(_, step)| step.is_initial_invite());
+        self.invites.extend(initial.map(|(place, _)| place));
         // Most legs have one hop.
-        if is_one {
+        let mut others = messages.iter().skip(1);
+        if others.all(|message| is_between(&message.hop, &first.hop)) {
             return;
         }
         self.tell_apart(messages, steps);
@@ -253,7 +249,7 @@ impl Known {
 }
 
 /// Whether two messages went between the same sockets, one way or the other.
-#[inline]
+#[inline(always)]
 fn is_between(one: &Hop, other: &Hop) -> bool {
     (one.source == other.source && one.destination == other.destination)
         || (one.source == other.destination && one.destination == other.source)

@@ -124,7 +124,8 @@ impl<'n, T> Outlines<'n, T> {
     /// Adds the legs of a shelf.
     pub fn add(&self, number: usize, shelf: &Shelf<'_>, settings: &Settings, conclude: impl Fn(&mut Leg<'_>) -> T) {
         let mut found = Vec::new();
-        each(shelf.calls(), settings, |leg| found.push((Outline::of(leg), conclude(leg))));
+        let reader = dialog::Reader::new(settings).without_endpoints();
+        each(shelf.calls(), reader, |leg| found.push((Outline::of(leg), conclude(leg))));
         let text = found.iter().map(|(outline, _)| outline.call_id).collect::<Vec<_>>().concat();
         let Some(slot) = self.texts.get(number).filter(|_| !found.is_empty()) else { return };
         let mut text: &'n [u8] = slot.get_or_init(|| text.into_boxed_slice());
@@ -172,10 +173,10 @@ impl<'n, T> Outlines<'n, T> {
 /// Shows each leg of these calls, call by call.
 fn each<'s, 'm: 's>(
     calls: impl Iterator<Item = Call<'s, 'm>>,
-    settings: &Settings,
+    mut reader: dialog::Reader<'_, 'm>,
     mut show: impl FnMut(&mut Leg<'m>),
 ) {
-    let (mut messages, mut reader) = (Vec::new(), dialog::Reader::new(settings));
+    let mut messages = Vec::new();
     for call in calls {
         sort(call, &mut messages);
         each_use(&messages, |nth_use, messages| {
@@ -256,7 +257,7 @@ pub(super) fn each_wanted<'a, 'w, S, R: Send>(
 pub fn correlate<'a>(messages: &'a Chosen<'_>, settings: &Settings) -> Vec<Leg<'a>> {
     let of_shelf = |shelf: Shelf<'a>| {
         let mut legs = Vec::new();
-        each(shelf.calls(), settings, |leg| legs.push(leg.clone()));
+        each(shelf.calls(), dialog::Reader::new(settings), |leg| legs.push(leg.clone()));
         legs
     };
     let mut legs: Vec<Leg<'a>> = messages.shelves().into_par_iter().flat_map_iter(of_shelf).collect();

@@ -42,7 +42,7 @@ pub struct Stream<'a> {
     /// When the signalling has it open: from, and until when it was rejected again; by time. Empty when no answer shows
     /// when it began.
     pub windows: Few<(Timestamp, Option<Timestamp>), 1>,
-    /// Every address and port that was negotiated for it, and since when.
+    /// Every address and port that was negotiated for it, and since when; none in a leg that is read for its outline.
     pub endpoints: Few<(SocketAddr, Timestamp), 2>,
     /// Whether it is one only if RTP is tied to it: its offer was refused, and no answer captured.
     pub if_media: bool,
@@ -274,13 +274,13 @@ fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, me
 
 /// The streams that the exchanges accepted, in SDP order.
 ///
-/// `streams` is an empty list to fill. `began` is the leg's first message: what its first descriptions name is its own from
-/// then on. `answered` is the 2xx that set up the leg; without one, and with an INVITE that was captured, only a
-/// re-INVITE's 2xx shows that a dialog was confirmed.
+/// `streams` is an empty list to fill; their endpoints are told where there are `addresses`. `began` is the leg's first
+/// message: what its first descriptions name is its own from then on. `answered` is the 2xx that set up the leg; without
+/// one, and with an INVITE that was captured, only a re-INVITE's 2xx shows that a dialog was confirmed.
 pub(super) fn streams<'a>(
     (messages, steps): (&[Signalling<'a>], &[Step]),
     exchanges: &[Exchange],
-    addresses: &mut Addresses<'a>,
+    mut addresses: Option<&mut Addresses<'a>>,
     (began, answered, invite_captured): (Timestamp, Option<Timestamp>, bool),
     mut streams: Vec<Stream<'a>>,
 ) -> Vec<Stream<'a>> {
@@ -362,7 +362,7 @@ pub(super) fn streams<'a>(
             {
                 stream.windows.push((from, None));
             }
-            let Some(since) = since else { continue };
+            let Some((since, addresses)) = since.zip(addresses.as_deref_mut()) else { continue };
             let mut add = |place: usize, negotiated: Option<MediaDescription<'a>>| {
                 let (Some(step), Some(negotiated)) = (steps.get(place), negotiated) else { return };
                 // What its sender said before was not captured: then the port may have been its own from the beginning.

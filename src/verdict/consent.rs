@@ -186,7 +186,7 @@ fn over_time(
     // What changes the state, and where it is unknown: from, until a message that speaks at or after `shown`.
     let mut speaks: Vec<(Timestamp, State)> = Vec::new();
     let mut blind: Vec<(Timestamp, Timestamp)> = Vec::new();
-    let reads_answers = reader.rules.iter().any(|rule| reader.asks(rule) && rule.reads(RuleMessage::Success));
+    let reads_answers = || reader.rules.iter().any(|rule| reader.asks(rule) && rule.reads(RuleMessage::Success));
     for entry in leg.ledger.iter().filter(|entry| entry.counts && !entry.initial) {
         if entry.outcome == Outcome::Refused && !entry.sets_up {
             continue;
@@ -204,7 +204,7 @@ fn over_time(
             }
         }
         let answerable = matches!(entry.kind, RuleMessage::Invite | RuleMessage::Update);
-        if reads_answers && answerable && entry.outcome == Outcome::Unknown {
+        if answerable && entry.outcome == Outcome::Unknown && reads_answers() {
             blind.push((entry.at, entry.at));
             grounds.one("response_not_captured", entry.locus);
         }

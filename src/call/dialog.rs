@@ -71,11 +71,11 @@ impl<'s, 'a> Reader<'s, 'a> {
             return None;
         }
         let messages = without_copies(captured);
-        self.leg = self.read(&messages, nth_use);
+        let read = self.read(&messages, nth_use);
         if messages.len() > MOST_ROOM {
             (self.steps, self.hops, self.courses) = Default::default();
         }
-        self.leg.as_mut()
+        read.and(self.leg.as_mut())
     }
 
     /// The last leg, to keep.
@@ -83,7 +83,8 @@ impl<'s, 'a> Reader<'s, 'a> {
         self.leg.take()
     }
 
-    fn read(&mut self, messages: &[Signalling<'a>], nth_use: u32) -> Option<Leg<'a>> {
+    /// Reads them into `leg`, which is not moved from then on: it is large.
+    fn read(&mut self, messages: &[Signalling<'a>], nth_use: u32) -> Option<()> {
         let Self { settings, reads, steps, hops, courses, hosts, addresses, leg } = self;
         steps.read(messages);
         hops.read(messages, &steps.list);
@@ -124,7 +125,7 @@ impl<'s, 'a> Reader<'s, 'a> {
             .filter(|_| subjects.recording_session)
             .and_then(|messages| find_row(messages, Subject::RecordingSession))
             .map(|(_, locus)| locus);
-        Some(Leg {
+        *leg = Some(Leg {
             call_id: parties.call_id,
             nth_use,
             trunk,
@@ -181,7 +182,8 @@ impl<'s, 'a> Reader<'s, 'a> {
             } else {
                 None
             },
-        })
+        });
+        Some(())
     }
 }
 

@@ -169,24 +169,27 @@ pub(super) struct Steps<'a> {
 impl<'a> Steps<'a> {
     /// Reads all of `messages`, as if they had one hop.
     pub(super) fn read(&mut self, messages: &[Signalling<'a>]) {
-        self.list.clear();
-        self.tags.clear();
+        let Self { list, tags } = self;
+        list.clear();
+        list.reserve(messages.len());
+        tags.clear();
         // Most messages name what the one before named, or have From and To turned.
-        let mut before = [(None, Tag::NONE), (None, Tag::NONE)];
-        let tags = &mut self.tags;
-        self.list.extend(messages.iter().map(|message| {
-            let from = tags.number_behind(message.from_tag, before);
-            let to = tags.number_behind(message.to_tag, before);
-            before = [(message.from_tag, from), (message.to_tag, to)];
-            let number = message.cseq.map_or(0, |CSeq { number, .. }| tags.counted(from, number));
-            let body_cut = message.body == Body::Cut;
-            let describes = message.sections().is_some_and(|sections| sections > 0 || !body_cut);
-            let to_unread = !message.header_whole && message.to_uri.is_empty();
+        let (mut from_before, mut to_before) = ((None, Tag::NONE), (None, Tag::NONE));
+        for message in messages {
+            let from = tags.number_behind(message.from_tag, [from_before, to_before]);
+            let to = tags.number_behind(message.to_tag, [from_before, to_before]);
+            (from_before, to_before) = ((message.from_tag, from), (message.to_tag, to));
+            let (number, cseq) = match message.cseq {
+                Some(CSeq { number, method }) => (tags.counted(from, number), method as u32 + 1),
+                None => (0, 0),
+            };
             let start = match message.start {
                 StartLine::Request { method, .. } => method as u32,
                 StartLine::Response(status) => u32::from(status),
             };
-            let cseq = message.cseq.map_or(0, |cseq| cseq.method as u32 + 1);
+            let body_cut = message.body == Body::Cut;
+            let describes = message.sections().is_some_and(|sections| sections > 0 || !body_cut);
+            let to_unread = !message.header_whole && message.to_uri.is_empty();
             let what = (start << 16)
                 | (cseq << 8)
                 | bit(message.header_whole, Step::HEADER_WHOLE)
@@ -195,8 +198,8 @@ impl<'a> Steps<'a> {
                 | bit(describes, Step::DESCRIBES)
                 | Step::ON_HOP
                 | Step::ON_DIALOG;
-            Step { from, to, number, what }
-        }));
+            list.push(Step { from, to, number, what });
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use sipconsent::evidence::{Anomalies, Locus, SourceId, Timestamp};
-use sipconsent::facts::extract::{Extracted, Keep, Seen, signalling};
+use sipconsent::facts::extract::{Extracted, Extractor, Keep, Seen, signalling};
 use sipconsent::facts::{Hop, SignallingBatch, Transport};
 use sipconsent::settings::Settings;
 use sipconsent::sip::{Extent, Message, looks_like_sip};
@@ -77,8 +77,9 @@ fn bench(bencher: Bencher<'_, '_>, message: &str, expected: Extracted) {
     bencher.counter(ItemsCount::new(MESSAGES)).counter(BytesCount::new(MESSAGES * payload.len())).bench(|| {
         let mut batch = SignallingBatch::default();
         let mut anomalies = Anomalies::default();
+        let mut extractor = Extractor::new(&keep);
         for _ in 0..MESSAGES {
-            let extracted = signalling(black_box(payload), seen, &keep, &mut batch, &mut anomalies);
+            let extracted = signalling(black_box(payload), seen, &mut extractor, &mut batch, &mut anomalies);
             assert_eq!(extracted, expected);
         }
         batch

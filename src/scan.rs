@@ -108,6 +108,81 @@ pub(crate) fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
     first(bytes, from, |step| is(step, b'\r') | is(step, b'\n'))
 }
 
+/// The line ends of one text, marked sixty-four bytes at a time: for whoever asks for one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineEnds {
+    /// Which sixty-four bytes are marked.
+    block: usize,
+    /// A bit for each of them that is CR or LF, the lowest for the first.
+    marked: u64,
+}
+
+impl Default for LineEnds {
+    /// Of any text, of which no byte was looked at.
+    #[inline]
+    fn default() -> Self {
+        Self { block: usize::MAX, marked: 0 }
+    }
+}
+
+impl LineEnds {
+    /// What [`line_end`] finds. The text is the same, or begins with the same, whenever it is asked for.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, text: &[u8], from: usize) -> Option<usize> {
+        let mut from = from;
+        loop {
+            if from / BLOCK != self.block {
+                (self.block, self.marked) = (from / BLOCK, line_ends(text, from / BLOCK * BLOCK));
+            }
+            // The shift takes the lowest bits of the place: that within the block.
+            let marked = self.marked.wrapping_shr(from as u32);
+            if marked != 0 {
+                return Some(from + marked.trailing_zeros() as usize);
+            }
+            from = (self.block + 1) * BLOCK;
+            if from >= text.len() {
+                return None;
+            }
+        }
+    }
+}
+
+/// Bytes whose line ends are marked together.
+const BLOCK: usize = u64::BITS as usize;
+
+/// A bit for each CR and LF among the [`BLOCK`] bytes from `start` on; none behind the end of the text.
+#[inline(always)]
+fn line_ends(text: &[u8], start: usize) -> u64 {
+    match text.get(start..).and_then(|rest| rest.first_chunk()) {
+        Some(block) => line_ends_of(block),
+        None => last_line_ends(text, start),
+    }
+}
+
+/// [`line_ends`] where fewer bytes than a block are left.
+#[inline(never)]
+fn last_line_ends(text: &[u8], start: usize) -> u64 {
+    let Some(left) = text.len().checked_sub(start) else { return 0 };
+    match text.last_chunk() {
+        // They are looked at together with bytes before them, or with zeros behind them.
+        Some(last) => line_ends_of(last).checked_shr((BLOCK - left) as u32).unwrap_or(0),
+        None => {
+            let mut padded = [0; BLOCK];
+            padded.iter_mut().zip(text.iter().skip(start)).for_each(|(place, byte)| *place = *byte);
+            line_ends_of(&padded)
+        }
+    }
+}
+
+#[inline(always)]
+fn line_ends_of(block: &[u8; BLOCK]) -> u64 {
+    let (steps, _) = block.as_chunks();
+    (0..).zip(steps).fold(0, |marked, (number, step)| {
+        let ends = marks(*step, &|step| is(step, b'\r') | is(step, b'\n'));
+        marked | u64::from(ends) << (number * STEP)
+    })
+}
+
 /// The place of the first blank or control.
 #[inline]
 pub(crate) fn blank(bytes: &[u8]) -> Option<usize> {
@@ -118,12 +193,6 @@ pub(crate) fn blank(bytes: &[u8]) -> Option<usize> {
 #[inline]
 pub(crate) fn name_end(bytes: &[u8]) -> Option<usize> {
     first(bytes, 0, is_no_name)
-}
-
-/// [`name_end`] in sixteen bytes; sixteen where the name goes on.
-#[inline(always)]
-pub(crate) fn short_name_end(bytes: &Step) -> usize {
-    (marks(*bytes, &is_no_name) | 1 << STEP).trailing_zeros() as usize
 }
 
 /// All ones where the byte ends a field name.
@@ -161,58 +230,64 @@ fn trim_any(bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// What tells names apart without regard to case: their first and their last eight bytes, or all of a shorter one, with
-/// the bit set that parts capitals from small letters.
+/// What tells names apart without regard to case: their first sixteen bytes, zeros behind a shorter one, with the bit set
+/// that parts capitals from small letters.
 ///
-/// No name is empty. The keys of names that are equal but for case are equal. Names of the same length, at most 16, with equal keys are
+/// The keys of names that are equal but for case are equal. Names of the same length, at most 16, with equal keys are
 /// equal but for case if one of them is plain ([`Key::is_of_plain`]) and the other has no blanks and no controls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Key(u64, u64);
+pub(crate) struct Key(u128);
 
 impl Key {
     /// The key of any name.
     #[inline]
     pub(crate) fn of(name: &[u8]) -> Self {
-        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-            (Some(first), Some(last)) => Self(folded(u64::from_le_bytes(*first)), folded(u64::from_le_bytes(*last))),
-            _ => Self::of_word(short(name), name.len()),
+        const CASES: u128 = u128::from_le_bytes([0x20; STEP]);
+        match name.first_chunk() {
+            Some(first) => Self(u128::from_le_bytes(*first) | CASES),
+            None => {
+                let cases = CASES & !u128::MAX.checked_shl(8 * name.len() as u32).unwrap_or(0);
+                Self(u128::from_le_bytes(padded(name)) | cases)
+            }
         }
-    }
-
-    /// The key of the first `len` bytes of a step, more than none and no more than there are.
-    #[inline(always)]
-    pub(crate) fn of_first(step: &Step, len: usize) -> Self {
-        let words = u128::from_le_bytes(*step);
-        if len < 8 {
-            return Self::of_word(words as u64, len);
-        }
-        // Its last eight bytes: what stands behind it is shifted out first.
-        let last = words << ((STEP - len) * 8) >> 64;
-        Self(folded(words as u64), folded(last as u64))
-    }
-
-    /// The key of the first `len` bytes of a word, fewer than eight: they become the last, zeros before them.
-    #[inline(always)]
-    fn of_word(word: u64, len: usize) -> Self {
-        Self(folded(word).checked_shl(64 - len as u32 * 8).unwrap_or(0), 0)
     }
 
     /// Whether only names that are equal but for case have the key of this one, which has small letters only.
     pub(crate) fn is_of_plain(name: &[u8]) -> bool {
-        name.len() <= 2 * size_of::<u64>() && name.iter().all(|byte| matches!(byte, b'!'..=b'?' | b'a'..=b'z'))
+        name.len() <= STEP && name.iter().all(|byte| matches!(byte, b'!'..=b'?' | b'a'..=b'z'))
     }
 
     /// A number that few keys share. Its high bits depend on all bits of the key.
     #[inline(always)]
     pub(crate) fn hash(self) -> u64 {
-        (self.0 ^ self.1.rotate_left(31)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        (self.0 as u64 ^ ((self.0 >> 64) as u64).rotate_left(31)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
-/// Eight bytes with the bit set that parts capitals from small letters.
-#[inline(always)]
-const fn folded(word: u64) -> u64 {
-    word | 0x2020_2020_2020_2020
+/// How a text begins, up to sixteen bytes of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    step: Step,
+    /// A bit for each byte that counts, the lowest for the first.
+    counted: u32,
+}
+
+impl Beginning {
+    /// How no text begins.
+    pub(crate) const NONE: Self = Self { step: [0; STEP], counted: u32::MAX };
+
+    /// All of a text that has no more than sixteen bytes, or the first sixteen.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let mut step = [0; STEP];
+        step.iter_mut().zip(text).for_each(|(place, byte)| *place = *byte);
+        Self { step, counted: (1 << text.len().min(STEP)) - 1 }
+    }
+
+    /// Whether these bytes begin so.
+    #[inline(always)]
+    pub(crate) fn begins(&self, step: &Step) -> bool {
+        marks(*step, &|step| step.cmp_eq(u8x16::new(self.step))) & self.counted == self.counted
+    }
 }
 
 #[cfg(test)]
@@ -243,9 +318,6 @@ mod tests {
             let either = text.iter().position(|byte| matches!(byte, b'<' | b'"'));
             assert_eq!(find_either(&text, b'<', b'"'), either, "{text:x?}");
             assert_eq!(name_end(&text), text.iter().position(|byte| *byte == b':' || *byte <= b' '), "{text:x?}");
-            if let Some(step) = text.first_chunk() {
-                assert_eq!(short_name_end(step), name_end(step).unwrap_or(STEP), "{text:x?}");
-            }
             assert_eq!(blank(&text), text.iter().position(|byte| *byte <= b' '), "{text:x?}");
             let host = text.iter().position(|byte| matches!(byte, b':' | b';' | b'?' | b'>' | b' ' | b'\t'));
             assert_eq!(host_end(&text), host, "{text:x?}");
@@ -253,6 +325,27 @@ mod tests {
                 let behind = text.get(from..).unwrap_or_default();
                 let expected = behind.iter().position(|byte| matches!(byte, b'\r' | b'\n')).map(|at| from + at);
                 assert_eq!(line_end(&text, from), expected, "{from} {text:x?}");
+                assert_eq!(LineEnds::default().next(&text, from), expected, "{from} {text:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_are_found_one_after_the_other() {
+        let texts: Vec<_> = texts().collect();
+        for some in texts.windows(9) {
+            // Up to several blocks, with and without a whole number of them.
+            let mut text = some.concat();
+            for _ in 0..3 {
+                let mut ends = LineEnds::default();
+                let mut from = 0;
+                while let Some(end) = ends.next(&text, from) {
+                    assert_eq!(Some(end), line_end(&text, from), "{from} {text:x?}");
+                    from = end + 1;
+                }
+                assert_eq!(line_end(&text, from), None, "{from} {text:x?}");
+                assert_eq!(ends.next(&text, 0), line_end(&text, 0), "{text:x?}");
+                text.truncate(text.len() / BLOCK * BLOCK + text.len() % 2 * 7);
             }
         }
     }
@@ -271,11 +364,6 @@ mod tests {
         let visible = |name: &[u8]| name.iter().all(|byte| *byte > b' ');
         let (mut compared, mut plain) = (0, 0);
         for one in texts.iter().filter(|text| visible(text)) {
-            if let Some(step) = [one.as_slice(), b": some value or other"].concat().first_chunk()
-                && one.len() < STEP
-            {
-                assert_eq!(Key::of_first(step, one.len()), Key::of(one), "{one:x?}");
-            }
             for other in texts.iter().filter(|other| other.len() == one.len() && visible(other)) {
                 let (alike, equal) = (Key::of(one) == Key::of(other), one.eq_ignore_ascii_case(other));
                 assert!(alike || !equal, "{one:x?} {other:x?}");
@@ -287,6 +375,22 @@ mod tests {
             }
         }
         assert!(plain > 1_000 && compared > 2 * plain, "{plain} of {compared}");
+    }
+
+    #[test]
+    fn texts_begin_with_what_they_begin_with() {
+        let texts: Vec<_> = texts().filter(|text| text.len() >= STEP).take(300).collect();
+        for one in &texts {
+            for other in &texts {
+                let step = other.first_chunk().expect("enough bytes");
+                for len in [0, 1, 7, 15, 16] {
+                    let expected = other.starts_with(&one[..len]);
+                    assert_eq!(Beginning::of(&one[..len]).begins(step), expected, "{len} {one:x?} {other:x?}");
+                }
+                assert_eq!(Beginning::of(one).begins(step), other[..STEP] == one[..STEP], "{one:x?} {other:x?}");
+                assert!(!Beginning::NONE.begins(step));
+            }
+        }
     }
 
     #[test]

@@ -4,12 +4,11 @@
 use std::ops::ControlFlow;
 
 use libfuzzer_sys::fuzz_target;
-use sipconsent::sdp::{MAX_SECTIONS, read, whole_lines};
+use sipconsent::sdp::{MAX_SECTIONS, Reader, whole_lines};
 
 fuzz_target!(|body: &[u8]| {
     let mut sections = 0;
-    read(whole_lines(body), |media| {
-        let _ = media.codecs();
+    Reader::default().read(whole_lines(body), |_| {
         sections += 1;
         if sections > MAX_SECTIONS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

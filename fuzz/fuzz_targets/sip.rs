@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use sipconsent::evidence::{Anomalies, Locus, SourceId, Timestamp};
-use sipconsent::facts::extract::{Keep, Seen, signalling};
+use sipconsent::facts::extract::{Extractor, Keep, Seen, signalling};
 use sipconsent::facts::{Hop, SignallingBatch, Transport};
 use sipconsent::settings::Settings;
 
@@ -21,5 +21,5 @@ fuzz_target!(|input: &[u8]| {
         truncated: first & 1 == 1,
     };
     let mut batch = SignallingBatch::default();
-    let _ = signalling(payload, seen, &KEEP, &mut batch, &mut Anomalies::default());
+    let _ = signalling(payload, seen, &mut Extractor::new(&KEEP), &mut batch, &mut Anomalies::default());
 });

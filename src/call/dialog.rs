@@ -468,7 +468,13 @@ mod tests {
                 transport: Transport::Udp,
                 truncated: kept < whole,
             };
-            extract::signalling(&payload.as_bytes()[..kept], seen, &keep, batch, &mut Anomalies::default());
+            extract::signalling(
+                &payload.as_bytes()[..kept],
+                seen,
+                &mut extract::Extractor::new(&keep),
+                batch,
+                &mut Anomalies::default(),
+            );
         }
     }
 

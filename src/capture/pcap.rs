@@ -366,7 +366,7 @@ impl<'a> Frames<'a> {
         self.next_gap();
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Option<Frame<'a>> {
         while self.at == self.gap_at {
             self.pass_gap();

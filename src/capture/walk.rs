@@ -99,7 +99,7 @@ enum FramesKind<'a> {
 impl<'a> Iterator for Frames<'a> {
     type Item = Frame<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Frame<'a>> {
         match &mut self.0 {
             FramesKind::Pcap(frames) => frames.next(),

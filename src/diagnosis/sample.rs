@@ -13,7 +13,7 @@ use crate::call::inventory::Inventory;
 use crate::call::legs::{self, At};
 use crate::call::registration::{Health, Registration, Transactions};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
-use crate::facts::extract::{Extracted, Keep, Seen, signalling};
+use crate::facts::extract::{Extracted, Extractor, Keep, Seen, signalling};
 use crate::facts::{
     Answerer, ApiRequest, Audience, Exports, Hop, Name, NameKind, Place, SignallingBatch, Store, Texts, Transport,
 };
@@ -261,7 +261,7 @@ impl Capture {
         for ((at, hop, payload), record) in self.messages.iter().zip(1..) {
             let seen =
                 Seen { at: second(*at), locus: locus(record), hop: *hop, transport: Transport::Udp, truncated: false };
-            let extracted = signalling(payload, seen, &keep, &mut batch, &mut anomalies);
+            let extracted = signalling(payload, seen, &mut Extractor::new(&keep), &mut batch, &mut anomalies);
             assert_eq!(extracted, Extracted::Message, "{}", String::from_utf8_lossy(payload));
         }
         let store = Store::default();

@@ -56,19 +56,15 @@ pub enum Extracted {
 /// Which header fields are read and kept, from the settings: shared by all threads of an audit.
 #[derive(Clone, Debug)]
 pub struct Keep {
+    /// Those of [`First`] have its numbers.
     names: sip::Names,
-    /// What the rows of each name are read for, by its number.
-    asked: Vec<Asked>,
+    /// What every row of each name is read for, by its number.
+    fields: Vec<Vec<Field>>,
+    /// A bit for each of [`First`] that has some.
+    fields_of_firsts: u32,
     /// Attributes of session descriptions that consent rules name.
     attributes: Vec<Box<[u8]>>,
     heads: bool,
-}
-
-/// What the rows of one name are read for.
-#[derive(Clone, Debug, Default)]
-struct Asked {
-    first: Option<First>,
-    fields: Vec<Field>,
 }
 
 /// Bytes of one start line and header section that are kept for people to read.
@@ -107,32 +103,25 @@ enum First {
 /// How many of [`First`] there are.
 const FIRSTS: usize = 9;
 
+/// The names of [`First`], in its order.
+const FIRST_NAMES: [&[u8]; FIRSTS] =
+    [b"call-id", b"contact", b"content-encoding", b"content-length", b"content-type", b"cseq", b"from", b"to", b"via"];
+
 impl Keep {
     /// The fields that facts need, and those that consent rules and identity headers name.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let (mut names, mut asked) = (sip::Names::default(), Vec::new());
-        let mut of = |name: &[u8], ask: &dyn Fn(&mut Asked)| {
-            let number = names.add(name);
-            if asked.len() <= number {
-                asked.resize_with(number + 1, Asked::default);
-            }
-            asked.get_mut(number).into_iter().for_each(ask);
-        };
-        for (name, first) in [
-            (b"call-id".as_slice(), First::CallId),
-            (b"contact", First::Contact),
-            (b"content-encoding", First::ContentEncoding),
-            (b"content-length", First::ContentLength),
-            (b"content-type", First::ContentType),
-            (b"cseq", First::CSeq),
-            (b"from", First::From),
-            (b"to", First::To),
-            (b"via", First::Via),
-        ] {
-            of(name, &|asked| asked.first = Some(first));
+        let (mut names, mut fields) = (sip::Names::default(), vec![Vec::new(); FIRSTS]);
+        for name in FIRST_NAMES {
+            names.add(name);
         }
-        let mut add = |name: &[u8], field: Field| of(name, &|asked| asked.fields.push(field));
+        let mut add = |name: &[u8], field: Field| {
+            let number = names.add(name);
+            if fields.len() <= number {
+                fields.resize(number + 1, Vec::new());
+            }
+            fields.get_mut(number).into_iter().for_each(|fields: &mut Vec<_>| fields.push(field));
+        };
         for (name, field) in [
             (b"contact".as_slice(), Field::Contact),
             (b"join", Field::Kept(Subject::Join)),
@@ -165,7 +154,10 @@ impl Keep {
         for (index, header) in (0..).zip(&settings.identity_headers) {
             add(header.trim().as_bytes(), Field::Kept(Subject::Conversation(index)));
         }
-        Self { names, asked, attributes, heads: false }
+        let has_fields = |(_, fields): &(u32, &Vec<Field>)| !fields.is_empty();
+        let fields_of_firsts =
+            (0..).zip(fields.iter().take(FIRSTS)).filter(has_fields).fold(0, |bits, (first, _)| bits | 1 << first);
+        Self { names, fields, fields_of_firsts, attributes, heads: false }
     }
 
     /// The same, and of every INVITE and UPDATE the start line and header section as captured, for reports that show them.
@@ -175,14 +167,35 @@ impl Keep {
     }
 }
 
-/// What is read once the header was seen: the first row of each field.
+/// What is read once the header was seen: what was captured of the first row of each field.
 #[derive(Default)]
-struct Values<'a>([Option<sip::Raw<'a>>; FIRSTS]);
+struct Values<'a> {
+    firsts: [Option<&'a [u8]>; FIRSTS],
+    /// Whether a row of the header is folded: one of these may be.
+    folded: bool,
+}
 
 impl<'a> Values<'a> {
     #[inline(always)]
     fn of(&self, field: First) -> Option<Cow<'a, [u8]>> {
-        Some(self.0.get(field as usize)?.as_ref()?.value())
+        let captured = (*self.firsts.get(field as usize)?)?;
+        Some(sip::Raw::of(captured, self.folded).value())
+    }
+}
+
+/// What is kept, and what was met of it so far: for one thread. What is extracted does not depend on what was met.
+#[derive(Debug)]
+pub struct Extractor<'k> {
+    keep: &'k Keep,
+    met: sip::Met<'k>,
+    descriptions: sdp::Reader,
+}
+
+impl<'k> Extractor<'k> {
+    /// Before the first message.
+    #[must_use]
+    pub fn new(keep: &'k Keep) -> Self {
+        Self { keep, met: sip::Met::new(&keep.names), descriptions: sdp::Reader::default() }
     }
 }
 
@@ -196,16 +209,19 @@ impl<'a> Values<'a> {
 pub fn signalling(
     payload: &[u8],
     seen: Seen,
-    keep: &Keep,
+    extractor: &mut Extractor<'_>,
     batch: &mut SignallingBatch,
     anomalies: &mut Anomalies,
 ) -> Extracted {
+    let keep = extractor.keep;
     let extent = if seen.truncated { Extent::Cut } else { Extent::Whole };
     let Some(message) = sip::Message::scan(payload, extent) else { return Extracted::NotSip };
     let record = Some(seen.locus.record);
     let mut header = message.header();
     let mut draft = batch.draft();
-    let values = read_rows(&mut header, keep, &mut draft, record, anomalies);
+    let mut rows = Rows { draft: &mut draft, record, anomalies, values: Values::default(), routes: 0 };
+    read_rows(&mut header, &mut rows, extractor);
+    let values = rows.values;
     let header_whole = match header.end() {
         Some(HeaderEnd::Whole) => true,
         Some(HeaderEnd::Limit) => {
@@ -279,7 +295,7 @@ pub fn signalling(
                 let content_type = values.of(First::ContentType).filter(|value| !value.is_empty());
                 let content_type = content_type.as_deref();
                 let encoded = values.of(First::ContentEncoding).is_some_and(|value| body::is_encoding(&value));
-                read_body(Part { content_type, encoded, body }, keep, &mut draft, record, anomalies)
+                read_body(Part { content_type, encoded, body }, extractor, &mut draft, record, anomalies)
             }
         }
     } else {
@@ -296,32 +312,20 @@ fn party(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     (address.uri, address.tag())
 }
 
-/// Rows that are split off before they are read.
-const ROWS: usize = 12;
-
 /// Reads the header to its end: keeps the rows that settings name, hands out those that every message needs.
-#[inline(always)]
-fn read_rows<'a>(
-    header: &mut sip::Header<'a>,
-    keep: &Keep,
-    draft: &mut Draft<'_>,
-    record: Option<u64>,
-    anomalies: &mut Anomalies,
-) -> Values<'a> {
-    let mut rows = Rows { draft, record, anomalies, values: Values::default(), routes: 0 };
-    let mut plain = [sip::Plain::default(); ROWS];
+#[inline(never)]
+fn read_rows<'a>(header: &mut sip::Header<'a>, rows: &mut Rows<'_, '_, 'a>, extractor: &mut Extractor<'_>) {
+    let keep = extractor.keep;
     loop {
-        let count = header.split_plain(&mut plain);
-        for row in plain.iter().take(count) {
-            if let Some(asked) = header.number(row, &keep.names).and_then(|number| keep.asked.get(number)) {
-                rows.take(asked, header.raw(row), || header.row(row).name);
+        header.plain_rows(&mut extractor.met, |number, plain| {
+            rows.take_first(number, plain.bytes);
+            if number >= FIRSTS || keep.fields_of_firsts >> number & 1 == 1 {
+                rows.take_every(number, &plain.row(), keep);
             }
-        }
-        if count < ROWS {
-            match header.next() {
-                None => return rows.values,
-                Some(line) => rows.take_any(line, keep),
-            }
+        });
+        match header.next() {
+            None => return,
+            Some(line) => rows.take_any(line, keep),
         }
     }
 }
@@ -336,23 +340,20 @@ struct Rows<'r, 'b, 'a> {
 }
 
 impl<'a> Rows<'_, '_, 'a> {
+    /// A row that may be the first of its field. What was captured of it is this.
     #[inline(always)]
-    fn take(&mut self, asked: &Asked, raw: sip::Raw<'a>, name: impl Fn() -> &'a [u8]) {
-        if let Some(first) = asked.first {
-            match self.values.0.get_mut(first as usize) {
-                Some(value @ None) => *value = Some(raw),
-                _ => self.take_again(first, raw),
-            }
-        }
-        if !asked.fields.is_empty() {
-            self.take_every(&asked.fields, &sip::Row { name: name(), raw });
+    fn take_first(&mut self, number: usize, captured: &'a [u8]) {
+        match self.values.firsts.get_mut(number) {
+            Some(value @ None) => *value = Some(captured),
+            Some(_) if number == First::CallId as usize => self.compare_call_ids(captured),
+            _ => {}
         }
     }
 
     /// A row of which every one counts.
     #[inline(never)]
-    fn take_every(&mut self, fields: &[Field], row: &sip::Row<'a>) {
-        for field in fields {
+    fn take_every(&mut self, number: usize, row: &sip::Row<'a>, keep: &Keep) {
+        for field in keep.fields.get(number).into_iter().flatten() {
             match field {
                 Field::Kept(subject) => {
                     self.draft.row(Row { subject: *subject, name: row.name, value: &row.value() });
@@ -366,8 +367,10 @@ impl<'a> Rows<'_, '_, 'a> {
     fn take_any(&mut self, line: Line<'a>, keep: &Keep) {
         match line {
             Line::Row(row) => {
-                if let Some(asked) = keep.names.number(row.name).and_then(|number| keep.asked.get(number)) {
-                    self.take(asked, row.raw, || row.name);
+                self.values.folded |= row.raw.captured().1;
+                if let Some(number) = keep.names.number(row.name) {
+                    self.take_first(number, row.raw.captured().0);
+                    self.take_every(number, &row, keep);
                 }
             }
             Line::Unreadable(bytes) => self
@@ -376,10 +379,11 @@ impl<'a> Rows<'_, '_, 'a> {
         }
     }
 
-    /// A row of a field of which there was one.
-    #[inline(never)]
-    fn take_again(&mut self, field: First, raw: sip::Raw<'a>) {
-        if field == First::CallId && self.values.of(field).is_some_and(|first| first != raw.value()) {
+    /// Another Call-ID than the first.
+    #[cold]
+    fn compare_call_ids(&mut self, captured: &'a [u8]) {
+        let other = sip::Raw::of(captured, self.values.folded).value();
+        if self.values.of(First::CallId).is_some_and(|first| first != other) {
             self.anomalies
                 .note("duplicate_call_id", self.record, || "two Call-IDs that differ; the first counts".to_owned());
         }
@@ -441,16 +445,18 @@ fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_
 }
 
 /// Reads what a body describes; says how much of it can be relied on.
-fn read_body(
-    whole: Part<'_, '_>,
-    keep: &Keep,
+fn read_body<'a>(
+    whole: Part<'a, '_>,
+    extractor: &mut Extractor<'_>,
     draft: &mut Draft<'_>,
     record: Option<u64>,
     anomalies: &mut Anomalies,
 ) -> Body {
     let mut state = if whole.body.extent == Extent::Cut { Body::Cut } else { Body::Whole };
-    let mut description = None;
-    body::parts(whole, &mut |part| {
+    // Most bodies are a description and nothing else.
+    let is_description = whole.content_type == Some(b"application/sdp") && !whole.encoded;
+    let mut description = is_description.then_some(whole.body);
+    let mut read_part = |part: Part<'a, '_>| {
         let media_type = part.media_type();
         let is_description = match part.content_type {
             None => part.body.bytes.starts_with(b"v=0"),
@@ -479,13 +485,16 @@ fn read_body(
                 }
             }
         }
-    });
+    };
+    if !is_description {
+        body::parts(whole, &mut read_part);
+    }
     if let Some(body) = description {
         let bytes = match body.extent {
             Extent::Cut => sdp::whole_lines(body.bytes),
             Extent::Whole => body.bytes,
         };
-        if read_description(bytes, keep, draft, record, anomalies) == Body::Cut {
+        if read_description(bytes, extractor, draft, record, anomalies) == Body::Cut {
             state = Body::Cut;
         }
     }
@@ -494,7 +503,7 @@ fn read_body(
 
 fn read_description(
     bytes: &[u8],
-    keep: &Keep,
+    extractor: &mut Extractor<'_>,
     draft: &mut Draft<'_>,
     record: Option<u64>,
     anomalies: &mut Anomalies,
@@ -502,7 +511,8 @@ fn read_description(
     draft.describe();
     let mut state = Body::Whole;
     let mut index = 0;
-    let of_recording = sdp::read(bytes, |media| {
+    let keep = extractor.keep;
+    let of_recording = extractor.descriptions.read(bytes, |media| {
         if index == sdp::MAX_SECTIONS {
             anomalies.note("limit_media_descriptions", record, || format!("more than {index} media descriptions"));
             state = Body::Cut;
@@ -518,7 +528,7 @@ fn read_description(
                 format!("the address of media description {index} has {} bytes", media.address.len())
             });
         }
-        if media.exceeds_formats() {
+        if media.exceeds_formats {
             anomalies.note("limit_formats", record, || {
                 format!("media description {index} has more than {} formats", sdp::MAX_FORMATS)
             });
@@ -530,7 +540,7 @@ fn read_description(
             codecs: b"",
             direction: media.direction,
         };
-        draft.media(description, media.codecs());
+        draft.media(description, [media.codecs]);
         ControlFlow::Continue(())
     });
     if (of_recording || !keep.attributes.is_empty()) && !keep_attributes(bytes, keep, draft) {
@@ -662,7 +672,13 @@ mod tests {
             batch: SignallingBatch::default(),
             anomalies: Anomalies::default(),
         };
-        outcome.extracted = signalling(payload, seen(truncated), &keep, &mut outcome.batch, &mut outcome.anomalies);
+        outcome.extracted = signalling(
+            payload,
+            seen(truncated),
+            &mut Extractor::new(&keep),
+            &mut outcome.batch,
+            &mut outcome.anomalies,
+        );
         outcome
     }
 
@@ -717,6 +733,7 @@ mod tests {
         let rule = ConsentRule { name: "Max-Forwards".to_owned(), ..Settings::default().rules[0].clone() };
         let settings = Settings { rules: vec![rule], ..Settings::default() };
         let keep = Keep::new(&settings);
+        let mut extractor = Extractor::new(&keep);
         let mut state = 11_u64;
         let mut below = |limit: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -744,10 +761,10 @@ mod tests {
             let hop = Hop { source: ([203, 0, 113, 10], port).into(), ..seen(false).hop };
             let seen = Seen { locus: Locus { source: SourceId(0), record: number }, hop, ..seen(below(9) == 0) };
             let mut batch = SignallingBatch::default();
-            let extracted = signalling(payload.as_bytes(), seen, &keep, &mut batch, &mut anomalies);
-            assert_eq!(signalling(payload.as_bytes(), seen, &keep, &mut together, &mut anomalies), extracted);
+            let extracted = signalling(payload.as_bytes(), seen, &mut extractor, &mut batch, &mut anomalies);
+            assert_eq!(signalling(payload.as_bytes(), seen, &mut extractor, &mut together, &mut anomalies), extracted);
             alone.extend(batch.messages().map(|message| everything(&message)));
-            signalling(payload.as_bytes(), seen, &keep, &mut block, &mut anomalies);
+            signalling(payload.as_bytes(), seen, &mut extractor, &mut block, &mut anomalies);
             if number % 97 == 0 || number == 2_999 {
                 store.take_over(&block);
                 block.clear();
@@ -769,7 +786,7 @@ mod tests {
         // What a batch held before leaves no trace in what it is read into again.
         together.clear();
         assert!(together.is_empty());
-        let again = signalling(INVITE.as_bytes(), seen(false), &keep, &mut together, &mut anomalies);
+        let again = signalling(INVITE.as_bytes(), seen(false), &mut extractor, &mut together, &mut anomalies);
         assert_eq!(again, Extracted::Message);
         let alike = extract_by(&settings, INVITE.as_bytes(), false);
         assert_eq!(
@@ -1209,6 +1226,7 @@ mod tests {
         ];
         let mut numbers = Numbers(0x5345_4544_5349_5031);
         let keep = Keep::new(&Settings::default());
+        let mut extractor = Extractor::new(&keep);
         let messages = odd_messages();
         for _ in 0..20_000 {
             let mut payload = messages.get(numbers.below(messages.len())).cloned().unwrap_or_default();
@@ -1235,8 +1253,15 @@ mod tests {
             let mut batch = SignallingBatch::default();
             let mut anomalies = Anomalies::default();
             let truncated = numbers.below(2) == 0;
-            let extracted = signalling(&payload, seen(truncated), &keep, &mut batch, &mut anomalies);
+            let extracted = signalling(&payload, seen(truncated), &mut extractor, &mut batch, &mut anomalies);
             assert_eq!(batch.len(), usize::from(extracted == Extracted::Message));
+            // What was met before changes nothing.
+            let alone = extract_by(&Settings::default(), &payload, truncated);
+            assert_eq!(alone.extracted, extracted, "{}", payload.escape_ascii());
+            assert!(
+                batch.messages().map(|own| everything(&own)).eq(alone.batch.messages().map(|own| everything(&own)))
+            );
+            assert!(anomalies.iter().eq(alone.anomalies.iter()), "{}", payload.escape_ascii());
             assert!(extracted == Extracted::NotSip || sip::looks_like_sip(&payload), "{}", payload.escape_ascii());
             for message in batch.messages() {
                 assert!(!message.call_id.is_empty());

@@ -4,7 +4,7 @@
 //! What a strict grammar loses silently and what a tolerant reader gives to the wrong owner are told apart by the whole
 //! list of sections.
 
-use super::extract::{Extracted, Keep, Seen, signalling};
+use super::extract::{Extracted, Extractor, Keep, Seen, signalling};
 use super::{Hop, SignallingBatch, Transport};
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::settings::Settings;
@@ -47,7 +47,7 @@ fn stated(header: &str, body: &str, content_length: usize) -> Stated {
     let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
     let keep = Keep::new(&Settings::default());
     assert_eq!(
-        signalling(payload.as_bytes(), seen, &keep, &mut batch, &mut anomalies),
+        signalling(payload.as_bytes(), seen, &mut Extractor::new(&keep), &mut batch, &mut anomalies),
         Extracted::Message,
         "{payload}"
     );

@@ -12,16 +12,22 @@ const UDP: u8 = 17;
 /// What an IP packet carries, or what is inside the tunnel that it is.
 #[inline]
 pub(super) fn decode(bytes: &[u8], layers: Layers) -> Packet<'_> {
-    let packet = plain_v4(bytes).or_else(|| plain_v6(bytes)).unwrap_or_else(|| lax(bytes, layers));
+    let packet = plain(bytes).map_or_else(|| lax(bytes, layers), Packet::Udp);
     match packet {
-        Packet::Udp(payload) if tunnel::may_begin(payload.bytes) => tunnel::over_udp(payload, layers),
+        Packet::Udp(payload) if tunnel::may_begin(&payload) => tunnel::over_udp(payload, layers),
         other => other,
     }
 }
 
+/// A whole UDP datagram over IP without options and extension headers: `None` for everything else.
+#[inline(always)]
+pub(super) fn plain(bytes: &[u8]) -> Option<Payload<'_>> {
+    plain_v4(bytes).or_else(|| plain_v6(bytes))
+}
+
 /// A whole UDP datagram over IPv4 without options: `None` for everything else.
-#[inline]
-fn plain_v4(bytes: &[u8]) -> Option<Packet<'_>> {
+#[inline(always)]
+fn plain_v4(bytes: &[u8]) -> Option<Payload<'_>> {
     let header = bytes.first_chunk::<28>()?;
     let [version, _, total0, total1, _, _, fragment0, fragment1, _, protocol, _, _, addresses_and_udp @ ..] = header;
     let [a, b, c, d, e, f, g, h, s0, s1, d0, d1, udp0, udp1, _, _] = *addresses_and_udp;
@@ -38,12 +44,12 @@ fn plain_v4(bytes: &[u8]) -> Option<Packet<'_>> {
     }
     let payload = bytes.get(28..20 + udp)?;
     let ends = Ends::V4 { addresses: [a, b, c, d, e, f, g, h], ports: [s0, s1, d0, d1] };
-    Some(Packet::Udp(Payload { ends, transport: Transport::Udp, bytes: payload, len: payload.len(), truncated: false }))
+    Some(Payload { ends, transport: Transport::Udp, bytes: payload, len: payload.len(), truncated: false })
 }
 
 /// A whole UDP datagram over IPv6 without extension headers: `None` for everything else.
 #[inline]
-fn plain_v6(bytes: &[u8]) -> Option<Packet<'_>> {
+fn plain_v6(bytes: &[u8]) -> Option<Payload<'_>> {
     let (header, rest) = bytes.split_first_chunk::<40>()?;
     let [version, _, _, _, length0, length1, next, _, addresses @ ..] = header;
     if *version >> 4 != 6 || *next != UDP {
@@ -57,7 +63,7 @@ fn plain_v6(bytes: &[u8]) -> Option<Packet<'_>> {
     }
     let payload = rest.get(8..udp)?;
     let ends = Ends::V6 { addresses: *addresses, ports: [s0, s1, d0, d1] };
-    Some(Packet::Udp(Payload { ends, transport: Transport::Udp, bytes: payload, len: payload.len(), truncated: false }))
+    Some(Payload { ends, transport: Transport::Udp, bytes: payload, len: payload.len(), truncated: false })
 }
 
 /// Everything that surprises: options, extension headers, fragments, lengths that do not fit, other protocols.

@@ -15,9 +15,8 @@
 //!
 //! IEEE 802.11, token ring and frame relay are not read. PPP multilink and compressed headers count as no IP.
 
-use super::Packet;
-use super::ip;
-use super::tunnel::Layers;
+use super::tunnel::{self, Layers};
+use super::{Packet, Payload, ip};
 use crate::capture::{Frame, LinkType};
 
 /// EtherTypes of VLAN tags: IEEE 802.1Q, 802.1ad, and the older ones of stacked tags.
@@ -31,13 +30,24 @@ const MPLS: [u16; 2] = [0x8847, 0x8848];
 const ARPHRD_OTHER: [u16; 4] = [824, 801, 802, 803];
 
 /// What a frame carries, by its link type.
-#[inline]
+#[inline(never)]
 pub(super) fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
     let layers = Layers::of(frame);
     match frame.link_type {
         LinkType(1) => ethernet(frame.bytes, layers),
         other => uncommon(frame.bytes, other, layers),
     }
+}
+
+/// A whole UDP datagram in a frame of plain Ethernet and IP, of no tunnel: `None` for everything else.
+#[inline(always)]
+pub(super) fn plain<'a>(frame: &Frame<'a>) -> Option<Payload<'a>> {
+    let ([.., high, low], rest) = frame.bytes.split_first_chunk::<14>()?;
+    let is_ip = matches!(u16::from_be_bytes([*high, *low]), IPV4 | IPV6);
+    if frame.link_type != LinkType(1) || !is_ip {
+        return None;
+    }
+    ip::plain(rest).filter(|payload| !tunnel::may_begin(payload))
 }
 
 /// An Ethernet frame, without preamble.

@@ -36,10 +36,13 @@ pub use tunnel::TUNNELS_LIMIT;
 use crate::capture::Frame;
 
 /// What a frame carries.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
-    link::decode(frame)
+    match link::plain(frame) {
+        Some(payload) => Packet::Udp(payload),
+        None => link::decode(frame),
+    }
 }
 
 /// What an IP packet carries that was put together of fragments. `cut` says that not all of it was captured.

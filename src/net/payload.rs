@@ -83,6 +83,7 @@ impl Ends {
 
     /// The source and the destination port.
     #[must_use]
+    #[inline]
     pub fn ports(&self) -> (u16, u16) {
         let (Self::V4 { ports: [s0, s1, d0, d1], .. } | Self::V6 { ports: [s0, s1, d0, d1], .. }) = *self;
         (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]))

@@ -80,10 +80,19 @@ pub(super) fn over_ip(protocol: u8, bytes: &[u8], layers: Layers) -> Option<Pack
     Some(inner.decode(layers))
 }
 
-/// Whether a datagram's first byte may be that of a tunnel: all but RTP's version, and VXLAN with a group policy.
-#[inline]
-pub(super) fn may_begin(payload: &[u8]) -> bool {
-    payload.first().is_some_and(|first| first >> 6 != 2 || *first == 0x88)
+/// Whether a datagram may begin a tunnel. Its first byte is neither of RTP's version, but for VXLAN with a group policy;
+/// and one of its ports is a tunnel's.
+#[inline(always)]
+pub(super) fn may_begin(payload: &Payload<'_>) -> bool {
+    let (source, destination) = payload.ends.ports();
+    payload.bytes.first().is_some_and(|first| first >> 6 != 2 || *first == 0x88)
+        && (is_of_tunnel(source) || is_of_tunnel(destination))
+}
+
+/// The ports of [`over_port`].
+#[inline(always)]
+const fn is_of_tunnel(port: u16) -> bool {
+    matches!(port, 1_701 | 2_152 | 3_544 | 4_789 | 8_472 | 4_790 | 6_080 | 6_081)
 }
 
 /// What a datagram carries: itself, or what is inside the tunnel that it is.
@@ -201,7 +210,7 @@ fn erspan_three(bytes: &[u8]) -> Option<Inner<'_>> {
     })
 }
 
-/// What a datagram to or from `port` carries for somebody else; `None` when it is no tunnel, or not to be told for one.
+/// What a datagram to or from `port`, one of a tunnel, carries for somebody else; `None` when it is no tunnel, or not to be told for one.
 fn over_port(port: u16, bytes: &[u8], len: usize) -> Option<Inner<'_>> {
     match port {
         1_701 => l2tp(bytes, len),

@@ -27,7 +27,7 @@ use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join;
 use crate::capture::{self, Format, Frame, LinkType};
 use crate::evidence::{Anomalies, Block, Locus, Reading, SourceId, Stage, Tally, Timestamp};
-use crate::facts::extract::{self, Extracted, Keep, Seen};
+use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
 use crate::facts::{SignallingBatch, Store};
 use crate::net::{self, Packet, Payload};
 use crate::{rtp, sip};
@@ -205,7 +205,7 @@ impl Stage for CaptureStage<'_> {
     fn decode(&self, block: Block<'_, capture::Head>) -> CapturePart {
         let mut decoder = Decoder {
             source: self.source,
-            keep: self.keep,
+            extractor: Extractor::new(self.keep),
             store: self.store,
             batch: self.store.batch(),
             pieces: Pieces::default(),
@@ -276,7 +276,7 @@ impl Instant {
 /// Decodes the frames of one block.
 struct Decoder<'s> {
     source: SourceId,
-    keep: &'s Keep,
+    extractor: Extractor<'s>,
     store: &'s Store,
     batch: SignallingBatch,
     pieces: Pieces,
@@ -323,11 +323,12 @@ impl Decoder<'_> {
             transport: payload.transport,
             truncated: payload.truncated,
         };
-        let reason = match extract::signalling(payload.bytes, seen, self.keep, &mut self.batch, &mut self.anomalies) {
-            Extracted::Message => Reason::Sip,
-            Extracted::NoCallId => Reason::SipNoCallId,
-            Extracted::NotSip => return self.other_udp(frame, payload),
-        };
+        let reason =
+            match extract::signalling(payload.bytes, seen, &mut self.extractor, &mut self.batch, &mut self.anomalies) {
+                Extracted::Message => Reason::Sip,
+                Extracted::NoCallId => Reason::SipNoCallId,
+                Extracted::NotSip => return self.other_udp(frame, payload),
+            };
         if payload.truncated {
             self.truncated(frame);
         }
@@ -355,7 +356,8 @@ impl Decoder<'_> {
         self.store.make_room(&mut self.batch);
         let locus = Locus { source: self.source, record: frame.record };
         let (batch, anomalies) = (&mut self.batch, &mut self.anomalies);
-        let is_hep = join::hep(payload.bytes, payload.truncated, frame.at, locus, self.keep, batch, anomalies);
+        let is_hep =
+            join::hep(payload.bytes, payload.truncated, frame.at, locus, &mut self.extractor, batch, anomalies);
         if is_hep && payload.truncated {
             self.truncated(frame);
         }

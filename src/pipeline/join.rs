@@ -31,7 +31,7 @@ use super::gather::{
     join as join_parts,
 };
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
-use crate::facts::extract::{self, Extracted, Keep, Seen};
+use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
 use crate::facts::{Hop, SignallingBatch, Store, Transport};
 use crate::net::fragment::Joined;
 use crate::net::tcp::{self, Piece, Run, Stream};
@@ -327,7 +327,7 @@ fn protocol(stream: &Stream) -> Option<Protocol> {
 
 /// Reads messages, and notes by source what it met.
 struct Reader<'k> {
-    keep: &'k Keep,
+    extractor: Extractor<'k>,
     store: &'k Store,
     batch: SignallingBatch,
     effects: BTreeMap<SourceId, Effect>,
@@ -340,7 +340,8 @@ struct Reader<'k> {
 impl<'k> Reader<'k> {
     fn new(keep: &'k Keep, store: &'k Store, trace: Trace) -> Self {
         let (batch, effects, made_of) = (store.batch(), BTreeMap::new(), MadeOf::new());
-        Self { keep, store, batch, effects, trace, made_of, connection: None }
+        let extractor = Extractor::new(keep);
+        Self { extractor, store, batch, effects, trace, made_of, connection: None }
     }
 
     /// Adds what was not added yet; gives the rest.
@@ -365,7 +366,7 @@ impl<'k> Reader<'k> {
     fn message(&mut self, payload: &[u8], seen: Seen) -> Extracted {
         self.store.make_room(&mut self.batch);
         let anomalies = &mut self.effects.entry(seen.locus.source).or_default().anomalies;
-        extract::signalling(payload, seen, self.keep, &mut self.batch, anomalies)
+        extract::signalling(payload, seen, &mut self.extractor, &mut self.batch, anomalies)
     }
 
     /// Reads a packet that was put together of fragments; a TCP segment is given back with the ends of its connection.
@@ -403,7 +404,7 @@ impl<'k> Reader<'k> {
     fn hep(&mut self, packet: &[u8], truncated: bool, at: Timestamp, locus: Locus) -> bool {
         self.store.make_room(&mut self.batch);
         let anomalies = &mut self.effects.entry(locus.source).or_default().anomalies;
-        hep(packet, truncated, at, locus, self.keep, &mut self.batch, anomalies)
+        hep(packet, truncated, at, locus, &mut self.extractor, &mut self.batch, anomalies)
     }
 
     /// Reads both directions of a connection.
@@ -687,7 +688,7 @@ pub(crate) fn hep(
     truncated: bool,
     at: Timestamp,
     locus: Locus,
-    keep: &Keep,
+    extractor: &mut Extractor<'_>,
     batch: &mut SignallingBatch,
     anomalies: &mut Anomalies,
 ) -> bool {
@@ -710,7 +711,7 @@ pub(crate) fn hep(
             }
             let at = inner.at.unwrap_or(at);
             let seen = Seen { at, locus, hop: inner.hop, transport: inner.transport, truncated };
-            extract::signalling(&inner.bytes, seen, keep, batch, anomalies);
+            extract::signalling(&inner.bytes, seen, extractor, batch, anomalies);
         }
     }
     true

@@ -1,7 +1,7 @@
 //! The messages of SIP trace records into signalling facts, as packets' payloads become them.
 
 use crate::evidence::{Anomalies, Tally};
-use crate::facts::extract::{self, Extracted, Keep, Seen};
+use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
 use crate::facts::{Store, TracedMessage};
 
 /// The reason of a trace record whose message is none.
@@ -15,12 +15,12 @@ pub(super) fn signalling(
     anomalies: &mut Anomalies,
 ) -> Vec<u64> {
     let mut not_sip = Vec::new();
-    let mut batch = store.batch();
+    let (mut batch, mut extractor) = (store.batch(), Extractor::new(keep));
     for message in messages {
         let TracedMessage { at, locus, hop, transport, truncated, bytes } = message;
         let seen = Seen { at: *at, locus: *locus, hop: *hop, transport: *transport, truncated: *truncated };
         store.make_room(&mut batch);
-        match extract::signalling(bytes, seen, keep, &mut batch, anomalies) {
+        match extract::signalling(bytes, seen, &mut extractor, &mut batch, anomalies) {
             Extracted::Message => {}
             Extracted::NoCallId | Extracted::NotSip => {
                 tally.shift("sip_trace", NOT_SIP, 1);

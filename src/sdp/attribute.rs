@@ -3,7 +3,7 @@
 //! Follows RFC 8866 §5.13 for `a=name` and `a=name:value`, with the tolerance of [`media`](super::media) for line ends and
 //! blanks. A pass of its own, asked for where somebody wants an attribute that says nothing of streams.
 //!
-//! Keeps: the sections are counted as [`read`](super::read) counts them.
+//! Keeps: the sections are counted as [`Reader`](super::Reader) counts them.
 
 use super::media::{MAX_SECTIONS, next_line};
 

@@ -11,10 +11,10 @@
 //! - A cut description is read up to its last line end ([`whole_lines`]). An `m=` line that stands whole gives a stream
 //!   even when attributes behind it were cut: no later line could take the stream back.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::Direction;
-use crate::scan;
+use crate::scan::{self, LineEnds};
 
 /// Media descriptions that are read of one session description.
 pub const MAX_SECTIONS: usize = 256;
@@ -26,21 +26,33 @@ pub const MAX_FORMATS: usize = 64;
 pub const MAX_CODEC_BYTES: usize = 64;
 
 /// One media description.
-#[derive(Clone, Copy, Debug)]
-pub struct Media<'a, 'm> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Media<'a, 'r> {
     /// The media type, such as `audio`; empty where the line ends before it.
     pub media: &'a [u8],
     /// The transport port; `None` where it is no number below 65,536.
     pub port: Option<u16>,
-    /// The transport protocol, such as `RTP/AVP`; empty where unreadable.
-    pub protocol: &'a [u8],
     /// The connection address that holds for the section, as written but for a multicast suffix; empty where none stands.
     pub address: &'a [u8],
     /// The direction that holds for the section.
     pub direction: Direction,
-    formats: &'a [u8],
-    body: &'a [u8],
-    maps: &'m Maps,
+    /// The names of the formats in their order, at most [`MAX_FORMATS`], with blanks between them: `PCMU/8000` by
+    /// `a=rtpmap` or RFC 3551 §6, else the format as the `m=` line has it.
+    pub codecs: &'r [u8],
+    /// Whether there are more formats than are named.
+    pub exceeds_formats: bool,
+}
+
+/// Reads session descriptions. What it finds does not depend on those it read before; they make it faster, since most
+/// descriptions of a sender are the same behind the port of their last section.
+#[derive(Debug)]
+pub struct Reader {
+    /// How descriptions ended, each at a place by its length.
+    endings: [Ending; ENDINGS],
+    maps: Maps,
+    /// The names of the formats of the section that was shown last, and whether it has more.
+    codecs: Vec<u8>,
+    exceeds_formats: bool,
 }
 
 /// The names that `a=rtpmap` gives, by payload type: one more than their place in the body, 0 without one.
@@ -48,6 +60,35 @@ type Maps = [u32; PAYLOAD_TYPES];
 
 /// RTP has seven bits for the payload type (RFC 3550 §5.1).
 const PAYLOAD_TYPES: usize = 128;
+
+/// How many ends of descriptions are kept.
+const ENDINGS: usize = 16;
+
+/// Bytes of an end that is kept.
+const MAX_ENDING_BYTES: usize = 4 << 10;
+
+/// What stood behind the port of a description's last section, and what that says.
+#[derive(Clone, Debug, Default)]
+struct Ending {
+    bytes: Vec<u8>,
+    /// Where in the bytes the address stands.
+    address: Range<usize>,
+    direction: Option<Direction>,
+    of_recording: bool,
+    codecs: Vec<u8>,
+    exceeds_formats: bool,
+}
+
+/// The `m=` line of a section, up to its port.
+#[derive(Clone, Copy, Debug)]
+struct Section<'a> {
+    media: &'a [u8],
+    port: Option<u16>,
+    /// The rest of the line.
+    rest: &'a [u8],
+    /// Where in the body that begins.
+    at: usize,
+}
 
 /// The bytes of `body` up to its last line end: all that a cut description can be trusted for.
 #[must_use]
@@ -60,7 +101,10 @@ pub fn whole_lines(body: &[u8]) -> &[u8] {
 #[derive(Clone, Copy, Debug, Default)]
 struct Level<'a> {
     address: &'a [u8],
+    /// Where in the body the address begins.
+    address_at: usize,
     direction: Option<Direction>,
+    of_recording: bool,
 }
 
 /// The kind and value of the first line, `None` for one of another form, and what stands behind it.
@@ -80,148 +124,190 @@ pub(super) fn next_line(rest: &[u8]) -> (Option<(u8, &[u8])>, &[u8]) {
     (line, behind)
 }
 
-/// Shows every media description of `body` in order, until told to stop. Gives whether an attribute was met whose name
-/// may be one of RFC 7866: `a=record`, `a=recordpref`.
-pub fn read<'a>(body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFlow<()>) -> bool {
-    let mut of_recording = false;
-    let mut maps = [0; PAYLOAD_TYPES];
-    let mut has_maps = false;
-    let mut session = Level::default();
-    let mut level = Level::default();
-    // The `m=` line of the section that is being read.
-    let mut section: Option<&[u8]> = None;
-    let mut at = 0;
-    while at < body.len() {
-        let end = scan::line_end(body, at).unwrap_or(body.len());
-        let line = body.get(at..end).unwrap_or_default();
-        at = if let Some([b'\r', b'\n', ..]) = body.get(end..) { end + 2 } else { end + 1 };
-        let (kind, value) = match line {
-            [kind, b'=', value @ ..] => (*kind, value),
-            [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
-            _ => continue,
-        };
-        match kind {
-            b'a' => match value {
-                [b'r', b't', b'p', b'm', b'a', b'p', ..] => {
-                    if let Some((payload_type, name)) = rtpmap(value)
-                        && let Some(map) = maps.get_mut(payload_type)
-                        && *map == 0
-                    {
-                        // The value ends where the line does.
-                        *map = u32::try_from(end - name.len() + 1).unwrap_or(0);
-                        has_maps = true;
+impl Default for Reader {
+    fn default() -> Self {
+        let endings = std::array::from_fn(|_| Ending::default());
+        Self { endings, maps: [0; PAYLOAD_TYPES], codecs: Vec::new(), exceeds_formats: false }
+    }
+}
+
+impl Reader {
+    /// Shows every media description of `body` in order, until told to stop. Gives whether an attribute was met whose name
+    /// may be one of RFC 7866: `a=record`, `a=recordpref`.
+    pub fn read<'a>(&mut self, body: &'a [u8], mut show: impl FnMut(Media<'a, '_>) -> ControlFlow<()>) -> bool {
+        let mut of_recording = false;
+        let mut has_maps = false;
+        let mut session = Level::default();
+        let mut level = Level::default();
+        // The section that is being read.
+        let mut section: Option<Section<'_>> = None;
+        let mut line_ends = LineEnds::default();
+        let mut at = 0;
+        while at < body.len() {
+            let end = line_ends.next(body, at).unwrap_or(body.len());
+            let line = body.get(at..end).unwrap_or_default();
+            at = if let Some([b'\r', b'\n', ..]) = body.get(end..) { end + 2 } else { end + 1 };
+            let (kind, value) = match line {
+                [kind, b'=', value @ ..] => (*kind, value),
+                [b' ' | b'\t', ..] | [_, b' ' | b'\t', ..] => loose(line),
+                _ => continue,
+            };
+            match kind {
+                b'a' => match value {
+                    [b'r', b't', b'p', b'm', b'a', b'p', ..] => {
+                        if let Some((payload_type, name)) = rtpmap(value)
+                            && let Some(map) = self.maps.get_mut(payload_type)
+                            && *map == 0
+                        {
+                            // The value ends where the line does.
+                            *map = u32::try_from(end - name.len() + 1).unwrap_or(0);
+                            has_maps = true;
+                        }
                     }
+                    [b'r', b'e', b'c', b'o', ..] => level.of_recording = true,
+                    [b'r' | b's' | b'i' | b'R' | b'S' | b'I' | b' ' | b'\t', ..] if level.direction.is_none() => {
+                        level.direction = direction(scan::trim(value));
+                    }
+                    _ => {}
+                },
+                b'c' if level.address.is_empty() => {
+                    let (address, behind) = address(value);
+                    (level.address, level.address_at) = (address, end - behind - address.len());
                 }
-                [b'r', b'e', b'c', b'o', ..] => of_recording = true,
-                [b'r' | b's' | b'i' | b'R' | b'S' | b'I' | b' ' | b'\t', ..] if level.direction.is_none() => {
-                    level.direction = direction(scan::trim(value));
+                b'm' => {
+                    of_recording |= level.of_recording;
+                    match section {
+                        Some(before) if self.show(before, level, session, body, &mut show).is_break() => {
+                            self.forget_maps(has_maps);
+                            return of_recording;
+                        }
+                        Some(_) => {}
+                        None => session = level,
+                    }
+                    self.forget_maps(has_maps);
+                    (level, has_maps) = (Level::default(), false);
+                    let begun = Section::read(value, end);
+                    if let Some(ending) = self.ending(body, begun.at) {
+                        let _ = show(ending.media(begun, session, body));
+                        return of_recording | ending.of_recording;
+                    }
+                    section = Some(begun);
                 }
                 _ => {}
-            },
-            b'c' if level.address.is_empty() => level.address = address(value),
-            b'm' => {
-                match section.replace(value) {
-                    Some(before) if media(before, level, session, body, &maps, &mut show).is_break() => {
-                        return of_recording;
-                    }
-                    Some(_) => {}
-                    None => session = level,
-                }
-                level = Level::default();
-                if has_maps {
-                    maps = [0; PAYLOAD_TYPES];
-                    has_maps = false;
-                }
             }
-            _ => {}
+        }
+        of_recording |= level.of_recording;
+        if let Some(last) = section {
+            let _ = self.show(last, level, session, body, &mut show);
+            self.keep_ending(body, last, level);
+        }
+        self.forget_maps(has_maps);
+        of_recording
+    }
+
+    /// Shows a section that was read to its end.
+    fn show<'a>(
+        &mut self,
+        section: Section<'a>,
+        level: Level<'a>,
+        session: Level<'a>,
+        body: &[u8],
+        show: &mut impl FnMut(Media<'a, '_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.codecs.clear();
+        self.exceeds_formats = name_formats(section.rest, body, &self.maps, &mut self.codecs);
+        show(Media {
+            media: section.media,
+            port: section.port,
+            address: if level.address.is_empty() { session.address } else { level.address },
+            direction: level.direction.or(session.direction).unwrap_or_default(),
+            codecs: &self.codecs,
+            exceeds_formats: self.exceeds_formats,
+        })
+    }
+
+    #[inline]
+    fn forget_maps(&mut self, has_maps: bool) {
+        if has_maps {
+            self.maps = [0; PAYLOAD_TYPES];
         }
     }
-    if let Some(last) = section {
-        let _ = media(last, level, session, body, &maps, &mut show);
-    }
-    of_recording
-}
 
-/// Shows the section whose `m=` line has this value.
-#[inline]
-fn media<'a>(
-    value: &'a [u8],
-    level: Level<'a>,
-    session: Level<'a>,
-    body: &'a [u8],
-    maps: &Maps,
-    show: &mut impl FnMut(Media<'a, '_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let (media, rest) = word(value);
-    let (port, rest) = word(rest);
-    let (protocol, formats) = word(rest);
-    show(Media {
-        media,
-        port: self::port(port),
-        protocol,
-        address: if level.address.is_empty() { session.address } else { level.address },
-        direction: level.direction.or(session.direction).unwrap_or_default(),
-        formats,
-        body,
-        maps,
-    })
-}
-
-impl<'a, 'm> Media<'a, 'm> {
-    /// The names of the formats in their order, at most [`MAX_FORMATS`]: `PCMU/8000` by `a=rtpmap` or RFC 3551 §6, else
-    /// the format as the `m=` line has it.
-    #[must_use]
-    pub fn codecs(&self) -> Codecs<'a, 'm> {
-        let is_rtp = self.protocol.starts_with(b"RTP/")
-            || self.protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
-        Codecs { maps: self.maps, is_rtp, body: self.body, formats: self.formats, named: 0 }
+    /// What is known of the bytes of `body` from `at` to its end.
+    #[inline]
+    fn ending(&self, body: &[u8], at: usize) -> Option<&Ending> {
+        let bytes = body.get(at..).filter(|bytes| !bytes.is_empty())?;
+        self.endings.get(bytes.len() % ENDINGS).filter(|ending| ending.bytes == bytes)
     }
 
-    /// Whether there are more formats than are named.
-    #[must_use]
-    pub fn exceeds_formats(&self) -> bool {
-        // Each takes two bytes at least.
-        if self.formats.len() <= 2 * MAX_FORMATS {
+    /// Remembers what the section that was shown last says behind its port.
+    fn keep_ending(&mut self, body: &[u8], section: Section<'_>, level: Level<'_>) {
+        let bytes = body.get(section.at..).unwrap_or_default();
+        let Some(ending) = self.endings.get_mut(bytes.len() % ENDINGS).filter(|_| bytes.len() <= MAX_ENDING_BYTES)
+        else {
+            return;
+        };
+        ending.bytes.clear();
+        ending.bytes.extend_from_slice(bytes);
+        // Without an address both are zero.
+        let address_at = level.address_at.saturating_sub(section.at);
+        ending.address = address_at..address_at + level.address.len();
+        (ending.direction, ending.of_recording) = (level.direction, level.of_recording);
+        ending.exceeds_formats = self.exceeds_formats;
+        std::mem::swap(&mut ending.codecs, &mut self.codecs);
+    }
+}
+
+impl Ending {
+    /// The section of `body` that ends so.
+    #[inline]
+    fn media<'a, 'r>(&'r self, section: Section<'a>, session: Level<'a>, body: &'a [u8]) -> Media<'a, 'r> {
+        let own = section.at + self.address.start..section.at + self.address.end;
+        Media {
+            media: section.media,
+            port: section.port,
+            address: if own.is_empty() { session.address } else { body.get(own).unwrap_or_default() },
+            direction: self.direction.or(session.direction).unwrap_or_default(),
+            codecs: &self.codecs,
+            exceeds_formats: self.exceeds_formats,
+        }
+    }
+}
+
+impl<'a> Section<'a> {
+    /// Reads the value of an `m=` line up to its port; the line ends at `end`.
+    #[inline]
+    fn read(value: &'a [u8], end: usize) -> Self {
+        let (media, rest) = word(value);
+        let (port, rest) = word(rest);
+        Self { media, port: self::port(port), rest, at: end - rest.len() }
+    }
+}
+
+/// Adds the names of the formats of a section to `names`; gives whether there are more than are named. `rest` is the
+/// `m=` line behind its port.
+fn name_formats(rest: &[u8], body: &[u8], maps: &Maps, names: &mut Vec<u8>) -> bool {
+    let (protocol, mut rest) = word(rest);
+    let is_rtp = protocol.starts_with(b"RTP/")
+        || protocol.split(|byte| *byte == b'/').any(|token| token.eq_ignore_ascii_case(b"RTP"));
+    for _ in 0..MAX_FORMATS {
+        let (format, behind) = word(rest);
+        if format.is_empty() {
             return false;
         }
-        let mut formats = self.formats;
-        for _ in 0..MAX_FORMATS {
-            formats = word(formats).1;
-        }
-        !word(formats).0.is_empty()
-    }
-}
-
-/// The names of one media description's formats.
-#[derive(Clone, Debug)]
-pub struct Codecs<'a, 'm> {
-    maps: &'m Maps,
-    is_rtp: bool,
-    body: &'a [u8],
-    formats: &'a [u8],
-    named: usize,
-}
-
-impl<'a> Iterator for Codecs<'a, '_> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (format, rest) = word(self.formats);
-        if format.is_empty() || self.named == MAX_FORMATS {
-            return None;
-        }
-        self.formats = rest;
-        self.named += 1;
-        let name = payload_type(format).and_then(|payload_type| {
-            let mapped = self.maps.get(payload_type).filter(|map| **map > 0);
-            match mapped {
-                Some(map) => self.body.get(*map as usize - 1..).map(name),
-                None if self.is_rtp => static_name(payload_type),
+        rest = behind;
+        let known =
+            payload_type(format).and_then(|payload_type| match maps.get(payload_type).filter(|map| **map > 0) {
+                Some(map) => body.get(*map as usize - 1..).map(name),
+                None if is_rtp => static_name(payload_type),
                 None => None,
-            }
-        });
-        Some(name.unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)))
+            });
+        if !names.is_empty() {
+            names.push(b' ');
+        }
+        names.extend_from_slice(known.unwrap_or_else(|| format.get(..MAX_CODEC_BYTES).unwrap_or(format)));
     }
+    !word(rest).0.is_empty()
 }
 
 /// Kind and value of a line with blanks around its type.
@@ -263,13 +349,14 @@ fn port(word: &[u8]) -> Option<u16> {
     port
 }
 
-/// The address of `IN IP4 224.2.36.42/127`.
-fn address(value: &[u8]) -> &[u8] {
-    let address = match value {
-        [b'I', b'N', b' ', b'I', b'P', b'4' | b'6', b' ', address @ ..] => word(address).0,
-        _ => word(word(word(value).1).1).0,
+/// The address of `IN IP4 224.2.36.42/127`, and how many bytes stand behind it.
+fn address(value: &[u8]) -> (&[u8], usize) {
+    let (address, rest) = match value {
+        [b'I', b'N', b' ', b'I', b'P', b'4' | b'6', b' ', address @ ..] => word(address),
+        _ => word(word(word(value).1).1),
     };
-    address.get(..scan::find(address, b'/').unwrap_or(address.len())).unwrap_or_default()
+    let bytes = scan::find(address, b'/').unwrap_or(address.len());
+    (address.get(..bytes).unwrap_or_default(), address.len() - bytes + rest.len())
 }
 
 fn direction(attribute: &[u8]) -> Option<Direction> {
@@ -355,18 +442,26 @@ fn static_name(payload_type: usize) -> Option<&'static [u8]> {
 mod tests {
     use super::*;
 
-    /// `media port address codecs direction` of every section.
+    /// `media port address codecs direction` of every section, read once more where it was read before.
     fn read(body: &str) -> Vec<String> {
+        let mut reader = Reader::default();
+        let found = read_by(&mut reader, body.as_bytes());
+        assert_eq!(read_by(&mut reader, body.as_bytes()), found, "{body}");
+        found.0
+    }
+
+    /// The same by one reader, and whether an attribute may be one of RFC 7866.
+    fn read_by(reader: &mut Reader, body: &[u8]) -> (Vec<String>, bool) {
         let mut found = Vec::new();
-        super::read(body.as_bytes(), |media| {
-            let codecs: Vec<_> = media.codecs().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let of_recording = reader.read(body, |media| {
             let port = media.port.map_or("?".to_owned(), |port| port.to_string());
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
             let (kind, address) = (text(media.media), text(media.address));
-            found.push(format!("{kind} {port} {address} {} {:?}", codecs.join(" "), media.direction));
+            let more = if media.exceeds_formats { " and more" } else { "" };
+            found.push(format!("{kind} {port} {address} {}{more} {:?}", text(media.codecs), media.direction));
             ControlFlow::Continue(())
         });
-        found
+        (found, of_recording)
     }
 
     const AUDIO: &str = "audio 49170 192.0.2.4 PCMU/8000 telephone-event/8000 SendRecv";
@@ -497,15 +592,44 @@ mod tests {
         let formats = " 0".repeat(MAX_FORMATS + 1);
         let body = format!("m=audio 1 RTP/AVP{formats}");
         let mut shown = 0;
-        super::read(body.as_bytes(), |media| {
-            assert!(media.exceeds_formats());
-            assert_eq!(media.codecs().count(), MAX_FORMATS);
+        Reader::default().read(body.as_bytes(), |media| {
+            assert!(media.exceeds_formats);
+            assert_eq!(media.codecs.split(|byte| *byte == b' ').count(), MAX_FORMATS);
             shown += 1;
             ControlFlow::Break(())
         });
         assert_eq!(shown, 1);
         let long = format!("m=audio 1 RTP/AVP 96\na=rtpmap:96 {}", "x".repeat(MAX_CODEC_BYTES + 1));
         assert_eq!(read(&long), ["audio 1  96 SendRecv"]);
+    }
+
+    #[test]
+    fn what_was_read_before_changes_nothing() {
+        let bodies = [
+            "v=0\r\nc=IN IP4 192.0.2.4\r\na=inactive\r\nm=audio 49170 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n",
+            "c=IN IP4 h\na=record:on\nm=audio 1 RTP/AVP 96\na=rtpmap:96 opus/48000/2\nc=IN IP6 2001:db8::1/127 x\nm=video 2 RTP/AVP 34\na=recordpref:on\n",
+            "m=audio 1\rm=audio 2 udptl t38\r\n\r\n m =image 3/2 x 0\r\nc = IN IP4 y",
+        ];
+        let mut state = 0x5344_5020_u64;
+        let mut below = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        let mut reader = Reader::default();
+        let mut again = 0;
+        for _ in 0..30_000 {
+            let mut body = bodies.get(below(bodies.len())).expect("a body").as_bytes().to_vec();
+            for _ in 0..below(3) {
+                let at = below(body.len());
+                let byte = *b"\r\n =mac019/x".get(below(12)).expect("a byte");
+                let end = (at + below(3)).min(body.len());
+                body.splice(at..end, [byte]);
+            }
+            let expected = read_by(&mut Reader::default(), &body);
+            assert_eq!(read_by(&mut reader, &body), expected, "{}", body.escape_ascii());
+            again += usize::from(reader.endings.iter().any(|ending| body.ends_with(&ending.bytes)));
+        }
+        assert!(again > 10_000, "{again}");
     }
 
     #[test]

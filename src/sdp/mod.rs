@@ -15,7 +15,7 @@ mod attribute;
 mod media;
 
 pub use attribute::{Attribute, MAX_ATTRIBUTES, attributes};
-pub use media::{Codecs, MAX_CODEC_BYTES, MAX_FORMATS, MAX_SECTIONS, Media, read, whole_lines};
+pub use media::{MAX_CODEC_BYTES, MAX_FORMATS, MAX_SECTIONS, Media, Reader, whole_lines};
 
 /// What a media description says of the direction of its media (RFC 3264 §5.1, RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -90,20 +90,20 @@ fn behind_quote(text: &[u8], open: usize) -> Option<usize> {
 
 /// The value of parameter `name` in text such as `;a=1;b`; empty for a parameter without a value.
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    // Most often it is the first, without a blank or a quote.
+    // Most often it is the first, in small letters, without a blank or a quote.
     if let [b';', rest @ ..] = text
-        && let Some((found, behind)) = rest.split_at_checked(name.len())
-        && let [b'=', behind @ ..] = behind
-        && found.eq_ignore_ascii_case(name)
-        && !matches!(behind, [b'"' | 0..=b' ', ..])
+        && let Some((found, [b'=', value @ ..])) = rest.split_at_checked(name.len())
+        && found == name
+        && !matches!(value, [b'"' | 0..=b' ', ..])
     {
-        return Some(scan::trim(behind.get(..find(behind, b';').unwrap_or(behind.len()))?));
+        return Some(scan::trim(value.get(..find(value, b';').unwrap_or(value.len()))?));
     }
     any_parameter(text, name)
 }
 
+#[inline(never)]
 fn any_parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = text;
     loop {
@@ -121,7 +121,7 @@ fn any_parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let quoted = if rest.first() == Some(&b'"') { behind_quote(rest, 0) } else { None };
         let value = match quoted {
             Some(behind) => rest.get(1..behind - 1)?,
-            None => rest.get(..find(rest, b';').unwrap_or(rest.len()))?.trim_ascii_end(),
+            None => scan::trim(rest.get(..find(rest, b';').unwrap_or(rest.len()))?),
         };
         if found {
             return Some(value);
@@ -254,9 +254,9 @@ impl<'a> Via<'a> {
     /// Reads the first value of a Via field: the top one when the row is the first.
     #[must_use]
     pub fn top(value: &'a [u8]) -> Self {
-        let value = value.get(..find(value, b',').unwrap_or(value.len())).unwrap_or_default();
-        let end = find(value, b';').unwrap_or(value.len());
-        let (before, parameters) = value.split_at_checked(end).unwrap_or_default();
+        let end = find_either(value, b';', b',').unwrap_or(value.len());
+        let (before, behind) = value.split_at_checked(end).unwrap_or_default();
+        let parameters = behind.get(..find(behind, b',').unwrap_or(behind.len())).unwrap_or_default();
         let host = sent_by(before).map(uri::host_of_authority).unwrap_or_default();
         Self { host, parameters }
     }
@@ -411,6 +411,27 @@ mod tests {
         via("SIP/2.0/UDP host : 5060", "host", None);
         via("nonsense", "", None);
         via("SIP/2.0/UDP", "", None);
+    }
+
+    #[test]
+    fn the_first_parameter_is_found_as_any_is() {
+        let mut found = 0;
+        for text in [";tag=a-1", ";tag=a;b=c", ";branch=z9hG4bK1 ;tag=2", ";Tag = \"a;tag=b\"", "tag=1"] {
+            for at in 0..=text.len() {
+                for byte in 0..=u8::MAX {
+                    for behind in [at, text.len().min(at + 1)] {
+                        let mut text = text.as_bytes().to_vec();
+                        text.splice(at..behind, [byte]);
+                        for name in [b"tag".as_slice(), b"branch"] {
+                            let read = parameter(&text, name);
+                            assert_eq!(read, any_parameter(&text, name), "{}", text.escape_ascii());
+                            found += usize::from(read.is_some());
+                        }
+                    }
+                }
+            }
+        }
+        assert!(found > 10_000, "{found}");
     }
 
     #[test]

@@ -18,8 +18,8 @@
 
 use std::borrow::Cow;
 
-use super::{Extent, Names};
-use crate::scan::{self, Key};
+use super::{Extent, Met};
+use crate::scan::{self, LineEnds};
 
 /// Rows that are read of one header; behind them it counts as not seen to its end.
 pub const MAX_ROWS: usize = 4_000;
@@ -40,6 +40,7 @@ pub struct Header<'a> {
     limited: bool,
     extent: Extent,
     ends: Ends,
+    line_ends: LineEnds,
     end: Option<HeaderEnd>,
 }
 
@@ -87,20 +88,14 @@ enum Ends {
 }
 
 impl<'a> Header<'a> {
-    /// The header of a message whose start line has `line_bytes` bytes without its line end.
-    #[inline]
-    pub(super) fn after_start_line(text: &'a [u8], line_bytes: usize, extent: Extent) -> Self {
+    /// The header of a message whose start line has `line_bytes` bytes without its line end; `line_ends` are the text's.
+    #[inline(always)]
+    pub(super) fn after_start_line(text: &'a [u8], line_bytes: usize, extent: Extent, line_ends: LineEnds) -> Self {
         let behind = text.get(line_bytes..).unwrap_or_default();
         if behind.starts_with(b"\r\n") {
-            return Self::at(text, line_bytes + 2, extent, Ends::Lf);
+            return Self { line_ends, ..Self::at(text, line_bytes + 2, extent, Ends::Lf) };
         }
-        let crs = behind.iter().take_while(|byte| **byte == b'\r').count();
-        let (ends, bytes) = match behind.get(crs) {
-            Some(b'\n') => (Ends::Lf, crs + 1),
-            // `\r\r` at once: the second one is the empty line.
-            _ if crs > 0 => (Ends::BareCr, 1),
-            _ => (Ends::Lf, 0),
-        };
+        let (ends, bytes) = first_line_end(behind);
         Self::at(text, line_bytes + bytes, extent, ends)
     }
 
@@ -112,7 +107,7 @@ impl<'a> Header<'a> {
     #[inline]
     fn at(text: &'a [u8], position: usize, extent: Extent, ends: Ends) -> Self {
         let (text, limited) = text.get(..position + MAX_HEADER_BYTES).map_or((text, false), |text| (text, true));
-        Self { text, position, lines_left: MAX_ROWS, limited, extent, ends, end: None }
+        Self { text, position, lines_left: MAX_ROWS, limited, extent, ends, line_ends: LineEnds::default(), end: None }
     }
 
     /// How the header ended; `None` while there may be rows to read.
@@ -191,70 +186,60 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Splits off the rows that follow, as many as there are places, up to the first that is not plain: a name and a colon,
-    /// ended by CRLF and not folded. Gives how many. The header goes on behind them.
-    #[inline(never)]
-    pub fn split_plain(&mut self, rows: &mut [Plain]) -> usize {
+    /// Passes over the rows that follow as long as they are plain: a name and a colon, ended by CRLF and not folded. Shows
+    /// those whose name has a number: that, the row, and the bytes of its name.
+    #[inline(always)]
+    pub fn plain_rows(&mut self, met: &mut Met<'_>, mut show: impl FnMut(usize, Plain<'a>)) {
         if self.end.is_some() {
-            return 0;
+            return;
         }
-        let mut count = 0;
-        let mut rest = self.rest();
-        for place in rows.iter_mut().take(self.lines_left) {
-            let Some(start) = rest.first_chunk() else { break };
-            let colon = match scan::short_name_end(start) {
-                short @ 1..16 => short,
-                _ => scan::name_end(rest).unwrap_or(0),
+        let (text, mut at, mut line_ends) = (self.text, self.position, self.line_ends);
+        let (mut lines_left, mut before) = (self.lines_left, Met::START);
+        while lines_left > 0
+            && let Some(start) = text.get(at..).and_then(|rest| rest.first_chunk())
+        {
+            let Some(name) = met.guess(before, start, text, at).or_else(|| met.look_up(before, text, at)) else {
+                break;
             };
-            let Some(end) = scan::line_end(rest, colon) else { break };
-            let (Some([b'\r', b'\n', next]), Some(b':')) = (rest.get(end..end + 3), rest.get(colon)) else { break };
-            if colon == 0 || matches!(next, b' ' | b'\t') {
+            let colon = at + name.bytes;
+            let Some(end) = line_ends.next(text, colon) else { break };
+            let Some((b"\r\n", [next, ..])) = text.get(end..).and_then(|behind| behind.split_first_chunk()) else {
+                break;
+            };
+            if matches!(next, b' ' | b'\t') {
                 break;
             }
-            let key = if colon <= start.len() {
-                Key::of_first(start, colon)
-            } else {
-                Key::of(rest.get(..colon).unwrap_or_default())
-            };
-            let at = self.text.len() - rest.len();
-            *place = Plain { key, start: at, colon: at + colon, end: at + end };
-            rest = rest.get(end + 2..).unwrap_or_default();
-            count += 1;
+            if let Some(number) = name.number() {
+                let Some(bytes) = text.get(colon + 1..end) else { break };
+                show(number, Plain { bytes, text, at, name_bytes: name.bytes });
+            }
+            (at, before) = (end + 2, name.place);
+            lines_left -= 1;
         }
-        self.position = self.text.len() - rest.len();
-        self.lines_left -= count;
-        count
-    }
-
-    /// The number of a row's name, if it is one of these.
-    #[inline(always)]
-    pub fn number(&self, row: &Plain, names: &Names) -> Option<usize> {
-        let name = || self.text.get(row.start..row.colon).unwrap_or_default();
-        names.by_key(row.key, row.colon - row.start, name)
-    }
-
-    /// What stands behind the colon of a row.
-    #[must_use]
-    #[inline(always)]
-    pub fn raw(&self, row: &Plain) -> Raw<'a> {
-        Raw { bytes: self.text.get(row.colon + 1..row.end).unwrap_or_default(), folded: false }
-    }
-
-    /// The row.
-    #[must_use]
-    #[inline(always)]
-    pub fn row(&self, row: &Plain) -> Row<'a> {
-        Row { name: self.text.get(row.start..row.colon).unwrap_or_default(), raw: self.raw(row) }
+        (self.position, self.lines_left, self.line_ends) = (at, lines_left, line_ends);
+        if text.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+            (self.position, self.end) = (at + 2, Some(HeaderEnd::Whole));
+        }
     }
 }
 
-/// A plain row, by places in the payload.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Plain {
-    key: Key,
-    start: usize,
-    colon: usize,
-    end: usize,
+/// A plain row. Its name is cut out where somebody wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    /// What stands behind the colon.
+    pub bytes: &'a [u8],
+    text: &'a [u8],
+    at: usize,
+    name_bytes: usize,
+}
+
+impl<'a> Plain<'a> {
+    /// The row.
+    #[must_use]
+    pub fn row(self) -> Row<'a> {
+        let name = self.text.get(self.at..).and_then(|row| row.get(..self.name_bytes)).unwrap_or_default();
+        Row { name, raw: Raw { bytes: self.bytes, folded: false } }
+    }
 }
 
 impl<'a> Iterator for Header<'a> {
@@ -306,6 +291,18 @@ impl<'a> Iterator for Header<'a> {
     }
 }
 
+/// What ends lines, by the end of a start line, and how many bytes that has.
+#[cold]
+fn first_line_end(behind: &[u8]) -> (Ends, usize) {
+    let crs = behind.iter().take_while(|byte| **byte == b'\r').count();
+    match behind.get(crs) {
+        Some(b'\n') => (Ends::Lf, crs + 1),
+        // `\r\r` at once: the second one is the empty line.
+        _ if crs > 0 => (Ends::BareCr, 1),
+        _ => (Ends::Lf, 0),
+    }
+}
+
 fn line(content: &[u8], folded: bool) -> Line<'_> {
     match scan::name_end(content) {
         Some(colon) if colon > 0 && content.get(colon) == Some(&b':') => row(content, colon, colon, folded),
@@ -336,6 +333,19 @@ fn line_with_blanks(content: &[u8], folded: bool) -> Line<'_> {
 }
 
 impl<'a> Raw<'a> {
+    /// What was captured, of which a line may be folded.
+    #[must_use]
+    pub fn of(bytes: &'a [u8], folded: bool) -> Self {
+        Self { bytes, folded }
+    }
+
+    /// The bytes as they were captured, and whether a line of them is folded.
+    #[must_use]
+    #[inline(always)]
+    pub fn captured(&self) -> (&'a [u8], bool) {
+        (self.bytes, self.folded)
+    }
+
     /// The value, blanks around it taken off; the pieces of a folded one are joined with one blank (RFC 3261 §7.3.1).
     #[must_use]
     #[inline(always)]
@@ -414,7 +424,7 @@ pub fn long_form(name: &[u8]) -> Option<&'static [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::Message;
+    use crate::sip::{Message, Names};
 
     const START: &str = "OPTIONS sip:a SIP/2.0\r\n";
 
@@ -439,20 +449,17 @@ mod tests {
         assert_eq!((lines, end, left), (unreadable, HeaderEnd::Whole, rest), "{header:?}");
     }
 
-    /// Every line of a header and what is left behind it, with plain rows split off first or without.
-    fn lines(text: &[u8], extent: Extent, plain_first: bool) -> String {
+    /// Every line of a header and what is left behind it, with plain rows read first or without.
+    fn lines(text: &[u8], extent: Extent, mut met: Option<(&Names, &mut Met<'_>)>) -> String {
         let mut header = Header::of_part(text, extent);
         let mut found = Vec::new();
-        let mut plain = [Plain::default(); 3];
         loop {
-            let count = if plain_first { header.split_plain(&mut plain) } else { 0 };
-            for plain in plain.iter().take(count) {
-                let row = header.row(plain);
-                let mut names = Names::default();
-                assert_eq!(header.number(plain, &names), None);
-                names.add(row.name);
-                assert_eq!(header.number(plain, &names), Some(0), "{}", row.name.escape_ascii());
-                found.push((row.name.to_vec(), row.value().into_owned()));
+            if let Some((names, met)) = &mut met {
+                header.plain_rows(met, |number, plain| {
+                    let row = plain.row();
+                    assert_eq!(names.number(row.name), Some(number), "{}", row.name.escape_ascii());
+                    found.push((row.name.to_vec(), row.value().into_owned()));
+                });
             }
             match header.next() {
                 Some(Line::Row(row)) => found.push((row.name.to_vec(), row.value().into_owned())),
@@ -463,10 +470,21 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_split_off_are_those_that_are_read_one_by_one() {
+    fn plain_rows_are_those_that_are_read_one_by_one() {
         let check = |text: &[u8]| {
             for extent in [Extent::Whole, Extent::Cut] {
-                assert_eq!(lines(text, extent, true), lines(text, extent, false), "{}", text.escape_ascii());
+                let mut names = Names::default();
+                for line in Header::of_part(text, extent) {
+                    if let Line::Row(row) = line {
+                        names.add(row.name);
+                    }
+                }
+                let mut met = Met::new(&names);
+                // The second time most of it was met before.
+                for _ in 0..2 {
+                    let found = lines(text, extent, Some((&names, &mut met)));
+                    assert_eq!(found, lines(text, extent, None), "{}", text.escape_ascii());
+                }
             }
         };
         let headers = [

@@ -18,7 +18,7 @@ pub mod uri;
 pub mod user_to_user;
 
 pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Plain, Raw, Row, compact, long_form};
-pub use names::Names;
+pub use names::{Met, Names};
 pub use start_line::{Message, StartLine, could_start, looks_like_sip};
 
 /// Whether the capture holds all bytes that were sent.

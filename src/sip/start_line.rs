@@ -12,7 +12,7 @@
 //! of the line, some within the Request-URI. Status codes beyond 699 and other versions (`SIP/7.0`) are not SIP here.
 
 use super::{Extent, Header, HeaderEnd};
-use crate::scan;
+use crate::scan::{self, LineEnds};
 
 /// The start line, borrowed from the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ const MAX_METHOD_BYTES: usize = 128;
 /// first line without an end, which only a cut payload may have.
 #[must_use]
 pub fn looks_like_sip(payload: &[u8]) -> bool {
-    could_start(payload) && start_line(behind_line_ends(payload), Extent::Cut).is_some()
+    could_start(payload) && start_line(behind_line_ends(payload), Extent::Cut, &mut LineEnds::default()).is_some()
 }
 
 impl<'a> Message<'a> {
@@ -82,14 +82,15 @@ impl<'a> Message<'a> {
     /// Empty lines before the start line are passed over (RFC 3261 §7.5). A start line that the payload's end cuts is
     /// one only if `extent` is [`Extent::Cut`] and the method is one of the standards'.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn scan(payload: &'a [u8], extent: Extent) -> Option<Self> {
         if !could_start(payload) {
             return None;
         }
         let text = behind_line_ends(payload);
-        let (start, line_bytes) = start_line(text, extent)?;
-        let header = Header::after_start_line(text, line_bytes, extent);
+        let mut line_ends = LineEnds::default();
+        let (start, line_bytes) = start_line(text, extent, &mut line_ends)?;
+        let header = Header::after_start_line(text, line_bytes, extent, line_ends);
         Some(Self { start, payload: text, header })
     }
 
@@ -126,15 +127,15 @@ pub fn could_start(payload: &[u8]) -> bool {
 }
 
 /// The start line at the start of `text`, and its bytes without the line end.
-#[inline]
-fn start_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
-    plain_line(text).or_else(|| any_line(text, extent))
+#[inline(always)]
+fn start_line<'a>(text: &'a [u8], extent: Extent, line_ends: &mut LineEnds) -> Option<(StartLine<'a>, usize)> {
+    plain_line(text, line_ends).or_else(|| any_line(text, extent))
 }
 
 /// A line of the shape that RFC 3261 gives it, whose end was captured: `None` for everything else.
-#[inline]
-fn plain_line(text: &[u8]) -> Option<(StartLine<'_>, usize)> {
-    let bytes = scan::line_end(text, 0)?;
+#[inline(always)]
+fn plain_line<'a>(text: &'a [u8], line_ends: &mut LineEnds) -> Option<(StartLine<'a>, usize)> {
+    let bytes = line_ends.next(text, 0)?;
     let line = text.get(..bytes)?;
     if let Some((start, [b' ', ..])) = line.split_first_chunk::<11>()
         && let [version @ .., hundreds @ b'1'..=b'6', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = start
@@ -156,6 +157,7 @@ fn plain_line(text: &[u8]) -> Option<(StartLine<'_>, usize)> {
 }
 
 /// Any line, the plain ones too.
+#[inline(never)]
 fn any_line(text: &[u8], extent: Extent) -> Option<(StartLine<'_>, usize)> {
     if text.first_chunk().is_some_and(is_version) {
         return status_line(text);
@@ -233,8 +235,11 @@ fn is_token(byte: u8) -> bool {
 /// Passes over the empty lines before a start line.
 #[inline]
 fn behind_line_ends(payload: &[u8]) -> &[u8] {
-    let ends = payload.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    payload.get(ends..).unwrap_or_default()
+    let mut text = payload;
+    while let [b'\r' | b'\n', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -361,12 +366,15 @@ mod tests {
                 for byte in 0..=u8::MAX {
                     let mut text = line.as_bytes().to_vec();
                     text[at] = byte;
-                    if let Some(read) = plain_line(&text) {
+                    if let Some(read) = plain_line(&text, &mut LineEnds::default()) {
                         assert_eq!(any_line(&text, Extent::Whole), Some(read), "{}", text.escape_ascii());
                         plain += 1;
                     }
                     text.truncate(at);
-                    assert!(plain_line(&text).is_none_or(|read| any_line(&text, Extent::Whole) == Some(read)));
+                    assert!(
+                        plain_line(&text, &mut LineEnds::default())
+                            .is_none_or(|read| any_line(&text, Extent::Whole) == Some(read))
+                    );
                 }
             }
         }

@@ -19,6 +19,8 @@ pub enum Error {
     Unrecognised {
         /// The input as named.
         path: PathBuf,
+        /// What it is, where that is known.
+        found: Option<String>,
     },
     /// The configuration file could not be read.
     ReadConfig {
@@ -85,8 +87,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open { path, .. } => write!(f, "cannot open evidence {}", path.display()),
-            Self::Unrecognised { path } => {
-                write!(f, "{}: neither a capture (pcap, pcapng) nor an access log", path.display())
+            Self::Unrecognised { path, found: Some(found) } => write!(f, "{}: {found}", path.display()),
+            Self::Unrecognised { path, found: None } => {
+                let read = "neither a capture (pcap, pcapng, snoop) nor an access log, a document of API requests or an \
+                            export of the platform";
+                write!(f, "{}: {read}", path.display())
             }
             Self::ReadConfig { path, .. } => write!(f, "cannot read configuration {}", path.display()),
             Self::Config { path, line, message } => {

@@ -63,7 +63,7 @@ fn check(input: &[u8]) {
     ];
     let _shown = sight(input);
     for (pattern, format) in patterns.into_iter().zip(formats) {
-        let plan = Plan::Json(vec![Pattern::new(pattern)]);
+        let plan = Plan::json(vec![Pattern::new(pattern)]);
         let whole = read(input, &plan, format, usize::MAX / 2);
         assert_eq!(whole.0.len() as u64, whole.2);
         assert!(whole.0.windows(2).all(|pair| pair[0].0 < pair[1].0));

@@ -244,6 +244,18 @@ impl LogReader {
         Header::parse(line, &self.table).is_some()
     }
 
+    /// How many records of a whole log stand before its first request.
+    #[must_use]
+    pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
+        let (mut count, mut is_met) = (0, false);
+        self.read_with(bytes, Part::WHOLE, Shapes::new(), |line, fate| {
+            is_met |= matches!(fate, Some(Fate::OtherRequest | Fate::RecordingRequest));
+            // A line that waits for a header is a record too.
+            count += u64::from(!is_met && (fate.is_some() || !line.trim_ascii().is_empty()));
+        });
+        count
+    }
+
     /// [`part`](Self::part) with these shapes, telling `watch` what became of every line that is held.
     fn read_with(
         &self,

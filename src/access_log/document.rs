@@ -5,7 +5,7 @@ use crate::evidence::SourceId;
 use crate::settings::Settings;
 
 use super::batch::LogReader;
-use super::format::Format;
+use super::format::{Format, is_log};
 use super::sdk;
 use super::stream;
 
@@ -13,7 +13,7 @@ use super::stream;
 /// it holds no API requests, or one on each line.
 #[must_use]
 pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<(Format, Plan)> {
-    let at = |format: Format, pattern: &Pattern| Some((format, Plan::Json(vec![pattern.clone()])));
+    let at = |format: Format, pattern: &Pattern| Some((format, Plan::json(vec![pattern.clone()])));
     for candidate in &sight.candidates {
         if let Some(format) = candidate.samples.iter().find_map(exchange) {
             return at(format, &candidate.pattern);
@@ -61,12 +61,24 @@ fn exchange(sample: &Sample<'_>) -> Option<Format> {
     }
 }
 
-/// Whether one sample in sixteen is a request.
-fn holds_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
+/// The samples that are whole, as entries.
+fn entries<'c>(candidate: &'c Candidate<'_>) -> impl Iterator<Item = Entry<'c>> {
     let whole = candidate.samples.iter().filter(|sample| sample.is_whole);
-    let entries = whole.map(|sample| Entry { bytes: sample.bytes, record: 1, path: b"" });
-    let log = reader.read_entries(Format::JsonDocument, entries);
-    log.total > 0 && log.total * 16 >= log.records
+    whole.map(|sample| Entry { bytes: sample.bytes, record: 1, path: b"" })
+}
+
+/// Whether the samples are entries of a log.
+fn holds_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
+    let requests = |entry| reader.read_entries(Format::JsonDocument, std::iter::once(entry)).total;
+    let log = reader.read_entries(Format::JsonDocument, entries(candidate));
+    is_log(log.total, log.records, || entries(candidate).take_while(|entry| requests(*entry) == 0).count() as u64)
+}
+
+/// How many of how many samples are requests, as `reader` reads them.
+#[must_use]
+pub fn requests_in(candidate: &Candidate<'_>, reader: &LogReader) -> (u64, u64) {
+    let log = reader.read_entries(Format::JsonDocument, entries(candidate));
+    (log.total, log.records)
 }
 
 /// The format of the text that begins with `head`, and how it is cut, where a record goes over several lines.

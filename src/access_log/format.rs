@@ -85,11 +85,30 @@ impl Format {
 /// `None` where it is no access log.
 ///
 /// A log may begin with torn lines or other programs' output, but one record in sixteen must be of a request: a text
-/// that quotes a line of a log is none. The configuration may name fields without which no record can be read.
+/// that quotes a line of a log is none. Where there are several requests, records before the first do not count. The
+/// configuration may name fields without which no record can be read.
 #[must_use]
 pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<Format> {
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    let log = reader.read(head, Part::WHOLE);
+    let found = log.format.filter(|_| is_log(log.total, log.records, || reader.before_requests(head)));
+    found.or_else(|| log.empty_table())
+}
+
+/// How many of the records in `head` are API requests, whatever else it holds.
+#[must_use]
+pub fn requests_among(head: &[u8], shown: &str, settings: &Settings) -> (u64, u64) {
     let log = LogReader::new(SourceId(0), shown, settings).read(head, Part::WHOLE);
-    (log.total * 16 >= log.records).then_some(log.format).flatten().or_else(|| log.empty_table())
+    (log.total, log.records)
+}
+
+/// The fewest requests that make a log of what follows them, whatever stands before.
+const FEW: u64 = 4;
+
+/// Whether that many requests among that many records make a log. `before` counts the records before the first request.
+pub(super) fn is_log(requests: u64, records: u64, before: impl FnOnce() -> u64) -> bool {
+    let are_enough = |records: u64| requests > 0 && requests * 16 >= records;
+    are_enough(records) || requests >= FEW && are_enough(records.saturating_sub(before()))
 }
 
 #[cfg(test)]
@@ -115,6 +134,9 @@ mod tests {
         check(format!("\"status\":200}}\nrubbish\n\n# comment\n{COMBINED}").as_bytes(), Some(Format::Combined));
         check(&[&[0; 5000], JSON.as_bytes()].concat(), Some(Format::JsonLines));
         check(&COMMON.as_bytes()[..COMMON.len() - 1], Some(Format::Common));
+        let others = "2026-03-02 10:00:00 INFO app started\n".repeat(1000);
+        check(format!("{others}{}", COMMON.repeat(4)).as_bytes(), Some(Format::Common));
+        check(format!("{others}{}", "a.log,b\n".repeat(3) + &JSON.repeat(5)).as_bytes(), Some(Format::JsonLines));
     }
 
     #[test]
@@ -129,6 +151,8 @@ mod tests {
         check(b"{\"log\":{\"entries\":[{\"request\":{\"method\":\"GET\",\"url\":\"http://h/\"},\"response\":{\"status\":200}}]}}\n", None);
         check(b"[{\"uri\":\"/\",\"status\":200}]\n", None);
         check(format!("{}{COMMON}", "A text that quotes a log.\n".repeat(20)).as_bytes(), None);
+        let quoted = COMMON.repeat(10);
+        check(format!("{quoted}{}", "A text that quotes a log.\n".repeat(200)).as_bytes(), None);
         check(JSON.trim_end().strip_suffix('}').expect("brace").as_bytes(), None);
     }
 

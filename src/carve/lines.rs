@@ -8,14 +8,14 @@ use std::path::Path;
 
 use memchr::memchr;
 
-use crate::access_log::{self, Format, LINE_BYTES, LogReader};
+use crate::access_log::{Format, LINE_BYTES, LogReader};
 use crate::evidence::SourceId;
 use crate::settings::Settings;
 
 /// Copies the records at the lines with these numbers, from 1, into a new file at `path`. Gives the line of each, here
 /// and there.
 pub(super) fn copy(
-    (head, log): (&[u8], impl Read),
+    (format, log): (Option<Format>, impl Read),
     (shown, settings): (&str, &Settings),
     wanted: &BTreeSet<u64>,
     path: &Path,
@@ -23,7 +23,6 @@ pub(super) fn copy(
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let format = access_log::recognise(head, shown, settings);
     let reader = LogReader::new(SourceId(0), shown, settings);
     let is_header = |line: &[u8]| reader.is_header(line);
     let shape = Shape {

@@ -35,6 +35,7 @@ pub use packets::Media;
 use crate::capture;
 use crate::error::Error;
 use crate::evidence::{self, HashKind, Phase, Progress, SourceId};
+use crate::pipeline::documents::Text;
 use crate::pipeline::{self, Audit, Beside, Choice, Trace, Trail};
 use crate::settings::Settings;
 use folder::Folder;
@@ -156,7 +157,7 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
             manifest.sources.push(shown);
             continue;
         }
-        let content = source.open(HashKind::None)?;
+        let mut content = source.open(HashKind::None)?;
         if capture::recognise(&content.head).is_some() {
             packets::pick(&pool, id, content, (wanted, &flows), order.media, &mut spool)
                 .map_err(|cause| Error::Open { path: source.name(), cause })?;
@@ -166,12 +167,16 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
         let wanted: BTreeSet<u64> = wanted.union(from_log).copied().collect();
         if !wanted.is_empty() {
             // UTF-16 becomes UTF-8, as it is for everyone else who reads it.
-            let (head, reader) = evidence::utf8(content.head, content.reader);
+            let text = pipeline::documents::look(&mut content, &shown, order.settings);
+            let (_, reader) = evidence::utf8(content.head, content.reader);
             let name = folder::free_name(&shown, &mut names);
             let path = place.path().join(&name);
-            let places = match pipeline::documents::recognise(&head, &shown, order.settings) {
-                Some((_, plan)) => entries::copy(&pool, reader, &plan, &wanted, &path),
-                None => lines::copy((&head, reader), (&shown, order.settings), &wanted, &path),
+            let places = match text {
+                Some(Text::Document(_, plan)) => entries::copy(&pool, reader, &plan, &wanted, &path),
+                Some(Text::Log(format)) => {
+                    lines::copy((Some(format), reader), (&shown, order.settings), &wanted, &path)
+                }
+                None => lines::copy((None, reader), (&shown, order.settings), &wanted, &path),
             };
             manifest.lines(&name, &shown, &places.map_err(written)?);
         }

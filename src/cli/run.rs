@@ -410,7 +410,7 @@ mod tests {
         audit.report.complete = false;
         let cause = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
         audit.failures.push(Error::Open { path: PathBuf::from("b.pcap"), cause });
-        audit.failures.push(Error::Unrecognised { path: PathBuf::from("no\x1btes.txt") });
+        audit.failures.push(Error::Unrecognised { path: PathBuf::from("no\x1btes.txt"), found: None });
         Ok(audit)
     }
 
@@ -476,8 +476,8 @@ mod tests {
         assert_eq!(status, 2);
         assert!(out.contains("Exit status 2: "));
         let expected = "sipconsent: cannot open evidence b.pcap: permission denied\n\
-                        sipconsent: no\\x1btes.txt: neither a capture (pcap, pcapng) nor an access log (in a folder \
-                        that is named it would be listed as unrecognised and passed over)\n";
+                        sipconsent: no\\x1btes.txt: neither a capture (pcap, pcapng, snoop) nor an access log, a document \
+                        of API requests or an export of the platform (in a folder that is named it would be listed as unrecognised and passed over)\n";
         assert_eq!(err, expected);
     }
 

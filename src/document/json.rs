@@ -9,13 +9,20 @@ use std::sync::Arc;
 
 use super::pattern::{Pattern, Step};
 use super::resume::Resume;
-use super::walk::{Aside, BAD, ENTRY_BYTES, Gap, Pieces, Span, TOO_LONG};
+use super::sight;
+use super::walk::{Aside, BAD, ENTRY_BYTES, Found, Gap, OTHER_KIND, Pieces, Probe, Span, TOO_LONG};
 
 /// Objects and arrays that may lie in one another. The readers of entries give up long before.
 const DEPTH: usize = 512;
 
 /// Bytes of the longest key that a pattern may name.
 const KEY_BYTES: usize = 4 << 10;
+
+/// Bytes of a value at an unforeseen place that are looked at to find records in it.
+pub(super) const LOOK_BYTES: usize = 1 << 20;
+
+/// Objects and arrays above such a value. With every one of them its bytes may be looked at once more.
+const LOOK_DEPTH: usize = 8;
 
 /// The word for text between entries that is no JSON. It is no record of its own.
 const DAMAGED: &str = "damaged_document";
@@ -27,6 +34,10 @@ pub(super) const LOOKBACK: usize = 256;
 #[derive(Clone, Debug)]
 pub struct JsonWalk {
     patterns: Vec<Pattern>,
+    /// Finds records where no pattern says there are any.
+    probe: Option<Probe>,
+    /// What it was shown of values that are open, outermost first.
+    looked: Vec<Looked>,
     /// The open objects and arrays, outermost first.
     open: Vec<Open>,
     state: State,
@@ -58,6 +69,17 @@ struct Open {
     key: Option<Box<[u8]>>,
 }
 
+/// A value at an unforeseen place that was looked at.
+#[derive(Clone, Debug)]
+struct Looked {
+    /// How many objects and arrays were open before it.
+    depth: usize,
+    /// Whether all of it was shown.
+    is_whole: bool,
+    /// The records in it, from the top of the document.
+    found: Vec<Found>,
+}
+
 /// An entry that has begun.
 #[derive(Clone, Debug)]
 struct Begun {
@@ -65,6 +87,8 @@ struct Begun {
     /// How many objects and arrays were open before it.
     depth: usize,
     path: Arc<[u8]>,
+    /// Whether it is of the document's kind.
+    is_read: bool,
     /// It is too long: its bytes are let go.
     is_skipped: bool,
     /// Where its first key begins.
@@ -102,10 +126,12 @@ enum State {
 }
 
 impl JsonWalk {
-    pub(super) fn new(patterns: Vec<Pattern>) -> Self {
+    pub(super) fn new(patterns: Vec<Pattern>, probe: Option<Probe>) -> Self {
         Self {
             resume: Resume::new(&patterns),
             patterns,
+            probe,
+            looked: Vec::new(),
             open: Vec::new(),
             state: State::Document,
             at: 0,
@@ -193,7 +219,7 @@ impl JsonWalk {
                 State::Search => match self.resume.find(bytes, self.at, end) {
                     Some(at) if self.resume.is_entry(bytes, at, end) == Some(true) => {
                         self.at = at;
-                        self.begin(bytes, self.resume.path());
+                        self.begin(bytes, self.resume.path(), true);
                         self.value(bytes, pieces);
                     }
                     Some(at) if self.resume.is_entry(bytes, at, end) == Some(false) => self.at = at + 1,
@@ -230,7 +256,12 @@ impl JsonWalk {
                     _ => self.damage(bytes, pieces),
                 },
                 State::Value { or_end: true } if byte == b']' => self.close(bytes, pieces),
-                State::Value { .. } => self.value(bytes, pieces),
+                State::Value { .. } => {
+                    if !self.look(bytes, end) {
+                        return;
+                    }
+                    self.value(bytes, pieces);
+                }
                 State::Key { or_end: true } if byte == b'}' => self.close(bytes, pieces),
                 State::Key { .. } if byte == b'"' => {
                     match &mut self.entry {
@@ -289,6 +320,7 @@ impl JsonWalk {
                 match &self.entry {
                     Some(entry) => {
                         if self.open.len() == entry.depth + 1
+                            && entry.is_read
                             && let Some(key) = entry.first_key.and_then(|key| bytes.get(key..self.at))
                         {
                             self.resume.learn_key(key);
@@ -311,9 +343,9 @@ impl JsonWalk {
     /// Begins the value that the next byte begins.
     fn value(&mut self, bytes: &[u8], pieces: &mut Pieces) {
         if self.entry.is_none()
-            && let Some(path) = self.entry_path()
+            && let Some((path, is_read)) = self.entry_path()
         {
-            self.begin(bytes, path);
+            self.begin(bytes, path, is_read);
         }
         let is_array = match bytes.get(self.at) {
             Some(b'[') => true,
@@ -347,6 +379,7 @@ impl JsonWalk {
         debug_assert!(matches!(bytes.get(self.at), Some(b']' | b'}')));
         self.at += 1;
         self.open.pop();
+        self.looked.pop_if(|looked| looked.depth >= self.open.len());
         self.value_ends(pieces);
     }
 
@@ -368,38 +401,93 @@ impl JsonWalk {
                 pieces.too_long(self.records);
                 let aside = Aside { start: entry.start, record: self.records, reason: TOO_LONG };
                 self.gaps.push(aside.until(self.at));
+            } else if !entry.is_read {
+                pieces.other_kind(self.records, &entry.path);
+                let aside = Aside { start: entry.start, record: self.records, reason: OTHER_KIND };
+                self.gaps.push(aside.until(self.at));
             } else {
                 pieces.spans.push(Span { start: entry.start, end: self.at, record: self.records, path: entry.path });
             }
         }
-        self.resume.last_end = Some(self.at);
+        if entry.is_read {
+            self.resume.last_end = Some(self.at);
+        }
         if self.resume.is_loose {
             self.state = State::Search;
         }
     }
 
-    fn begin(&mut self, bytes: &[u8], path: Arc<[u8]>) {
+    fn begin(&mut self, bytes: &[u8], path: Arc<[u8]>, is_read: bool) {
         self.end_aside(self.at);
-        self.resume.learn_place(bytes, self.at, &path);
+        if is_read {
+            self.resume.learn_place(bytes, self.at, &path);
+        }
         self.has_entry = true;
         let (start, depth) = (self.at, self.open.len());
-        self.entry = Some(Begun { start, depth, path, is_skipped: false, first_key: None });
+        self.entry = Some(Begun { start, depth, path, is_read, is_skipped: false, first_key: None });
     }
 
-    /// The path of the value that begins now, if it is an entry.
-    fn entry_path(&self) -> Option<Arc<[u8]>> {
-        let fits = |pattern: &&Pattern| {
-            pattern.0.len() == self.open.len()
-                && pattern.0.iter().zip(&self.open).all(|(step, open)| match step {
-                    Step::Key(key) => !open.is_array && open.key.as_ref() == Some(key),
-                    Step::AnyKey => !open.is_array,
-                    Step::Element => open.is_array,
-                })
+    /// Looks for records in the value that begins now, if no pattern says what stands there; what is found holds until
+    /// the value ends. False where more bytes must be seen first.
+    ///
+    /// All of the value is looked at, or as much of it as is looked at at most, whatever blocks it comes in.
+    fn look(&mut self, bytes: &[u8], end: bool) -> bool {
+        let Some(probe) = &self.probe else { return true };
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        if self.entry.is_some()
+            || self.resume.is_loose
+            || !matches!(rest.first(), Some(b'{' | b'['))
+            || self.open.len() > LOOK_DEPTH
+            || self.looked.last().is_some_and(|looked| looked.is_whole)
+            || self.is_foreseen()
+        {
+            return true;
+        }
+        let (mut sight, is_whole) = sight::inside(rest.get(..LOOK_BYTES).unwrap_or(rest));
+        if !is_whole && !end && rest.len() < LOOK_BYTES {
+            return false;
+        }
+        // A member of an object is no record by itself: it may be a part of one.
+        if !self.open.last().is_some_and(|open| open.is_array) {
+            sight.candidates.retain(|candidate| !candidate.pattern.is_top());
+        }
+        let step = |open: &Open| match &open.key {
+            _ if open.is_array => Step::Element,
+            Some(key) => Step::Key(key.clone()),
+            None => Step::AnyKey,
         };
-        self.patterns.iter().find(fits)?;
+        let mut found = probe.find(&sight);
+        for found in &mut found {
+            found.pattern.0.splice(..0, self.open.iter().map(step));
+        }
+        let is_whole = is_whole && !sight.is_partial;
+        self.looked.push(Looked { depth: self.open.len(), is_whole, found });
+        true
+    }
+
+    /// Whether a pattern speaks of the value that begins now, or of what lies in it.
+    fn is_foreseen(&self) -> bool {
+        let found = self.looked.iter().flat_map(|looked| &looked.found).map(|found| &found.pattern);
+        self.patterns
+            .iter()
+            .chain(found)
+            .any(|pattern| pattern.0.get(..self.open.len()).is_some_and(|steps| steps.iter().zip(&self.open).all(fits)))
+    }
+
+    /// The path of the value that begins now, if it is an entry, and whether it is of the document's kind.
+    fn entry_path(&self) -> Option<(Arc<[u8]>, bool)> {
+        let is_here =
+            |pattern: &Pattern| pattern.0.len() == self.open.len() && pattern.0.iter().zip(&self.open).all(fits);
+        let is_read = match self.patterns.iter().any(is_here) {
+            true => true,
+            false => {
+                let mut found = self.looked.iter().flat_map(|looked| &looked.found);
+                found.find(|found| is_here(&found.pattern))?.is_read
+            }
+        };
         let keys: Vec<&[u8]> = self.open.iter().filter_map(|open| open.key.as_deref()).collect();
         let path = keys.join(&b'.');
-        Some(self.resume.same_path(&path).unwrap_or_else(|| path.into()))
+        Some((self.resume.same_path(&path).unwrap_or_else(|| path.into()), is_read))
     }
 
     /// The byte that is looked at breaks the rules: what was begun is damaged, and the next entry is looked for.
@@ -429,6 +517,7 @@ impl JsonWalk {
             }
         }
         self.open.clear();
+        self.looked.clear();
         self.key = None;
         self.resume.is_loose = true;
         self.state = State::Search;
@@ -451,5 +540,14 @@ impl JsonWalk {
         } else if !matches!(self.state, State::Document | State::Search) {
             pieces.anomalies.note("truncated_file", Some(self.records + 1), || ends("an object or array"));
         }
+    }
+}
+
+/// Whether a step of a pattern leads to what is being read of an open object or array.
+fn fits((step, open): (&Step, &Open)) -> bool {
+    match step {
+        Step::Key(key) => !open.is_array && open.key.as_ref() == Some(key),
+        Step::AnyKey => !open.is_array,
+        Step::Element => open.is_array,
     }
 }

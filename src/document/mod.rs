@@ -2,7 +2,7 @@
 //!
 //! A document is evidence that is one text rather than lines: a JSON array or object of any size, several of them behind
 //! one another, or a text that is read whole. [`sight`] shows what the head of a file holds, so that the branches can
-//! say which values are entries ([`Pattern`]); [`Walk`] cuts those out block by block, without ever holding more than
+//! say which values are entries ([`Pattern`]), and a [`Probe`] those at places that the head does not show; [`Walk`] cuts those out block by block, without ever holding more than
 //! one entry of at most [`ENTRY_BYTES`]. Knows no format: `access_log` and `platform` read the entries. Called by
 //! [`crate::pipeline`].
 //!
@@ -21,6 +21,6 @@ mod tests;
 
 pub use json::JsonWalk;
 pub use pattern::Pattern;
-pub use sight::{Candidate, Sample, Sight, sight};
+pub use sight::{Candidate, Sample, Sight, members_sight, sight, wide_sight};
 pub use text::{Marker, TextWalk};
-pub use walk::{ENTRY_BYTES, Entry, Frame, Pieces, Plan, Walk};
+pub use walk::{ENTRY_BYTES, Entry, Found, Frame, OTHER_KIND, Pieces, Plan, Probe, Walk};

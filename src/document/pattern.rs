@@ -57,6 +57,12 @@ impl Pattern {
         matches!(self.0.as_slice(), [.., Step::Key(last), Step::Element] if **last == *key.as_bytes())
     }
 
+    /// Whether it names values inside those that `outer` names, or the same.
+    #[must_use]
+    pub fn is_within(&self, outer: &Self) -> bool {
+        self.0.starts_with(&outer.0)
+    }
+
     /// Whether the document itself is the entry.
     #[must_use]
     pub fn is_top(&self) -> bool {

@@ -17,6 +17,9 @@ const CANDIDATES: usize = 128;
 /// Samples of one candidate.
 const SAMPLES: usize = 32;
 
+/// The same where a few are not enough to tell.
+const MANY_SAMPLES: usize = 4096;
+
 /// Keys of one sample.
 const KEYS: usize = 64;
 
@@ -27,6 +30,8 @@ pub struct Sight<'a> {
     pub candidates: Vec<Candidate<'a>>,
     /// Whether a value at the top goes over several lines.
     pub spans_lines: bool,
+    /// Whether there are values that may be entries, and that are not shown: they lie too deep, or are too many.
+    pub is_partial: bool,
 }
 
 /// Values that stand at the same place.
@@ -75,8 +80,32 @@ impl<'a> Sight<'a> {
 /// What `head` holds; `None` where it does not begin like a JSON object or array.
 #[must_use]
 pub fn sight(head: &[u8]) -> Option<Sight<'_>> {
+    sight_with(head, SAMPLES, false)
+}
+
+/// [`sight`] with many more samples of each candidate.
+#[must_use]
+pub fn wide_sight(head: &[u8]) -> Option<Sight<'_>> {
+    sight_with(head, MANY_SAMPLES, false)
+}
+
+/// The same, where objects that are members of another are shown too, by whatever key. Entries that a document holds in
+/// this way are not read.
+#[must_use]
+pub fn members_sight(head: &[u8]) -> Option<Sight<'_>> {
+    sight_with(head, MANY_SAMPLES, true)
+}
+
+/// What the JSON value that begins with `text` holds, and whether it ends there.
+pub(super) fn inside(text: &[u8]) -> (Sight<'_>, bool) {
+    let mut viewer = Viewer::new(text, MANY_SAMPLES, false);
+    let (_, is_whole) = viewer.value(0, &[], 0);
+    (viewer.sight, is_whole)
+}
+
+fn sight_with(head: &[u8], samples: usize, members: bool) -> Option<Sight<'_>> {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut viewer = Viewer { text, sight: Sight { candidates: Vec::new(), spans_lines: false } };
+    let mut viewer = Viewer::new(text, samples, members);
     let mut at = viewer.blanks(0);
     while matches!(text.get(at), Some(b'{' | b'[')) {
         let (end, is_whole) = viewer.value(at, &[], 0);
@@ -97,9 +126,17 @@ pub fn sight(head: &[u8]) -> Option<Sight<'_>> {
 struct Viewer<'a> {
     text: &'a [u8],
     sight: Sight<'a>,
+    /// Samples of one candidate that are taken down.
+    samples: usize,
+    /// Whether members of objects are shown.
+    members: bool,
 }
 
 impl<'a> Viewer<'a> {
+    fn new(text: &'a [u8], samples: usize, members: bool) -> Self {
+        Self { text, sight: Sight { candidates: Vec::new(), spans_lines: false, is_partial: false }, samples, members }
+    }
+
     fn blanks(&self, at: usize) -> usize {
         let rest = self.text.get(at..).unwrap_or_default();
         at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count()
@@ -108,10 +145,12 @@ impl<'a> Viewer<'a> {
     /// The place of the candidate at `path`, made where it is new.
     fn candidate(&mut self, path: &[Step]) -> Option<&mut Candidate<'a>> {
         if path.len() > LEVELS {
+            self.sight.is_partial = true;
             return None;
         }
         let known = self.sight.candidates.iter().position(|candidate| candidate.pattern.0 == path);
         if known.is_none() && self.sight.candidates.len() == CANDIDATES {
+            self.sight.is_partial = true;
             return None;
         }
         let place = known.unwrap_or_else(|| {
@@ -123,18 +162,29 @@ impl<'a> Viewer<'a> {
 
     /// Takes down a sample of the candidate at `path` and gives its place.
     fn sample(&mut self, path: &[Step]) -> Option<usize> {
+        let most = self.samples;
         let samples = &mut self.candidate(path)?.samples;
-        (samples.len() < SAMPLES).then(|| samples.push(Sample { bytes: b"", is_whole: false, keys: Vec::new() }))?;
-        Some(samples.len() - 1)
+        let place = samples.len();
+        if place == most {
+            self.sight.is_partial = true;
+            return None;
+        }
+        samples.push(Sample { bytes: b"", is_whole: false, keys: Vec::new() });
+        Some(place)
     }
 
     /// Views the value at `at`, which stands at `path`: where it ends, or the head does, and whether it is whole.
     fn value(&mut self, at: usize, path: &[Step], depth: usize) -> (usize, bool) {
-        let is_candidate = path.last().is_none_or(|step| *step == Step::Element);
         let opener = self.text.get(at).copied();
+        let member = match path {
+            [outer @ .., Step::Key(_)] if self.members && opener == Some(b'{') => [outer, &[Step::AnyKey]].concat(),
+            _ => Vec::new(),
+        };
+        let is_candidate = path.last().is_none_or(|step| *step == Step::Element) || !member.is_empty();
         // An array at the top is never an entry itself.
         let is_sample = is_candidate && !(path.is_empty() && opener == Some(b'['));
-        let sample = is_sample.then(|| self.sample(path)).flatten();
+        let place = if member.is_empty() { path } else { &member };
+        let sample = is_sample.then(|| self.sample(place)).flatten().map(|sample| (place, sample));
         let (end, is_whole) = match opener {
             Some(b'{' | b'[') if depth == DEPTH => (at, false),
             Some(b'{') => self.object(at, path, depth, sample),
@@ -149,8 +199,8 @@ impl<'a> Viewer<'a> {
             None => (at, false),
         };
         let text = self.text;
-        if let Some(sample) = sample
-            && let Some(sample) = self.candidate(path).and_then(|candidate| candidate.samples.get_mut(sample))
+        if let Some((place, sample)) = sample
+            && let Some(sample) = self.candidate(place).and_then(|candidate| candidate.samples.get_mut(sample))
         {
             sample.bytes = text.get(at..end).unwrap_or_default();
             sample.is_whole = is_whole;
@@ -170,7 +220,7 @@ impl<'a> Viewer<'a> {
         (self.text.len(), false)
     }
 
-    fn object(&mut self, at: usize, path: &[Step], depth: usize, sample: Option<usize>) -> (usize, bool) {
+    fn object(&mut self, at: usize, path: &[Step], depth: usize, sample: Option<(&[Step], usize)>) -> (usize, bool) {
         let mut at = self.blanks(at + 1);
         if self.text.get(at) == Some(&b'}') {
             return (at + 1, true);
@@ -183,8 +233,8 @@ impl<'a> Viewer<'a> {
             if !is_whole || self.text.get(at) != Some(&b':') {
                 return (at, false);
             }
-            if let Some(sample) = sample
-                && let Some(sample) = self.candidate(path).and_then(|candidate| candidate.samples.get_mut(sample))
+            if let Some((place, sample)) = sample
+                && let Some(sample) = self.candidate(place).and_then(|candidate| candidate.samples.get_mut(sample))
                 && sample.keys.len() < KEYS
             {
                 sample.keys.push(key);

@@ -13,8 +13,26 @@ struct Given {
 
 /// Cuts `text` as it would come in blocks of `size`.
 fn cut(text: &[u8], patterns: &[&str], size: usize) -> Given {
-    let plan = Plan::Json(patterns.iter().map(|pattern| Pattern::new(pattern)).collect());
-    let mut walk = Walk::new(&plan);
+    let plan = Plan::json(patterns.iter().map(|pattern| Pattern::new(pattern)).collect());
+    cut_by(&plan, text, size)
+}
+
+/// Finds the records that have a key `r`, and those of another kind, which have a key `o`.
+fn probe() -> Probe {
+    Probe::new(|sight| {
+        let mut found: Vec<Found> = Vec::new();
+        for Candidate { pattern, samples } in &sight.candidates {
+            let has = |key: &str| samples.iter().any(|sample| sample.has(&[key]));
+            if (has("r") || has("o")) && !found.iter().any(|found| pattern.is_within(&found.pattern)) {
+                found.push(Found { pattern: pattern.clone(), is_read: has("r") });
+            }
+        }
+        found
+    })
+}
+
+fn cut_by(plan: &Plan, text: &[u8], size: usize) -> Given {
+    let mut walk = Walk::new(plan);
     let (mut given, mut tally) = (Given::default(), crate::evidence::Tally::default());
     let mut anomalies = crate::evidence::Anomalies::default();
     let (mut start, mut filled) = (0, 0);
@@ -177,4 +195,72 @@ fn a_sight_shows_what_may_be_entries() {
     assert!(super::sight(b"").is_none());
     assert!(super::sight(b"hello").is_none());
     assert!(super::sight(b"\"text\"").is_none());
+}
+
+/// Entries where the plan says and where the probe finds them, the same whatever blocks the text comes in.
+#[track_caller]
+fn probed(text: &str, expected: &[(u64, &str)]) -> Given {
+    let plan = Plan::json(vec![Pattern::new("a[]")]).probing(probe());
+    let given = cut_by(&plan, text.as_bytes(), usize::MAX / 2);
+    let found: Vec<(u64, &str)> = given.entries.iter().map(|(record, text)| (*record, text.as_str())).collect();
+    assert_eq!(found, expected, "{text}: {given:?}");
+    for size in 1..30 {
+        assert_eq!(cut_by(&plan, text.as_bytes(), size), given, "{text} in blocks of {size}");
+    }
+    given
+}
+
+#[test]
+fn records_under_any_key_are_entries() {
+    let [one, two, three] = ["{\"r\":1}", "{\"r\":2}", "{\"r\":3}"];
+    let both = [(1, one), (2, two), (3, three)];
+    for text in [
+        format!("{{\"a\":[{one}],\"b\":[{two},{three}]}}"),
+        format!("{{\"x\":[{{\"y\":1}}],\"b\":[{one}],\"a\":[{two}],\"c\":{{\"d\":{{\"e\":[{three}]}}}}}}"),
+        format!("{{\"a\":[{one}]}}\n{{\"b\":[{two}]}}\n{{\"b\":[{three}]}}"),
+        format!("{{\"a\":[{one}],\"b\":[{{\"c\":[{two}]}},{{\"c\":[]}},{{\"d\":[[{three}]]}}]}}"),
+        // What looks like a record in one is a part of it.
+        format!("{{\"a\":[{one}],\"b\":[{two},{three}],\"c\":{{\"r\":4}}}}"),
+    ] {
+        let given = probed(&text, &both);
+        assert_eq!((given.tally.len(), given.anomalies.len()), (0, 0), "{text}");
+    }
+    let inner = "{\"r\":2,\"more\":[{\"r\":3}]}";
+    probed(&format!("{{\"b\":[{one},{inner}]}}"), &[(1, one), (2, inner)]);
+    // The array itself goes on behind the records that were seen.
+    let given = probed(&format!("{{\"b\":[{{}},{one},7]}}"), &[(1, "{}"), (2, one), (3, "7")]);
+    assert_eq!(given.paths, ["b"]);
+}
+
+#[test]
+fn records_of_another_kind_are_counted_where_they_stand() {
+    let given = probed(
+        "{\"a\":[{\"r\":1}],\"b\":[{\"o\":1},{\"o\":2}],\"c\":[{\"r\":2}]}",
+        &[(1, "{\"r\":1}"), (4, "{\"r\":2}")],
+    );
+    assert_eq!(given.tally, [("other_kind", 2)]);
+    assert_eq!(given.anomalies, [("other_kind", 2, Some(2))]);
+}
+
+#[test]
+fn records_behind_more_than_is_looked_at_are_found() {
+    let filler = format!("{{\"x\":\"{}\"}},", "x".repeat(1000)).repeat(3000);
+    let text = format!("{{\"a\":[{{\"r\":1}}],\"b\":[{filler}{{\"r\":2}}],\"c\":[{{\"r\":3}}]}}");
+    let plan = Plan::json(vec![Pattern::new("a[]")]).probing(probe());
+    let whole = cut_by(&plan, text.as_bytes(), text.len());
+    let found: Vec<(u64, &str)> = whole.entries.iter().map(|(record, text)| (*record, text.as_str())).collect();
+    assert_eq!(found, [(1, "{\"r\":1}"), (2, "{\"r\":2}"), (3, "{\"r\":3}")]);
+    assert_eq!(cut_by(&plan, text.as_bytes(), 64 << 10), whole);
+    assert_eq!(cut_by(&plan, text.as_bytes(), 1_000_003), whole);
+}
+
+#[test]
+fn a_document_that_is_nested_without_end_is_looked_at_a_few_times() {
+    let deep = format!("{{\"a\":[{{\"r\":1}}],\"b\":{}", "[{\"x\":".repeat(400_000));
+    let plan = Plan::json(vec![Pattern::new("a[]")]).probing(probe());
+    let began = std::time::Instant::now();
+    let given = cut_by(&plan, deep.as_bytes(), 1 << 20);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    assert_eq!(given.entries.len(), 1);
+    assert!(given.anomalies.iter().any(|(code, ..)| *code == "limit_nesting"), "{:?}", given.anomalies);
 }

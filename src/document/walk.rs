@@ -1,11 +1,13 @@
 //! The walk along the entries of one document, block by block.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::evidence::{Anomalies, Reject, Tally};
 
 use super::json::JsonWalk;
 use super::pattern::Pattern;
+use super::sight::Sight;
 use super::text::{Marker, TextWalk};
 
 /// Bytes of the longest entry that is read. A longer one is set aside whole.
@@ -14,12 +16,46 @@ pub const ENTRY_BYTES: usize = 64 << 20;
 /// How a document is cut into entries.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// JSON: every value that stands where one of the patterns says is an entry.
-    Json(Vec<Pattern>),
+    /// JSON: every value that stands where one of the patterns says is an entry; so is what is found elsewhere, if
+    /// anybody looks for it.
+    Json(Vec<Pattern>, Option<Probe>),
     /// Text whose records begin at a marker.
     Text(Marker),
     /// The whole text is one entry.
     Whole,
+}
+
+/// Tells which values inside another are records, at a place where no pattern says there are any.
+#[derive(Clone)]
+pub struct Probe(Arc<Tell>);
+
+/// What is shown, to what is found in it.
+type Tell = dyn Fn(&Sight<'_>) -> Vec<Found> + Send + Sync;
+
+/// Records that stand where none was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where they stand, from the top of what was shown.
+    pub pattern: Pattern,
+    /// Whether they are of the document's kind. Others are counted as [`OTHER_KIND`] and not given.
+    pub is_read: bool,
+}
+
+impl Probe {
+    /// A probe that finds what `tell` says.
+    pub fn new(tell: impl Fn(&Sight<'_>) -> Vec<Found> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(super) fn find(&self, sight: &Sight<'_>) -> Vec<Found> {
+        (self.0)(sight)
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Probe")
+    }
 }
 
 /// What makes entries a document again.
@@ -34,11 +70,26 @@ pub struct Frame {
 }
 
 impl Plan {
+    /// JSON whose entries stand where one of these patterns says, and nowhere else.
+    #[must_use]
+    pub const fn json(patterns: Vec<Pattern>) -> Self {
+        Self::Json(patterns, None)
+    }
+
+    /// The same, where records that stand elsewhere are found by `probe`.
+    #[must_use]
+    pub fn probing(self, probe: Probe) -> Self {
+        match self {
+            Self::Json(patterns, _) => Self::Json(patterns, Some(probe)),
+            Self::Text(_) | Self::Whole => self,
+        }
+    }
+
     /// What stands around the entries of a document that is cut by this plan and holds nothing else.
     #[must_use]
     pub fn frame(&self) -> Frame {
         match self {
-            Self::Json(patterns) => {
+            Self::Json(patterns, _) => {
                 let [mut head, mut tail] = patterns.first().map(Pattern::frame).unwrap_or_default();
                 let is_top = patterns.first().is_none_or(Pattern::is_top);
                 if !is_top {
@@ -110,6 +161,9 @@ impl Aside {
 /// The reason of an entry that cannot be read.
 pub(super) const BAD: &str = "bad_record";
 
+/// The reason of an entry that is of another kind than its document.
+pub const OTHER_KIND: &str = "other_kind";
+
 /// The reason of an entry beyond the limit.
 pub(super) const TOO_LONG: &str = "entry_too_long";
 
@@ -137,6 +191,14 @@ impl Pieces {
         self.anomalies.note("limit_entry", Some(record), || format!("an entry of more than {ENTRY_BYTES} bytes"));
     }
 
+    pub(super) fn other_kind(&mut self, record: u64, path: &[u8]) {
+        self.tally.add(OTHER_KIND, 1);
+        self.anomalies.note(OTHER_KIND, Some(record), || {
+            let path = path.escape_ascii();
+            format!("a record of another kind than the document's, at {path}; it is read from a file of its own only")
+        });
+    }
+
     pub(super) fn damaged(&mut self, record: u64, detail: impl FnOnce() -> String) {
         self.tally.add(BAD, 1);
         self.anomalies.note(BAD, Some(record), detail);
@@ -159,7 +221,7 @@ impl Walk {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         match plan {
-            Plan::Json(patterns) => Self::Json(Box::new(JsonWalk::new(patterns.clone()))),
+            Plan::Json(patterns, probe) => Self::Json(Box::new(JsonWalk::new(patterns.clone(), probe.clone()))),
             Plan::Text(marker) => Self::Text(TextWalk::new(*marker)),
             Plan::Whole => Self::Whole(false),
         }

@@ -94,6 +94,33 @@ pub struct Content {
     pub account: Account,
 }
 
+impl Content {
+    /// Looks on: the head holds up to `length` bytes then. Whether it became longer.
+    ///
+    /// A failure to read is met again by who reads on.
+    pub fn look_on(&mut self, length: usize) -> bool {
+        let before = self.head.len();
+        let mut reader = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.head.clear();
+        let failure = (&mut reader).take(length as u64).read_to_end(&mut self.head).err();
+        let seen = io::Cursor::new(self.head.clone());
+        self.reader = match failure {
+            None => Box::new(seen.chain(reader)),
+            Some(failure) => Box::new(seen.chain(Failing(Some(failure)))),
+        };
+        self.head.len() > before
+    }
+}
+
+/// Gives the failure that was met.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// Reads the head of a file, decompressed if need be.
 ///
 /// # Errors

@@ -214,6 +214,11 @@ impl Account {
         self.tap().bytes
     }
 
+    /// Whether the compressed stream broke off or was damaged, as far as it was read.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.tap().stream_damage.is_some()
+    }
+
     /// The compressed stream broke off or was damaged.
     pub(super) fn damaged(&self, how: String) {
         self.tap().stream_damage = Some(how);

@@ -1,11 +1,12 @@
 //! Documents through the block engine: entries are cut under the source's lock, read outside it, added up in order.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
-use crate::document::{self, Pieces, Plan, Walk};
-use crate::evidence::{Block, Extents, Reading, Reject, SourceId, Spool, Stage, in_order};
+use crate::document::{self, Found, Pieces, Plan, Probe, Sight, Walk};
+use crate::evidence::{self, Block, Extents, Reading, Reject, SourceId, Spool, Stage, Utf16, in_order};
 use crate::facts::Store;
 use crate::facts::extract::Keep;
 use crate::platform::{self, ExportReader, ExportSum, Kind};
@@ -26,14 +27,118 @@ pub enum Content {
 /// A document of the platform may look like a list of requests, never the other way round: it is asked first.
 #[must_use]
 pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Content, Plan)> {
+    recognise_by(document::sight, head, shown, settings)
+}
+
+fn recognise_by(
+    sight: impl Fn(&[u8]) -> Option<Sight<'_>>,
+    head: &[u8],
+    shown: &str,
+    settings: &Settings,
+) -> Option<(Content, Plan)> {
     let export = |(kind, plan)| (Content::Export(kind), plan);
     let requests = |(format, plan)| (Content::Requests(format), plan);
-    match document::sight(head) {
+    let (content, plan) = match sight(head) {
         Some(sight) => platform::recognise(&sight)
             .map(export)
             .or_else(|| access_log::recognise_document(&sight, shown, settings).map(requests)),
         None => platform::recognise_text(head).map(export).or_else(|| access_log::recognise_text(head).map(requests)),
+    }?;
+    Some(match probe(content, shown, settings) {
+        Some(probe) => (content, plan.probing(probe)),
+        None => (content, plan),
+    })
+}
+
+/// What finds records in a document of this `content` where the head shows none; `None` where its format says where they
+/// stand.
+fn probe(content: Content, shown: &str, settings: &Settings) -> Option<Probe> {
+    let is_export = match content {
+        Content::Requests(Format::JsonDocument) => false,
+        Content::Export(Kind::Terraform | Kind::CallFlow) | Content::Requests(_) => return None,
+        Content::Export(_) => true,
+    };
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    Some(Probe::new(move |sight| {
+        let mut found: Vec<Found> = Vec::new();
+        for candidate in &sight.candidates {
+            if found.iter().any(|found| candidate.pattern.is_within(&found.pattern)) {
+                continue;
+            }
+            let holds = |entries: bool| match entries {
+                true => platform::holds_entry(candidate),
+                false => access_log::requests_in(candidate, &reader).0 > 0,
+            };
+            let is_read = holds(is_export);
+            if is_read || holds(!is_export) {
+                found.push(Found { pattern: candidate.pattern.clone(), is_read });
+            }
+        }
+        found
+    }))
+}
+
+/// What a text is.
+#[derive(Debug)]
+pub enum Text {
+    /// A document, and how it is cut.
+    Document(Content, Plan),
+    /// A log of lines.
+    Log(Format),
+}
+
+/// Bytes of a text that are looked at beyond the head that every source shows, until something is recognised: a log may
+/// begin with long lines, or with many of another program.
+const FURTHER: [usize; 2] = [1 << 20, 8 << 20];
+
+/// What the text shown as `shown` is, by as much of its beginning as tells; `None` where it is no evidence.
+pub fn look(opened: &mut evidence::Content, shown: &str, settings: &Settings) -> Option<Text> {
+    let lines = |head: &[u8]| access_log::recognise(head, shown, settings).map(Text::Log);
+    let document = |(content, plan)| Text::Document(content, plan);
+    let mut found = {
+        let head = text(opened);
+        recognise(&head, shown, settings).map(document).or_else(|| lines(&head))
+    };
+    for (length, is_first) in FURTHER.into_iter().zip([true, false]) {
+        if found.is_some() || !is_text(&text(opened)) {
+            break;
+        }
+        // Of a short document more is looked at too: more of its values.
+        let is_longer = opened.look_on(length);
+        if !is_longer && !is_first {
+            break;
+        }
+        let head = text(opened);
+        found = recognise_by(document::wide_sight, &head, shown, settings).map(document);
+        found = found.or_else(|| is_longer.then(|| lines(&head)).flatten());
     }
+    found
+}
+
+/// Of a text that is no evidence, how many of how many records are API requests all the same, as far as `head` goes.
+#[must_use]
+pub fn requests_among(head: &[u8], shown: &str, settings: &Settings) -> (u64, u64) {
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    let sight = document::members_sight(head);
+    let candidates = sight.iter().flat_map(|sight| &sight.candidates);
+    let most = candidates.map(|candidate| access_log::requests_in(candidate, &reader)).max();
+    most.filter(|(requests, _)| *requests > 0).unwrap_or_else(|| access_log::requests_among(head, shown, settings))
+}
+
+/// The head of a text, in UTF-8.
+pub fn text(opened: &evidence::Content) -> Cow<'_, [u8]> {
+    match Utf16::recognise(&opened.head) {
+        Some(order) => Cow::Owned(order.text(&opened.head)),
+        None => Cow::Borrowed(&opened.head),
+    }
+}
+
+/// Whether `head` may be that of a text: it has few control characters. Zero bytes do not count: a log whose beginning
+/// was cut off while it was written has a hole of them.
+#[must_use]
+pub fn is_text(head: &[u8]) -> bool {
+    let is_control = |byte: &&u8| matches!(byte, 1..=8 | 0x0b | 0x0c | 0x0e..=0x1a | 0x1c..=0x1d | 0x1f | 0x7f);
+    head.iter().filter(is_control).count() * 64 <= head.len()
 }
 
 /// How the entries of one document become facts.

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::documents::Text;
 use super::gather::{Gathered, Limits};
 use super::{captures, documents, logs};
 use crate::access_log::LogSum;
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::evidence::{Account, Budget, Compression, Extents, Reading, Source, SourceId, Spool, Task, Utf16};
 use crate::facts::extract::Keep;
 use crate::facts::{ApiRequest, Exports, Store};
-use crate::report::build::SourceAccount;
+use crate::report::build::{REQUESTS_UNREAD, SourceAccount};
 use crate::report::own;
 use crate::rtp::Flows;
 use crate::settings::Settings;
@@ -49,10 +50,38 @@ enum Unread {
     Format(&'static str, Option<u64>),
     /// Nothing.
     Nothing,
+    /// That it holds nothing.
+    Empty,
+    /// That it is text in whose first `bytes` some records are API requests, too few to make it a log.
+    Requests { requests: u64, records: u64, bytes: usize },
     /// What lies in a folder and is not opened, and why.
     PassedOver(&'static str),
     /// A report of this program, left there by an earlier run: no evidence, and no mistake either.
     Report,
+}
+
+/// How a capture becomes one that is read.
+const CONVERT: &str = "Wireshark's `editcap -F pcapng IN OUT` converts it";
+
+impl Unread {
+    /// What it is said to be, where something is known.
+    fn told(&self, compression: Option<Compression>, account: &Account) -> Option<String> {
+        match self {
+            Self::Format(format, _) => Some(format!("a capture in the format {format}, which is not read; {CONVERT}")),
+            Self::Requests { requests, records, bytes } => Some(format!(
+                "text of which {requests} of {records} records in the first {bytes} bytes look like API requests, but \
+                 which is no access log as a whole"
+            )),
+            Self::Nothing | Self::Empty if account.is_damaged() => {
+                let compression = compression.map_or("compressed", Compression::name);
+                Some(format!(
+                    "a {compression} file that is cut or damaged: nothing could be recognised in what it gives"
+                ))
+            }
+            Self::Empty => Some("it is empty".to_owned()),
+            Self::Nothing | Self::PassedOver(_) | Self::Report => None,
+        }
+    }
 }
 
 /// What one source gave.
@@ -120,42 +149,59 @@ impl<'s> SourceTask<'s> {
         }
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
-        // Blocks hold the file's own bytes, the first of which were looked at.
-        let in_blocks = compression.is_none().then_some(content.head.len());
         let content = if let Some(format) = capture::recognise(&content.head) {
             let reading = captures::reading(self.id, content.reader, format, (self.keep, self.store), self.limits);
+            // Blocks hold the file's own bytes, the first of which were looked at.
+            let in_blocks = compression.is_none().then_some(content.head.len());
             Content::Capture(format, reading.within(self.budget()).digesting(account.clone(), in_blocks))
         } else if own::is_own(&content.head) {
             Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
         } else {
-            let in_blocks = in_blocks.filter(|_| Utf16::recognise(&content.head).is_none());
-            self.open_text(evidence::utf8(content.head, content.reader), (&account, in_blocks))
+            self.open_text(content)
         };
         Ok(Opened { compression, account, content })
     }
 
-    /// Opens what is no capture by its head and its reader.
-    fn open_text(
-        &self,
-        (head, reader): (Vec<u8>, Box<dyn io::Read + Send>),
-        (account, in_blocks): (&Account, Option<usize>),
-    ) -> Content<'s> {
+    /// Opens what is no capture.
+    fn open_text(&self, mut opened: evidence::Content) -> Content<'s> {
         let shown = &self.source.shown;
         let named = (self.id, shown.as_str());
-        if let Some((what, plan)) = documents::recognise(&head, shown, self.settings) {
-            let into = (self.settings, self.keep, self.store);
-            let reading = documents::reading(named, reader, (what, &plan), into, self.rejects);
-            Content::Document(what, Box::new(reading.within(self.budget()).digesting(account.clone(), in_blocks)))
-        } else if let Some(format) = access_log::recognise(&head, shown, self.settings) {
-            let reading = logs::reading(named, reader, format, self.settings, self.rejects);
-            Content::Log(reading.within(self.budget()).digesting(account.clone(), in_blocks))
-        } else {
-            let unread = match capture::recognise_unread(&head) {
-                Some((format, packets)) => Unread::Format(format, packets),
-                None => Unread::Nothing,
-            };
-            Content::Unrecognised(unread, Mutex::new(Some(reader)), Mutex::new(None))
+        let text = documents::look(&mut opened, shown, self.settings);
+        let unread = text.is_none().then(|| self.unread(&opened));
+        let is_recoded = opened.compression.is_some() || Utf16::recognise(&opened.head).is_some();
+        let in_blocks = (!is_recoded).then_some(opened.head.len());
+        let account = opened.account;
+        let (_, reader) = evidence::utf8(opened.head, opened.reader);
+        match text {
+            Some(Text::Document(what, plan)) => {
+                let into = (self.settings, self.keep, self.store);
+                let reading = documents::reading(named, reader, (what, &plan), into, self.rejects);
+                Content::Document(what, Box::new(reading.within(self.budget()).digesting(account, in_blocks)))
+            }
+            Some(Text::Log(format)) => {
+                let reading = logs::reading(named, reader, format, self.settings, self.rejects);
+                Content::Log(reading.within(self.budget()).digesting(account, in_blocks))
+            }
+            None => {
+                Content::Unrecognised(unread.unwrap_or(Unread::Nothing), Mutex::new(Some(reader)), Mutex::new(None))
+            }
         }
+    }
+
+    /// What is known of a source that nobody reads.
+    fn unread(&self, opened: &evidence::Content) -> Unread {
+        if let Some((format, packets)) = capture::recognise_unread(&opened.head) {
+            return Unread::Format(format, packets);
+        }
+        if opened.head.is_empty() {
+            return Unread::Empty;
+        }
+        let head = documents::text(opened);
+        let (requests, records) = match documents::is_text(&head) {
+            true => documents::requests_among(&head, &self.source.shown, self.settings),
+            false => (0, 0),
+        };
+        if requests > 0 { Unread::Requests { requests, records, bytes: opened.head.len() } } else { Unread::Nothing }
     }
 
     /// What the source gave, once no worker takes steps any more.
@@ -226,22 +272,26 @@ impl<'s> SourceTask<'s> {
                 failure
             }
             Content::Unrecognised(unread, _, failure) => {
+                let found = unread.told(opened.compression, &opened.account);
                 match unread {
                     Unread::Format(format, packets) => {
                         account.format = Some(format);
-                        account.anomalies.note("unsupported_format", None, || match packets {
-                            Some(packets) => format!("a capture of a format that is not read, with {packets} packets"),
-                            None => "a capture of a format that is not read".to_owned(),
+                        account.anomalies.note("unsupported_format", None, || {
+                            let packets = packets.map(|packets| format!(", with {packets} packets"));
+                            format!("a capture of a format that is not read{}; {CONVERT}", packets.unwrap_or_default())
                         });
                     }
-                    Unread::Nothing => {}
+                    Unread::Nothing | Unread::Empty => {}
+                    Unread::Requests { .. } => {
+                        account.anomalies.note(REQUESTS_UNREAD, None, || found.clone().unwrap_or_default());
+                    }
                     Unread::PassedOver(reason) => {
                         account.anomalies.note("passed_over", None, || reason.to_owned());
                     }
                     Unread::Report => account.format = Some(own::FORMAT),
                 }
                 if self.source.named && !matches!(unread, Unread::Report) {
-                    read.failure = Some(Error::Unrecognised { path: name.clone() });
+                    read.failure = Some(Error::Unrecognised { path: name.clone(), found });
                 }
                 failure.into_inner().unwrap_or_else(PoisonError::into_inner)
             }

@@ -49,12 +49,12 @@ pub fn recognise(sight: &Sight<'_>) -> Option<(Kind, Plan)> {
             None
         };
         if let Some(pattern) = pattern {
-            return Some((Kind::Terraform, Plan::Json(vec![Pattern::new(pattern)])));
+            return Some((Kind::Terraform, Plan::json(vec![Pattern::new(pattern)])));
         }
     }
     let kind = |candidate: &Candidate<'_>| {
         let kind = candidate.samples.iter().find_map(of).or_else(|| of_path(candidate))?;
-        Some((kind, Plan::Json(vec![candidate.pattern.clone()])))
+        Some((kind, Plan::json(vec![candidate.pattern.clone()])))
     };
     sight.candidates.iter().find_map(kind)
 }
@@ -92,6 +92,12 @@ fn of(sample: &Sample<'_>) -> Option<Kind> {
 fn of_path(candidate: &Candidate<'_>) -> Option<Kind> {
     (candidate.samples.is_empty() && candidate.pattern == Pattern::new("conversations[]"))
         .then_some(Kind::ConversationDetails)
+}
+
+/// Whether one of the samples is an entry of an export.
+#[must_use]
+pub fn holds_entry(candidate: &Candidate<'_>) -> bool {
+    candidate.samples.iter().any(|sample| of(sample).is_some())
 }
 
 /// The export that is no JSON and begins with `head`.

@@ -25,6 +25,9 @@ use crate::facts::{ApiRequest, Chosen, InventoryKind, MediaFlow, TrunkSettings};
 use crate::settings::{self, RulePlace, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Unconsented, Verdict};
 
+/// The anomaly of a text that is no access log though some of its records are API requests.
+pub const REQUESTS_UNREAD: &str = "unread_requests";
+
 /// What one source told, beside its facts.
 #[derive(Clone, Debug)]
 pub struct SourceAccount {
@@ -734,6 +737,22 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             text: format!(
                 "Times without a zone were taken as UTC in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
                 assumed.join(", ")
+            ),
+        });
+    }
+    let passed_over: Vec<&str> = concluded
+        .accounts
+        .iter()
+        .filter(|account| account.anomalies.iter().any(|(code, _)| code == REQUESTS_UNREAD))
+        .map(|account| account.shown.as_str())
+        .collect();
+    if !passed_over.is_empty() {
+        notices.push(Notice {
+            code: REQUESTS_UNREAD,
+            text: format!(
+                "Text in which some records look like API requests was not read, for it is no access log as a whole, or holds \
+                 them in no array: {}. To have them read, put them into a file of their own, one a line.",
+                passed_over.join(", ")
             ),
         });
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::escape;
 use super::model::{Evidence, Hypothesis, Message, Summary};
+use super::own;
 use crate::settings::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 
 /// The title of a report.
@@ -55,9 +56,29 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("unrecognised", "file", "record"),
 ];
 
-/// What a record of a source of that kind is called.
-pub(super) fn record(kind: &str) -> &'static str {
-    KINDS.iter().find(|(known, ..)| *known == kind).map_or("record", |(.., record)| *record)
+/// Formats of logs whose records are no lines.
+const DOCUMENTS: [&str; 3] = ["har", "json_document", "newman"];
+
+/// What a record of a source is called.
+pub(super) fn record(source: &Evidence) -> &'static str {
+    match KINDS.iter().find(|(known, ..)| *known == source.kind) {
+        Some((.., record)) if !source.format.is_some_and(|format| DOCUMENTS.contains(&format)) => record,
+        Some(_) | None => "record",
+    }
+}
+
+/// Why nothing was read of a source, where it is not for its content.
+fn unread(source: &Evidence) -> &'static str {
+    let met = |code: &str| source.anomalies.iter().any(|anomaly| anomaly.code == code);
+    if source.format == Some(own::FORMAT) {
+        "report of sipconsent"
+    } else if met("not_opened") {
+        "not opened"
+    } else if met("passed_over") {
+        "passed over"
+    } else {
+        "not recognised"
+    }
 }
 
 /// What was read, and from when to when.
@@ -71,9 +92,18 @@ pub(super) fn read(evidence: &[Evidence]) -> String {
     let mut parts = Vec::new();
     for (kind, source, record) in KINDS {
         let count = of(&sources, kind);
+        let of_kind = || evidence.iter().filter(|source| source.kind == kind);
         if count > 0 && kind == "unrecognised" {
-            parts.push(format!("{} not recognised", counted(count, source)));
+            for why in ["not recognised", "not opened", "passed over", "report of sipconsent"] {
+                let count = of_kind().filter(|source| unread(source) == why).count() as u64;
+                match why {
+                    _ if count == 0 => {}
+                    "report of sipconsent" => parts.push(format!("{} set aside", counted(count, "earlier report"))),
+                    why => parts.push(format!("{} {why}", counted(count, source))),
+                }
+            }
         } else if count > 0 {
+            let record = if of_kind().all(|source| self::record(source) == record) { record } else { "record" };
             parts.push(format!("{} ({})", counted(count, source), counted(of(&records, kind), record)));
         }
     }

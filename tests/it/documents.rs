@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::here;
-use crate::support::run::{Run, audit, program};
+use crate::support::run::{Run, audit, program, program_with};
 use crate::support::truth::list;
 
 /// What must never reach a report.
@@ -500,4 +500,140 @@ fn hostile_documents_are_read_as_far_as_they_go() {
     let long = whole.replacen("\"time\": 12.5", &format!("\"time\": \"{}\"", "x".repeat(20 << 20)), 1);
     let (source, _) = read(folder.path(), long.as_bytes());
     assert_eq!((&source["records"], &source["anomalies"]), (&records.into(), &json!([])));
+}
+
+/// A request about recordings, answered so, that many seconds after noon.
+fn request(status: u16, second: u64) -> Value {
+    json!({
+        "time": format!("2026-03-02T12:00:{second:02}.000Z"),
+        "method": "GET",
+        "path": format!("/api/v2/conversations/c0ffee00-0000-4000-8000-000000000001/recordings/r{second}"),
+        "status": status,
+    })
+}
+
+/// The row and the records of the refusals that an audit of `bytes` alone gives.
+fn refusals(bytes: &[u8]) -> (Value, Vec<u64>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("evidence"), bytes).expect("a file");
+    let report = audit(folder.path(), &["evidence"]).report();
+    let refused = list(&report["unbound_refusals"]).iter();
+    let records = refused.map(|refusal| refusal["source"]["record"].as_u64().expect("a record")).collect();
+    (report["evidence"][0].clone(), records)
+}
+
+#[test]
+fn records_under_every_key_of_a_document_are_read_in_its_order() {
+    let [one, two, three] = [request(200, 1), request(403, 2), request(403, 3)];
+    let long = request(200, 4).as_object().map(|one| {
+        let mut long = one.clone();
+        long.insert("body".to_owned(), "x".repeat(100 << 10).into());
+        Value::Object(long)
+    });
+    for text in [
+        json!({"allowed": [one], "denied": [two, three]}).to_string(),
+        serde_json::to_string_pretty(&json!({"allowed": [one], "denied": [two, three]})).expect("JSON"),
+        json!({"hosts": [{"name": "a"}], "east": {"requests": [one]}, "west": {"requests": [two, three]}}).to_string(),
+        json!({"2026-03-02": [one, two], "2026-03-03": [three]}).to_string(),
+        json!([{"day": 1, "requests": [one]}, {"day": 2, "refused": [two, three]}]).to_string(),
+        lines([json!({"page": 0, "Hits": [one]}), json!({"page": 1, "hits": [two, three]})].into_iter()),
+        // Behind what is looked at first.
+        json!({"allowed": [long], "denied": [two, three]}).to_string(),
+    ] {
+        let (source, records) = refusals(text.as_bytes());
+        assert_eq!((&source["records"], &source["anomalies"]), (&3.into(), &json!([])), "{text}: {source}");
+        assert_eq!(records, [2, 3], "{source}");
+    }
+}
+
+fn conversation(number: u64) -> Value {
+    json!({
+        "conversationId": format!("c0ffee00-0000-4000-8000-00000000000{number}"),
+        "conversationStart": "2026-03-02T10:00:00.000Z",
+        "participants": [{"purpose": "customer", "sessions": [{"mediaType": "voice", "protocolCallId": "one@x"}]}],
+    })
+}
+
+#[test]
+fn an_export_is_read_under_every_key_and_says_what_else_it_holds() {
+    let days = json!({"monday": {"conversations": [conversation(1)]}, "tuesday": {"conversations": [conversation(2)]}});
+    let (source, _) = refusals(days.to_string().as_bytes());
+    assert_eq!((&source["format"], &source["tally"]), (&"conversation_details".into(), &json!({"conversation": 2})));
+    let both = json!({"conversations": [conversation(1)], "requests": [request(403, 1), request(403, 2)]});
+    let (source, records) = refusals(both.to_string().as_bytes());
+    assert_eq!(source["tally"], json!({"conversation": 1, "other_kind": 2}), "{source}");
+    let anomaly = &source["anomalies"][0];
+    assert_eq!(
+        (&anomaly["code"], &anomaly["count"], &anomaly["first_record"]),
+        (&"other_kind".into(), &2.into(), &2.into())
+    );
+    assert_eq!((&source["records"], records.len()), (&3.into(), 0));
+}
+
+#[test]
+fn what_a_file_is_may_show_late() {
+    let others = |count: usize| "2026-03-02 10:00:00 INFO app something happened\n".repeat(count);
+    let requests = lines((0..6).map(|second| request(403, second)));
+    let long = format!("{{\"note\":\"{}\"}}\n", "x".repeat(200 << 10));
+    let mut first = request(403, 9);
+    first["body"] = "x".repeat(200 << 10).into();
+    let mut blob = conversation(1);
+    blob["attributes"] = "z".repeat(100 << 10).into();
+    // Keys are written in the order of the alphabet.
+    for (name, bytes, records) in [
+        ("a long line", format!("{long}{requests}").into_bytes(), 7),
+        ("many lines", format!("{}{requests}", others(100)).into_bytes(), 106),
+        ("very many lines", format!("{}{requests}", others(20_000)).into_bytes(), 20_006),
+        ("UTF-16", utf16(&format!("{}{requests}", others(2_000))), 2_006),
+        ("a long entry", json!([first, request(403, 1)]).to_string().into_bytes(), 2),
+        ("a long conversation", json!({"conversations": [blob]}).to_string().into_bytes(), 1),
+    ] {
+        let (source, refused) = refusals(&bytes);
+        assert_eq!(source["records"], records, "{name}: {source}");
+        assert_eq!(source["bytes"], bytes.len(), "{name}");
+        let digest: String = {
+            use sha2::Digest as _;
+            sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let digest = format!("sha256:{digest}");
+        assert_eq!(source["digest"], digest, "{name}");
+        let expected = if name == "a long entry" {
+            2
+        } else if name == "a long conversation" {
+            0
+        } else {
+            6
+        };
+        assert_eq!(refused.len(), expected, "{name}");
+        // The same through a pipe.
+        let folder = tempfile::tempdir().expect("a folder");
+        let piped = program_with(folder.path(), ["audit", "--format", "json", "-"], &bytes, &[]).report();
+        assert_eq!(
+            (&piped["evidence"][0]["records"], &piped["evidence"][0]["digest"]),
+            (&records.into(), &digest.into()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn requests_in_text_that_is_no_log_are_told_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let evidence = folder.path().join("evidence");
+    fs::create_dir(&evidence).expect("a folder");
+    let quoted = format!("{}{}\n", "A text that quotes a log.\n".repeat(100), request(403, 1));
+    fs::write(evidence.join("notes.txt"), quoted).expect("a file");
+    let report = audit(folder.path(), &["evidence"]).report();
+    let notice = list(&report["notices"]).iter().find(|notice| notice["code"] == "unread_requests").expect("a notice");
+    assert!(notice["text"].as_str().is_some_and(|text| text.contains("notes.txt")), "{notice}");
+    assert_eq!(report["evidence"][0]["anomalies"][0]["code"], "unread_requests", "{report}");
+    let text = program(folder.path(), ["audit", "evidence"]).text();
+    assert!(text.starts_with("NOTICE"), "{text}");
+    // Members of an object are no list.
+    let keyed = json!({"a": request(403, 1), "b": request(403, 2)});
+    fs::write(evidence.join("keyed.json"), serde_json::to_string_pretty(&keyed).expect("JSON")).expect("a file");
+    let named = audit(folder.path(), &["evidence/keyed.json"]);
+    assert!(named.stderr.contains("2 of 2 records"), "{}", named.stderr);
+    let named = audit(folder.path(), &["evidence/notes.txt"]);
+    assert!(named.stderr.contains("1 of 101 records"), "{}", named.stderr);
 }

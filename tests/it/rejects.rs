@@ -11,12 +11,13 @@ use crate::support::run::{Run, audit, program};
 use crate::support::truth::list;
 
 /// The reasons of records that gave nothing.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "bad_record",
     "entry_too_long",
     "line_too_long",
     "no_status",
     "not_a_request",
+    "other_kind",
     "trace_no_address",
     "trace_no_message",
     "trace_no_time",

@@ -146,7 +146,8 @@ fn every_sample_gives_the_records_of_its_truth() {
 }
 
 /// Of the counted records those that gave nothing.
-const GAVE_NOTHING: [&str; 5] = ["bad_record", "entry_too_long", "line_too_long", "no_status", "not_a_request"];
+const GAVE_NOTHING: [&str; 6] =
+    ["bad_record", "entry_too_long", "line_too_long", "no_status", "not_a_request", "other_kind"];
 
 /// What a reading of `bytes` broke that none may break; the reading itself, where there was one.
 fn harm(bytes: &[u8], name: &str, size: usize) -> (Vec<String>, Option<LogSum>) {

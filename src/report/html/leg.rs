@@ -304,7 +304,7 @@ fn requests(sheet: &Sheet<'_>, leg: &Leg) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Recording requests" {
                 table {
                     thead { tr {
-                        th scope="col" { "Time" } th.number scope="col" { "Since first" } th scope="col" { "Status" } th scope="col" { "Request" } th scope="col" { "Client" } th scope="col" { "Bound by" } th scope="col" { "Line" }
+                        th scope="col" { "Time" } th.number scope="col" { "Since first" } th scope="col" { "Status" } th scope="col" { "Request" } th scope="col" { "Client" } th scope="col" { "Bound by" } th scope="col" { "Record" }
                     } }
                     tbody { @for bound in leg.requests.iter().take(ROWS) { (request(sheet, leg, bound)) } }
                 }

@@ -47,7 +47,7 @@ pub(super) fn evidence(sheet: &Sheet<'_>) -> Markup {
                             td { (source.id) }
                             th scope="row" { (inert::plain(&source.path)) @if let Some(digest) = &source.digest { div.small.digest { (digest) } } @else { div.small { "no digest taken" } } }
                             td { (source.kind) @if let Some(format) = source.format { ", " (format) } @if let Some(compression) = source.compression { ", " (compression) } (zone(source)) }
-                            td.number { (source.bytes) } td.number { (source.records) " " span.small { (words::record(source.kind)) "s" } }
+                            td.number { (source.bytes) } td.number { (source.records) " " span.small { (words::record(source)) "s" } }
                             td.time { @match source.first { Some(at) => (at.0.rfc3339()), None => (inert::none()) } }
                             td.time { @match source.last { Some(at) => (at.0.rfc3339()), None => (inert::none()) } }
                             td.number { (source.anomalies.iter().map(|anomaly| anomaly.count).sum::<u64>()) }
@@ -95,7 +95,7 @@ fn anomalies(sheet: &Sheet<'_>, sources: &[Evidence]) -> Markup {
                     tbody { @for source in sources { @for anomaly in &source.anomalies {
                         tr {
                             td { (sheet.name(source.id)) } th scope="row" { code { (anomaly.code) } } td.number { (anomaly.count) }
-                            td { @if let Some(record) = anomaly.first_record { (words::record(source.kind)) " " (record) } }
+                            td { @if let Some(record) = anomaly.first_record { (words::record(source)) " " (record) } }
                             td { (inert::plain(&anomaly.detail)) }
                         }
                     } } }

@@ -74,7 +74,7 @@ pub(super) fn section(report: &Report) -> Markup {
                         p.small { (words::rule(rule)) }
                     }
                     p.small {
-                        "This report says what was seen together, not what caused what. Times are UTC. A pointer names a file with its packet (#) or line (:)."
+                        "This report says what was seen together, not what caused what. Times are UTC. A pointer names a file with its packet (#), or with its line or record (:)."
                     }
                 }
             }

@@ -80,7 +80,7 @@ pub(super) fn requests<'a>(sheet: &Sheet<'_>, requests: impl Iterator<Item = &'a
     html! {
         div.scroll tabindex="0" role="region" aria-label="Requests" {
             table {
-                thead { tr { th scope="col" { "Time" } th scope="col" { "Status" } th scope="col" { "Request" } th scope="col" { "Client" } th scope="col" { "Line" } } }
+                thead { tr { th scope="col" { "Time" } th scope="col" { "Status" } th scope="col" { "Request" } th scope="col" { "Client" } th scope="col" { "Record" } } }
                 tbody {
                     @for request in requests.iter().take(ROWS) {
                         tr {

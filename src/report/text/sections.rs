@@ -70,7 +70,7 @@ pub(super) fn summary<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io
         page.indented(LABEL, &Phrase::words(&words::rule(rule)))?;
     }
     let clock = "The report says what was seen together, not what caused what. Times are UTC. A pointer names a file \
-                 with its packet (#) or line (:).";
+                 with its packet (#), or with its line or record (:).";
     page.indented(LABEL, &Phrase::words(clock))
 }
 
@@ -234,7 +234,7 @@ pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> i
         let path = Phrase::default().and_whole_styled(STRONG, escape::text(&source.path));
         page.hanging(Label::new(2, &source.id.to_string()), indent, &path)?;
         page.indented(indent, &file(sheet, source))?;
-        let unit = words::record(source.kind);
+        let unit = words::record(source);
         if source.kind != "unrecognised" {
             let mut text = counted(source.records, unit);
             if let (Some(first), Some(last)) = (source.first, source.last) {

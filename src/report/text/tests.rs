@@ -50,7 +50,7 @@ SUMMARY
   "Unconsented" means: no consent signal by the rule X-Genesys-Recording-Consent = "true" (denied by
   "false"), for inbound calls.
   The report says what was seen together, not what caused what. Times are UTC. A pointer names a
-  file with its packet (#) or line (:).
+  file with its packet (#), or with its line or record (:).
 
 FINDINGS: 4 legs, gravest first
 

@@ -25,7 +25,7 @@
 //! | 1–3 | [`platform`] | entries of the platform's exports | conversations, recordings, trunks, traced messages |
 //! | 1 | [`document`] | bytes of a document | entries |
 //! | | [`settings`] | a configuration | validated data |
-//! | 0 | [`evidence`], [`http`], [`few`] | | the words all stages share, and a list for what is mostly one |
+//! | 0 | [`evidence`], [`http`], [`few`], [`sentence`] | | the words all stages share, a list for what is mostly one, and sentences that name something |
 //!
 //! # What always holds
 //!
@@ -56,6 +56,7 @@ pub mod report;
 pub mod rtp;
 mod scan;
 pub mod sdp;
+pub mod sentence;
 pub mod settings;
 pub mod sip;
 pub mod verdict;

@@ -26,6 +26,7 @@ use super::population::{Group, Outcome, Population, Unit};
 use super::text::{calls, list, probability, several, were};
 use crate::call::legs::At;
 use crate::facts::ApiRequest;
+use crate::sentence::{Kind, Sentence};
 
 /// Consented calls around the trunk's successful registrations.
 pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
@@ -133,7 +134,7 @@ pub(super) fn cache(population: &Population<'_>, trunk: usize) -> Weighing {
         status,
         counts,
         p: comparison.p,
-        text,
+        text: Sentence::own(text),
         shown: vec![shown_cleared, shown_still],
         refusals: refusals.map(|request| request.locus).collect(),
     }
@@ -275,6 +276,9 @@ impl<'m> Clients<'m> {
     }
 }
 
+/// Permissions that one sentence names.
+const MOST_PERMISSIONS: usize = 4;
+
 /// The clients that were refused on the trunk, each by what it was answered on all trunks.
 pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, trunk: usize) -> Weighing {
     // The calls refused on this trunk, by client.
@@ -386,9 +390,16 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
         let codes = codes.iter().map(|(code, count)| format!("{} ({count})", code.escape_ascii()));
         text.push_str(&format!(" Error codes of the refusals: {}.", list(codes, 4)));
     }
+    let mut text = Sentence::own(text);
     if !missing.is_empty() {
-        let missing = missing.iter().map(|(permission, count)| format!("{permission} ({count})"));
-        text.push_str(&format!(" Permissions that the refusals say are missing: {}.", list(missing, 4)));
+        let named = missing.iter().take(MOST_PERMISSIONS);
+        let named =
+            named.map(|(name, count)| Sentence::default().naming(Kind::Permission, name).and(&format!(" ({count})")));
+        text = text.and(" Permissions that the refusals say are missing: ").list(named, ", ");
+        if let more @ 1.. = missing.len().saturating_sub(MOST_PERMISSIONS) {
+            text = text.and(&format!(" and {more} more"));
+        }
+        text = text.and(".");
     }
     let untested = status == Status::Untested;
     Weighing { status, counts, p: None, text, shown: if untested { Vec::new() } else { vec![shown, others] }, refusals }

@@ -11,6 +11,7 @@ use super::text::{calls, probability, refused_of, several, were};
 use crate::call::legs::At;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{InventoryKind, TrunkSettings};
+use crate::sentence::Sentence;
 
 /// What holds of two groups when no rule of the table does.
 pub(super) const fn neither(compared: Compared) -> Status {
@@ -143,7 +144,7 @@ pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
         status,
         counts: counts(UNCONSENTED, CONSENTED, &comparison),
         p: comparison.p,
-        text,
+        text: Sentence::own(text),
         shown: vec![shown, others],
         refusals,
     }
@@ -174,7 +175,14 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
             calls(refused),
             were(refused)
         );
-        return Weighing { status, counts, p: comparison.p, text, shown: vec![refused_at], refusals: Vec::new() };
+        return Weighing {
+            status,
+            counts,
+            p: comparison.p,
+            text: Sentence::own(text),
+            shown: vec![refused_at],
+            refusals: Vec::new(),
+        };
     }
     let mut text = format!("{} {}", rates(&comparison, first, second), unclear(&comparison, first, second));
     if status == Status::Untested {
@@ -186,7 +194,7 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
     }
     let (shown, refusals) = evidence(population, trunk, is_invalid);
     let (others, _) = evidence(population, trunk, is_consented);
-    Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others], refusals }
+    Weighing { status, counts, p: comparison.p, text: Sentence::own(text), shown: vec![shown, others], refusals }
 }
 
 /// Consent that was carried towards the trunk, and what its INVITE carried.
@@ -223,7 +231,7 @@ pub(super) fn stripped(population: &Population<'_>, trunk: usize) -> Weighing {
     );
     let counts = vec![("stripped", lost_legs), ("kept", kept_legs), ("stripped_calls_refused", refused_calls)];
     let shown = vec![lost, kept];
-    Weighing { status, counts, p: None, text, shown, refusals }
+    Weighing { status, counts, p: None, text: Sentence::own(text), shown, refusals }
 }
 
 /// Calls with consent on the trunk against calls on standard trunks.
@@ -262,7 +270,14 @@ pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing 
     let (shown, refusals) = evidence(population, trunk, is_consented);
     let mut counts = counts(CONSENTED, STANDARD, &comparison);
     let listed = inventory(population, trunk, &mut text, &mut counts);
-    Weighing { status, counts, p: comparison.p, text, shown: vec![shown, others, listed], refusals }
+    Weighing {
+        status,
+        counts,
+        p: comparison.p,
+        text: Sentence::own(text),
+        shown: vec![shown, others, listed],
+        refusals,
+    }
 }
 
 /// What an inventory among the evidence says of the trunk's recording: a ground, never a verdict. Where it names the trunk

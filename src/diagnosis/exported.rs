@@ -26,6 +26,7 @@ use crate::call::conversations::Known;
 use crate::call::legs::At;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::CallFlow;
+use crate::sentence::Sentence;
 
 /// The units on the trunk that an export describes, mixed ones left out.
 fn described<'p, 'm>(
@@ -124,7 +125,7 @@ pub(super) fn flow(population: &Population<'_>, trunk: usize) -> Weighing {
         status,
         counts,
         p: comparison.p,
-        text,
+        text: Sentence::own(text),
         shown: vec![shown_without, shown_with, suppressed.shown],
         refusals,
     }
@@ -416,7 +417,7 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
     let p = differing.as_ref().map_or(least, |differing| Some(differing.p));
     let untested = status == Status::Untested;
     let shown = if untested { Vec::new() } else { shown.into_values().collect() };
-    Weighing { status, counts, p, text, shown, refusals }
+    Weighing { status, counts, p, text: Sentence::own(text), shown, refusals }
 }
 
 /// Whether some value's calls are refused more when calls of all consents are thrown together.

@@ -12,6 +12,7 @@ use super::population::Population;
 use super::{access, consent, exported, platform, target, text};
 use crate::call::legs::At;
 use crate::evidence::Locus;
+use crate::sentence::Sentence;
 use crate::settings::TrunkKind;
 
 /// Records that one hypothesis points at. The explanation says where there are more.
@@ -134,7 +135,7 @@ impl Basis {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Remedy {
-    pub text: String,
+    pub text: Sentence,
     pub basis: Basis,
 }
 
@@ -154,7 +155,7 @@ pub struct Weighed {
     /// Other supported hypotheses that some of the same refused calls support, in the contract's order.
     pub not_separable_from: Vec<Hypothesis>,
     /// Plain sentences with the numbers.
-    pub explanation: String,
+    pub explanation: Sentence,
     /// Records that show it, by time; at most [`MOST_SOURCES`].
     pub sources: Vec<Locus>,
     /// What to do next; `None` unless supported.
@@ -167,7 +168,7 @@ pub(super) struct Weighing {
     pub(super) status: Status,
     pub(super) counts: Vec<(&'static str, u64)>,
     pub(super) p: Option<f64>,
-    pub(super) text: String,
+    pub(super) text: Sentence,
     /// What shows it, for each group that was compared.
     pub(super) shown: Vec<Shown>,
     /// The refused requests that it would account for.
@@ -214,7 +215,7 @@ impl Weighing {
     /// Nothing was seen that tells.
     pub(super) fn untested(text: impl Into<String>) -> Self {
         let status = Status::Untested;
-        Self { status, counts: Vec::new(), p: None, text: text.into(), shown: Vec::new(), refusals: Vec::new() }
+        Self { status, counts: Vec::new(), p: None, text: Sentence::own(text), shown: Vec::new(), refusals: Vec::new() }
     }
 }
 
@@ -250,7 +251,7 @@ fn on_trunk(population: &Population<'_>, clients: &access::Clients<'_>, trunk: u
         let (sources, more) = sources(&weighing.shown);
         let mut explanation = weighing.text;
         if more {
-            explanation.push_str(&format!(" Only the first {} records are given as sources.", sources.len()));
+            explanation = explanation.and(&format!(" Only the first {} records are given as sources.", sources.len()));
         }
         let remedy =
             (weighing.status == Status::Supported).then(|| platform::remedy(hypothesis, &population.settings.rules));

@@ -26,5 +26,5 @@ mod text;
 pub use contingency::Counts;
 pub use hypothesis::{Basis, Hypothesis, Remedy, Status, Weighed, diagnose};
 pub use passage::Passage;
-pub use platform::{is_public_code, is_public_segment};
+pub use platform::{bare_code, is_of_permission, is_public_code, is_public_segment};
 pub use population::{Group, Held, Judged, Material, Population};

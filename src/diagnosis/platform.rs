@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use super::hypothesis::{Basis, Hypothesis, Remedy};
 use crate::facts::{Answered, Answerer, ApiRequest};
 use crate::http::percent_decode;
+use crate::sentence::{Kind, Sentence};
 use crate::settings::ConsentRule;
 
 /// The capability that a forum thread names. Not found in the vendor's documentation.
@@ -215,7 +216,8 @@ pub(super) fn is_api_code(code: &[u8]) -> bool {
 }
 
 /// An error code without what its parameters are said to be in brackets behind it.
-pub(super) fn bare_code(code: &[u8]) -> &[u8] {
+#[must_use]
+pub fn bare_code(code: &[u8]) -> &[u8] {
     code.split(|byte| matches!(byte, b' ' | b'[')).next().unwrap_or_default()
 }
 
@@ -225,7 +227,7 @@ pub(super) fn missing_permissions(request: &ApiRequest) -> impl Iterator<Item = 
     let code = request.error_code().filter(|code| is_api_code(code));
     let params = request.error_params().iter().map(|param| &*param.value);
     let texts = code.into_iter().chain(params);
-    let words = texts.flat_map(|text| text.split(|byte| !byte.is_ascii_alphabetic() && *byte != b':'));
+    let words = texts.flat_map(|text| text.split(|byte| !is_of_permission(*byte)));
     words.filter_map(|word| str::from_utf8(word).ok()).filter(|word| is_permission(word))
 }
 
@@ -242,88 +244,100 @@ const PERMISSION_DOMAINS: [&str; 9] = [
     "telephony",
 ];
 
+/// Whether a byte is one of a permission's name; the others stand between names.
+#[must_use]
+pub fn is_of_permission(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b':' || !byte.is_ascii()
+}
+
 fn is_permission(word: &str) -> bool {
     let mut parts = word.split(':');
     let known = parts.next().is_some_and(|domain| PERMISSION_DOMAINS.contains(&domain));
-    known && parts.clone().count() == 2 && parts.all(|part| (1..=40).contains(&part.len()))
+    let formed = |part: &str| (1..=40).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    known && parts.clone().count() == 2 && parts.all(formed)
 }
 
 /// What to do where `hypothesis` is supported.
 pub(super) fn remedy(hypothesis: Hypothesis, rules: &[ConsentRule]) -> Remedy {
-    let fields = rules.iter().map(ConsentRule::shown).collect::<Vec<_>>().join(" or ");
-    let values = rules.iter().flat_map(|rule| &rule.granted).map(|value| format!("\"{value}\"")).collect::<Vec<_>>();
+    let with_fields = |said: &str| Sentence::own(said).list(rules.iter().map(ConsentRule::shown), " or ");
     let (basis, text) = match hypothesis {
         Hypothesis::ConsentHeader => (
             Basis::Claimed,
-            format!(
-                "Have the carrier or the SBC send {fields} in the INVITE once the caller agreed. That the recording API heeds \
+            with_fields("Have the carrier or the SBC send ").and(
+                " in the INVITE once the caller agreed. That the recording API heeds \
                  such a field is claimed, not documented. What the vendor documents is the call flow: on a trunk that \
-                 requires consent, the inbound flow runs Enable Participant Recording after the caller agreed."
+                 requires consent, the inbound flow runs Enable Participant Recording after the caller agreed.",
             ),
         ),
-        Hypothesis::ConsentHeaderFormat => (
-            Basis::Claimed,
-            format!(
-                "Have the sender of {fields} write a value that the rule takes as given ({}), once in an INVITE. Which \
-                 values the platform expects is claimed, not documented.",
-                values.join(", ")
-            ),
-        ),
+        Hypothesis::ConsentHeaderFormat => (Basis::Claimed, {
+            let granted = rules.iter().flat_map(|rule| &rule.granted);
+            let values = granted.map(|value| Sentence::own("\"").naming(Kind::Value, value).and("\""));
+            with_fields("Have the sender of ")
+                .and(" write a value that the rule takes as given (")
+                .list(values, ", ")
+                .and("), once in an INVITE. Which values the platform expects is claimed, not documented.")
+        }),
         Hypothesis::HeaderStripped => (
             Basis::Claimed,
-            format!(
-                "Have the device between the two packets pass {fields} on (header manipulation or pass-through rules of \
+            with_fields("Have the device between the two packets pass ").and(
+                " on (header manipulation or pass-through rules of \
                  the SBC). The vendor reserves names that begin with x-genesys, x-inin, x-pcv and x-gcv; a device may \
-                 drop them for that."
+                 drop them for that.",
             ),
         ),
         Hypothesis::TrunkCapability => (
             Basis::Verified,
-            "Compare the external trunk's recording settings with those of the standard trunk: line recording \
+            Sentence::own(
+                "Compare the external trunk's recording settings with those of the standard trunk: line recording \
              (trunk_recording_enabled) and required consent (trunk_recording_consent_required). A \"Capabilities\" page \
-             is claimed by a forum thread only."
-                .to_owned(),
+             is claimed by a forum thread only.",
+            ),
         ),
         Hypothesis::StalePermissionCache => (
             Basis::Claimed,
-            "Let the trunk register anew when permissions or trunk settings have changed. That this flushes a cache is \
-             claimed, not documented; ask the vendor before relying on it."
-                .to_owned(),
+            Sentence::own(
+                "Let the trunk register anew when permissions or trunk settings have changed. That this flushes a cache is \
+             claimed, not documented; ask the vendor before relying on it.",
+            ),
         ),
         Hypothesis::ClientPermission => (
             Basis::Verified,
-            "Give the role of the refused client one of recording:recording:view, recording:recordingSegment:view, \
+            Sentence::own(
+                "Give the role of the refused client one of recording:recording:view, recording:recordingSegment:view, \
              recording:snippetRecording:view or recording:screenRecording:view in the right division, and its token the \
-             scope recordings or recordings:readonly; the narrower of role and scope wins."
-                .to_owned(),
+             scope recordings or recordings:readonly; the narrower of role and scope wins.",
+            ),
         ),
         Hypothesis::WrongEndpoint => (
             Basis::Verified,
-            "Ask for /api/v2/conversations/{conversationId}/recordings, one conversation at a time; the API has no list \
+            Sentence::own(
+                "Ask for /api/v2/conversations/{conversationId}/recordings, one conversation at a time; the API has no list \
              of recordings by trunk or by Call-ID. The conversation's id stands in analytics conversation details \
-             beside protocolCallId."
-                .to_owned(),
+             beside protocolCallId.",
+            ),
         ),
         Hypothesis::GatewayRefusal => (
             Basis::Verified,
-            format!(
+            Sentence::own(format!(
                 "Ask whoever runs the proxy before the API for the rule that refused these requests, and log the response \
                  field {CORRELATION_FIELD}: the API sets it on its own answers, 403 too."
-            ),
+            )),
         ),
         Hypothesis::FlowNotRecording => (
             Basis::Verified,
-            "Have these calls recorded: line recording on the external trunk (trunk_recording_enabled), a flow that does not \
+            Sentence::own(
+                "Have these calls recorded: line recording on the external trunk (trunk_recording_enabled), a flow that does not \
              suppress recording (suppressRecording in its speech recognition settings), a queue that does not \
              (suppressInQueueCallRecording), and, where the trunk requires consent, Enable Participant Recording in the \
-             flow after the caller agreed."
-                .to_owned(),
+             flow after the caller agreed.",
+            ),
         ),
         Hypothesis::DivisionOrCondition => (
             Basis::Verified,
-            "Give the role of the refused client the divisions of these calls, and check conditions (queue, user, work \
-             team) on its recording permissions; a client of client credentials has no user of its own."
-                .to_owned(),
+            Sentence::own(
+                "Give the role of the refused client the divisions of these calls, and check conditions (queue, user, work \
+             team) on its recording permissions; a client of client credentials has no user of its own.",
+            ),
         ),
     };
     Remedy { text, basis }

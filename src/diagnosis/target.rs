@@ -21,6 +21,7 @@ use super::text::{list, several, were};
 use crate::call::legs::At;
 use crate::evidence::Timestamp;
 use crate::facts::{Answerer, ApiRequest};
+use crate::sentence::Sentence;
 
 /// The refusals that concern `trunk`, and how many of them are tied to no call and no trunk.
 fn refusals<'m>(population: &Population<'m>, trunk: usize) -> (Vec<Answer<'m>>, u64) {
@@ -146,7 +147,14 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
     if elsewhere > 0 {
         shown.push(allowed_at);
     }
-    Weighing { status, counts, p: None, text, shown, refusals: never.iter().map(|request| request.locus).collect() }
+    Weighing {
+        status,
+        counts,
+        p: None,
+        text: Sentence::own(text),
+        shown,
+        refusals: never.iter().map(|request| request.locus).collect(),
+    }
 }
 
 /// Who stands before the API.
@@ -214,7 +222,7 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
         status: Status::of(proxy > 0, api > 0, Status::Untested),
         counts,
         p: None,
-        text,
+        text: Sentence::own(text),
         shown: shown.into(),
         refusals,
     }

@@ -1,7 +1,8 @@
 //! Numbers as a plain sentence gives them.
 //!
-//! No text of the evidence is ever in a sentence: names of clients and targets are data of somebody, and stay where the
-//! report can redact and escape them. Called by every family of hypotheses.
+//! No text of the evidence is ever in these: names of clients and targets are data of somebody, and stay where the
+//! report can redact and escape them. What a sentence must name all the same, a [`Sentence`](crate::sentence::Sentence)
+//! keeps apart from its words. Called by every family of hypotheses.
 
 use super::contingency::Counts;
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::evidence::{Anomalies, Reject, Tally};
+use crate::sentence::{Kind, Sentence};
 
 use super::json::JsonWalk;
 use super::pattern::Pattern;
@@ -194,8 +195,9 @@ impl Pieces {
     pub(super) fn other_kind(&mut self, record: u64, path: &[u8]) {
         self.tally.add(OTHER_KIND, 1);
         self.anomalies.note(OTHER_KIND, Some(record), || {
-            let path = path.escape_ascii();
-            format!("a record of another kind than the document's, at {path}; it is read from a file of its own only")
+            Sentence::own("a record of another kind than the document's, at ")
+                .naming_raw(Kind::Keys, path, &path.escape_ascii().to_string())
+                .and("; it is read from a file of its own only")
         });
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::sentence::Sentence;
+
 /// One kind of anomaly in one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anomaly {
@@ -10,7 +12,7 @@ pub struct Anomaly {
     /// The first record (from 1) it was met at; `None` where no record can be named.
     pub first_record: Option<u64>,
     /// The measured quantities of the first one, in plain words such as `needs 1500 bytes, 96 captured`.
-    pub detail: String,
+    pub detail: Sentence,
 }
 
 /// The anomalies of one source by code, such as `truncated_packet`. Codes are stable words, listed in the README.
@@ -19,25 +21,25 @@ pub struct Anomalies(BTreeMap<&'static str, Anomaly>);
 
 impl Anomalies {
     /// Counts one anomaly of `code` at `record`. `detail` is asked only for the earliest record.
-    pub fn note(&mut self, code: &'static str, record: Option<u64>, detail: impl FnOnce() -> String) {
+    pub fn note<D: Into<Sentence>>(&mut self, code: &'static str, record: Option<u64>, detail: impl FnOnce() -> D) {
         match self.0.get_mut(code) {
             None => {
-                self.0.insert(code, Anomaly { count: 1, first_record: record, detail: detail() });
+                self.0.insert(code, Anomaly { count: 1, first_record: record, detail: detail().into() });
             }
             Some(known) => {
                 known.count += 1;
                 if earlier(record, known.first_record) {
                     known.first_record = record;
-                    known.detail = detail();
+                    known.detail = detail().into();
                 }
             }
         }
     }
 
     /// Replaces the detail of `code`, if it was met: for what only the whole source tells.
-    pub fn describe(&mut self, code: &'static str, detail: String) {
+    pub fn describe(&mut self, code: &'static str, detail: impl Into<Sentence>) {
         if let Some(known) = self.0.get_mut(code) {
-            known.detail = detail;
+            known.detail = detail.into();
         }
     }
 

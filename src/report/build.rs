@@ -22,6 +22,7 @@ use crate::call::{self, Field, Leg, Outline};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
 use crate::facts::{ApiRequest, Chosen, InventoryKind, MediaFlow, TrunkSettings};
+use crate::sentence::{Kind, Sentence};
 use crate::settings::{self, RulePlace, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Unconsented, Verdict};
 
@@ -692,37 +693,41 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     for (rule, seen) in settings.rules.iter().zip(concluded.rules_seen) {
         if !seen {
             let (what, place) = match rule.is_plain() {
-                true => (format!("field {}", rule.name), "INVITE"),
-                false => (format!("signal {}", rule.shown()), "message that the rule reads"),
+                true => ("field", "INVITE"),
+                false => ("signal", "message that the rule reads"),
             };
             notices.push(Notice {
                 code: "rule_never_seen",
-                text: format!("The {what} occurs on no {place} of this evidence. {advice}"),
+                text: Sentence::own(format!("The {what} "))
+                    .join(rule.shown())
+                    .and(&format!(" occurs on no {place} of this evidence. {advice}")),
             });
         }
     }
     if !concluded.complete {
         notices.push(Notice {
             code: "incomplete",
-            text: "Not everything named could be read whole; the evidence list says what. What is missing may change any verdict."
-                .to_owned(),
+            text: Sentence::own(
+                "Not everything named could be read whole; the evidence list says what. What is missing may change any verdict.",
+            ),
         });
     }
     if settings.rules.contains(&builtin::rule()) {
         notices.push(Notice {
             code: "builtin_rule",
-            text: format!(
+            text: Sentence::own(format!(
                 "Consent is read by the built-in rule ({}), a header field that a forum thread names and the vendor does \
                  not document. A site sets its own with [[consent.header]].",
                 builtin::rule().name
-            ),
+            )),
         });
     }
     if !concluded.legs().any(|(leg, _)| leg.kind(settings) == TrunkKind::Byoc) {
         notices.push(Notice {
             code: "no_byoc_leg",
-            text: "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged."
-                .to_owned(),
+            text: Sentence::own(
+                "No call of this evidence crossed a BYOC trunk by the configured trunks, so nothing was judged.",
+            ),
         });
     }
     let assumed: Vec<&str> = concluded
@@ -734,10 +739,9 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     if !assumed.is_empty() {
         notices.push(Notice {
             code: "timezone_assumed",
-            text: format!(
-                "Times without a zone were taken as UTC in: {}. Set --log-timezone or [[access_log]] timezone if that is wrong.",
-                assumed.join(", ")
-            ),
+            text: Sentence::own("Times without a zone were taken as UTC in: ")
+                .list(assumed.iter().map(|path| Sentence::default().naming(Kind::Path, path)), ", ")
+                .and(". Set --log-timezone or [[access_log]] timezone if that is wrong."),
         });
     }
     let passed_over: Vec<&str> = concluded
@@ -749,11 +753,12 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     if !passed_over.is_empty() {
         notices.push(Notice {
             code: REQUESTS_UNREAD,
-            text: format!(
+            text: Sentence::own(
                 "Text in which some records look like API requests was not read, for it is no access log as a whole, or holds \
-                 them in no array: {}. To have them read, put them into a file of their own, one a line.",
-                passed_over.join(", ")
-            ),
+                 them in no array: ",
+            )
+            .list(passed_over.iter().map(|path| Sentence::default().naming(Kind::Path, path)), ", ")
+            .and(". To have them read, put them into a file of their own, one a line."),
         });
     }
     notices.extend(requests::batch_errors(concluded));
@@ -761,11 +766,11 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
         let name = settings.trunks.get(place).map_or("", |trunk| trunk.name.as_str());
         notices.push(Notice {
             code: "trunk_kind_disagrees",
-            text: format!(
-                "The configuration calls the trunk {name} standard; the platform's inventory lists it as a BYOC trunk ({}). The \
-                 configuration holds. If it is wrong, calls were left unjudged and the control group is mixed.",
+            text: Sentence::own("The configuration calls the trunk ").naming(Kind::Trunk, name).and(&format!(
+                " standard; the platform's inventory lists it as a BYOC trunk ({}). The configuration holds. If it is wrong, \
+                 calls were left unjudged and the control group is mixed.",
                 place_of(listed.locus)
-            ),
+            )),
         });
     }
     if let [first, ..] = concluded.identity.disagreeing.as_slice() {
@@ -774,20 +779,21 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             if count == 1 { "entry of an export names".to_owned() } else { "entries of exports name".to_owned() };
         notices.push(Notice {
             code: "conversation_disagrees",
-            text: format!(
+            text: Sentence::own(format!(
                 "{count} {entries} another conversation for a Call-ID than its signalling or another entry does (first: \
                  {}). What only they tie joins no call and exposes none.",
                 place_of(*first)
-            ),
+            )),
         });
     }
     for identity::TooCommon { shown, legs } in concluded.identity.too_common.values() {
         notices.push(Notice {
             code: "identifier_too_common",
-            text: format!(
-                "The identifier {} is shared by {legs} legs, more than {}; it joins nothing.",
-                text(shown).lossless().0,
-                identity::MOST_LEGS_OF_AN_IDENTIFIER
+            text: Sentence::own("The identifier ").naming_raw(Kind::Identifier, shown, &text(shown).lossless().0).and(
+                &format!(
+                    " is shared by {legs} legs, more than {}; it joins nothing.",
+                    identity::MOST_LEGS_OF_AN_IDENTIFIER
+                ),
             ),
         });
     }
@@ -807,7 +813,7 @@ mod tests {
             counts: Default::default(),
             p: None,
             not_separable_from: Vec::new(),
-            explanation: String::new(),
+            explanation: Sentence::default(),
             sources: Vec::new(),
             remedy: None,
         };

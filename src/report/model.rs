@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::evidence::Timestamp;
+use crate::sentence::Sentence;
 use crate::settings::Settings;
 
 /// The schema's name.
@@ -62,7 +63,7 @@ pub struct Notice {
     /// A stable word, such as `rule_never_seen`.
     pub code: &'static str,
     /// One or two plain sentences.
-    pub text: String,
+    pub text: Sentence,
 }
 
 /// One source.
@@ -122,7 +123,7 @@ pub struct Anomaly {
     /// The first record, from 1; null where none can be named.
     pub first_record: Option<u64>,
     /// The quantities of the first one.
-    pub detail: String,
+    pub detail: Sentence,
 }
 
 /// The figures of the whole.
@@ -749,7 +750,7 @@ pub struct Hypothesis {
     pub counts: BTreeMap<String, u64>,
     pub p: Option<f64>,
     pub not_separable_from: Vec<&'static str>,
-    pub explanation: String,
+    pub explanation: Sentence,
     pub sources: Vec<Pointer>,
     /// What to do next; null unless supported.
     pub remedy: Option<Remedy>,
@@ -760,7 +761,7 @@ pub struct Hypothesis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remedy {
     /// One or two plain sentences.
-    pub text: String,
+    pub text: Sentence,
     /// `verified` where the vendor documents what it speaks of, else `claimed`.
     pub basis: &'static str,
 }

@@ -48,7 +48,9 @@ mod tests {
     #[test]
     fn reports_are_told_in_every_format() {
         let mut report = sample::incident();
-        for notices in [Vec::new(), vec![Notice { code: "rule_never_seen", text: "No field.".to_owned() }]] {
+        for notices in
+            [Vec::new(), vec![Notice { code: "rule_never_seen", text: crate::sentence::Sentence::own("No field.") }]]
+        {
             report.notices = notices;
             for show in [Show::All, Show::Findings] {
                 let listing = Listing::from(show);

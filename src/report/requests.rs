@@ -9,6 +9,7 @@ use super::build::{Concluded, pointer, text};
 use super::model::{AnsweredBy, BatchError, EvidenceText, Instant, Notice, Request, RequestCounts, UnboundRefusal};
 use crate::call::identity::{Binding, Unbound};
 use crate::facts::ApiRequest;
+use crate::sentence::{Kind, Sentence};
 
 /// The row of a request.
 pub(super) fn row(request: &ApiRequest) -> Request {
@@ -97,11 +98,12 @@ pub(super) fn batch_errors(concluded: &Concluded<'_>) -> Option<Notice> {
     let shown = concluded.accounts.get(first.locus.source.0 as usize).map_or("", |account| account.shown.as_str());
     Some(Notice {
         code: "batch_errors",
-        text: format!(
-            "{errors} recordings were not handed out by batch jobs that say so inside {} answers; the first is record {} of {shown}. \
-             By their status these answers count as any others: see batch_errors of the requests.",
+        text: Sentence::own(format!(
+            "{errors} recordings were not handed out by batch jobs that say so inside {} answers; the first is record {} of ",
             told.len(),
             first.locus.record,
-        ),
+        ))
+        .naming(Kind::Path, shown)
+        .and(". By their status these answers count as any others: see batch_errors of the requests."),
     })
 }

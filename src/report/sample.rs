@@ -263,7 +263,7 @@ fn evidence() -> Vec<Evidence> {
             code: "bad_record",
             count: 1,
             first_record: Some(13),
-            detail: "no JSON object".to_owned(),
+            detail: crate::sentence::Sentence::own("no JSON object"),
         }],
     };
     let capture = Evidence {

@@ -22,6 +22,7 @@ mod tests {
         UnboundRefusal, Verdicts,
     };
     use crate::report::show::Listed;
+    use crate::sentence::Sentence;
     use crate::settings::{Network, Timezone};
 
     macro_rules! schema_of {
@@ -53,6 +54,20 @@ mod tests {
         };
         Seconds: {"type": "number", "description": "Seconds, rounded to three decimals."};
         Network: {"type": "string", "description": "An address, or a range with its prefix length."};
+    }
+
+    impl JsonSchema for Sentence {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            String::schema_name()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            String::json_schema(generator)
+        }
     }
 
     impl JsonSchema for Timezone {

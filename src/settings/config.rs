@@ -592,7 +592,7 @@ timezone = "-03:30"
              [[consent.uri_parameter]]\nname = \"c\"\ngranted = [\"y\"]\ndirection = \"any\"\n\
              [[consent.sdp_attribute]]\nname = \"x-c\"\nmessages = [\"1xx\"]\ngranted = [\"y\"]\n",
         );
-        let shown: Vec<String> = settings.rules.iter().map(ConsentRule::shown).collect();
+        let shown: Vec<String> = settings.rules.iter().map(|rule| rule.shown().to_string()).collect();
         let expected = [
             "r of X",
             "s of X",

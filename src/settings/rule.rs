@@ -5,6 +5,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::sentence::{Kind, Sentence};
+
 /// A consent rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -60,20 +62,21 @@ impl ConsentRule {
 
     /// What is read, as reports name it: `X-Consent`, `recording of X-Consent`, `a=x-consent`.
     #[must_use]
-    pub fn shown(&self) -> String {
-        let whole = match self.place {
-            RulePlace::Header => self.name.clone(),
-            RulePlace::SdpAttribute => format!("a={}", self.name),
-            RulePlace::UriParameter => format!("Request-URI parameter {}", self.name),
+    pub fn shown(&self) -> Sentence {
+        let (before, behind) = match self.place {
+            RulePlace::Header => ("", String::new()),
+            RulePlace::SdpAttribute => ("a=", String::new()),
+            RulePlace::UriParameter => ("Request-URI parameter ", String::new()),
             RulePlace::UserToUser => match self.discriminator {
-                Some(octet) => format!("{} (decoded, pd {octet:02x})", self.name),
-                None => format!("{} (decoded)", self.name),
+                Some(octet) => ("", format!(" (decoded, pd {octet:02x})")),
+                None => ("", " (decoded)".to_owned()),
             },
         };
-        match &self.parameter {
-            Some(parameter) => format!("{parameter} of {whole}"),
-            None => whole,
-        }
+        let shown = match &self.parameter {
+            Some(parameter) => Sentence::default().naming(Kind::Parameter, parameter).and(" of "),
+            None => Sentence::default(),
+        };
+        shown.and(before).naming(Kind::Field, &self.name).and(&behind)
     }
 }
 

@@ -22,7 +22,7 @@ const STAGES: [&[&str]; 13] = [
     &["settings"],
     &["evidence"],
     // Words and searches that know nothing of the program.
-    &["few", "http", "scan"],
+    &["few", "http", "scan", "sentence"],
 ];
 
 /// What a branch may name of its own branch.

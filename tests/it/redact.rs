@@ -14,6 +14,7 @@ use crate::calls::{CONFIG, Case, all};
 use crate::hostile::hostile_texts;
 use crate::support::here;
 use crate::support::run::program;
+use crate::support::scene::Scene;
 
 const ENDINGS: [&str; 6] = ["csv", "html", "json", "md", "ndjson", "txt"];
 
@@ -249,4 +250,237 @@ fn a_random_key_is_another_one_each_time() {
     let once = || program(&folder, ["audit", "--redact", "-f", "json", "-c", "sipconsent.toml", "evidence"]).text();
     let (one, other) = (call_ids(&once()), call_ids(&once()));
     assert!(one.iter().zip(&other).all(|(one, other)| one.1 != other.1));
+}
+
+/// A site whose trunks, callers, clients and files are called so. Names of as many bytes make evidence of as many bytes.
+struct Called {
+    byoc: &'static str,
+    standard: &'static str,
+    client: &'static str,
+    other_client: &'static str,
+    user: &'static str,
+    call_id: &'static str,
+    field: &'static str,
+    attribute: &'static str,
+    parameter: &'static str,
+    value: &'static str,
+    identifier: &'static str,
+    permission: &'static str,
+    capture: &'static str,
+    log: &'static str,
+}
+
+/// Words of the program's own sentences.
+const HOSTILE: Called = Called {
+    byoc: "trunk",
+    standard: "standard",
+    client: "the",
+    other_client: "calls",
+    user: "media",
+    call_id: "without",
+    field: "carry",
+    attribute: "INVITE",
+    parameter: "rule",
+    value: "of",
+    identifier: "platform",
+    permission: "recording:list:view",
+    capture: "among",
+    log: "refused",
+};
+
+/// Names that are no words of anything.
+const PLAIN: Called = Called {
+    byoc: "qzaxb",
+    standard: "qzaxbcde",
+    client: "qzc",
+    other_client: "qzfgh",
+    user: "qzuuu",
+    call_id: "qzljkop",
+    field: "qzcvr",
+    attribute: "qzabcd",
+    parameter: "qzpm",
+    value: "qz",
+    identifier: "qzmnbvcx",
+    permission: "recording:qzxy:view",
+    capture: "aqzqz",
+    log: "rqzwxyv",
+};
+
+impl Called {
+    const ORDER: &'static str = "[[exports]]\nfile = \"trunks.json\"\n";
+
+    /// Its evidence in `evidence/`, and its configuration.
+    fn site(&self) -> TempDir {
+        let Self { client, other_client, user, call_id, identifier, permission, log, standard, .. } = self;
+        let order = Self::ORDER;
+        let raw = format!(
+            r#"{{"time":"2026-03-02T10:01:30Z","method":"GET","path":"/api/v2/recordings/x?callId={call_id}-0@x&x={identifier}","status":403,"client_id":"{client}","response_body":{{"code":"missing.any.permissions","message":"m","messageParams":{{"permissions":"{permission}"}}}}}}"#
+        );
+        let scene = format!(
+            r#"
+            purpose = "names that are words"
+            clause = "§2"
+            calls = [
+              {{ call_id = "{call_id}-{{n}}@x", from = "carrier", to = "platform", at = 0, count = 6, from_uri = "sip:{user}@x" }},
+              {{ call_id = "yes-{call_id}-{{n}}@x", from = "carrier", to = "platform", at = 1000, count = 6, consent = "true" }},
+              {{ call_id = "std-{call_id}-{{n}}@x", from = "edge", to = "pstn", at = 2000, count = 6 }},
+              {{ call_id = "many-{{n}}@x", from = "carrier", to = "platform", at = 5000, refused = 486, headers = ["X-Room: {identifier}"], count = 33 }},
+            ]
+            log = [
+              {{ at = 30, target = "/gw/recordings/a?callId={call_id}-{{n}}@x", status = 403, count = 6, client = "{client}", file = "{log}", zone = "none" }},
+              {{ at = 1030, target = "/gw/recordings/a?callId=yes-{call_id}-{{n}}@x", status = 200, count = 6, client = "{other_client}", file = "{log}", zone = "none" }},
+              {{ at = 2030, target = "/api/v2/recordings?callId=std-{call_id}-{{n}}@x", status = 403, count = 6, client = "{client}", file = "{log}", zone = "none" }},
+              {{ target = "", status = 403, raw = '{raw}', file = "{log}" }},
+            ]
+            {order}trunks = [{{ id = "00000000-9f0e-4c57-8d0c-2f6f0f5a1b02", name = "{standard}", recording = true, consent_required = true }}]
+            "#
+        );
+        let scene = Scene::parse(&scene).unwrap_or_else(|error| panic!("{error}"));
+        let place = TempDir::new().expect("a folder");
+        let evidence = place.path().join("evidence");
+        std::fs::create_dir(&evidence).expect("a folder");
+        scene.evidence().write_to(&evidence);
+        std::fs::rename(evidence.join("capture.pcap"), evidence.join(self.capture)).expect("the capture");
+        std::fs::write(place.path().join("site.toml"), self.config()).expect("the configuration");
+        place
+    }
+
+    fn config(&self) -> String {
+        let Self { byoc, standard, field, attribute, parameter, value, .. } = self;
+        format!(
+            r#"
+            [[trunk]]
+            name = "{byoc}"
+            kind = "byoc"
+            addresses = ["203.0.113.0/24"]
+            [[trunk]]
+            name = "{standard}"
+            kind = "standard"
+            addresses = ["198.51.100.0/24"]
+            [[consent.header]]
+            name = "X-Genesys-Recording-Consent"
+            granted = ["true", "{value}"]
+            [[consent.header]]
+            name = "{field}"
+            parameter = "{parameter}"
+            granted = ["{value}"]
+            [[consent.sdp_attribute]]
+            name = "{attribute}"
+            granted = ["{value}"]
+            [identity]
+            headers = ["X-Room"]
+            "#
+        )
+    }
+}
+
+/// A text with a star for every run of letters, digits and a few marks that is a name.
+fn starred(text: &str, is_name: impl Fn(&str) -> bool) -> String {
+    let part = |letter: char| letter.is_ascii_alphanumeric() || "-_:".contains(letter);
+    let mut shown = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter| !part(letter)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        // Marks of the sentence, not of the name.
+        let name = run.trim_end_matches(':');
+        shown.push_str(if is_name(name) { "*" } else { name });
+        shown.push_str(run.strip_prefix(name).unwrap_or_default());
+        let mut letters = behind.chars();
+        shown.extend(letters.next());
+        rest = letters.as_str();
+    }
+    shown
+}
+
+fn is_pseudonym(run: &str) -> bool {
+    let digits = |text: &str| text.len() == 12 && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    run.split(':').any(|part| part.rsplit_once('-').is_some_and(|(kind, last)| !kind.is_empty() && digits(last)))
+}
+
+/// The sentences of a report in JSON, which are taken out of it.
+fn sentences(report: &mut Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut take = |value: &mut Value| {
+        if let Value::String(text) = value.take() {
+            found.push(text);
+        }
+    };
+    let rows = |report: &mut Value, key: &str| match report[key].take() {
+        Value::Array(rows) => rows,
+        other => panic!("{key} is {other}"),
+    };
+    for mut notice in rows(report, "notices") {
+        take(&mut notice["text"]);
+    }
+    let mut diagnosis = rows(report, "diagnosis");
+    for row in &mut diagnosis {
+        take(&mut row["explanation"]);
+        if row["remedy"].is_object() {
+            take(&mut row["remedy"]["text"]);
+        }
+    }
+    report["diagnosis"] = diagnosis.into();
+    for source in report["evidence"].as_array_mut().expect("evidence") {
+        for anomaly in source["anomalies"].as_array_mut().expect("anomalies") {
+            take(&mut anomaly["detail"]);
+        }
+    }
+    found
+}
+
+/// A report without what differs from one site to another beside their names: digests, and what lies packed in a page.
+fn comparable(text: &str) -> String {
+    let mut shown = String::new();
+    for (place, block) in text.split("<script type=\"application/octet-stream\"").enumerate() {
+        shown.push_str(if place == 0 { block } else { block.split_once("</script>").map_or("", |(_, rest)| rest) });
+    }
+    let is_digest = |run: &str| run.len() >= 64 && run.bytes().rev().take(64).all(|byte| byte.is_ascii_hexdigit());
+    starred(&shown, |run| is_pseudonym(run) || is_digest(run))
+}
+
+#[test]
+fn what_the_program_says_is_never_taken_for_a_name() {
+    let (hostile, plain) = (HOSTILE.site(), PLAIN.site());
+    let redacted = |site: &TempDir| reports(site.path(), KEY, Some("site.toml"), &["evidence"]);
+    let (hostile, again) = (redacted(&hostile), redacted(&plain));
+    // Word for word the same in every format, whatever somebody is called.
+    for ((ending, one), (_, other)) in hostile.iter().zip(&again) {
+        let (one, other) = (comparable(one), comparable(other));
+        for (one, other) in one.lines().zip(other.lines()) {
+            assert_eq!(one, other, "{ending}");
+        }
+        assert!(one == other, "{ending}");
+    }
+    // And as without --redact, but for the names.
+    let clear = program(plain.path(), ["audit", "--show", "all", "-f", "json", "-c", "site.toml", "evidence"]).text();
+    let mut clear: Value = serde_json::from_str(&clear).expect("JSON");
+    let mut hidden: Value = serde_json::from_str(format(&hostile, "json")).expect("JSON");
+    let clear: Vec<String> = sentences(&mut clear).iter().map(|text| starred(text, |run| run.contains("qz"))).collect();
+    let said = sentences(&mut hidden);
+    let stars: Vec<String> = said.iter().map(|text| starred(text, is_pseudonym)).collect();
+    let notice = stars.iter().position(|text| text.starts_with("Parties, numbers,")).expect("the notice");
+    let without: Vec<&String> =
+        stars.iter().enumerate().filter(|(at, _)| *at != notice).map(|(_, text)| text).collect();
+    assert_eq!(without, clear.iter().collect::<Vec<_>>());
+    for part in [
+        "The identifier * is shared by 33 legs",
+        "taken as UTC in: *. Set",
+        "The configuration calls the trunk * standard;",
+        "missing: * (",
+        "The signal * of * occurs on no",
+        "The signal a=* occurs on no",
+        "X-Genesys-Recording-Consent or * of * or a=* in",
+        "calls on standard trunks",
+    ] {
+        assert!(stars.iter().any(|text| text.contains(part)), "{part} is in none of {stars:#?}");
+    }
+    // What a sentence names can be looked up in the fields.
+    let fields = hidden.to_string();
+    for text in &said {
+        let runs = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-_:".contains(letter)));
+        for name in runs.map(|run| run.trim_end_matches(':')).filter(|run| is_pseudonym(run)) {
+            assert!(fields.contains(name), "{name} of \"{text}\" is in no field");
+        }
+    }
 }

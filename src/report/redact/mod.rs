@@ -12,13 +12,13 @@
 //! A pseudonym is HMAC-SHA-256 (RFC 2104) over the kind of thing and the text, cut to 60 bits (64 for addresses, 122 for
 //! UUIDs): among a million texts two that meet are less likely than one in a million. Kinds are told apart in what is
 //! hashed, so that a number that is both a user and a Call-ID does not show it. The walk takes every field of every row by
-//! name, so a new field does not compile until it is decided here. Text that is prose is searched for what the fields
-//! held and for anything shaped like an address, an identifier or a name; prose is cut rather than trusted.
+//! name, so a new field does not compile until it is decided here. A sentence keeps apart what it names
+//! ([`Sentence`](crate::sentence::Sentence)): that gets the pseudonym that the fields give it, and the program's own words
+//! stay, whatever somebody is called.
 //!
 //! Keeps: no original survives; the schema holds; the same report and key give the same bytes.
 
 mod key;
-mod prose;
 mod pseudonym;
 mod rows;
 

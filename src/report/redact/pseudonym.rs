@@ -1,12 +1,10 @@
 //! Pseudonyms by the kind of thing they stand for.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::Key;
-use crate::diagnosis::{is_public_code, is_public_segment};
-use crate::report::model::EvidenceText;
+use crate::diagnosis::{bare_code, is_of_permission, is_public_code, is_public_segment};
 use crate::sip::uri;
 
 /// Digits of base 32, those of RFC 4648 in lower case: they stand in host names, URIs and paths alike.
@@ -15,19 +13,20 @@ const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Digits of a pseudonym: 60 bits.
 const LENGTH: usize = 12;
 
-/// Gives pseudonyms and remembers what they stand for, to be found again in prose.
+/// Gives pseudonyms.
 pub(super) struct Pseudonyms<'k> {
     key: &'k Key,
-    /// The Call-IDs of the report: they are looked for in request targets.
+    /// The Call-IDs of the report: what is equal to one, in a request target or anywhere, is shown as one.
     pub(super) call_ids: BTreeSet<Vec<u8>>,
+    /// The conversation ids of the report, likewise.
+    pub(super) identifiers: BTreeSet<Vec<u8>>,
     /// Words that stay: names of the built-in rule and trunk.
     pub(super) kept: BTreeSet<String>,
-    given: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'k> Pseudonyms<'k> {
     pub(super) fn new(key: &'k Key) -> Self {
-        Self { key, call_ids: BTreeSet::new(), kept: BTreeSet::new(), given: RefCell::default() }
+        Self { key, call_ids: BTreeSet::new(), identifiers: BTreeSet::new(), kept: BTreeSet::new() }
     }
 
     /// `kind-xxxxxxxxxxxx` for a text; nothing for none.
@@ -43,21 +42,7 @@ impl<'k> Pseudonyms<'k> {
             pseudonym.push(char::from(DIGITS.get(digit).copied().unwrap_or(b'a')));
             bits <<= 5;
         }
-        self.given(text, &pseudonym);
         pseudonym
-    }
-
-    /// What the texts so far became, the longest first.
-    pub(super) fn replacements(&self) -> Vec<(String, String)> {
-        let mut all: Vec<_> =
-            self.given.borrow().iter().map(|(text, pseudonym)| (text.clone(), pseudonym.clone())).collect();
-        all.sort_by(|one, other| other.0.len().cmp(&one.0.len()).then_with(|| one.0.cmp(&other.0)));
-        all
-    }
-
-    fn given(&self, text: &[u8], pseudonym: &str) {
-        let text = EvidenceText(text.to_vec()).lossless().0.into_owned();
-        self.given.borrow_mut().entry(text).or_insert_with(|| pseudonym.to_owned());
     }
 
     /// An address of the documentation range 2001:db8::/32.
@@ -65,9 +50,7 @@ impl<'k> Pseudonyms<'k> {
         let address = address.to_canonical();
         let digest = self.key.digest("address", address.to_string().as_bytes());
         let bits = u64::from_be_bytes(std::array::from_fn(|place| digest.get(place).copied().unwrap_or(0)));
-        let pseudonym = IpAddr::V6(Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(bits)));
-        self.given(address.to_string().as_bytes(), &pseudonym.to_string());
-        pseudonym
+        IpAddr::V6(Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(bits)))
     }
 
     /// A range of the same size: as many bits of the address are fixed.
@@ -84,9 +67,7 @@ impl<'k> Pseudonyms<'k> {
                 (0x2001_0db8 << 96 | u128::from(bits) << 32) & (u128::MAX << free)
             }
         };
-        let shown = format!("{}/{}", Ipv6Addr::from(pseudonym), 128 - free);
-        self.given(network.as_bytes(), &shown);
-        shown
+        format!("{}/{}", Ipv6Addr::from(pseudonym), 128 - free)
     }
 
     /// A host as URIs and descriptions name it: an address or a name.
@@ -100,9 +81,7 @@ impl<'k> Pseudonyms<'k> {
         if host.is_empty() {
             return String::new();
         }
-        let pseudonym = format!("{}.invalid", self.plain("host", &host.to_ascii_lowercase()));
-        self.given(host, &pseudonym);
-        pseudonym
+        format!("{}.invalid", self.plain("host", &host.to_ascii_lowercase()))
     }
 
     /// `address:port`; the port stays.
@@ -137,38 +116,45 @@ impl<'k> Pseudonyms<'k> {
             },
             None => String::new(),
         };
-        self.given(uri, "uri");
         match user {
             Some(user) => format!("{scheme}:{}@{host}", self.plain("user", user)),
             None => format!("{scheme}:{host}"),
         }
     }
 
-    /// An identifier: a UUID for a UUID (version 8 of RFC 9562), whatever its case.
+    /// An identifier: one that the report knows as such, else by its kind.
     pub(super) fn identifier(&self, text: &[u8]) -> String {
-        match uuid(text) {
-            Some(hex) => {
-                let digest = self.key.digest("uuid", hex.as_bytes());
-                let mut digits: Vec<u8> =
-                    digest.iter().take(16).flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
-                for (place, digit) in [(12, b'8'), (16, b'8')] {
-                    if let Some(slot) = digits.get_mut(place) {
-                        *slot = digit;
-                    }
-                }
-                let mut shown = String::with_capacity(36);
-                for (place, digit) in digits.into_iter().enumerate() {
-                    if [8, 12, 16, 20].contains(&place) {
-                        shown.push('-');
-                    }
-                    shown.push(char::from(digit));
-                }
-                self.given(text, &shown);
-                self.given(&text.to_ascii_lowercase(), &shown);
-                shown
-            }
-            None => self.plain("id", text),
+        self.known(text).unwrap_or_else(|| self.plain("id", text))
+    }
+
+    /// A text that is a Call-ID or an identifier of the report, or a UUID: as it is shown there. `None` for any other.
+    pub(super) fn known(&self, text: &[u8]) -> Option<String> {
+        if self.call_ids.contains(text) {
+            return Some(self.call_id(text));
         }
+        match uuid(text) {
+            Some(hex) => Some(self.uuid(&hex)),
+            None => self.identifiers.contains(text).then(|| self.plain("id", text)),
+        }
+    }
+
+    /// A UUID for a UUID (version 8 of RFC 9562), of its lower-case digits.
+    fn uuid(&self, hex: &str) -> String {
+        let digest = self.key.digest("uuid", hex.as_bytes());
+        let mut digits: Vec<u8> = digest.iter().take(16).flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
+        for (place, digit) in [(12, b'8'), (16, b'8')] {
+            if let Some(slot) = digits.get_mut(place) {
+                *slot = digit;
+            }
+        }
+        let mut shown = String::with_capacity(36);
+        for (place, digit) in digits.into_iter().enumerate() {
+            if [8, 12, 16, 20].contains(&place) {
+                shown.push('-');
+            }
+            shown.push(char::from(digit));
+        }
+        shown
     }
 
     /// A Call-ID, byte by byte.
@@ -184,9 +170,37 @@ impl<'k> Pseudonyms<'k> {
         }
     }
 
-    /// An error code: one that the platform or a known gateway publishes stays.
+    /// An error code: one that the platform or a known gateway publishes stays; the permissions in brackets behind it are
+    /// shown as such.
     pub(super) fn code(&self, text: &[u8]) -> String {
-        if is_public_code(text) { String::from_utf8_lossy(text).into_owned() } else { self.plain("code", text) }
+        let bare = bare_code(text);
+        match is_public_code(bare) {
+            true => {
+                let behind = text.get(bare.len()..).unwrap_or_default();
+                format!("{}{}", String::from_utf8_lossy(bare), self.permissions(behind))
+            }
+            false => self.plain("code", text),
+        }
+    }
+
+    /// A text that names permissions, name by name; what stands between them stays.
+    pub(super) fn permissions(&self, text: &[u8]) -> String {
+        let runs = text.chunk_by(|one, other| is_of_permission(*one) == is_of_permission(*other));
+        let shown = runs.map(|run| match run.first() {
+            Some(first) if is_of_permission(*first) => self.permission(run),
+            _ => String::from_utf8_lossy(run).into_owned(),
+        });
+        shown.collect()
+    }
+
+    /// A permission: one that is put together of the platform's words stays. A single word may be of any sentence.
+    pub(super) fn permission(&self, name: &[u8]) -> String {
+        let mut words = name.split(|byte| *byte == b':').filter(|word| !word.is_empty());
+        let known = |word: &[u8]| PERMISSION_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word));
+        match name.contains(&b':') && words.all(known) {
+            true => String::from_utf8_lossy(name).into_owned(),
+            false => self.known(name).unwrap_or_else(|| self.plain("value", name)),
+        }
     }
 
     /// A word: one of those that are anybody's stays.
@@ -217,19 +231,14 @@ impl<'k> Pseudonyms<'k> {
             }
             false => self.plain("folder", part.as_bytes()),
         });
-        let shown = shown.collect::<Vec<_>>().join("/");
-        self.given(path.as_bytes(), &shown);
-        shown
+        shown.collect::<Vec<_>>().join("/")
     }
 
     /// A request target: the words of the platform's API stay, what a segment or a parameter holds does not.
     pub(super) fn target(&self, target: &[u8]) -> String {
         let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
         let (path, query) = target.split_at(end);
-        // Other public endpoints that the report's own sentences name.
-        const PUBLIC: [&[u8]; 3] = [b"analytics", b"details", b"query"];
-        let public = |segment: &[u8]| is_public_segment(segment) || PUBLIC.contains(&segment);
-        let path = path.split(|byte| *byte == b'/').map(|segment| match public(segment) {
+        let path = path.split(|byte| *byte == b'/').map(|segment| match is_public_segment(segment) {
             true => String::from_utf8_lossy(segment).into_owned(),
             false => self.value(segment),
         });
@@ -250,7 +259,6 @@ impl<'k> Pseudonyms<'k> {
                 shown.push_str(&self.parameter(value));
             }
         }
-        self.given(target, "target");
         shown
     }
 
@@ -274,19 +282,34 @@ impl<'k> Pseudonyms<'k> {
         if raw.is_empty() || ANYBODYS.iter().any(|word| word.as_bytes() == raw) {
             return String::from_utf8_lossy(raw).into_owned();
         }
-        for text in [raw, &decoded] {
-            if self.call_ids.contains(text) {
-                return self.call_id(text);
-            }
-        }
-        let shown = match uuid(&decoded) {
-            Some(_) => self.identifier(&decoded),
-            None => self.plain("value", raw),
-        };
-        self.given(&decoded, &shown);
-        shown
+        let known = self.known(raw).or_else(|| self.known(&decoded));
+        known.unwrap_or_else(|| self.plain("value", raw))
     }
 }
+
+/// Words of the platform's permissions (domain, entity, action) that have to do with recordings.
+const PERMISSION_WORDS: [&str; 20] = [
+    "recording",
+    "recordingSegment",
+    "screenRecording",
+    "orphan",
+    "annotation",
+    "media",
+    "metadata",
+    "analytics",
+    "conversationDetail",
+    "conversation",
+    "communication",
+    "call",
+    "quality",
+    "byoc",
+    "consent",
+    "view",
+    "viewSensitiveData",
+    "edit",
+    "delete",
+    "all",
+];
 
 /// Names of query parameters that are anybody's: the contract's and the platform's own.
 const PARAMETERS: [&str; 22] = [

@@ -3,7 +3,6 @@
 //! Every row is taken apart by the names of all its fields: one that is new does not compile until it is decided here
 //! whether it names something.
 
-use super::prose::prose;
 use super::pseudonym::Pseudonyms;
 use super::{Key, NOTICE};
 use crate::report::model::{
@@ -12,6 +11,7 @@ use crate::report::model::{
     Notice, Observation, OptionsHealth, PlainRequest, RecordedLeg, Remedy, Report, Request, Rtp, Stream, Timezone,
     Trunk, TrunkRef, UnboundRefusal,
 };
+use crate::sentence::{Kind, Sentence};
 use crate::settings::{self, AccessLog, ConsentRule, LogFields, Settings, builtin};
 
 /// Words of request methods (RFC 9110, RFC 5789).
@@ -52,30 +52,6 @@ const CAPABILITIES: [&str; 2] = ["analytics:byoc", "recording:consent"];
 /// Parameters of the platform's error messages.
 const ERROR_PARAMETERS: [&str; 4] = ["permission", "permissions", "permissionsAndDivisions", "divisions"];
 
-/// Words of the platform's permissions (domain, entity, action) that have to do with recordings.
-const PERMISSION_WORDS: [&str; 20] = [
-    "recording",
-    "recordingSegment",
-    "screenRecording",
-    "orphan",
-    "annotation",
-    "media",
-    "metadata",
-    "analytics",
-    "conversationDetail",
-    "conversation",
-    "communication",
-    "call",
-    "quality",
-    "byoc",
-    "consent",
-    "view",
-    "viewSensitiveData",
-    "edit",
-    "delete",
-    "all",
-];
-
 /// Values that a consent field may have anywhere.
 const VALUES: [&str; 11] =
     ["true", "false", "yes", "no", "1", "0", "on", "off", "pause", "nopreference", "record-aware"];
@@ -84,6 +60,11 @@ const VALUES: [&str; 11] =
 pub fn redact(report: &mut Report, key: &Key) {
     let mut names = Pseudonyms::new(key);
     names.call_ids = report.calls.iter().flat_map(|call| &call.legs).map(|leg| leg.call_id.0.clone()).collect();
+    // Identifiers of calls and trunks, and those that only a sentence names: requests may ask for them.
+    names.identifiers = report.calls.iter().flat_map(|call| &call.conversation_ids).map(|id| id.0.clone()).collect();
+    names.identifiers.extend(report.trunks.iter().filter_map(|trunk| trunk.id.clone()).map(String::into_bytes));
+    let said = report.notices.iter().flat_map(|notice| notice.text.named());
+    names.identifiers.extend(said.filter(|(kind, _)| *kind == Kind::Identifier).map(|(_, name)| name.to_vec()));
     let rule = builtin::rule();
     names.kept.extend([builtin::TRUNK.to_owned(), rule.name.clone()]);
     names.kept.extend(rule.granted.into_iter().chain(rule.denied));
@@ -108,29 +89,32 @@ pub fn redact(report: &mut Report, key: &Key) {
     for UnboundRefusal { request, reason: _ } in unbound_refusals {
         fields.request(request);
     }
-    for Evidence { path, timezone, .. } in evidence.iter_mut() {
+    for row in evidence {
+        let Evidence {
+            id: _,
+            path,
+            kind: _,
+            format: _,
+            compression: _,
+            bytes: _,
+            digest: _,
+            records: _,
+            first: _,
+            last: _,
+            timezone,
+            tally: _,
+            anomalies,
+            resolution_s: _,
+        } = row;
         *path = names.path(path);
-        let Some(Timezone { zone: _, from: _ }) = timezone else { continue };
-    }
-    // Prose comes last: by now every name has its pseudonym.
-    for Hypothesis { trunk, .. } in diagnosis.iter_mut() {
-        fields.trunk_name(trunk);
-    }
-    for Notice { code, text } in notices.iter_mut().filter(|notice| notice.code == "identifier_too_common") {
-        // The identifier stands nowhere else: what it names joins nothing.
-        let found = text.strip_prefix("The identifier ").and_then(|rest| rest.rsplit_once(" is shared by "));
-        match found {
-            Some((identifier, rest)) => {
-                *text = format!("The identifier {} is shared by {rest}", names.identifier(identifier.as_bytes()));
-            }
-            None => *text = (*code).to_owned(),
+        if let Some(Timezone { zone: _, from: _ }) = timezone {}
+        for Anomaly { code: _, count: _, first_record: _, detail } in anomalies {
+            fields.sentence(detail);
         }
     }
-    let known = names.replacements();
-    let sentence = |text: &mut String| *text = prose(&names, &known, text);
     for row in diagnosis.iter_mut() {
         let Hypothesis {
-            trunk: _,
+            trunk,
             hypothesis: _,
             status: _,
             counts: _,
@@ -140,40 +124,21 @@ pub fn redact(report: &mut Report, key: &Key) {
             sources: _,
             remedy,
         } = row;
-        sentence(explanation);
+        fields.trunk_name(trunk);
+        fields.sentence(explanation);
         if let Some(Remedy { text, basis: _ }) = remedy {
-            sentence(text);
-        }
-    }
-    for row in evidence.iter_mut() {
-        let Evidence {
-            id: _,
-            path: _,
-            kind: _,
-            format: _,
-            compression: _,
-            bytes: _,
-            digest: _,
-            records: _,
-            first: _,
-            last: _,
-            timezone: _,
-            tally: _,
-            anomalies,
-            resolution_s: _,
-        } = row;
-        for Anomaly { code: _, count: _, first_record: _, detail } in anomalies {
-            sentence(detail);
+            fields.sentence(text);
         }
     }
     for Notice { code: _, text } in notices.iter_mut() {
-        sentence(text);
+        fields.sentence(text);
     }
     notices.push(Notice {
         code: NOTICE,
-        text: "Parties, numbers, addresses, identifiers and names are keyed pseudonyms: the same thing has the same one in \
-               every report made with the same key. Times, counts, record numbers and digests are those of the evidence."
-            .to_owned(),
+        text: Sentence::own(
+            "Parties, numbers, addresses, identifiers and names are keyed pseudonyms: the same thing has the same one in \
+             every report made with the same key. Times, counts, record numbers and digests are those of the evidence.",
+        ),
     });
 }
 
@@ -192,6 +157,24 @@ fn set(text: &mut EvidenceText, shown: String) {
 }
 
 impl Fields<'_, '_> {
+    /// A sentence: what it names gets the pseudonym that it has in the fields.
+    fn sentence(&self, sentence: &mut Sentence) {
+        *sentence = sentence.renamed(|kind, name| match kind {
+            Kind::Trunk => {
+                let mut name = String::from_utf8_lossy(name).into_owned();
+                self.trunk_name(&mut name);
+                name
+            }
+            Kind::Path => self.names.path(&String::from_utf8_lossy(name)),
+            Kind::Field => self.header(name),
+            Kind::Parameter => self.names.plain("parameter", name),
+            Kind::Value => self.value(name),
+            Kind::Identifier => self.names.identifier(name),
+            Kind::Permission => self.names.permission(name),
+            Kind::Keys => self.names.plain("keys", name),
+        });
+    }
+
     fn settings(&self, settings: &mut Settings) {
         let Settings {
             trunks,
@@ -268,13 +251,10 @@ impl Fields<'_, '_> {
     fn call(&self, call: &mut Call) {
         let Call { conversation_ids, legs, export, links } = call;
         for CallLink { legs, by, strength: _, identifier, sources: _ } in links {
-            let names_a_leg = legs.contains(identifier);
             for leg in legs {
                 set(leg, self.names.call_id(&leg.0));
             }
-            let pseudonym =
-                if names_a_leg { self.names.call_id(&identifier.0) } else { self.names.identifier(&identifier.0) };
-            set(identifier, pseudonym);
+            set(identifier, self.names.identifier(&identifier.0));
             by.iter_mut().for_each(|by| self.bridge(by));
         }
         for id in conversation_ids.iter_mut() {
@@ -444,22 +424,15 @@ impl Fields<'_, '_> {
             *parameters = std::mem::take(parameters)
                 .into_iter()
                 .map(|(name, value)| {
-                    (self.names.word("name", name.as_bytes(), &ERROR_PARAMETERS), self.permissions(value))
+                    (
+                        self.names.word("name", name.as_bytes(), &ERROR_PARAMETERS),
+                        EvidenceText(self.names.permissions(&value.0).into_bytes()),
+                    )
                 })
                 .collect();
         }
         if let Some(code) = error_code {
             set(code, self.names.code(&code.0));
-        }
-    }
-
-    /// Permissions of the platform stay, each word of them being one of its own; anything else is hidden.
-    fn permissions(&self, value: EvidenceText) -> EvidenceText {
-        let marks = |byte: &u8| matches!(byte, b':' | b',' | b' ' | b'[' | b']' | b'*');
-        let mut words = value.0.split(marks).filter(|word| !word.is_empty());
-        match words.all(|word| PERMISSION_WORDS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))) {
-            true => value,
-            false => EvidenceText(self.names.plain("value", &value.0).into_bytes()),
         }
     }
 
@@ -596,10 +569,8 @@ impl Fields<'_, '_> {
         if words {
             return String::from_utf8_lossy(value).into_owned();
         }
-        match self.names.identifier(value.trim_ascii()) {
-            id if id.starts_with("id-") => self.names.plain("value", value),
-            uuid => uuid,
-        }
+        let known = self.names.known(value.trim_ascii());
+        known.unwrap_or_else(|| self.names.plain("value", value))
     }
 }
 
@@ -615,12 +586,12 @@ mod tests {
 
     fn redacted() -> Report {
         let mut report = sample::incident();
-        let notice = |code, text: &str| Notice { code, text: text.to_owned() };
+        let notice = |code, text| Notice { code, text };
         report.notices = vec![
-            notice("timezone_assumed", "Times were taken as UTC in: access.log. Set it."),
+            notice("timezone_assumed", Sentence::own("In: ").naming(Kind::Path, "access.log").and(". Set it.")),
             notice(
                 "identifier_too_common",
-                "The identifier room of acme is shared by 33 legs, more than 32; it joins nothing.",
+                Sentence::own("The identifier ").naming(Kind::Identifier, "room of acme").and(" joins nothing."),
             ),
         ];
         redact(&mut report, &key());
@@ -720,7 +691,7 @@ mod tests {
         assert_eq!(values, [sample::text(" True "), sample::text("false")]);
         assert_eq!(report.summary.verdicts, sample::incident().summary.verdicts);
         assert_eq!(report.notices.last().map(|notice| notice.code), Some(NOTICE));
-        assert!(report.notices[0].text.starts_with("Times were taken as UTC in: file-"), "{}", report.notices[0].text);
+        assert!(report.notices[0].text.starts_with("In: file-"), "{}", report.notices[0].text);
     }
 
     #[test]
@@ -742,5 +713,54 @@ mod tests {
             assert!(!shown.contains(original), "{shown}");
         }
         assert!(shown.contains("analytics:byoc") && shown.contains("x-inin-cnv") && shown.contains("/120"), "{shown}");
+    }
+
+    #[test]
+    fn a_sentence_names_things_as_the_fields_do_and_its_own_words_stay() {
+        let mut report = sample::incident();
+        let words = ["sg1", "calls", "of", "on", "Call-ID", "1", "value-", "user-", "2026", "a"];
+        for word in words {
+            let mut said = report.clone();
+            said.settings = Settings::from_toml(
+                &format!("[[trunk]]\nname = \"{word}\"\nkind = \"byoc\"\nid = \"{word}\"\nhosts = [\"h.example\"]\n"),
+                None,
+            )
+            .expect("configuration");
+            said.trunks[0].name = Some(word.to_owned());
+            let leg = &mut said.calls[0].legs[0];
+            leg.call_id = sample::text(word);
+            leg.requests[0].request.client = Some(sample::text(word));
+            leg.requests[0].request.target = EvidenceText(format!("/{word}?callId={word}").into_bytes());
+            let own = "calls of sg1 on 1 Call-ID: user- 2026, value- a, {} /api/v2/recordings/{conversationId} ";
+            let sentence =
+                Sentence::own(own).naming(Kind::Trunk, word).and(own).naming(Kind::Identifier, word).and(own);
+            said.notices = vec![Notice { code: "x", text: sentence }];
+            redact(&mut said, &key());
+            let trunk = said.trunks[0].name.clone().expect("a name");
+            let call_id = said.calls[0].legs[0].call_id.lossless().0.into_owned();
+            assert_eq!(said.notices[0].text, format!("{own}{trunk}{own}{call_id}{own}").as_str(), "{word}");
+        }
+        report.notices = vec![Notice { code: "x", text: Sentence::own("SG1, sg1.byoc of 203.0.113.5") }];
+        redact(&mut report, &key());
+        assert_eq!(report.notices[0].text, "SG1, sg1.byoc of 203.0.113.5", "own words are nobody's");
+    }
+
+    #[test]
+    fn permissions_are_named_one_by_one_wherever_they_stand() {
+        let key = key();
+        let names = Pseudonyms::new(&key);
+        let own = names.permission(b"recording:alice:view");
+        assert!(own.starts_with("value-"), "{own}");
+        assert_eq!(
+            names.permissions(b"[recording:alice:view, recording:recording:view,*]"),
+            format!("[{own}, recording:recording:view,*]")
+        );
+        assert_eq!(
+            names.code(b"missing.any.permissions [recording:alice:view]"),
+            format!("missing.any.permissions [{own}]")
+        );
+        let free = names.permissions(b"Quality Media, recording:view");
+        assert!(!free.contains("Quality") && !free.contains("Media") && free.ends_with(", recording:view"), "{free}");
+        assert!(names.code(b"missing.any.alice [recording:alice:view]").starts_with("code-"));
     }
 }

@@ -270,7 +270,7 @@ fn fields(sheet: &Sheet<'_>) -> Phrase {
     let mut names: Vec<String> = Vec::new();
     for name in sheet.report.settings.rules.iter().map(ConsentRule::shown) {
         if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-            names.push(name);
+            names.push(name.to_string());
         }
     }
     let phrase = Phrase::default().and_whole(escape::text(&names.join(" or ")));

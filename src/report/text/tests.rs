@@ -1,6 +1,7 @@
 use super::*;
 use crate::report::model::{EvidenceId, Notice, Pointer};
 use crate::report::sample;
+use crate::sentence::Sentence;
 
 const FINDINGS_ONLY: &Listing = &Listing { show: Show::Findings, only: Vec::new(), trunks: Vec::new() };
 const BYOC: &Listing = &Listing { show: Show::Byoc, only: Vec::new(), trunks: Vec::new() };
@@ -178,8 +179,8 @@ Exit status 1.
 #[test]
 fn what_must_be_known_first_opens_the_report() {
     let mut report = sample::incident();
-    let never = "The field \u{1b}X occurs on no INVITE of the evidence.".to_owned();
-    let incomplete = "Not everything named could be read whole.".to_owned();
+    let never = Sentence::own("The field \u{1b}X occurs on no INVITE of the evidence.");
+    let incomplete = Sentence::own("Not everything named could be read whole.");
     report.notices =
         vec![Notice { code: "rule_never_seen", text: never }, Notice { code: "incomplete", text: incomplete }];
     let expected = "NOTICE: The field \\x1bX occurs on no INVITE of the evidence. [rule_never_seen]\n\
@@ -350,8 +351,9 @@ fn markdown_of_the_evidence_is_inert() {
         leg.trunk.name = Some(attack.to_owned());
         report.trunks[0].name = Some(attack.to_owned());
         report.evidence[0].path = attack.to_owned();
-        report.evidence[0].anomalies[0].detail = attack.to_owned();
-        report.notices = vec![Notice { code: "rule_never_seen", text: format!("The field {attack} occurs") }];
+        report.evidence[0].anomalies[0].detail = Sentence::own(attack);
+        report.notices =
+            vec![Notice { code: "rule_never_seen", text: Sentence::own(format!("The field {attack} occurs")) }];
         let text = rendered(&report, &Options { medium: Medium::Markdown, verbose: true, ..OPTIONS });
         // Nothing of the attack stands outside a code span: there only plain words and the report's own marks are left.
         for line in text.lines() {

@@ -8,11 +8,12 @@ use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::bytes::{Cursor, text};
 use super::signalling::{MediaDescription, Row, Signalling, StartLine};
 use super::strand::{Methods, Strand};
-use super::written::{Form, HEAD, MediaWriter, Parts, Reader, Said, TEXTUAL, Way, head, write_row, write_said};
+use super::written::{Form, HEAD, MediaWriter, Parts, Reader, Said, TEXTUAL, Way, head, write_numbers, write_row};
 
 /// The SIP messages of some blocks of a capture.
 #[derive(Debug, Default)]
@@ -51,7 +52,8 @@ struct Place {
 #[derive(Clone, Copy, Debug)]
 struct Call {
     hash: u64,
-    id: Text,
+    /// Where its Call-ID begins and ends, in the wholes.
+    id: (usize, usize),
     first: u32,
     last: u32,
     methods: Methods,
@@ -60,54 +62,80 @@ struct Call {
     said: Last,
 }
 
+impl Call {
+    const fn new(hash: u64, id: (usize, usize)) -> Self {
+        let methods = Methods::NONE;
+        Self { hash, id, first: u32::MAX, last: u32::MAX, methods, length: 0, said: Last::NOTHING }
+    }
+
+    #[inline]
+    fn id<'w>(&self, wholes: &'w [u8]) -> &'w [u8] {
+        wholes.get(self.id.0..self.id.1).unwrap_or_default()
+    }
+}
+
 /// What the last message said that had the field.
 #[derive(Clone, Copy, Debug)]
 struct Last {
-    /// The whole values, by [`Said`], in the batch's wholes.
-    values: [Text; TEXTUAL],
+    /// The values with text.
+    values: [Value; TEXTUAL],
     /// In the batch's bytes.
     rows: Text,
     media: Text,
-    way: Way,
+    /// Of the last message.
+    way: Option<Way>,
+}
+
+/// A value of one of the first [`TEXTUAL`] fields.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    /// In the batch's wholes.
+    whole: Text,
+    /// In the batch's bytes.
+    first: Text,
 }
 
 impl Last {
-    const NOTHING: Self =
-        Self { values: [Text::NONE; TEXTUAL], rows: Text::NONE, media: Text::NONE, way: Way::NOWHERE };
+    const NOTHING: Self = Self {
+        values: [Value { whole: Text::NONE, first: Text::NONE }; TEXTUAL],
+        rows: Text::NONE,
+        media: Text::NONE,
+        way: None,
+    };
+
+    fn of(&self, field: Said) -> Value {
+        self.values.get(field as usize).copied().unwrap_or(Value { whole: Text::NONE, first: Text::NONE })
+    }
 }
 
-/// A range of bytes. Start `usize::MAX` stands for none.
+/// A range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Text {
-    start: usize,
-    length: usize,
+    /// [`u32::MAX`] stands for none.
+    start: u32,
+    length: u32,
 }
 
 impl Text {
-    const NONE: Self = Self { start: usize::MAX, length: 0 };
+    const NONE: Self = Self { start: u32::MAX, length: 0 };
 
-    /// Its bytes; none is not empty.
-    #[inline(always)]
-    fn of(self, bytes: &[u8]) -> Option<&[u8]> {
-        bytes.get(self.start..)?.get(..self.length)
+    /// The range that begins at `start`; none where a batch holds far more than one that is taken over in time.
+    fn at(start: usize, length: usize) -> Self {
+        let range = u32::try_from(start).ok().zip(u32::try_from(length).ok());
+        range.map_or(Self::NONE, |(start, length)| Self { start, length })
     }
 
     #[inline(always)]
     fn is(self, value: &[u8], bytes: &[u8]) -> bool {
-        self.length == value.len() && self.of(bytes) == Some(value)
+        self.length as usize == value.len()
+            && self != Self::NONE
+            && bytes.get(self.start as usize..).is_some_and(|bytes| bytes.starts_with(value))
     }
 
     /// `value`, added to `bytes`.
     fn added(value: &[u8], bytes: &mut Vec<u8>) -> Self {
-        let start = bytes.len();
         bytes.extend_from_slice(value);
-        Self { start, length: value.len() }
-    }
-
-    /// `value`, added to `bytes` [behind its length](text).
-    fn added_as_text(value: &[u8], bytes: &mut Vec<u8>) -> Self {
-        text(bytes, value);
-        Self { start: bytes.len() - value.len(), length: value.len() }
+        Self::at(bytes.len() - value.len(), value.len())
     }
 }
 
@@ -118,16 +146,7 @@ impl SignallingBatch {
         self.draft.rows.clear();
         let (start, wholes) = (self.bytes.len(), self.wholes.len());
         self.bytes.extend_from_slice(&[0; HEAD]);
-        Draft {
-            start,
-            wholes,
-            form: Form::default(),
-            described: false,
-            values: [Text::NONE; TEXTUAL],
-            call: None,
-            committed: false,
-            batch: self,
-        }
+        Draft { start, wholes, form: Form::default(), described: false, call: None, committed: false, batch: self }
     }
 
     /// Adds a message. Its texts are copied into the batch; the view's own rows and media are not read: give `rows`
@@ -173,7 +192,7 @@ impl SignallingBatch {
     pub fn messages(&self) -> impl Iterator<Item = Signalling<'_>> {
         let mut messages: Vec<(usize, Signalling<'_>)> = Vec::with_capacity(self.len());
         for call in &self.calls {
-            let mut reader = Reader::of(call.id.of(&self.wholes).unwrap_or_default());
+            let mut reader = Reader::of(call.id(&self.wholes));
             let read = |place: &Place| {
                 let bytes = self.bytes.get(place.start..place.end)?;
                 Some((place.start, reader.next(&mut Cursor(bytes))?))
@@ -191,14 +210,13 @@ impl SignallingBatch {
 
     /// The most bytes that the [strand](Strand) of the Call-ID at this place of [`Self::hashes`] takes.
     pub(super) fn strand_room(&self, call: usize) -> usize {
-        self.calls.get(call).map_or(0, |call| call.length + call.id.length + Strand::HEAD)
+        self.calls.get(call).map_or(0, |call| call.length + call.id(&self.wholes).len() + Strand::HEAD)
     }
 
     /// Adds the [strand](Strand) of the Call-ID at this place of [`Self::hashes`] to `bytes`.
     pub(super) fn write_strand(&self, call: usize, bytes: &mut Vec<u8>) {
         let Some(call) = self.calls.get(call) else { return };
-        let call_id = call.id.of(&self.wholes).unwrap_or_default();
-        Strand::write_head((call.hash, call.methods), call_id, call.length, bytes);
+        Strand::write_head((call.hash, call.methods), call.id(&self.wholes), call.length, bytes);
         for place in self.chain(call) {
             bytes.extend_from_slice(self.bytes.get(place.start..place.end).unwrap_or_default());
         }
@@ -241,10 +259,8 @@ pub struct Draft<'b> {
     wholes: usize,
     form: Form,
     described: bool,
-    /// What is new, whole.
-    values: [Text; TEXTUAL],
-    /// The hash of its Call-ID once that is known, and its place if the batch has it.
-    call: Option<(u64, Option<u32>)>,
+    /// The place of its Call-ID, once that is known.
+    call: Option<u32>,
     committed: bool,
 }
 
@@ -279,48 +295,57 @@ impl Draft<'_> {
     /// Says which call the message is of, before [`Self::said`].
     pub(super) fn of_call(&mut self, call_id: &[u8]) {
         let hash = hash_of(call_id);
-        let SignallingBatch { calls, table, wholes, .. } = &*self.batch;
+        let SignallingBatch { calls, table, wholes, .. } = &mut *self.batch;
         let is_same = |known: &u32| {
-            calls.get(*known as usize).is_some_and(|known| known.hash == hash && known.id.is(call_id, wholes))
+            calls.get(*known as usize).is_some_and(|known| known.hash == hash && known.id(wholes) == call_id)
         };
-        self.call = Some((hash, table.find(hash, is_same).copied()));
+        let hash_of = |known: &u32| calls.get(*known as usize).map_or(0, |known| known.hash);
+        self.call = Some(match table.entry(hash, is_same, hash_of) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                let place = calls.len() as u32;
+                vacant.insert(place);
+                wholes.extend_from_slice(call_id);
+                calls.push(Call::new(hash, (wholes.len() - call_id.len(), wholes.len())));
+                place
+            }
+        });
     }
 
     /// Keeps the value of a field; `read` gives its parts. A value that the call's last message had, too, is neither read
     /// nor kept again. Each field comes once, From before To.
     #[inline]
     pub(super) fn said<'v>(&mut self, field: Said, value: &'v [u8], read: impl FnOnce(&'v [u8]) -> Parts<'v>) {
-        let SignallingBatch { calls, wholes, .. } = &*self.batch;
-        if let Some((_, Some(call))) = self.call
-            && let Some(Call { said: last, .. }) = calls.get(call as usize)
-        {
-            let is_last = |field: Said| last.values.get(field as usize).is_some_and(|known| known.is(value, wholes));
+        let SignallingBatch { calls, wholes, .. } = &mut *self.batch;
+        let Some(Call { said: last, .. }) = self.call.and_then(|call| calls.get_mut(call as usize)) else { return };
+        let is_last = |field: Said| last.of(field).whole.is(value, wholes);
+        if is_last(field) {
+            self.form.again(field);
+        } else if field == Said::From && is_last(Said::To) {
             // Requests of the callee have From and To turned.
-            let last_field = match field {
-                Said::To if self.form.ends_are_turned() => Said::From,
-                own => own,
-            };
-            if is_last(last_field) {
-                return self.form.again(field);
-            }
-            if field == Said::From && is_last(Said::To) {
-                self.form.turn_ends();
-                return self.form.again(field);
-            }
+            let [from, to, ..] = &mut last.values;
+            std::mem::swap(from, to);
+            self.form.turn_ends();
+            self.form.again(field);
+        } else {
+            let whole = Text::added(value, wholes);
+            self.write_value(field, whole, read(value));
         }
-        if let Some(own) = self.values.get_mut(field as usize) {
-            *own = Text::added(value, &mut self.batch.wholes);
-        }
-        self.write_value(field, read(value));
     }
 
-    fn write_value(&mut self, field: Said, parts: Parts<'_>) {
-        self.form.begin(field, &mut self.batch.bytes);
-        write_said(parts, &mut self.batch.bytes);
+    fn write_value(&mut self, field: Said, whole: Text, parts: Parts<'_>) {
+        let SignallingBatch { calls, bytes, .. } = &mut *self.batch;
+        let Some(Call { said: last, .. }) = self.call.and_then(|call| calls.get_mut(call as usize)) else { return };
+        let alike = last.of(field.alike()).first;
+        let at = self.form.write_said(field, parts, alike.is(parts.0, bytes), bytes);
+        if let Some(last) = last.values.get_mut(field as usize) {
+            *last = Value { whole, first: at.map_or(alike, |at| Text::at(at, parts.0.len())) };
+        }
     }
 
     /// Adds the message with the rows and descriptions kept before; the view's own are not read.
     pub fn commit(mut self, message: &Signalling<'_>) {
+        self.of_call(message.call_id);
         for (field, first, second) in [
             (Said::From, message.from_uri, message.from_tag),
             (Said::To, message.to_uri, message.to_tag),
@@ -328,7 +353,7 @@ impl Draft<'_> {
             (Said::Via, message.via_host, message.branch),
         ] {
             // Parts alone are no value that another message's could be compared with.
-            self.write_value(field, (first, second));
+            self.write_value(field, Text::NONE, (first, second));
         }
         self.commit_said(message);
     }
@@ -342,41 +367,28 @@ impl Draft<'_> {
         if let StartLine::Request { uri, .. } = message.start {
             self.said(Said::RequestUri, uri, |uri| (uri, None));
         }
-        let call = match self.call {
-            Some((_, Some(call))) => call,
-            Some((hash, None)) => self.batch.add_call(hash, message.call_id),
-            // Unreachable: it was looked for above.
-            None => return,
-        };
-        let Self { batch, form, values, described, start, .. } = &mut self;
+        let Self { batch, form, call, described, start, .. } = &mut self;
         let SignallingBatch { bytes, messages, calls, draft, .. } = &mut **batch;
-        let Some(own) = calls.get_mut(call as usize) else { return };
-        let Last { values: last, rows, media, way: last_way } = &mut own.said;
-        if form.ends_are_turned() {
-            let [from, to, ..] = last;
-            std::mem::swap(from, to);
-        }
-        for ((known, new), field) in last.iter_mut().zip(values).zip(Said::ALL) {
-            if form.is_new(field) {
-                *known = *new;
-            }
-        }
+        let Some(own) = call.and_then(|call| calls.get_mut(call as usize)) else { return };
+        let last = &mut own.said;
         let mut block = |field: Said, value: &[u8], last: &mut Text| {
             if last.is(value, bytes) {
                 return form.again(field);
             }
             form.begin(field, bytes);
-            *last = Text::added_as_text(value, bytes);
+            text(bytes, value);
+            *last = Text::at(bytes.len() - value.len(), value.len());
         };
         if !draft.rows.is_empty() {
-            block(Said::Rows, &draft.rows, rows);
+            block(Said::Rows, &draft.rows, &mut last.rows);
         }
         if *described {
-            block(Said::Media, draft.media.bytes(), media);
+            block(Said::Media, draft.media.bytes(), &mut last.media);
         }
         let way = Way { source: message.locus.source, hop: message.hop };
-        form.write_way(&way, (own.length > 0).then_some(&*last_way), bytes);
-        *last_way = way;
+        form.write_way(&way, last.way.as_ref(), bytes);
+        last.way = Some(way);
+        write_numbers(message, bytes);
         if let Some(place) = bytes.get_mut(*start..).and_then(|own| own.first_chunk_mut()) {
             *place = head(message, *form);
         }
@@ -394,22 +406,31 @@ impl Draft<'_> {
     }
 }
 
-impl SignallingBatch {
-    fn add_call(&mut self, hash: u64, call_id: &[u8]) -> u32 {
-        let id = Text::added(call_id, &mut self.wholes);
-        let place = self.calls.len() as u32;
-        self.table.insert_unique(hash, place, |known| self.calls.get(*known as usize).map_or(0, |known| known.hash));
-        let (first, last, methods) = (u32::MAX, u32::MAX, Methods::default());
-        self.calls.push(Call { hash, id, first, last, methods, length: 0, said: Last::NOTHING });
-        place
-    }
-}
-
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if !self.committed {
-            self.batch.wholes.truncate(self.wholes);
-            self.batch.bytes.truncate(self.start);
+            self.take_back();
+        }
+    }
+}
+
+impl Draft<'_> {
+    #[cold]
+    fn take_back(&mut self) {
+        let SignallingBatch { bytes, wholes, calls, table, .. } = &mut *self.batch;
+        bytes.truncate(self.start);
+        wholes.truncate(self.wholes);
+        let Some(place) = self.call else { return };
+        match calls.get_mut(place as usize) {
+            Some(known) if known.length > 0 => known.said = Last::NOTHING,
+            Some(own) => {
+                if let Ok(entry) = table.find_entry(own.hash, |known| *known == place) {
+                    entry.remove();
+                }
+                // It is the last one.
+                calls.pop();
+            }
+            None => {}
         }
     }
 }
@@ -465,6 +486,45 @@ mod tests {
             assert_eq!(shown(&viewed), shown(own));
         }
         assert_eq!(batch.messages().count(), pushed.len());
+    }
+
+    #[test]
+    fn a_draft_that_is_dropped_leaves_no_trace() {
+        let said = |batch: &mut SignallingBatch, call_id: &[u8], from: &'static [u8], is_kept: bool| {
+            let mut draft = batch.draft();
+            draft.of_call(call_id);
+            draft.row(Row { subject: Subject::Consent(0), name: b"X", value: from });
+            draft.media(described(from), [from]);
+            draft.said(Said::From, from, |from| (from, Some(b"t")));
+            draft.said(Said::Contact, from, |from| (from, None));
+            if is_kept {
+                draft.commit_said(&message(call_id));
+            }
+        };
+        let show = |batch: &SignallingBatch| -> Vec<String> {
+            batch.messages().map(|message| format!("{message:?} {:?}", message.rows().collect::<Vec<_>>())).collect()
+        };
+        let (mut with, mut without) = (SignallingBatch::default(), SignallingBatch::default());
+        let steps: [(&[u8], &[u8], bool); 9] = [
+            (b"a", b"1", false),
+            (b"a", b"1", true),
+            (b"b", b"2", false),
+            (b"a", b"2", false),
+            (b"a", b"2", true),
+            (b"a", b"3", false),
+            (b"a", b"2", true),
+            (b"b", b"2", true),
+            (b"c", b"3", false),
+        ];
+        for (call_id, from, is_kept) in steps {
+            said(&mut with, call_id, from, is_kept);
+            if is_kept {
+                said(&mut without, call_id, from, true);
+            }
+            assert_eq!(show(&with), show(&without));
+            assert!(with.hashes().eq(without.hashes()));
+        }
+        assert_eq!(with.len(), 4);
     }
 
     #[test]

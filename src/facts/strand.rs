@@ -20,7 +20,7 @@ pub(super) struct Strand<'m> {
 }
 
 /// Which methods the messages of a strand have, by their [number](Method); those of responses are the requests'.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Methods(u16);
 
 /// All messages of one Call-ID.
@@ -37,6 +37,8 @@ pub struct Shelf<'m> {
 }
 
 impl Methods {
+    pub(super) const NONE: Self = Self(0);
+
     pub(super) fn add(&mut self, message: &Signalling<'_>) {
         self.0 |= Self::of(message).0;
     }

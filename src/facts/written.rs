@@ -13,7 +13,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use super::bytes::{Cursor, number, text};
+use super::bytes::{Cursor, long, number, text};
 use super::signalling::{
     Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport, Written,
 };
@@ -52,7 +52,19 @@ impl Said {
     const fn bit(self) -> u8 {
         1 << self as u8
     }
+
+    /// Whose URI or host the first part of a new value often is: a To is given a tag, the next request has another branch
+    /// and goes to the Contact of the other end.
+    pub(super) const fn alike(self) -> Self {
+        match self {
+            Self::RequestUri => Self::Contact,
+            own => own,
+        }
+    }
 }
+
+/// Set beside a [field](Said) whose first part is that of [the one alike](Said::alike).
+const SAME_FIRST: u8 = 1 << 7;
 
 /// What of a message is written how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,9 +89,44 @@ impl Form {
 
     /// What stands behind this call in `bytes` is the value of the field.
     pub(super) fn begin(&mut self, field: Said, bytes: &mut Vec<u8>) {
+        self.is_new(field);
+        bytes.push(field as u8);
+    }
+
+    const fn is_new(&mut self, field: Said) {
         self.has |= field.bit();
         self.new |= field.bit();
-        bytes.push(field as u8);
+    }
+
+    /// Writes a value of one of the first [`TEXTUAL`] fields; `same_first` says that its first part is that of
+    /// [the one alike](Said::alike). Gives where the first part begins, if it is written.
+    pub(super) fn write_said(
+        &mut self,
+        field: Said,
+        (first, second): Parts<'_>,
+        same_first: bool,
+        bytes: &mut Vec<u8>,
+    ) -> Option<usize> {
+        self.is_new(field);
+        let at = match same_first {
+            true => {
+                bytes.push(field as u8 | SAME_FIRST);
+                None
+            }
+            false => {
+                bytes.push(field as u8);
+                text(bytes, first);
+                Some(bytes.len() - first.len())
+            }
+        };
+        match second {
+            None => bytes.push(0),
+            Some(second) => {
+                number(bytes, second.len() + 1);
+                bytes.extend_from_slice(second);
+            }
+        }
+        at
     }
 
     /// From and To change places before anything new is read.
@@ -87,16 +134,12 @@ impl Form {
         self.turned |= ENDS_TURNED;
     }
 
-    pub(super) const fn ends_are_turned(self) -> bool {
+    const fn ends_are_turned(self) -> bool {
         self.turned & ENDS_TURNED != 0
     }
 
     const fn has(self, field: Said) -> bool {
         self.has & field.bit() != 0
-    }
-
-    pub(super) const fn is_new(self, field: Said) -> bool {
-        self.new & field.bit() != 0
     }
 
     /// Writes the way of a message, behind one of the way `last` in the same strand.
@@ -166,55 +209,42 @@ impl Way {
 /// What every message has, in a fixed number of bytes.
 pub(super) type Head = [u8; HEAD];
 
-/// Nanoseconds, fingerprint, record, CSeq number, start, form, flags, digits of the time, method of CSeq.
-pub(super) const HEAD: usize = 8 + 8 + 8 + 4 + 2 + 3 + 1 + 1 + 1;
+/// Nanoseconds, fingerprint, start, fields, new ones, flags, digits of the time.
+pub(super) const HEAD: usize = 8 + 8 + 2 + 1 + 1 + 1 + 1;
 
-/// Set in a request's start, beside its method.
+/// Set in the start of a request. Beneath it stand the method of CSeq, and the request's method or the status code.
 const REQUEST: u16 = 1 << 15;
-/// Set in the flags where the whole header section was captured; beside it stand transport and body.
-const WHOLE: u8 = 1 << 4;
+const CSEQ_METHOD: u32 = 10;
+const START: u16 = (1 << CSEQ_METHOD) - 1;
 /// Stands for the method of a CSeq that was not readable.
-const NO_CSEQ: u8 = u8::MAX;
+const NO_CSEQ: u16 = 15;
+/// Set in the flags where the whole header section was captured. Beneath it stand transport, body, and what is turned.
+const WHOLE: u8 = 1 << 6;
 
+/// The head of a message.
 pub(super) fn head(message: &Signalling<'_>, form: Form) -> Head {
+    let cseq = message.cseq.map_or(NO_CSEQ, |cseq| cseq.method as u16);
     let start = match message.start {
         StartLine::Request { method, .. } => REQUEST | method as u16,
         // Below 700.
-        StartLine::Response(status) => status & !REQUEST,
+        StartLine::Response(status) => status & START,
     };
-    let flags = message.transport as u8 | (message.body as u8) << 2 | if message.header_whole { WHOLE } else { 0 };
+    let flags = message.transport as u8 | (message.body as u8) << 2 | form.turned << 4;
     let mut bytes = [0; HEAD];
     bytes[..8].copy_from_slice(&message.at.ns.to_le_bytes());
     bytes[8..16].copy_from_slice(&message.fingerprint.to_le_bytes());
-    bytes[16..24].copy_from_slice(&message.locus.record.to_le_bytes());
-    bytes[24..28].copy_from_slice(&message.cseq.map_or(0, |cseq| cseq.number).to_le_bytes());
-    bytes[28..30].copy_from_slice(&start.to_le_bytes());
-    bytes[30..33].copy_from_slice(&[form.has, form.new, form.turned]);
-    bytes[33] = flags;
-    bytes[34] = message.at.digits;
-    bytes[35] = message.cseq.map_or(NO_CSEQ, |cseq| cseq.method as u8);
+    bytes[16..18].copy_from_slice(&(start | cseq << CSEQ_METHOD).to_le_bytes());
+    bytes[18] = form.has;
+    bytes[19] = form.new;
+    bytes[20] = flags | if message.header_whole { WHOLE } else { 0 };
+    bytes[21] = message.at.digits;
     bytes
 }
 
-/// Writes a value of one of the first [`TEXTUAL`] fields.
-pub(super) fn write_said((first, second): Parts<'_>, bytes: &mut Vec<u8>) {
-    text(bytes, first);
-    match second {
-        None => bytes.push(0),
-        Some(second) => {
-            number(bytes, second.len() + 1);
-            bytes.extend_from_slice(second);
-        }
-    }
-}
-
-fn read_said<'a>(cursor: &mut Cursor<'a>) -> Option<Parts<'a>> {
-    let first = cursor.text()?;
-    let second = match cursor.number()?.checked_sub(1) {
-        None => None,
-        Some(length) => Some(cursor.run(length)?),
-    };
-    Some((first, second))
+/// Writes what stands behind a message's values: its record and the number of its CSeq.
+pub(super) fn write_numbers(message: &Signalling<'_>, bytes: &mut Vec<u8>) {
+    long(bytes, message.locus.record);
+    long(bytes, message.cseq.map_or(0, |cseq| cseq.number.into()));
 }
 
 /// The two parts of a value that are asked for.
@@ -402,27 +432,37 @@ impl<'a> Reader<'a> {
         let mut head = Cursor(cursor.fixed::<HEAD>()?);
         let ns = i64::from_le_bytes(*head.fixed()?);
         let fingerprint = u64::from_le_bytes(*head.fixed()?);
-        let record = u64::from_le_bytes(*head.fixed()?);
-        let cseq = u32::from_le_bytes(*head.fixed()?);
         let start = u16::from_le_bytes(*head.fixed()?);
-        let [has, new, turned, flags, digits, cseq_method] = *head.fixed()?;
-        let form = Form { has, new, turned };
+        let [has, new, flags, digits] = *head.fixed()?;
+        let form = Form { has, new, turned: flags >> 4 & (ENDS_TURNED | WAY_TURNED) };
 
         if form.ends_are_turned() {
             let [from, to, ..] = &mut self.said;
             std::mem::swap(from, to);
         }
-        if turned & WAY_TURNED != 0 {
+        if form.turned & WAY_TURNED != 0 {
             self.way = self.way.turned();
         }
         for _ in 0..new.count_ones() {
-            match *Said::ALL.get(usize::from(cursor.byte()?))? {
+            let field = cursor.byte()?;
+            match *Said::ALL.get(usize::from(field & !SAME_FIRST))? {
                 Said::Rows => self.rows = cursor.text()?,
                 Said::Media => self.media = cursor.text()?,
                 Said::Way => self.way = Way::read(cursor)?,
-                field => *self.said.get_mut(field as usize)? = read_said(cursor)?,
+                said => {
+                    let first = match field & SAME_FIRST {
+                        0 => cursor.text()?,
+                        _ => self.said.get(said.alike() as usize)?.0,
+                    };
+                    let second = match cursor.number()?.checked_sub(1) {
+                        None => None,
+                        Some(length) => Some(cursor.run(length)?),
+                    };
+                    *self.said.get_mut(said as usize)? = (first, second);
+                }
             }
         }
+        let (record, cseq) = (cursor.long()?, u32::try_from(cursor.long()?).ok()?);
         let said = |field: Said, value: Parts<'a>| if form.has(field) { value } else { (&[][..], None) };
         let [from, to, contact, via, uri] = self.said;
         let ((from_uri, from_tag), (to_uri, to_tag)) = (said(Said::From, from), said(Said::To, to));
@@ -430,7 +470,7 @@ impl<'a> Reader<'a> {
         let (uri, _) = said(Said::RequestUri, uri);
         let block = |field: Said, value: &'a [u8]| form.has(field).then_some(value);
         let (rows, media) = (block(Said::Rows, self.rows), block(Said::Media, self.media));
-        let method = |number: u8| Method::ALL.get(usize::from(number)).copied();
+        let method = |number: u16| Method::ALL.get(usize::from(number)).copied();
         Some(Signalling {
             at: Timestamp { ns, digits },
             locus: Locus { source: self.way.source, record },
@@ -441,8 +481,8 @@ impl<'a> Reader<'a> {
                 _ => Transport::WebSocket,
             },
             start: match start & REQUEST {
-                0 => StartLine::Response(start),
-                _ => StartLine::Request { method: method(start as u8)?, uri },
+                0 => StartLine::Response(start & START),
+                _ => StartLine::Request { method: method(start & START)?, uri },
             },
             header_whole: flags & WHOLE != 0,
             body: match flags >> 2 & 3 {
@@ -451,7 +491,7 @@ impl<'a> Reader<'a> {
                 _ => Body::Whole,
             },
             call_id: self.call_id,
-            cseq: method(cseq_method).map(|method| CSeq { number: cseq, method }),
+            cseq: method((start & !REQUEST) >> CSEQ_METHOD).map(|method| CSeq { number: cseq, method }),
             from_tag,
             to_tag,
             from_uri,

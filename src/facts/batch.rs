@@ -13,7 +13,7 @@ use hashbrown::hash_table::Entry;
 use super::bytes::{Cursor, text};
 use super::signalling::{MediaDescription, Row, Signalling, StartLine};
 use super::strand::{Methods, Strand};
-use super::written::{Form, HEAD, MediaWriter, Parts, Reader, Said, TEXTUAL, Way, head, write_numbers, write_row};
+use super::written::{Form, HEAD, MediaWriter, Parts, Reader, Said, TEXTUAL, Way, head, write_row, write_upper_halves};
 
 /// The SIP messages of some blocks of a capture.
 #[derive(Debug, Default)]
@@ -388,7 +388,7 @@ impl Draft<'_> {
         let way = Way { source: message.locus.source, hop: message.hop };
         form.write_way(&way, last.way.as_ref(), bytes);
         last.way = Some(way);
-        write_numbers(message, bytes);
+        write_upper_halves(message, bytes);
         if let Some(place) = bytes.get_mut(*start..).and_then(|own| own.first_chunk_mut()) {
             *place = head(message, *form);
         }
@@ -468,6 +468,10 @@ mod tests {
             let mut own = message(if number % 7 == 0 { b"x" } else { b"y" });
             own.at.ns = number as i64;
             own.hop = hop(pick(4) as u16);
+            own.locus.record = [7, u32::MAX.into(), 1 << 32, u64::MAX][number % 4];
+            own.cseq = [Some(0), Some(u16::MAX.into()), Some(1 << 16), Some(u32::MAX), None][number % 5]
+                .map(|number| CSeq { number, method: Method::ALL[pick(1) * 7] });
+            own.at.digits = (number % 10) as u8;
             (own.from_uri, own.from_tag) = (texts[pick(1)], tags[pick(2)]);
             (own.to_uri, own.to_tag) = (texts[pick(3)], tags[pick(5)]);
             own.contact_uri = texts[pick(6)];
@@ -480,7 +484,8 @@ mod tests {
         }
         let shown = |message: &Signalling<'_>| {
             let said = (message.from_uri, message.from_tag, message.to_uri, message.to_tag, message.contact_uri);
-            format!("{said:?} {:?}", (message.via_host, message.branch, message.start, message.hop, message.call_id))
+            let place = (message.at, message.locus, message.cseq, message.hop);
+            format!("{said:?} {place:?} {:?}", (message.via_host, message.branch, message.start, message.call_id))
         };
         for (viewed, own) in batch.messages().zip(&pushed) {
             assert_eq!(shown(&viewed), shown(own));

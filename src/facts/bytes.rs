@@ -2,15 +2,9 @@
 //!
 //! Bytes that nobody wrote so read as `None` or as something else; nothing panics.
 
-/// Writes a number, such as a length.
-#[inline]
-pub(super) fn number(bytes: &mut Vec<u8>, number: usize) {
-    long(bytes, number as u64);
-}
-
 /// Writes a number in base 128, its lowest digit first; all but the last are marked.
 #[inline]
-pub(super) fn long(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn number(bytes: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -43,19 +37,14 @@ impl<'p> Cursor<'p> {
 
     #[inline]
     pub(super) fn number(&mut self) -> Option<usize> {
-        usize::try_from(self.long()?).ok()
-    }
-
-    #[inline]
-    pub(super) fn long(&mut self) -> Option<u64> {
         let first = self.byte()?;
         if first < 0x80 {
-            return Some(u64::from(first));
+            return Some(usize::from(first));
         }
-        let (mut number, mut shift) = (u64::from(first & 0x7f), 7);
+        let (mut number, mut shift) = (usize::from(first & 0x7f), 7);
         loop {
             let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
+            number |= usize::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 || shift > 56 {
                 return Some(number);
             }

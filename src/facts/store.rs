@@ -36,7 +36,7 @@ const TAKEN_AT_ONCE: usize = 4_096;
 const TAKEN_AT_SIZE: usize = 4 << 20;
 
 /// Bytes of messages that are held before any are set aside.
-const ROOM: u64 = 136 << 20;
+const ROOM: u64 = 144 << 20;
 
 /// Bytes that a shelf holds before it is set aside once there is no more room.
 const ASIDE: u64 = 128 << 10;

@@ -13,7 +13,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use super::bytes::{Cursor, long, number, text};
+use super::bytes::{Cursor, number, text};
 use super::signalling::{
     Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport, Written,
 };
@@ -209,8 +209,8 @@ impl Way {
 /// What every message has, in a fixed number of bytes.
 pub(super) type Head = [u8; HEAD];
 
-/// Nanoseconds, fingerprint, start, fields, new ones, flags, digits of the time.
-pub(super) const HEAD: usize = 8 + 8 + 2 + 1 + 1 + 1 + 1;
+/// Nanoseconds, fingerprint, start, fields, new ones, flags, digits of the time, the lower halves of record and CSeq number.
+pub(super) const HEAD: usize = 8 + 8 + 2 + 1 + 1 + 1 + 1 + 4 + 2;
 
 /// Set in the start of a request. Beneath it stand the method of CSeq, and the request's method or the status code.
 const REQUEST: u16 = 1 << 15;
@@ -220,6 +220,8 @@ const START: u16 = (1 << CSEQ_METHOD) - 1;
 const NO_CSEQ: u16 = 15;
 /// Set in the flags where the whole header section was captured. Beneath it stand transport, body, and what is turned.
 const WHOLE: u8 = 1 << 6;
+/// Set in the flags where the upper halves of record and CSeq number stand behind the values; else they are 0.
+const LARGE: u8 = 1 << 7;
 
 /// The head of a message.
 pub(super) fn head(message: &Signalling<'_>, form: Form) -> Head {
@@ -236,15 +238,30 @@ pub(super) fn head(message: &Signalling<'_>, form: Form) -> Head {
     bytes[16..18].copy_from_slice(&(start | cseq << CSEQ_METHOD).to_le_bytes());
     bytes[18] = form.has;
     bytes[19] = form.new;
-    bytes[20] = flags | if message.header_whole { WHOLE } else { 0 };
+    bytes[20] =
+        flags | if message.header_whole { WHOLE } else { 0 } | if upper_halves(message) == (0, 0) { 0 } else { LARGE };
     bytes[21] = message.at.digits;
+    bytes[22..26].copy_from_slice(&(message.locus.record as u32).to_le_bytes());
+    bytes[26..28].copy_from_slice(&(cseq_number(message) as u16).to_le_bytes());
     bytes
 }
 
-/// Writes what stands behind a message's values: its record and the number of its CSeq.
-pub(super) fn write_numbers(message: &Signalling<'_>, bytes: &mut Vec<u8>) {
-    long(bytes, message.locus.record);
-    long(bytes, message.cseq.map_or(0, |cseq| cseq.number.into()));
+fn cseq_number(message: &Signalling<'_>) -> u32 {
+    message.cseq.map_or(0, |cseq| cseq.number)
+}
+
+/// Of a message's record and of the number of its CSeq.
+fn upper_halves(message: &Signalling<'_>) -> (u32, u16) {
+    ((message.locus.record >> 32) as u32, (cseq_number(message) >> 16) as u16)
+}
+
+/// Writes what stands behind a message's values.
+pub(super) fn write_upper_halves(message: &Signalling<'_>, bytes: &mut Vec<u8>) {
+    let (record, cseq) = upper_halves(message);
+    if (record, cseq) != (0, 0) {
+        bytes.extend_from_slice(&record.to_le_bytes());
+        bytes.extend_from_slice(&cseq.to_le_bytes());
+    }
 }
 
 /// The two parts of a value that are asked for.
@@ -434,6 +451,8 @@ impl<'a> Reader<'a> {
         let fingerprint = u64::from_le_bytes(*head.fixed()?);
         let start = u16::from_le_bytes(*head.fixed()?);
         let [has, new, flags, digits] = *head.fixed()?;
+        let mut record = u64::from(u32::from_le_bytes(*head.fixed()?));
+        let mut cseq = u32::from(u16::from_le_bytes(*head.fixed()?));
         let form = Form { has, new, turned: flags >> 4 & (ENDS_TURNED | WAY_TURNED) };
 
         if form.ends_are_turned() {
@@ -462,7 +481,10 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let (record, cseq) = (cursor.long()?, u32::try_from(cursor.long()?).ok()?);
+        if flags & LARGE != 0 {
+            record |= u64::from(u32::from_le_bytes(*cursor.fixed()?)) << 32;
+            cseq |= u32::from(u16::from_le_bytes(*cursor.fixed()?)) << 16;
+        }
         let said = |field: Said, value: Parts<'a>| if form.has(field) { value } else { (&[][..], None) };
         let [from, to, contact, via, uri] = self.said;
         let ((from_uri, from_tag), (to_uri, to_tag)) = (said(Said::From, from), said(Said::To, to));

@@ -29,7 +29,10 @@ pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, 
     if !is_again || !is_copied() {
         return Cow::Borrowed(captured);
     }
-    Cow::Owned(without_copies_telling(captured, |_, _| {}))
+    let mut messages = without_copies_telling(captured, |_, _| {});
+    // A copy's record may stand before that of another message of the same instant.
+    messages.sort_by_key(|message| (message.at, message.locus));
+    Cow::Owned(messages)
 }
 
 /// Messages that are compared each with each.
@@ -160,5 +163,33 @@ fn keep_better<'a>(known: &mut Signalling<'a>, copy: &Signalling<'a>) {
         let first = known.at;
         *known = *copy;
         known.at = first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{SourceId, Timestamp};
+    use crate::facts::Hop;
+
+    #[test]
+    fn messages_of_one_instant_stand_by_their_records_whichever_copy_of_one_stays() {
+        let hop = |port| Hop { source: ([192, 0, 2, 1], port).into(), destination: ([192, 0, 2, 2], 5060).into() };
+        let message = |source, ns, port| {
+            let locus = Locus { source: SourceId(source), record: 1 };
+            let mut own = Signalling::bare(Timestamp::new(ns, 9), locus, hop(port), StartLine::Response(100));
+            own.cseq = Some(CSeq { number: 1, method: Method::Invite });
+            own.fingerprint = u64::from(port);
+            own
+        };
+        // The second has a later copy in an earlier source; the first copy was cut.
+        let mut cut = message(1, 3, 2);
+        cut.header_whole = false;
+        cut.locus.record = 2;
+        let captured = [message(1, 3, 1), cut, message(0, 5, 2)];
+        let messages = without_copies(&captured);
+        let told: Vec<(u32, u16)> = messages.iter().map(|own| (own.locus.source.0, own.hop.source.port())).collect();
+        assert_eq!(told, [(0, 2), (1, 1)]);
+        assert!(messages.iter().all(|own| own.at.ns == 3));
     }
 }

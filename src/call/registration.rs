@@ -77,8 +77,9 @@ impl Transactions {
 }
 
 impl Registration {
-    fn order(&self) -> (Timestamp, Locus) {
-        (self.at, self.locus)
+    /// Several may begin in one packet: then what is known of them tells them apart.
+    fn order(&self) -> (Timestamp, Locus, usize, Option<u16>) {
+        (self.at, self.locus, self.trunk, self.status)
     }
 }
 
@@ -125,4 +126,27 @@ fn transactions(method: Method, shelf: &Shelf<'_>, settings: &Settings) -> Vec<R
         .collect();
     registrations.sort_unstable_by_key(Registration::order);
     registrations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::SourceId;
+
+    #[test]
+    fn transactions_of_one_packet_come_in_one_order_wherever_they_were_kept() {
+        let (at, locus) = (Timestamp::new(1, 6), Locus { source: SourceId(0), record: 7 });
+        let of = |status, trunk| Registration { at, locus, status, trunk };
+        let parts = [of(None, 0), of(Some(200), 0), of(Some(403), 0), of(Some(200), 1)];
+        let union = |places: [usize; 4]| {
+            let part = |place: usize| Transactions { registrations: vec![parts[place]], options: vec![parts[place]] };
+            let all = Transactions::union(places.map(part));
+            (all.registrations, all.options)
+        };
+        let expected = union([0, 1, 2, 3]);
+        assert_eq!(expected.0, parts);
+        for places in [[3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1]] {
+            assert_eq!(union(places), expected);
+        }
+    }
 }

@@ -144,3 +144,12 @@ fn standard_input_and_missing_evidence_are_told() {
     assert_eq!((run.code, run.text().as_str()), (Some(2), ""));
     assert!(run.stderr.contains("none.pcap") && run.stderr.contains("files, folders, or -"), "{}", run.stderr);
 }
+
+#[test]
+fn a_message_that_an_address_sends_to_itself_has_its_place_in_the_ladder() {
+    let text = case("dialog-message-to-itself", "a@x");
+    let ladder = section(&text, "LADDER: ");
+    let of_info: Vec<String> = ladder.iter().filter(|line| line.contains("INFO")).map(|line| squeezed(line)).collect();
+    let [line] = of_info.as_slice() else { panic!("{text}") };
+    assert!(line.contains("│ to itself: INFO"), "{text}");
+}

@@ -206,12 +206,15 @@ impl Grid {
         let (from, to) = (place(&message.hop.source), place(&message.hop.destination));
         let (left, right) = (from.min(to), from.max(to));
         let bar = |count: usize| format!("│{}", " ".repeat(self.span - 1)).repeat(count);
-        let room = (right - left) * self.span - 1;
         let label = label(message);
         let style = match message.status {
             Some(400..) => WARNING,
             _ => STRONG,
         };
+        if left == right {
+            return vec![(FAINT, format!("{}│", bar(left))), (PLAIN, " to itself: ".to_owned()), (style, label)];
+        }
+        let room = (right - left) * self.span - 1;
         let dashes = room.saturating_sub(label.len() + 3);
         let (before, after) = (dashes / 2, dashes - dashes / 2);
         let (start, end) = if from < to { ("", ">") } else { ("<", "") };

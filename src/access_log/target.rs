@@ -61,36 +61,45 @@ impl Word {
 
 /// The words of the platform's paths (its SDK, release 257), in lower case, and of gateways before it: by their length,
 /// then by their letters, for a segment is mostly told by its length to be none.
-const WORDS: [(&[u8], Word); 86] = [
+const WORDS: [(&[u8], Word); 98] = [
     (b"me", Word::Plain),
     (b"api", Word::Plain),
     (b"rec", Word::Plain),
     (b"apis", Word::Plain),
     (b"bulk", Word::Plain),
     (b"file", Word::Plain),
+    (b"info", Word::NoAudio),
     (b"jobs", Word::Things),
     (b"list", Word::Plain),
     (b"pcap", Word::Plain),
     (b"play", Word::Plain),
     (b"rest", Word::Plain),
+    (b"tags", Word::NoAudio),
     (b"audio", Word::Plain),
     (b"batch", Word::Plain),
     (b"calls", Word::Kind),
     (b"chats", Word::Kind),
+    (b"count", Word::NoAudio),
     (b"edges", Word::Plain),
     (b"files", Word::Plain),
     (b"media", Word::Media),
     (b"proxy", Word::Plain),
     (b"query", Word::NoAudio),
+    (b"state", Word::NoAudio),
+    (b"stats", Word::NoAudio),
     (b"token", Word::Plain),
     (b"users", Word::Plain),
+    (b"video", Word::NoAudio),
     (b"audits", Word::Plain),
     (b"emails", Word::Kind),
+    (b"events", Word::NoAudio),
     (b"export", Word::Plain),
+    (b"health", Word::NoAudio),
     (b"public", Word::Plain),
     (b"record", Word::Plain),
     (b"screen", Word::Plain),
     (b"search", Word::NoAudio),
+    (b"status", Word::NoAudio),
     (b"stream", Word::Plain),
     (b"trunks", Word::Plain),
     (b"videos", Word::Kind),
@@ -120,12 +129,14 @@ const WORDS: [(&[u8], Word); 86] = [
     (b"retention", Word::NoAudio),
     (b"siptraces", Word::Plain),
     (b"telephony", Word::Plain),
+    (b"thumbnail", Word::NoAudio),
     (b"recordings", Word::Recordings),
+    (b"statistics", Word::NoAudio),
     (b"transcript", Word::NoAudio),
     (b"acknowledge", Word::NoAudio),
     (b"annotations", Word::NoAudio),
     (b"evaluations", Word::Plain),
-    (b"transcoding", Word::Plain),
+    (b"transcoding", Word::NoAudio),
     (b"transcripts", Word::NoAudio),
     (b"conversation", Word::Conversations),
     (b"participants", Word::Plain),
@@ -134,6 +145,7 @@ const WORDS: [(&[u8], Word); 86] = [
     (b"conversations", Word::Conversations),
     (b"crossplatform", Word::Plain),
     (b"recordingkeys", Word::Plain),
+    (b"transcription", Word::NoAudio),
     (b"communications", Word::Plain),
     (b"recordingstate", Word::Plain),
     (b"screensessions", Word::ScreenSessions),
@@ -258,6 +270,14 @@ impl Targets {
     }
 }
 
+/// Whether a segment says that what it leads to is a screen's: `screen`, `screens`, `screenrecordings`, `screen.webm`. A
+/// Call-ID with a host is none of these words.
+fn is_screen(segment: &Segment<'_>) -> bool {
+    const SCREEN: &[u8] = b"screen";
+    let head = segment.text.get(..SCREEN.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(SCREEN)) && memchr(b'@', &segment.text).is_none()
+}
+
 /// What a path is about; `None` where that is no recording.
 fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
     let words = || segments.iter().map(|segment| segment.word);
@@ -265,7 +285,7 @@ fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
     if !words().flatten().any(Word::is_recording) {
         return None;
     }
-    if has(Word::ScreenSessions) || has(Word::RecordingMetadata) || has(Word::UserRecordings) {
+    if segments.iter().any(is_screen) || has(Word::RecordingMetadata) || has(Word::UserRecordings) {
         return Some(Audience::Recording);
     }
     let below = |wanted: Word| {
@@ -283,8 +303,10 @@ fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
         (None, Some(below)) => {
             let no_audio =
                 |segment: &Segment<'_>| segment.word.is_some_and(|word| word == Word::NoAudio || word.is_recording());
-            // Words alone (`…/recordings/jobs`) name no recording.
-            let names_one = below.iter().any(|segment| segment.word.is_none());
+            // Words alone (`…/recordings/jobs`) name no recording, and neither do blanks and marks.
+            let names_one = below
+                .iter()
+                .any(|segment| segment.word.is_none() && segment.text.iter().any(|byte| byte.is_ascii_alphanumeric()));
             if names_one && !below.iter().any(no_audio) { Audience::RecordingMedia } else { Audience::Recording }
         }
     })
@@ -449,6 +471,7 @@ mod tests {
             "/api/v2/conversations/c1/%72ecordings/r1",
             "/recordings/abc%2Fdef@host/play/file.wav",
             "/recordings/abc",
+            "/recordings/screen1@host",
             "/api/v2/orphanrecordings/o1/media",
         ] {
             about(target, Audience::RecordingMedia);
@@ -482,6 +505,21 @@ mod tests {
             "/api/v2/userrecordings/u1",
             "/api/v2/userrecordings/u1/recordings/r1",
             "/screensessions",
+            "/api/v2/recordings/screen/0ec0de00-0000-4000-8000-000000000009",
+            "/recordings/screens/r1",
+            "/recordings/Screen-Recordings/r1",
+            "/recordings/screenRecording/r1",
+            "/gw/recordings/r1/screen",
+            "/gw/recordings/r1/%73creen.webm",
+            "/gw/recordings/r1/video",
+            "/gw/screen/recordings/r1",
+            "/api/v2/conversations/screenshares/c1/recordings/r1",
+            "/gw/recordings/count",
+            "/gw/recordings/status",
+            "/gw/recordings/r1/status",
+            "/gw/recordings/r1/transcoding",
+            "/gw/recordings/%20",
+            "/gw/recordings/-",
         ] {
             about(target, Audience::Recording);
         }

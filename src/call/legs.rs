@@ -3,6 +3,7 @@
 //! A Call-ID whose INVITE, or whose INVITE dialog, was seen is a leg. Used anew after its dialog ended, by an initial
 //! INVITE with another From tag, it starts another leg (contract §3).
 
+use std::cmp::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
@@ -85,12 +86,25 @@ impl Leg<'_> {
     }
 }
 
-/// An instant and the record that shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// An instant and the record that shows it. Ordered by the instant, then by the record: how finely a source writes its
+/// times tells nothing of what came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct At {
     pub at: Timestamp,
     pub locus: Locus,
+}
+
+impl Ord for At {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at.ns, self.locus, self.at.digits).cmp(&(other.at.ns, other.locus, other.at.digits))
+    }
+}
+
+impl PartialOrd for At {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// An identifier that some message of a leg carries.
@@ -192,7 +206,7 @@ fn sort<'m>(call: Call<'_, 'm>, messages: &mut Vec<Signalling<'m>>) {
     messages.clear();
     call.read_into(messages);
     // Stable: messages of one packet stay in the order they stood in. Most captures are in order already.
-    let order = |message: &Signalling<'m>| (message.at, message.locus);
+    let order = |message: &Signalling<'m>| (message.at.ns, message.locus);
     if !messages.is_sorted_by_key(order) {
         messages.sort_by_key(order);
     }

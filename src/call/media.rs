@@ -107,7 +107,8 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
             let Some(stream) = legs.get_mut(owner.leg).and_then(|leg| leg.streams.get_mut(owner.stream)) else {
                 continue;
             };
-            let is_moved = by_source || stream.names_both_sides() && !stream.names(key.source.ip());
+            // Where one side's description was not captured, nothing says that its packets are not where it wants them.
+            let is_moved = stream.names_both_sides() && (by_source || !stream.names(key.source.ip()));
             let place = *places.entry((owner.leg, owner.stream, flow)).or_insert_with(|| {
                 stream.flows.push(MediaFlow { key, runs: Vec::new() });
                 if is_moved {

@@ -78,8 +78,8 @@ impl Transactions {
 
 impl Registration {
     /// Several may begin in one packet: then what is known of them tells them apart.
-    fn order(&self) -> (Timestamp, Locus, usize, Option<u16>) {
-        (self.at, self.locus, self.trunk, self.status)
+    fn order(&self) -> (i64, Locus, usize, Option<u16>) {
+        (self.at.ns, self.locus, self.trunk, self.status)
     }
 }
 

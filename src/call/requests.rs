@@ -1,5 +1,7 @@
 //! API requests of all logs, in order, each once.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 
 use crate::evidence::SourceId;
@@ -7,19 +9,19 @@ use crate::facts::{Answered, Answerer, ApiRequest, More, Room};
 
 /// Sorts requests by time, source and record (those without a time last) and takes out those that another log states
 /// too: the same correlation or request id, method and status. What only the copy says is added to the one that stays.
-/// Gives the number taken out.
+/// Gives the number taken out of each log.
 #[must_use]
-pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, u64) {
-    requests.sort_unstable_by_key(|request| (request.at.is_none(), request.at, request.locus));
+pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, BTreeMap<SourceId, u64>) {
+    requests.sort_unstable_by_key(|request| (request.at.is_none(), request.at.map(|at| at.ns), request.locus));
     // Only another log can hold a copy.
     if requests.windows(2).all(|two| matches!(two, [one, other] if one.locus.source == other.locus.source)) {
-        return (requests, 0);
+        return (requests, BTreeMap::new());
     }
     // The k-th request of an id in one log is the k-th of that id in another; within one log none is a copy.
     let mut seen: HashMap<Key, usize, foldhash::fast::RandomState> = HashMap::default();
     let mut nth: HashMap<(Box<[u8]>, SourceId), u32, foldhash::fast::RandomState> = HashMap::default();
     let mut kept: Vec<ApiRequest> = Vec::with_capacity(requests.len());
-    let mut copies = 0;
+    let mut copies = BTreeMap::new();
     for request in requests {
         let [request_id, correlation_id] = request.ids();
         // What one log calls a correlation id another may call a request id.
@@ -44,7 +46,7 @@ pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, u64) {
         }
         match known.and_then(|place| kept.get_mut(place)) {
             Some(known) => {
-                copies += 1;
+                *copies.entry(request.locus.source).or_insert(0) += 1;
                 merge(known, request);
             }
             None => kept.push(request),
@@ -132,7 +134,7 @@ mod tests {
     fn the_same_request_in_two_logs_counts_once() {
         let (kept, copies) =
             distinct(vec![request(0, 1, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("b"))]);
-        assert_eq!((kept.len(), copies), (2, 1));
+        assert_eq!((kept.len(), copies), (2, BTreeMap::from([(SourceId(1), 1)])));
     }
 
     #[test]
@@ -143,7 +145,7 @@ mod tests {
             request(0, 3, None),
             request(1, 3, None),
         ]);
-        assert_eq!((kept.len(), copies), (4, 0));
+        assert_eq!((kept.len(), copies), (4, BTreeMap::new()));
     }
 
     #[test]
@@ -159,7 +161,7 @@ mod tests {
         // Some logs write the API's id under a name of their own.
         let other = request(3, 1, Some("k"));
         let (kept, copies) = distinct(vec![edge, other, gateway, api]);
-        assert_eq!((kept.len(), copies), (1, 3));
+        assert_eq!((kept.len(), copies.values().sum::<u64>()), (1, 3));
         assert_eq!((kept[0].user(), kept[0].request_id().as_deref()), (Some(&b"ann"[..]), Some(&b"r"[..])));
         assert_eq!(kept[0].answered_by().map(|answered| answered.by), Some(Answerer::Api), "its own word counts most");
         assert_eq!(kept[0].answered, answered(Answerer::Edge));
@@ -181,6 +183,6 @@ mod tests {
         let polls =
             [request(0, 1, Some("a")), request(0, 2, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("a"))];
         let (kept, copies) = distinct(polls.to_vec());
-        assert_eq!((kept.len(), copies), (2, 2));
+        assert_eq!((kept.len(), copies), (2, BTreeMap::from([(SourceId(1), 2)])));
     }
 }

@@ -16,7 +16,10 @@ pub(super) fn check(folder: &Path) -> io::Result<()> {
     match fs::read_dir(folder).map(|entries| entries.count()) {
         Ok(0) => Ok(()),
         Ok(_) => Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, "the folder is not empty; name a new one")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && parent(folder).is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist; create it first"))
+        }
         Err(error) => Err(error),
     }
 }
@@ -86,7 +89,9 @@ mod tests {
     fn a_folder_with_something_in_it_is_left_alone() {
         let place = tempfile::tempdir().expect("a folder");
         assert!(check(&place.path().join("new")).is_ok());
-        assert!(check(place.path()).is_ok());
+        assert!(check(place.path()).is_ok() && check(Path::new("new")).is_ok());
+        let nowhere = check(&place.path().join("none/new")).expect_err("no folder");
+        assert_eq!(nowhere.to_string(), "its folder does not exist; create it first");
         fs::write(place.path().join("kept"), "x").expect("a file");
         assert_eq!(check(place.path()).expect_err("not empty").kind(), io::ErrorKind::DirectoryNotEmpty);
         assert!(check(&place.path().join("kept")).is_err());

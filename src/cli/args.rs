@@ -235,8 +235,8 @@ impl Reading {
     /// Whether the time range can hold a call; or what is wrong with it.
     pub(super) fn range(&self) -> Result<(), String> {
         match (self.from, self.to) {
-            (Some(from), Some(to)) if from.ns > to.ns => {
-                Err("--from is later than --to: no call can have begun in that range".to_owned())
+            (Some(from), Some(to)) if from.ns >= to.ns => {
+                Err("--from is not before --to: no call can have begun in that range".to_owned())
             }
             _ => Ok(()),
         }

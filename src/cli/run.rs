@@ -159,8 +159,7 @@ fn audit<O: Write + Send, E: Write>(
         }
     }
     if let Some((destination, rejects)) = kept.zip(rejects) {
-        let paths: Vec<String> = report.evidence.iter().map(|source| source.path.clone()).collect();
-        match destination.write(|to| rejects::write(rejects, &report.generator, &paths, to)) {
+        match destination.write(|to| rejects::write(rejects, &report.generator, &report.evidence, to)) {
             Ok(()) => written.extend(args.rejects.as_ref().map(|path| path.display().to_string())),
             Err(error) => {
                 complain(err, &error);

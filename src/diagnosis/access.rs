@@ -375,7 +375,10 @@ pub(super) fn permission(population: &Population<'_>, clients: &Clients<'_>, tru
             (Status::Untested, "never asking for a call on a standard trunk"),
         ] {
             if of(status) > 0 {
-                parts.push(format!("{} of them {what}", of(status)));
+                parts.push(match refused.len() {
+                    1 => format!("that client {what}"),
+                    _ => format!("{} of these clients {what}", of(status)),
+                });
             }
         }
         format!("{}.", parts.join(", "))

@@ -110,10 +110,13 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
              would tell."
                 .to_owned()
         } else {
+            let (all, places) = match refused.len() {
+                1 => ("The one refused request".to_owned(), "a path of the site's own, which says"),
+                many => (format!("All {many} refused requests"), "paths of the site's own, which say"),
+            };
             format!(
-                "All {}{} went to paths of the site's own, which say nothing of the platform's. The log of what the gateway \
-                 asks the platform for would tell.",
-                several(refused.len() as u64, "refused request"),
+                "{all}{} went to {places} nothing of the platform's. The log of what the gateway asks the platform for \
+                 would tell.",
                 apart(unbound)
             )
         };

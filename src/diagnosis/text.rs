@@ -4,7 +4,7 @@
 //! report can redact and escape them. What a sentence must name all the same, a [`Sentence`](crate::sentence::Sentence)
 //! keeps apart from its words. Called by every family of hypotheses.
 
-use super::contingency::Counts;
+use super::contingency::{Counts, SIGNIFICANT};
 
 /// `1 call`, `7 calls`.
 pub(super) fn calls(count: u64) -> String {
@@ -43,8 +43,12 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 pub(super) fn probability(p: Option<f64>) -> String {
     match p {
         Some(p) if p < 0.001 => "p < 0.001".to_owned(),
-        // Cut, not rounded: what is below the bound must not read as the bound.
-        Some(p) => format!("p = {}", (p * 1000.0).floor() / 1000.0),
+        Some(p) => {
+            let rounded = (p * 1000.0).round() / 1000.0;
+            // What is below the bound must not read as the bound.
+            let shown = if (p < SIGNIFICANT) == (rounded < SIGNIFICANT) { rounded } else { six_digits(p) };
+            format!("p = {shown}")
+        }
         None => "no test".to_owned(),
     }
 }
@@ -77,7 +81,7 @@ mod tests {
 
     #[test]
     fn probabilities_keep_their_side_of_the_bound() {
-        assert_eq!(probability(Some(0.04999)), "p = 0.049");
+        assert_eq!(probability(Some(0.04999)), "p = 0.04999");
         assert_eq!(probability(Some(1e-200)), "p < 0.001");
         assert_eq!(probability(Some(1.0)), "p = 1");
         assert_eq!(six_digits(34.0 / 70.0), 0.485714);

@@ -13,6 +13,7 @@ mod reject;
 mod source;
 mod spool;
 mod tally;
+mod text;
 mod timestamp;
 mod utf16;
 
@@ -27,5 +28,6 @@ pub use reject::{Reject, in_order};
 pub use source::{Source, collect};
 pub use spool::{Extents, Rejected, Rejects, Spool};
 pub use tally::Tally;
+pub use text::escaped;
 pub use timestamp::Timestamp;
 pub use utf16::{Utf16, Utf16Reader, utf8};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::compression::{Content, decompress};
 use super::digest::HashKind;
 use super::progress::{Phase, Progress};
+use super::text::escaped;
 use crate::error::Error;
 
 /// One input file, or standard input.
@@ -15,6 +16,8 @@ use crate::error::Error;
 pub struct Source {
     /// How reports name it: relative to the folder named, or the file's name, `-` for standard input.
     pub shown: String,
+    /// Whether it is no UTF-8 and shown escaped: `\xNN`, the backslash doubled.
+    pub escaped: bool,
     /// Where it is; `None` for standard input.
     pub path: Option<PathBuf>,
     /// Whether it was named itself, rather than found in a folder: then it must be recognised.
@@ -26,8 +29,8 @@ pub struct Source {
 }
 
 impl Source {
-    fn new(shown: String, path: Option<PathBuf>, named: bool) -> Self {
-        Self { shown, path, named, progress: Progress::default(), passed_over: None }
+    fn new((shown, escaped): (String, bool), path: Option<PathBuf>, named: bool) -> Self {
+        Self { shown, escaped, path, named, progress: Progress::default(), passed_over: None }
     }
 
     /// Opens the source and reads its head.
@@ -75,7 +78,7 @@ pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Resu
     let mut sources = Vec::new();
     for path in named {
         if path.as_os_str() == "-" {
-            sources.push(Source::new("-".to_owned(), None, true));
+            sources.push(Source::new(("-".to_owned(), false), None, true));
             continue;
         }
         let cause = |cause| Error::Open { path: path.clone(), cause };
@@ -123,10 +126,13 @@ fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<(), Erro
     Ok(())
 }
 
-/// Paths are shown with `/` on every system.
-fn shown(path: &Path) -> String {
-    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    parts.join("/")
+/// Paths are shown with `/` on every system; and whether this one is escaped.
+fn shown(path: &Path) -> (String, bool) {
+    let parts: Vec<_> = path.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
+    match String::from_utf8(parts.join(&b'/')) {
+        Ok(path) => (path, false),
+        Err(path) => (escaped(path.as_bytes()), true),
+    }
 }
 
 /// Keeps each file once, however often and by whatever path it was named; the first path shown stands.

@@ -293,6 +293,11 @@ fn conclude(
     let (rules_seen, any_entry) = look.finish();
     let (outlines, seen) = found.sorted();
     let (mut requests, copies) = call::requests::distinct(requests);
+    for (source, count) in &copies {
+        if let Some(account) = accounts.get_mut(source.0 as usize) {
+            account.tally.shift("recording_request", "recording_request_copy", *count);
+        }
+    }
     let inventory = Inventory::of(&exports, settings);
     let conversations = Conversations::of(&exports);
     conversations.correct(&mut requests);
@@ -395,7 +400,7 @@ fn conclude(
         requests: &requests,
         bindings: &bindings,
         bound: &bound,
-        total_requests: total_requests.saturating_sub(copies).saturating_sub(range.excluded_requests()),
+        total_requests: total_requests.saturating_sub(copies.values().sum()).saturating_sub(range.excluded_requests()),
         legs_in_range: &range.legs,
         requests_in_range: &range.requests,
         registrations: &transactions.registrations,

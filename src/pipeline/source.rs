@@ -208,7 +208,11 @@ impl<'s> SourceTask<'s> {
     pub(crate) fn finish(self) -> Read {
         let name = self.source.name();
         let mut read = Read {
-            account: SourceAccount { shown: self.source.shown, ..SourceAccount::default() },
+            account: SourceAccount {
+                shown: self.source.shown,
+                escaped: self.source.escaped,
+                ..SourceAccount::default()
+            },
             flows: Flows::default(),
             gathered: Gathered::default(),
             requests: Vec::new(),

@@ -34,6 +34,8 @@ pub const REQUESTS_UNREAD: &str = "unread_requests";
 pub struct SourceAccount {
     /// The path shown.
     pub shown: String,
+    /// Whether it is escaped.
+    pub escaped: bool,
     /// The report's word for its kind.
     pub kind: &'static str,
     /// The format's name.
@@ -64,6 +66,7 @@ impl Default for SourceAccount {
     fn default() -> Self {
         Self {
             shown: String::new(),
+            escaped: false,
             kind: "unrecognised",
             format: None,
             compression: None,
@@ -464,7 +467,7 @@ fn observations(leg: &Leg<'_>, consent: &Consent, settings: &Settings) -> Vec<Ob
             }
         })
         .collect();
-    observations.sort_by_key(|observation| (observation.at, observation.source));
+    observations.sort_by_key(|observation| (observation.at.0.ns, observation.source));
     observations
 }
 
@@ -651,6 +654,7 @@ fn evidence(account: &SourceAccount, rank: u32) -> Evidence {
     Evidence {
         id: EvidenceId(rank),
         path: account.shown.clone(),
+        escaped: account.escaped,
         kind: account.kind,
         format: account.format,
         compression: account.compression,
@@ -680,6 +684,32 @@ fn place_of(locus: Locus) -> String {
     format!("{} entry {}", EvidenceId(locus.source.0), locus.record)
 }
 
+/// What the time range of the settings leaves out; `None` without one.
+fn time_range(concluded: &Concluded<'_>) -> Option<Notice> {
+    let bound = |word: &str, at: Option<Timestamp>| at.map(|at| format!(" {word} {}", at.rfc3339()));
+    let bounds: Vec<String> = [bound("from", concluded.settings.from), bound("before", concluded.settings.to)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if bounds.is_empty() {
+        return None;
+    }
+    let left_out = |kept: &[bool], thing: &str| match kept.iter().filter(|kept| !**kept).count() {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    };
+    Some(Notice {
+        code: "time_range",
+        text: format!(
+            "Only calls that began{} count, and the requests that are not bound to others alone. Left out of every figure, \
+             list and comparison: {} of other calls, {} bound to them alone.",
+            bounds.join(" and"),
+            left_out(concluded.legs_in_range, "leg"),
+            left_out(concluded.requests_in_range, "recording request"),
+        ),
+    })
+}
+
 /// What a reader must know before anything else, gravest first.
 fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     let settings = concluded.settings;
@@ -704,6 +734,7 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             });
         }
     }
+    notices.extend(time_range(concluded));
     if !concluded.complete {
         notices.push(Notice {
             code: "incomplete",
@@ -720,6 +751,16 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
                  not document. A site sets its own with [[consent.header]].",
                 builtin::rule().name
             )),
+        });
+    }
+    for trunk in settings.trunks.iter().filter(|trunk| !trunk.can_fit()) {
+        notices.push(Notice {
+            code: "trunk_without_match",
+            text: format!(
+                "The trunk {} has neither addresses nor hosts, so no call can be on it. Set its addresses, \
+                 platform_addresses or hosts.",
+                trunk.name
+            ),
         });
     }
     if !concluded.legs().any(|(leg, _)| leg.kind(settings) == TrunkKind::Byoc) {

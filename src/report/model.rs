@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::evidence::Timestamp;
+use crate::evidence::{Timestamp, escaped};
 use crate::sentence::Sentence;
 use crate::settings::Settings;
 
@@ -74,6 +74,9 @@ pub struct Evidence {
     pub id: EvidenceId,
     /// The path shown.
     pub path: String,
+    /// Present and true when `path` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
     /// `capture`, `access_log`, `genesys_export` or `unrecognised`.
     pub kind: &'static str,
     /// The format, such as `pcap`, `pcapng`, `json_lines`, `combined`; null when unrecognised.
@@ -827,19 +830,7 @@ impl EvidenceText {
 
     /// `bytes` as a text, or a part of one, that is not UTF-8: `\xNN` for what is none, the backslash doubled.
     pub(super) fn escape(bytes: &[u8]) -> String {
-        let mut text = String::with_capacity(bytes.len() + 8);
-        for chunk in bytes.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if character == '\\' {
-                    text.push('\\');
-                }
-                text.push(character);
-            }
-            for byte in chunk.invalid() {
-                text.push_str(&format!("\\x{byte:02x}"));
-            }
-        }
-        text
+        escaped(bytes)
     }
 
     /// Whether the text is not UTF-8.

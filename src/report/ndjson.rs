@@ -1,8 +1,8 @@
 //! The report as newline-delimited JSON: a line for each listed leg, then one with the rest (contract §6).
 //!
 //! A leg's line is the leg of [`model`](super::model) with `"type": "leg"` before it, and what only its call knows: the
-//! `conversation_ids`, the `call`'s number in the report's order, which joins the legs of a call that has none, and the
-//! `links` that name the leg. The last line has `"type": "report"` and all the rest, so a file without it was cut. Written
+//! `conversation_ids`, the `call`'s number in the report's order, which joins the legs of a call that has none, what the
+//! platform's exports state of the call (`export`), and the `links` that name the leg. The last line has `"type": "report"` and all the rest, so a file without it was cut. Written
 //! line by line: hand it a buffered writer.
 
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::{self, Layout, Object};
-use super::model::{Call, CallLink, EvidenceText, Leg, Report};
+use super::model::{Call, CallExport, CallLink, EvidenceText, Leg, Report};
 use super::rows;
 use super::show::Listing;
 
@@ -24,7 +24,8 @@ pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) 
     rows::write(&calls, rows::SMALL, out, |(number, call), _, out| {
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             let links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id)).collect();
-            let line = LegLine { r#type: "leg", call: *number, conversation_ids: &call.conversation_ids, leg, links };
+            let Call { conversation_ids, legs: _, export, links: _ } = call;
+            let line = LegLine { r#type: "leg", call: *number, conversation_ids, leg, export: export.as_ref(), links };
             json::line(&line, out)?;
         }
         Ok(())
@@ -43,6 +44,8 @@ struct LegLine<'a> {
     conversation_ids: &'a [EvidenceText],
     #[serde(flatten)]
     leg: &'a Leg,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    export: Option<&'a CallExport>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<&'a CallLink>,
 }
@@ -86,6 +89,29 @@ mod tests {
             assert_eq!(line.remove("conversation_ids").as_ref(), Some(&call["conversation_ids"]));
             assert_eq!(Value::Object(line.clone()), call["legs"][0]);
         }
+    }
+
+    #[test]
+    fn what_exports_state_of_a_call_stands_with_its_legs() {
+        let mut report = sample::incident();
+        let queue = sample::text("q1");
+        report.calls[1].export = Some(CallExport {
+            divisions: Vec::new(),
+            queues: vec![queue],
+            agents: Vec::new(),
+            flows: Vec::new(),
+            recorded: Some(true),
+            sources: Vec::new(),
+        });
+        let mut out = Vec::new();
+        write(&report, &Show::All.into(), &mut out).expect("memory");
+        let lines: Vec<Value> = String::from_utf8(out)
+            .expect("UTF-8")
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(lines[1]["export"]["queues"], serde_json::json!(["q1"]));
+        assert_eq!((lines[1]["export"]["recorded"].as_bool(), lines[0].get("export")), (Some(true), None));
     }
 
     #[test]

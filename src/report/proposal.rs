@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use super::escape;
 use super::model::{Evidence, Leg, Message, Report};
+use super::words;
 use crate::settings::{builtin, pattern};
 use crate::sip::uri;
 
@@ -84,19 +85,21 @@ fn address(endpoint: &str) -> String {
     address.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
+/// A name with a dot at its end is the same name (RFC 1034 §3.1).
 fn is_builtin(host: &str) -> bool {
-    builtin::trunk().hosts.iter().any(|pattern| pattern::fits_host(pattern.as_bytes(), host.as_bytes()))
+    let name = host.strip_suffix('.').unwrap_or(host);
+    builtin::trunk().hosts.iter().any(|pattern| pattern::fits_host(pattern.as_bytes(), name.as_bytes()))
 }
 
 fn opening(report: &Report) -> String {
     let summary = &report.summary;
     let mut text = format!(
-        "# sipconsent: a configuration proposed from {} legs in {} sources. Check every line.\n#\n\
+        "# sipconsent: a configuration proposed from {} in {}. Check every line.\n#\n\
          # Trunks are tried in this order; the first that fits a leg counts. \"addresses\" is the carrier's side (SBC,\n\
          # softswitch), \"platform_addresses\" the platform's, \"hosts\" the platform's host names (* stands for any run of\n\
          # characters). Addresses may be ranges, such as \"203.0.113.0/24\".\n\n",
-        summary.legs,
-        report.evidence.len(),
+        words::counted(summary.legs, "leg"),
+        words::counted(report.evidence.len() as u64, "source"),
     );
     if summary.legs == 0 {
         text.push_str("# No INVITE was found in the evidence, so no trunk can be proposed.\n\n");

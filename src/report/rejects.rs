@@ -11,21 +11,21 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json;
-use super::model::{EvidenceId, EvidenceText, Generator, Pointer};
+use super::model::{Evidence, EvidenceId, EvidenceText, Generator, Pointer};
 use crate::evidence::{Rejected, Rejects};
 
 /// What the first line calls the file.
 pub const SCHEMA: &str = "sipconsent.rejects/1";
 
-/// Writes all of `rejects`. `paths` are those shown, by the rank of the evidence.
+/// Writes all of `rejects`. `evidence` is the list of the report.
 ///
 /// # Errors
 ///
 /// When the rejects could not be kept, or cannot be read again, and those of `out`.
-pub fn write(rejects: Rejects, generator: &Generator, paths: &[String], out: &mut dyn Write) -> io::Result<()> {
+pub fn write(rejects: Rejects, generator: &Generator, evidence: &[Evidence], out: &mut dyn Write) -> io::Result<()> {
     let mut out = out;
     json::line(&Opening { schema: SCHEMA, generator }, &mut out)?;
-    rejects.each(|rejected| row(rejected, paths, &mut out))
+    rejects.each(|rejected| row(rejected, evidence, &mut out))
 }
 
 #[derive(Serialize)]
@@ -39,14 +39,18 @@ struct Opening<'a> {
 struct Head<'a> {
     source: Pointer,
     path: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    path_escaped: bool,
     reason: &'a str,
     bytes: u64,
 }
 
-fn row(rejected: &mut Rejected<'_>, paths: &[String], out: &mut impl Write) -> io::Result<()> {
+fn row(rejected: &mut Rejected<'_>, evidence: &[Evidence], out: &mut impl Write) -> io::Result<()> {
+    let source = evidence.get(rejected.source.0 as usize);
     let head = Head {
         source: Pointer { evidence: EvidenceId(rejected.source.0), record: rejected.record },
-        path: paths.get(rejected.source.0 as usize).map_or("", String::as_str),
+        path: source.map_or("", |source| source.path.as_str()),
+        path_escaped: source.is_some_and(|source| source.escaped),
         reason: rejected.reason,
         bytes: rejected.length(),
     };
@@ -116,8 +120,11 @@ mod tests {
         }
         let rejects = spool.finish(vec![(SourceId(0), Extents::default()), (SourceId(1), extents)]);
         let mut out = Vec::new();
-        let paths = ["a.log".to_owned(), "b\u{202e}.log".to_owned()];
-        write(rejects, &sample::incident().generator, &paths, &mut out).expect("memory");
+        let mut report = sample::incident();
+        for (source, path) in report.evidence.iter_mut().zip(["a.log", "b\u{202e}.log"]) {
+            source.path = path.to_owned();
+        }
+        write(rejects, &report.generator, &report.evidence, &mut out).expect("memory");
         String::from_utf8(out).expect("UTF-8")
     }
 

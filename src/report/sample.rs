@@ -248,6 +248,7 @@ fn evidence() -> Vec<Evidence> {
     let log = Evidence {
         id: EvidenceId(0),
         path: "access.log".to_owned(),
+        escaped: false,
         kind: "access_log",
         format: Some("json_lines"),
         compression: Some("gzip"),
@@ -269,6 +270,7 @@ fn evidence() -> Vec<Evidence> {
     let capture = Evidence {
         id: EvidenceId(1),
         path: "capture.pcap".to_owned(),
+        escaped: false,
         kind: "capture",
         format: Some("pcap"),
         compression: None,
@@ -285,6 +287,7 @@ fn evidence() -> Vec<Evidence> {
     let notes = Evidence {
         id: EvidenceId(2),
         path: "notes.txt".to_owned(),
+        escaped: false,
         kind: "unrecognised",
         format: None,
         compression: None,

@@ -211,6 +211,10 @@ mod tests {
                 "type": {"const": "leg"},
                 "call": {"type": "integer", "minimum": 1, "description": "The call's number in the report's order."},
                 "conversation_ids": {"type": "array", "items": {"$ref": "#/$defs/EvidenceText"}},
+                "export": {
+                    "$ref": "#/$defs/CallExport",
+                    "description": "What the platform's exports state of its call; absent where they do not describe it."
+                },
                 "links": {
                     "type": "array", "items": {"$ref": "#/$defs/CallLink"},
                     "description": "What ties the leg to others and to its conversation; absent where nothing does."

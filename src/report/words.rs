@@ -13,9 +13,9 @@ pub(super) const TITLE: &str = "Recording consent and recording requests, as the
 /// Every verdict in the order people need them, with what it means.
 pub(super) const VERDICTS: [(&str, &str); 10] = [
     ("exposed_unconsented", "media without a consent signal, and call audio was served"),
-    ("blocked_unconsented", "media without a consent signal, and the recording API answered 403"),
+    ("blocked_unconsented", "media without a consent signal, and a 403"),
     ("unconsented", "media without a consent signal, neither exposed nor blocked as far as the logs show"),
-    ("blocked_consented", "consent throughout, and the recording API answered 403"),
+    ("blocked_consented", "consent throughout, and a 403"),
     ("indeterminate", "the evidence does not decide"),
     ("clear", "consent throughout, and no 403"),
     ("no_media", "no media flowed"),
@@ -23,6 +23,15 @@ pub(super) const VERDICTS: [(&str, &str); 10] = [
     ("not_byoc", "on standard trunks: the control"),
     ("unclassified", "on no configured trunk"),
 ];
+
+/// What a notice begins with.
+pub(super) fn opening(notice: &str) -> &'static str {
+    match notice {
+        "incomplete" => "Incomplete. ",
+        "time_range" => "Filtered. ",
+        _ => "Read this first. ",
+    }
+}
 
 /// Trunks whose diagnosis the summary tells.
 const TRUNKS: usize = 4;
@@ -315,13 +324,13 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "replaces_unknown_leg" => "the leg replaces one whose consent is unknown",
         "replaced_leg_not_captured" => "the leg replaces one that was not captured",
         "later_request_cut" => "a re-INVITE or UPDATE was cut",
-        "request_not_captured" => "a re-INVITE or UPDATE was not captured",
+        "request_not_captured" => "an INVITE or UPDATE was not captured",
         "request_on_another_hop" => "a re-INVITE or UPDATE that speaks of consent was captured on another hop only",
         "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
         "limit_dialogs" => "the leg has more dialogs than are told apart",
         "media_by_rtp" => "media by its RTP",
         "media_by_signalling" => "media by the signalling: answered, and descriptions accepted",
-        "media_behind_nat" => "the RTP came from another address than was negotiated",
+        "media_behind_nat" => "the RTP came from or went to another address than was negotiated",
         "media_rejected" => "every media description was rejected",
         "no_duration" => "no media stream has a duration",
         "no_media_measured" => "no media could be measured",

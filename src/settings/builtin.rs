@@ -7,8 +7,8 @@ use crate::evidence::HashKind;
 pub const TRUNK: &str = "BYOC";
 
 /// Host names of Genesys Cloud's BYOC trunks: an integrator's published table (TELNYX in the project's fact sheet) and
-/// the platform's own developer articles. `byoc` is the label that tells them from other hosts of the same domains.
-const BYOC_HOSTS: [&str; 20] = [
+/// the platform's own developer articles. `byoc` is the label that tells them from other hosts of the same domains, but in one region.
+const BYOC_HOSTS: [&str; 22] = [
     "*.byoc.mypurecloud.com",
     "byoc.mypurecloud.com",
     "*.byoc.mypurecloud.ie",
@@ -29,6 +29,8 @@ const BYOC_HOSTS: [&str; 20] = [
     "byoc.*.us-gov-genesys.cloud",
     "*.byoc.*.eusc-genesys.cloud",
     "byoc.*.eusc-genesys.cloud",
+    "*.voice.edee1.eusc-genesys.cloud",
+    "voice.edee1.eusc-genesys.cloud",
 ];
 
 /// The header field of the forum thread behind this program. The vendor documents no such field.

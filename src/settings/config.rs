@@ -173,6 +173,48 @@ impl<'a> Entry<'a> {
         Ok(self.texts()?.into_iter().map(|text| text.value.to_owned()).collect())
     }
 
+    /// Host names, with `*` for any run of characters, and addresses.
+    fn hosts(&self) -> Checked<Vec<String>> {
+        let inner =
+            |host: &str| host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).to_owned();
+        let is_host = |host: &str| {
+            let named = |byte: u8| !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"-._*".contains(&byte);
+            host.bytes().all(named) || inner(host).parse::<std::net::Ipv6Addr>().is_ok()
+        };
+        self.texts()?
+            .into_iter()
+            .map(|text| match is_host(text.value) {
+                true => Ok(text.value.to_owned()),
+                false => mistake(
+                    &text.span,
+                    format!(
+                        "`{}`: `{}` is no host name; write the host alone, without scheme, user, port and parameters, such \
+                         as *.byoc.example.com",
+                        self.key, text.value
+                    ),
+                ),
+            })
+            .collect()
+    }
+
+    /// Paths of requests, with `*` for any run of characters.
+    fn paths(&self) -> Checked<Vec<String>> {
+        self.texts()?
+            .into_iter()
+            .map(|text| match text.value.starts_with(['/', '*']) {
+                true => Ok(text.value.to_owned()),
+                false => mistake(
+                    &text.span,
+                    format!(
+                        "`{}`: `{}` fits no path; write the whole path from its first /, or * for what stands before, such as \
+                         /internal/rec/*",
+                        self.key, text.value
+                    ),
+                ),
+            })
+            .collect()
+    }
+
     fn networks(&self) -> Checked<Vec<Network>> {
         let parse = |text: Placed<&str>| {
             text.value.parse().or_else(|message| mistake(&text.span, format!("`{}`: {message}", self.key)))
@@ -306,7 +348,7 @@ fn trunk(section: &Section<'_>) -> Checked<Trunk> {
             "id" => trunk.id = Some(entry.text()?.value.to_owned()),
             "addresses" => trunk.addresses = entry.networks()?,
             "platform_addresses" => trunk.platform_addresses = entry.networks()?,
-            "hosts" => trunk.hosts = entry.owned_texts()?,
+            "hosts" => trunk.hosts = entry.hosts()?,
             "capabilities" => trunk.capabilities = Some(entry.owned_texts()?),
             _ => {
                 let valid = ["name", "kind", "id", "addresses", "platform_addresses", "hosts", "capabilities"];
@@ -461,7 +503,7 @@ fn access_log(section: &Section<'_>) -> Checked<AccessLog> {
             "files" => log.files = Some(entry.text()?.value.to_owned()),
             "timezone" => log.timezone = Some(entry.timezone()?),
             "fields" => log.fields = fields(&entry.table("[access_log.fields]")?)?,
-            "recording_paths" => log.recording_paths = entry.owned_texts()?,
+            "recording_paths" => log.recording_paths = entry.paths()?,
             _ => return section.unknown(entry, &["files", "timezone", "fields", "recording_paths"]),
         }
     }

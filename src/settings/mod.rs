@@ -70,6 +70,14 @@ pub struct Trunk {
     pub capabilities: Option<Vec<String>>,
 }
 
+impl Trunk {
+    /// Whether it says by what a leg fits it.
+    #[must_use]
+    pub const fn can_fit(&self) -> bool {
+        !(self.addresses.is_empty() && self.platform_addresses.is_empty() && self.hosts.is_empty())
+    }
+}
+
 /// What kind of trunk carries a leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

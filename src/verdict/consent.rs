@@ -18,7 +18,7 @@
 //!   timelines of their own.
 
 use super::ground::Grounds;
-use crate::call::{Direction, Entry, Field, Leg, Outcome, SetUp};
+use crate::call::{Direction, Entry, Field, GapKind, Leg, Outcome, SetUp};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::Body;
 use crate::few::Few;
@@ -209,9 +209,14 @@ fn over_time(
             grounds.one("response_not_captured", entry.locus);
         }
     }
+    // Of a setting up that was not captured the first gap is that INVITE itself, and its own ground says so.
+    let mut told = matches!(leg.set_up, SetUp::NotCaptured(_));
     for gap in &leg.gaps {
         blind.push((gap.from, gap.shown));
-        grounds.one(gap.kind.reason(), gap.locus);
+        let is_set_up = gap.kind == GapKind::RequestNotCaptured && gap.from.ns <= leg.first.at.ns;
+        if !(is_set_up && std::mem::take(&mut told)) {
+            grounds.one(gap.kind.reason(), gap.locus);
+        }
     }
     let answers = |entry: &&Entry<'_>| entry.sets_up && entry.counts && entry.kind == RuleMessage::Success;
     if awaits_answer && let Some(answer) = leg.ledger.iter().find(answers) {

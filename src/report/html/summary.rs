@@ -15,7 +15,7 @@ pub(super) fn notices(report: &Report) -> Markup {
             section #notices aria-label="Read this first" {
                 @for notice in &report.notices {
                     div.notice.grave[notice.code == "incomplete"] role="note" {
-                        p { strong { @if notice.code == "incomplete" { "Incomplete. " } @else { "Read this first. " } } (inert::plain(&notice.text)) }
+                        p { strong { (words::opening(notice.code)) } (inert::plain(&notice.text)) }
                         p.code { code { (notice.code) } }
                     }
                 }

@@ -93,6 +93,7 @@ pub fn redact(report: &mut Report, key: &Key) {
         let Evidence {
             id: _,
             path,
+            escaped,
             kind: _,
             format: _,
             compression: _,
@@ -107,6 +108,7 @@ pub fn redact(report: &mut Report, key: &Key) {
             resolution_s: _,
         } = row;
         *path = names.path(path);
+        *escaped = false;
         if let Some(Timezone { zone: _, from: _ }) = timezone {}
         for Anomaly { code: _, count: _, first_record: _, detail } in anomalies {
             fields.sentence(detail);

@@ -346,17 +346,17 @@ fn requests<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, requests: &[Bou
     let most = sheet.at_most(REQUESTS);
     for (index, group) in groups.iter().take(most).enumerate() {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let lag = |bound: &BoundRequest| format!("{:.3}", bound.lag_s.rounded());
         let mut head = answer(&first.request).and_phrase(time_of(&first.request));
-        let mut lags = lag(first);
+        let mut lags = lag(first.lag_s.rounded(), true);
         if group.len() > 1 {
             head = head.and("to").and_phrase(time_of(&last.request)).and_glued(",");
             head = head.and_styled(STRONG, &format!("{} times", group.len()));
-            lags = format!("{lags} to {}", lag(last));
+            let (begin, end) = (first.lag_s.rounded(), last.lag_s.rounded());
+            lags = format!("{} to {}", lag(begin, (begin < 0.0) != (end < 0.0)), lag(end, true));
         }
         page.grouped(Label::new(LABEL, if index == 0 { "Requests" } else { "" }), VALUE, &head)?;
         page.indented(VALUE + 2, &Phrase::default().and_whole(shown(&first.request.target)))?;
-        let bound = format!("bound by {} ({}), {lags} s after the first message", first.link.by, first.link.strength);
+        let bound = format!("bound by {} ({}), {lags} the first message", first.link.by, first.link.strength);
         let sources: Vec<Pointer> = group.iter().map(|bound| bound.request.source).collect();
         let asker = asker(&first.request);
         let asker = if asker.is_empty() { asker } else { asker.and_glued(",") };
@@ -364,6 +364,16 @@ fn requests<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, requests: &[Bou
         page.indented(VALUE + 2, &tail.and_phrase(sheet.names.list(&sources, sheet.at_most(POINTERS))))?;
     }
     left_out(page, groups.len(), most, "more row")
+}
+
+/// How long after or before, with the word where it `is_said`.
+fn lag(seconds: f64, is_said: bool) -> String {
+    let length = format!("{:.3}", seconds.abs());
+    match (is_said, seconds < 0.0) {
+        (false, _) => length,
+        (true, false) => format!("{length} s after"),
+        (true, true) => format!("{length} s before"),
+    }
 }
 
 /// The time of a request.

@@ -23,7 +23,11 @@ const DIGEST: usize = 16;
 /// What a reader must know before anything else.
 pub(super) fn opening<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
     for notice in &sheet.report.notices {
-        let (style, word) = if notice.code == "incomplete" { (GRAVE, "INCOMPLETE:") } else { (WARNING, "NOTICE:") };
+        let (style, word) = match notice.code {
+            "incomplete" => (GRAVE, "INCOMPLETE:"),
+            "time_range" => (WARNING, "FILTERED:"),
+            _ => (WARNING, "NOTICE:"),
+        };
         let phrase = Phrase::default().and_styled(style, word).and(&escape::text(&notice.text));
         page.indented(0, &phrase.and_styled(FAINT, &format!("[{}]", notice.code)))?;
     }

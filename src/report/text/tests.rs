@@ -39,10 +39,10 @@ SUMMARY
              call audio; 2 refusals bound to nothing
 
        1  exposed_unconsented  media without a consent signal, and call audio was served
-       1  blocked_unconsented  media without a consent signal, and the recording API answered 403
+       1  blocked_unconsented  media without a consent signal, and a 403
        1  unconsented          media without a consent signal, neither exposed nor blocked as far as
                                the logs show
-       1  blocked_consented    consent throughout, and the recording API answered 403
+       1  blocked_consented    consent throughout, and a 403
        1  indeterminate        the evidence does not decide
        1  clear                consent throughout, and no 403
        1  no_media             no media flowed

@@ -472,3 +472,68 @@ fn the_report_opens_with_its_schema_and_keeps_the_order_of_its_keys() {
     assert_eq!(report["generator"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(report["settings"]["config_sha256"].is_string());
 }
+
+/// Two calls with a refused request each; that of the first stands in another log, too.
+fn two_calls() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let scene = "purpose = \"two calls\"\nclause = \"§2\"\ncalls = [\n\
+        { call_id = \"a@x\", from = \"carrier\", to = \"platform\" },\n\
+        { call_id = \"b@x\", from = \"carrier\", to = \"platform\", at = 600 },\n]\n";
+    let scene = crate::support::scene::Scene::parse(scene).expect("a scene");
+    scene.evidence().write_to(folder.path());
+    let line = |second: &str, call_id: &str, id: &str| {
+        format!(
+            "{{\"time\":\"2026-03-02T10:{second}Z\",\"method\":\"GET\",\"path\":\"/recordings/1\",\"status\":403,\
+             \"call_id\":\"{call_id}\",\"request_id\":\"{id}\"}}\n"
+        )
+    };
+    write(folder.path(), "a.jsonl", &(line("00:40", "a@x", "r1") + &line("12:00", "b@x", "r2")));
+    write(folder.path(), "b.jsonl", &line("00:41", "a@x", "r1"));
+    folder
+}
+
+#[test]
+fn a_time_range_says_what_it_leaves_out_and_a_copy_is_counted() {
+    let folder = two_calls();
+    let whole = program(folder.path(), ["audit", "-f", "json", "."]).report();
+    assert_eq!(whole["summary"]["requests"]["total"], 2);
+    assert!(!whole.to_string().contains("time_range"));
+    assert_eq!(evidence(&whole, "a.jsonl")["tally"]["recording_request"], 2);
+    assert_eq!(evidence(&whole, "b.jsonl")["tally"], serde_json::json!({"recording_request_copy": 1}));
+    let narrowed = ["audit", "--from", "2026-03-02T10:05:00Z", "."];
+    let report = program(folder.path(), [&narrowed[..], &["-f", "json"]].concat()).report();
+    assert_eq!((&report["summary"]["legs"], &report["summary"]["requests"]["total"]), (&1.into(), &1.into()));
+    let notice = list(&report["notices"]).iter().find(|notice| notice["code"] == "time_range").expect("the notice");
+    let said = notice["text"].as_str().expect("a text");
+    assert!(said.contains("from 2026-03-02T10:05:00Z count"), "{said}");
+    assert!(said.contains("1 leg of other calls, 1 recording request bound to them alone"), "{said}");
+    for format in ["text", "markdown", "html"] {
+        let text = program(folder.path(), [&narrowed[..], &["-f", format]].concat()).text();
+        assert!(text.to_lowercase().contains("filtered"), "{format}");
+    }
+    let same = ["audit", "--from", "2026-03-02T10:05:00Z", "--to", "2026-03-02T10:05:00Z", "."];
+    refused(&program(folder.path(), same), &["--from is not before --to"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_name_that_is_no_utf_8_is_shown_whole() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = TempDir::new().unwrap();
+    for name in [&b"a-\xe8.log"[..], b"a-\xe9.log"] {
+        let line =
+            "{\"time\":\"2026-03-02T10:00:00Z\",\"method\":\"GET\",\"path\":\"/recordings/1\",\"status\":403}\njunk\n";
+        std::fs::write(folder.path().join(OsStr::from_bytes(name)), line).expect("a file can be written");
+    }
+    let rejects = TempDir::new().unwrap();
+    let rejects = rejects.path().join("r.ndjson");
+    let kept = rejects.to_str().expect("a path");
+    let report = program(folder.path(), ["audit", "-f", "json", "--rejects", kept, "."]).report();
+    for path in ["a-\\xe8.log", "a-\\xe9.log"] {
+        assert_eq!(evidence(&report, path)["escaped"], true);
+    }
+    let text = std::fs::read_to_string(&rejects).expect("the rejects");
+    assert!(text.contains(r#""path":"a-\\xe8.log","path_escaped":true,"#), "{text}");
+    assert!(program(folder.path(), ["audit", "."]).text().contains("a-\\xe9.log"));
+}

@@ -475,7 +475,7 @@ fn the_report_opens_with_its_schema_and_keeps_the_order_of_its_keys() {
 
 /// Two calls with a refused request each; that of the first stands in another log, too.
 fn two_calls() -> TempDir {
-    let folder = TempDir::new().unwrap();
+    let folder = TempDir::new().expect("a folder");
     let scene = "purpose = \"two calls\"\nclause = \"§2\"\ncalls = [\n\
         { call_id = \"a@x\", from = \"carrier\", to = \"platform\" },\n\
         { call_id = \"b@x\", from = \"carrier\", to = \"platform\", at = 600 },\n]\n";

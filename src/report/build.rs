@@ -700,13 +700,13 @@ fn time_range(concluded: &Concluded<'_>) -> Option<Notice> {
     };
     Some(Notice {
         code: "time_range",
-        text: format!(
+        text: Sentence::own(format!(
             "Only calls that began{} count, and the requests that are not bound to others alone. Left out of every figure, \
              list and comparison: {} of other calls, {} bound to them alone.",
             bounds.join(" and"),
             left_out(concluded.legs_in_range, "leg"),
             left_out(concluded.requests_in_range, "recording request"),
-        ),
+        )),
     })
 }
 
@@ -756,10 +756,9 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
     for trunk in settings.trunks.iter().filter(|trunk| !trunk.can_fit()) {
         notices.push(Notice {
             code: "trunk_without_match",
-            text: format!(
-                "The trunk {} has neither addresses nor hosts, so no call can be on it. Set its addresses, \
-                 platform_addresses or hosts.",
-                trunk.name
+            text: Sentence::own("The trunk ").naming(Kind::Trunk, &trunk.name).and(
+                " has neither addresses nor hosts, so no call can be on it. Set its addresses, platform_addresses or \
+                 hosts.",
             ),
         });
     }

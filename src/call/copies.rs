@@ -31,7 +31,7 @@ pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, 
     }
     let mut messages = without_copies_telling(captured, |_, _| {});
     // A copy's record may stand before that of another message of the same instant.
-    messages.sort_by_key(|message| (message.at, message.locus));
+    messages.sort_by_key(|message| (message.at.ns, message.locus));
     Cow::Owned(messages)
 }
 

@@ -538,3 +538,29 @@ fn a_file_name_that_is_no_utf_8_is_shown_whole() {
     // What people read is made inert once more, and doubles every backslash.
     assert!(program(folder.path(), ["audit", "."]).text().contains("a-\\\\xe9.log"));
 }
+
+// What was left by an earlier run, what is no evidence and what is a document are each called by their name.
+#[test]
+fn what_was_read_is_called_by_its_name() {
+    let case = case("verdict-clear");
+    let folder = case.folder.path().join("evidence");
+    write(&folder, "notes.txt", "Call the carrier back.\n");
+    let earlier = program(case.folder.path(), ["audit", "evidence"]).text();
+    write(&folder, "earlier.txt", &earlier);
+    let request = r#"{"time": "2026-01-02T03:04:05Z", "method": "GET", "uri": "/recordings", "status": 403}"#;
+    write(&folder, "list.json", &format!("[{request},\n{request}]"));
+    let text = program(case.folder.path(), ["audit", "evidence"]).text().replace("\n             ", " ");
+    assert!(text.contains("1 file not recognised, 1 earlier report set aside;"), "{text}");
+    assert!(text.contains(" records)") && text.contains("its line or record"), "{text}");
+
+    for (name, bytes, told) in [
+        ("empty", &b""[..], "empty: it is empty"),
+        ("frames.cap", b"GMBU\0\x02\x01\0", "editcap -F pcapng"),
+        ("cut.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03K", "gzip file that is cut or damaged"),
+    ] {
+        std::fs::write(case.folder.path().join(name), bytes).unwrap();
+        let run = case.run(&[], &[name]);
+        assert_eq!(run.code, Some(2), "{}", run.ending());
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+    }
+}

@@ -36,13 +36,10 @@ const TAKEN_AT_ONCE: usize = 4_096;
 const TAKEN_AT_SIZE: usize = 4 << 20;
 
 /// Bytes of messages that are held before any are set aside.
-const ROOM: u64 = 144 << 20;
+const ROOM: u64 = 140 << 20;
 
 /// Bytes that a shelf holds before it is set aside once there is no more room.
 const ASIDE: u64 = 128 << 10;
-
-/// Bytes that lie together. Only a strand that is longer lies alone.
-const CHUNK: usize = 32 << 10;
 
 /// SIP messages that are being gathered.
 #[derive(Debug)]
@@ -63,19 +60,18 @@ pub struct Store {
 /// The messages of the Call-IDs of some hashes: what one shelf holds.
 #[derive(Debug, Default)]
 struct Lying {
-    chunks: Chunks,
+    strands: Strands,
     /// Where others lie in the file.
     aside: Vec<Extent>,
 }
 
 /// [Strands](Strand), one behind the other.
 #[derive(Debug, Default)]
-struct Chunks {
-    chunks: Vec<Vec<u8>>,
-    /// The bytes of all.
-    length: u64,
-    /// How many strands there are, also of those that were set aside.
-    strands: usize,
+struct Strands {
+    /// In one piece: what is large goes back to the system when it is given back, whatever else is held.
+    bytes: Vec<u8>,
+    /// How many there are, also of those that were set aside.
+    number: usize,
 }
 
 /// What was set aside at once.
@@ -111,7 +107,7 @@ pub type CallIds<'c> = HashSet<&'c [u8], foldhash::fast::RandomState>;
 #[derive(Debug)]
 pub struct Chosen<'s> {
     /// Of each shelf what was read again, and what lies there.
-    shelves: Vec<(Chunks, Vec<Strand<'s>>)>,
+    shelves: Vec<(Strands, Vec<Strand<'s>>)>,
 }
 
 impl Store {
@@ -166,15 +162,15 @@ impl Store {
         for calls in calls.chunk_by(|(one, _), (other, _)| one == other) {
             let Some(shelf) = calls.first().and_then(|(shelf, _)| self.shelves.get(*shelf)) else { continue };
             let mut shelf = lock(shelf);
-            let before = shelf.chunks.length;
+            let before = shelf.strands.length();
             for (_, call) in calls {
-                shelf.chunks.add(block.strand_room(*call), |bytes| block.write_strand(*call, bytes));
+                shelf.strands.add(|bytes| block.write_strand(*call, bytes));
             }
-            let more = shelf.chunks.length - before;
+            let more = shelf.strands.length() - before;
             if self.held.fetch_add(more, Ordering::Relaxed) + more > self.room {
                 self.is_short.store(true, Ordering::Relaxed);
             }
-            if self.is_short.load(Ordering::Relaxed) && shelf.chunks.length > ASIDE.min(self.room / SHELVES as u64) {
+            if self.is_short.load(Ordering::Relaxed) && shelf.strands.length() > ASIDE.min(self.room / SHELVES as u64) {
                 self.set_aside(&mut shelf, more);
             }
         }
@@ -182,15 +178,15 @@ impl Store {
 
     /// Sets the messages of a shelf aside, if that is possible. It has grown by so many bytes.
     fn set_aside(&self, shelf: &mut Lying, more: u64) {
-        let before = shelf.chunks.length;
-        let written = shelf.chunks.chunks.iter().map_while(|chunk| lock(&self.file).append(chunk));
-        let written: Vec<Extent> = written.collect();
-        shelf.chunks.drop_first(written.len());
-        shelf.aside.extend(written);
-        if shelf.chunks.length > 0 {
-            self.keep(more);
+        let Lying { strands, aside } = shelf;
+        match lock(&self.file).append(&strands.bytes) {
+            Some(extent) => {
+                aside.push(extent);
+                self.held.fetch_sub(strands.length(), Ordering::Relaxed);
+                strands.clear();
+            }
+            None => self.keep(more),
         }
-        self.held.fetch_sub(before - shelf.chunks.length, Ordering::Relaxed);
     }
 
     /// What was to be set aside stays: the budget is to know before everything is read.
@@ -227,34 +223,25 @@ impl Default for Store {
     }
 }
 
-impl Chunks {
-    /// Adds a strand, which `write`s no more than `room` bytes.
-    fn add(&mut self, room: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.chunks.last().is_none_or(|last| last.len() + room > last.capacity()) {
-            self.chunks.push(Vec::with_capacity(room.max(CHUNK)));
-        }
-        let Some(last) = self.chunks.last_mut() else { return };
-        let before = last.len();
-        write(last);
-        self.length += (last.len() - before) as u64;
-        self.strands += 1;
+impl Strands {
+    /// Adds a strand.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.number += 1;
     }
 
-    fn strands(&self) -> impl Iterator<Item = Strand<'_>> {
-        self.chunks.iter().flat_map(|chunk| Strand::all(chunk))
+    fn length(&self) -> u64 {
+        self.bytes.len() as u64
     }
 
-    /// Takes the first ones away; the room of one is used again.
-    fn drop_first(&mut self, number: usize) {
-        let mut dropped = self.chunks.drain(..number);
-        let room = dropped.next();
-        drop(dropped);
-        self.length = self.chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        if let (Some(mut room), true) = (room, self.chunks.is_empty()) {
-            room.clear();
-            room.shrink_to(CHUNK);
-            self.chunks.push(room);
-        }
+    fn iter(&self) -> impl Iterator<Item = Strand<'_>> {
+        Strand::all(&self.bytes)
+    }
+
+    /// Takes all away; the room of what is set aside next time stays.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(2 * ASIDE as usize);
     }
 }
 
@@ -307,7 +294,7 @@ impl Shelves {
     /// Call-IDs, of which those with many messages count several times: no fewer than there are.
     #[must_use]
     pub fn strands(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.chunks.strands).sum()
+        self.shelves.iter().map(|shelf| shelf.strands.number).sum()
     }
 
     /// How many shelves there are.
@@ -326,7 +313,7 @@ impl Shelves {
     pub fn visit<T: Send>(&self, look: impl Fn(usize, &Shelf<'_>) -> T + Sync) -> io::Result<Vec<T>> {
         let visit = |(number, shelf): (usize, &Lying)| {
             let again = self.again(shelf)?;
-            Ok(look(number, &Shelf::of(again.strands().chain(shelf.chunks.strands()))))
+            Ok(look(number, &Shelf::of(again.iter().flat_map(Strands::iter).chain(shelf.strands.iter()))))
         };
         self.shelves.par_iter().enumerate().with_max_len(1).map(visit).collect()
     }
@@ -359,24 +346,24 @@ impl Shelves {
 
     fn pick<'s>(&'s self, is_asked: &[bool], is_chosen: impl Fn(&Strand<'_>) -> bool + Sync) -> io::Result<Chosen<'s>> {
         let pick = |(shelf, is_asked): (&'s Lying, &bool)| {
-            let mut own = Chunks::default();
+            let mut own = Strands::default();
             if !is_asked {
                 return Ok((own, Vec::new()));
             }
-            for strand in self.again(shelf)?.strands().filter(&is_chosen) {
-                own.add(strand.bytes().len(), |bytes| bytes.extend_from_slice(strand.bytes()));
+            for strand in self.again(shelf)?.iter().flat_map(Strands::iter).filter(&is_chosen) {
+                own.add(|bytes| bytes.extend_from_slice(strand.bytes()));
             }
-            Ok((own, shelf.chunks.strands().filter(&is_chosen).collect()))
+            Ok((own, shelf.strands.iter().filter(&is_chosen).collect()))
         };
-        let shelves: io::Result<Vec<(Chunks, Vec<Strand<'s>>)>> =
+        let shelves: io::Result<Vec<(Strands, Vec<Strand<'s>>)>> =
             self.shelves.par_iter().zip(is_asked).with_max_len(1).map(pick).collect();
         Ok(Chosen { shelves: shelves? })
     }
 
     /// What was set aside of a shelf.
-    fn again(&self, shelf: &Lying) -> io::Result<Chunks> {
-        let chunks = shelf.aside.iter().map(|extent| lock(&self.file).read(extent)).collect::<io::Result<Vec<_>>>()?;
-        Ok(Chunks { chunks, ..Chunks::default() })
+    fn again(&self, shelf: &Lying) -> io::Result<Vec<Strands>> {
+        let read = |extent: &Extent| Ok(Strands { bytes: lock(&self.file).read(extent)?, number: 0 });
+        shelf.aside.iter().map(read).collect()
     }
 }
 
@@ -384,14 +371,14 @@ impl Chosen<'_> {
     /// The calls.
     #[must_use]
     pub fn shelves(&self) -> Vec<Shelf<'_>> {
-        self.shelves.par_iter().map(|(again, lying)| Shelf::of(again.strands().chain(lying.iter().copied()))).collect()
+        self.shelves.par_iter().map(|(again, lying)| Shelf::of(again.iter().chain(lying.iter().copied()))).collect()
     }
 
     /// The messages, in no order of the evidence.
     pub fn messages(&self) -> impl Iterator<Item = Signalling<'_>> {
         self.shelves
             .iter()
-            .flat_map(|(again, lying)| again.strands().chain(lying.iter().copied()).flat_map(Strand::messages))
+            .flat_map(|(again, lying)| again.iter().chain(lying.iter().copied()).flat_map(Strand::messages))
     }
 }
 
@@ -528,9 +515,9 @@ mod tests {
     fn what_is_set_aside_is_not_held() {
         let all = filled(u64::MAX);
         assert!(all.shelves.iter().all(|shelf| shelf.aside.is_empty()));
-        assert!(all.shelves.iter().any(|shelf| shelf.chunks.length > 0));
+        assert!(all.shelves.iter().any(|shelf| shelf.strands.length() > 0));
         let few = filled(0);
-        assert!(few.shelves.iter().all(|shelf| shelf.chunks.length == 0 && shelf.chunks.strands().count() == 0));
+        assert!(few.shelves.iter().all(|shelf| shelf.strands.length() == 0 && shelf.strands.iter().count() == 0));
         // Each of a Call-ID's four messages was added on its own.
         assert_eq!((all.strands() as u64, few.strands() as u64), (4 * CALLS, 4 * CALLS));
     }

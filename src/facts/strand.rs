@@ -53,9 +53,6 @@ impl Methods {
 }
 
 impl<'m> Strand<'m> {
-    /// The most bytes that stand before its messages, beside the Call-ID.
-    pub(super) const HEAD: usize = 8 + 2 + 2 * 10;
-
     /// Writes what stands before `length` bytes of messages.
     pub(super) fn write_head((hash, methods): (u64, Methods), call_id: &[u8], length: usize, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&hash.to_le_bytes());

@@ -300,9 +300,14 @@ pub(super) fn streams<'a>(
             None if exchange.initial || exchange.confirms || !invite_captured => agreed,
             None => None,
         };
+        // Section by section beside each other: looking for each from the first on would take the square of their number.
+        let [mut offers, mut answers] = [first, second].map(|message| message.and_then(Signalling::media));
+        let forks = exchange.answers.get(1..).unwrap_or_default();
+        let mut forks: Vec<_> =
+            forks.iter().map(|place| (*place as usize, at(place).and_then(Signalling::media), None)).collect();
         for index in 0..count {
-            let offer: Option<MediaDescription<'a>> = first.and_then(|message| message.section(index));
-            let answer: Option<MediaDescription<'a>> = second.and_then(|message| message.section(index));
+            let (offer, answer) = (next(&mut offers), next(&mut answers));
+            forks.iter_mut().for_each(|(_, sections, section)| *section = next(sections));
             // A description that was captured whole and lacks the section rejects it; a cut one says nothing of it.
             let is_whole = |message: Option<&Signalling<'_>>| message.is_some_and(|message| message.body != Body::Cut);
             let accepted = match (offer, answer) {
@@ -376,12 +381,10 @@ pub(super) fn streams<'a>(
             if let Some(place) = exchange.offer {
                 add(place, offer);
             }
-            if let Some((place, forks)) = exchange.answers.split_first() {
+            if let Some(place) = exchange.answers.first() {
                 add(*place as usize, answer);
-                for place in forks {
-                    add(*place as usize, at(place).and_then(|fork| fork.section(index)));
-                }
             }
+            forks.iter().for_each(|(place, _, section)| add(*place, *section));
         }
         if exchanges.len() > 1 {
             let own = exchange.described().filter_map(|place| messages.get(place).zip(steps.get(place)));
@@ -389,6 +392,11 @@ pub(super) fn streams<'a>(
         }
     }
     streams
+}
+
+/// The next section of a message that has any.
+fn next<'a>(sections: &mut Option<impl Iterator<Item = MediaDescription<'a>>>) -> Option<MediaDescription<'a>> {
+    sections.as_mut().and_then(Iterator::next)
 }
 
 /// What one side was seen to describe.

@@ -287,12 +287,6 @@ impl<'a> Signalling<'a> {
         self.media().map(|media| media.len())
     }
 
-    /// The media description of that place, from 0.
-    #[must_use]
-    pub fn section(&self, place: usize) -> Option<MediaDescription<'a>> {
-        self.media()?.nth(place)
-    }
-
     /// The method a request has or a response answers; `None` for a response without a readable CSeq.
     #[must_use]
     pub fn method(&self) -> Option<Method> {

@@ -52,6 +52,8 @@ pub mod http;
 pub mod net;
 pub mod pipeline;
 pub mod platform;
+#[cfg(test)]
+mod random;
 pub mod report;
 pub mod rtp;
 mod scan;

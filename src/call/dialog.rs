@@ -401,52 +401,47 @@ mod tests {
     use crate::evidence::{Anomalies, SourceId};
     use crate::facts::extract::{self, Keep, Seen};
     use crate::facts::{Hop, Shelf, SignallingBatch, Store, Transport};
+    use crate::random::Random;
 
-    /// Numbers that look random and are the same in every run.
-    struct Dice(u64);
-
-    impl Dice {
-        fn roll(&mut self, sides: usize) -> usize {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.0 >> 33) as usize % sides
-        }
-
-        fn one<'o>(&mut self, of: &[&'o str]) -> &'o str {
-            of[self.roll(of.len())]
-        }
+    fn pick<'o>(random: &mut Random, of: &[&'o str]) -> &'o str {
+        of[random.below(of.len())]
     }
 
     /// Adds the messages of a call. Those of calls of one script take the same course, near enough: one may be cut or want
-    /// a field by its own dice.
+    /// a field by its own numbers.
     fn add(batch: &mut SignallingBatch, script: u64, number: u64, settings: &Settings) {
-        let (mut dice, mut own) = (Dice(script), Dice(number.wrapping_mul(7919)));
+        let (mut dice, mut own) = (Random(script), Random(number.wrapping_mul(7919)));
         let keep = Keep::new(settings);
         let mut at = (number * 1_000) as i64;
         // The numbers of the two sides begin anywhere, at the very end, too.
-        let firsts = [0, 0].map(|_| if own.roll(9) == 0 { u32::MAX - 3 } else { own.roll(1_000) as u32 });
-        for message in 0..=dice.roll(9) {
-            let method = dice.one(&["INVITE", "INVITE", "INVITE", "BYE", "UPDATE", "PRACK", "CANCEL", "INFO"]);
-            let status = dice.one(&["", "", "", "100", "180", "183", "200", "200", "401", "486", "487"]);
+        let firsts = [0, 0].map(|_| if own.below(9) == 0 { u32::MAX - 3 } else { own.below(1_000) as u32 });
+        for message in 0..=dice.below(9) {
+            let method = pick(&mut dice, &["INVITE", "INVITE", "INVITE", "BYE", "UPDATE", "PRACK", "CANCEL", "INFO"]);
+            let status = pick(&mut dice, &["", "", "", "100", "180", "183", "200", "200", "401", "486", "487"]);
             let start = match status {
-                "" => format!("{} sip:1@host{}.example SIP/2.0", dice.one(&[method, method, "ACK"]), own.roll(3)),
+                "" => {
+                    format!("{} sip:1@host{}.example SIP/2.0", pick(&mut dice, &[method, method, "ACK"]), own.below(3))
+                }
                 status => format!("SIP/2.0 {status} Some"),
             };
-            let [one, other] = if dice.roll(3) > 0 { ["a", "b"] } else { ["b", "a"] };
+            let [one, other] = if dice.below(3) > 0 { ["a", "b"] } else { ["b", "a"] };
             let tag = |own: &str| format!(";tag={own}{number}");
-            let fork = dice.one(&["", "", "", "fork"]);
-            let to_tag = if dice.roll(3) > 0 { tag(other) + fork } else { String::new() };
+            let fork = pick(&mut dice, &["", "", "", "fork"]);
+            let to_tag = if dice.below(3) > 0 { tag(other) + fork } else { String::new() };
             let first = if one == "a" { firsts[0] } else { firsts[1] };
-            let cseq = if own.roll(40) == 0 {
+            let cseq = if own.below(40) == 0 {
                 String::new()
             } else {
-                format!("CSeq: {} {method}\r\n", first + dice.roll(4) as u32)
+                format!("CSeq: {} {method}\r\n", first + dice.below(4) as u32)
             };
-            let consent =
-                dice.one(&["", "", "X-Genesys-Recording-Consent: true\r\n", "X-Genesys-Recording-Consent: no\r\n"]);
-            let port = dice.one(&["0", "4000", "4000", "4002"]);
-            let body = match dice.roll(2) {
+            let consent = pick(
+                &mut dice,
+                &["", "", "X-Genesys-Recording-Consent: true\r\n", "X-Genesys-Recording-Consent: no\r\n"],
+            );
+            let port = pick(&mut dice, &["0", "4000", "4000", "4002"]);
+            let body = match dice.below(2) {
                 0 => String::new(),
-                _ => format!("v=0\r\nc=IN IP4 192.0.2.{}\r\nm=audio {port} RTP/AVP 0\r\n", own.roll(5)),
+                _ => format!("v=0\r\nc=IN IP4 192.0.2.{}\r\nm=audio {port} RTP/AVP 0\r\n", own.below(5)),
             };
             let payload = format!(
                 "{start}\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK{number}.{message}\r\nFrom: <sip:{one}@y>{}\r\nTo: <sip:{other}@z>{to_tag}\r\nCall-ID: {number}@x\r\n{cseq}{consent}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
@@ -454,13 +449,13 @@ mod tests {
                 body.len()
             );
             let whole = payload.len();
-            let kept = if own.roll(30) == 0 { whole / 2 + own.roll(whole / 2) } else { whole };
+            let kept = if own.below(30) == 0 { whole / 2 + own.below(whole / 2) } else { whole };
             let socket = |host: usize| ([192, 0, 2, host as u8 + 1], 5060).into();
-            let hop = dice.roll(12) / 8;
+            let hop = dice.below(12) / 8;
             let (source, destination) = (socket(hop), socket(hop + 1));
             let hop =
                 if one == "a" { Hop { source, destination } } else { Hop { source: destination, destination: source } };
-            at += own.roll(3) as i64;
+            at += own.below(3) as i64;
             let seen = Seen {
                 at: Timestamp::new(at * 1_000_000, 6),
                 locus: Locus { source: SourceId(0), record: number * 100 + message as u64 },

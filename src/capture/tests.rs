@@ -1,6 +1,7 @@
-use super::sample::{Pcap, PcapNg, Random};
+use super::sample::{Pcap, PcapNg};
 use super::*;
 use crate::evidence::{Anomalies, Timestamp};
+use crate::random::Random;
 
 /// A frame that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

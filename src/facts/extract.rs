@@ -606,6 +606,7 @@ mod tests {
     use super::*;
     use crate::evidence::SourceId;
     use crate::facts::Store;
+    use crate::random::Random;
     use crate::sdp::Direction;
     use crate::settings::ConsentRule;
 
@@ -734,11 +735,8 @@ mod tests {
         let settings = Settings { rules: vec![rule], ..Settings::default() };
         let keep = Keep::new(&settings);
         let mut extractor = Extractor::new(&keep);
-        let mut state = 11_u64;
-        let mut below = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % limit
-        };
+        let mut random = Random(11);
+        let mut below = |limit: usize| random.below(limit);
         let (mut together, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
         let mut alone = Vec::new();
         let (mut block, store) = (SignallingBatch::default(), Store::default());

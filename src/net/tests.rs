@@ -1,8 +1,8 @@
 use super::sample::{ethernet, frame, ip, udp};
 use super::*;
 use crate::capture::LinkType;
-use crate::capture::sample::Random;
 use crate::evidence::Timestamp;
+use crate::random::Random;
 
 #[path = "../../tests/it/support/encapsulate.rs"]
 mod encapsulate;

@@ -420,10 +420,11 @@ impl Decoder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::sample::{Pcap, PcapNg, Random};
+    use crate::capture::sample::{Pcap, PcapNg};
     use crate::evidence::{Task, work};
     use crate::facts::{Shelves, StartLine};
     use crate::net::sample::{ethernet, frame, ip, rtp};
+    use crate::random::Random;
     use crate::settings::Settings;
 
     const INVITE: &[u8] = b"INVITE sip:b@192.0.2.9 SIP/2.0\r\nCall-ID: a@x\r\nCSeq: 1 INVITE\r\n\

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use super::cell::SECOND_NS;
 use super::store::{Limits, Store};
 use super::*;
-use crate::capture::sample::Random;
 use crate::evidence::{SourceId, Timestamp};
 use crate::facts::{MediaFlow, Run};
 use crate::net::Ends;
+use crate::random::Random;
 
 const MS: i64 = 1_000_000;
 const START: i64 = 1_700_000_000 * SECOND_NS;

@@ -441,6 +441,7 @@ fn static_name(payload_type: usize) -> Option<&'static [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     /// `media port address codecs direction` of every section, read once more where it was read before.
     fn read(body: &str) -> Vec<String> {
@@ -610,11 +611,8 @@ mod tests {
             "c=IN IP4 h\na=record:on\nm=audio 1 RTP/AVP 96\na=rtpmap:96 opus/48000/2\nc=IN IP6 2001:db8::1/127 x\nm=video 2 RTP/AVP 34\na=recordpref:on\n",
             "m=audio 1\rm=audio 2 udptl t38\r\n\r\n m =image 3/2 x 0\r\nc = IN IP4 y",
         ];
-        let mut state = 0x5344_5020_u64;
-        let mut below = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % limit
-        };
+        let mut random = Random(0x5344_5020);
+        let mut below = |limit: usize| random.below(limit);
         let mut reader = Reader::default();
         let mut again = 0;
         for _ in 0..30_000 {

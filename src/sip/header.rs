@@ -424,6 +424,7 @@ pub fn long_form(name: &[u8]) -> Option<&'static [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use crate::sip::{Message, Names};
 
     const START: &str = "OPTIONS sip:a SIP/2.0\r\n";
@@ -492,11 +493,8 @@ mod tests {
             "A: b \r\n \t c\r\nSubject : \td\r\n\te\r\nno colon\r\n: no name\r\nTwo words: f\r\nG:\r\n\r\n",
             "Max-Forwards: 70\nl: 0\r\rC: d\r\r\nLong: 0123456789abcdef0123456789abcdef0123456789\r\n\r",
         ];
-        let mut state = 0x4845_4144_4552_u64;
-        let mut below = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % limit
-        };
+        let mut random = Random(0x4845_4144_4552);
+        let mut below = |limit: usize| random.below(limit);
         for header in headers {
             let header = header.as_bytes();
             (0..=header.len()).for_each(|cut| check(&header[..cut]));

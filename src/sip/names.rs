@@ -210,6 +210,7 @@ impl Spelling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn names_have_one_number_in_any_case_and_form() {
@@ -262,11 +263,8 @@ mod tests {
         let mut names = Names::default();
         (0..400).step_by(2).for_each(|number| _ = names.add(name(number).as_bytes()));
         let mut met = Met::new(&names);
-        let (mut state, mut guessed) = (0x4d65_7420_u64, 0);
-        let mut below = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % limit
-        };
+        let (mut random, mut guessed) = (Random(0x4d65_7420), 0);
+        let mut below = |limit: usize| random.below(limit);
         let mut before = Met::START;
         for round in 0..60_000 {
             // Few names first, later more than there are places; most as they were written before.

@@ -173,6 +173,22 @@ mod tests {
     use crate::facts::Hop;
 
     #[test]
+    fn a_copy_that_was_cut_before_its_cseq_is_one_all_the_same() {
+        let hop = Hop { source: ([192, 0, 2, 1], 5060).into(), destination: ([192, 0, 2, 2], 5060).into() };
+        let locus = |record| Locus { source: SourceId(0), record };
+        let start = StartLine::Request { method: Method::Invite, uri: b"sip:b@x" };
+        let mut whole = Signalling::bare(Timestamp::new(1, 9), locus(1), hop, start);
+        whole.cseq = Some(CSeq { number: 1, method: Method::Invite });
+        (whole.branch, whole.fingerprint) = (Some(b"z9hG4bK1".as_slice()), 1);
+        let mut cut = Signalling::bare(Timestamp::new(2, 9), locus(2), hop, start);
+        (cut.branch, cut.fingerprint, cut.header_whole) = (Some(b"z9hG4bK1".as_slice()), 2, false);
+        for captured in [[whole, cut], [cut, whole]] {
+            let messages = without_copies(&captured);
+            assert_eq!(messages.iter().map(|own| own.locus).collect::<Vec<_>>(), [locus(1)]);
+        }
+    }
+
+    #[test]
     fn messages_of_one_instant_stand_by_their_records_whichever_copy_of_one_stays() {
         let hop = |port| Hop { source: ([192, 0, 2, 1], port).into(), destination: ([192, 0, 2, 2], 5060).into() };
         let message = |source, ns, port| {

@@ -505,7 +505,7 @@ mod tests {
             batch.messages().map(|message| format!("{message:?} {:?}", message.rows().collect::<Vec<_>>())).collect()
         };
         let (mut with, mut without) = (SignallingBatch::default(), SignallingBatch::default());
-        let steps: [(&[u8], &[u8], bool); 9] = [
+        let steps: [(&[u8], &[u8], bool); 12] = [
             (b"a", b"1", false),
             (b"a", b"1", true),
             (b"b", b"2", false),
@@ -515,6 +515,10 @@ mod tests {
             (b"a", b"2", true),
             (b"b", b"2", true),
             (b"c", b"3", false),
+            // What was dropped stands in the text of another call now.
+            (b"a", b"4", false),
+            (b"b", b"4", true),
+            (b"a", b"4", true),
         ];
         for (call_id, from, is_kept) in steps {
             said(&mut with, call_id, from, is_kept);
@@ -524,7 +528,7 @@ mod tests {
             assert_eq!(show(&with), show(&without));
             assert!(with.hashes().eq(without.hashes()));
         }
-        assert_eq!(with.len(), 4);
+        assert_eq!(with.len(), 6);
     }
 
     #[test]

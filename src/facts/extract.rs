@@ -858,6 +858,20 @@ mod tests {
     }
 
     #[test]
+    fn a_folded_value_is_the_one_on_one_line() {
+        let facts = |outcome: &Outcome| {
+            let message = outcome.message();
+            (message.call_id.to_vec(), message.from_uri.to_vec(), message.cseq)
+        };
+        let one = extract("OPTIONS sip:a SIP/2.0\r\nCall-ID: a b\r\nFrom: <sip:c d>\r\nCSeq: 1 OPTIONS\r\n\r\n");
+        let folded = extract(
+            "OPTIONS sip:a SIP/2.0\r\nCall-ID: a\r\n\t b\r\nFrom: <sip:c\r\n d>\r\nCSeq: 1\r\n OPTIONS\r\n\r\n",
+        );
+        assert_eq!(facts(&one).0, b"a b");
+        assert_eq!(facts(&one), facts(&folded));
+    }
+
+    #[test]
     fn field_names_match_without_regard_to_case_folding_or_blanks() {
         for row in [
             "x-genesys-recording-consent: true\r\n",

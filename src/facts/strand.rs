@@ -140,3 +140,19 @@ impl<'m> Shelf<'m> {
         self.strands.chunk_by(is_same).map(|strands| Call { strands })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn call_ids_of_one_hash_are_calls_of_their_own() {
+        let mut bytes = Vec::new();
+        let told: [(u64, &[u8]); 7] = [(7, b"b"), (9, b"x"), (7, b"a"), (7, b"b"), (1, b"y"), (7, b"a"), (7, b"c")];
+        told.iter().for_each(|(hash, call_id)| Strand::write_head((*hash, Methods::NONE), call_id, 0, &mut bytes));
+        let shelf = Shelf::of(Strand::all(&bytes));
+        let mut calls: Vec<(&[u8], usize)> = shelf.calls().map(|call| (call.call_id(), call.strands.len())).collect();
+        calls.sort_unstable();
+        assert_eq!(calls, [(&b"a"[..], 2), (b"b", 2), (b"c", 1), (b"x", 1), (b"y", 1)]);
+    }
+}

@@ -416,7 +416,8 @@ mod tests {
     #[test]
     fn the_first_parameter_is_found_as_any_is() {
         let mut found = 0;
-        for text in [";tag=a-1", ";tag=a;b=c", ";branch=z9hG4bK1 ;tag=2", ";Tag = \"a;tag=b\"", "tag=1"] {
+        for text in [";tag=a-1", ";tag=a;b=c", ";branch=z9hG4bK1 ;tag=2", ";Tag = \"a;tag=b\"", ";tag=\"a;b\"", "tag=1"]
+        {
             for at in 0..=text.len() {
                 for byte in 0..=u8::MAX {
                     for behind in [at, text.len().min(at + 1)] {

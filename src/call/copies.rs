@@ -12,7 +12,8 @@ use crate::evidence::Locus;
 use crate::facts::{Body, CSeq, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
-/// the first time stands, with the first whole copy's content and record.
+/// the first time and place stand, with the first whole copy's content and record: so those of one instant stay in the
+/// order in which they came, whatever record each is told by.
 pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, [Signalling<'a>]> {
     // Most legs have no copies at all, and of most messages the start line and the method alone tell.
     let (mut begun, mut is_again) = (0_u64, false);
@@ -29,10 +30,7 @@ pub(super) fn without_copies<'m, 'a>(captured: &'m [Signalling<'a>]) -> Cow<'m, 
     if !is_again || !is_copied() {
         return Cow::Borrowed(captured);
     }
-    let mut messages = without_copies_telling(captured, |_, _| {});
-    // A copy's record may stand before that of another message of the same instant.
-    messages.sort_by_key(|message| (message.at.ns, message.locus));
-    Cow::Owned(messages)
+    Cow::Owned(without_copies_telling(captured, |_, _| {}))
 }
 
 /// Messages that are compared each with each.
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_one_instant_stand_by_their_records_whichever_copy_of_one_stays() {
+    fn messages_of_one_instant_stay_in_order_whichever_copy_of_one_stays() {
         let hop = |port| Hop { source: ([192, 0, 2, 1], port).into(), destination: ([192, 0, 2, 2], 5060).into() };
         let message = |source, ns, port| {
             let locus = Locus { source: SourceId(source), record: 1 };
@@ -205,7 +203,7 @@ mod tests {
         let captured = [message(1, 3, 1), cut, message(0, 5, 2)];
         let messages = without_copies(&captured);
         let told: Vec<(u32, u16)> = messages.iter().map(|own| (own.locus.source.0, own.hop.source.port())).collect();
-        assert_eq!(told, [(0, 2), (1, 1)]);
+        assert_eq!(told, [(1, 1), (0, 2)]);
         assert!(messages.iter().all(|own| own.at.ns == 3));
     }
 }

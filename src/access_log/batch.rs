@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::document::Entry;
+use crate::document::{Entry, NESTED, Probe};
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
 use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts};
 use crate::http::StatusCode;
@@ -195,6 +195,8 @@ pub struct LogReader {
     clock: Clock,
     targets: Targets,
     keeps_rejects: bool,
+    /// Finds records in others that are no requests.
+    probe: Option<Probe>,
 }
 
 impl LogReader {
@@ -207,7 +209,14 @@ impl LogReader {
             clock: Clock::new(settings, shown),
             targets: Targets::new(settings, shown),
             keeps_rejects: false,
+            probe: None,
         }
+    }
+
+    /// The same, where what `probe` finds in a record that is no request is read in its stead, under its number.
+    #[must_use]
+    pub fn probing(self, probe: Option<Probe>) -> Self {
+        Self { probe, ..self }
     }
 
     /// The same, keeping the records that give no request.
@@ -338,7 +347,7 @@ impl LogReader {
         let (mut fates, mut fields) = (Fates::default(), Fields::default());
         for entry in entries {
             block.log.lines = entry.record;
-            let fate = Some(block.entry(entry.bytes, format, &mut fields));
+            let fate = block.entry(entry.bytes, format, &mut fields, 0);
             block.keep(entry.bytes, fate);
             fates.count(fate);
         }
@@ -470,9 +479,47 @@ impl<'r> Block<'r> {
         self.header.as_ref()?.row(found.0, fields).then_some(found)
     }
 
-    /// Reads an entry of a document.
-    fn entry<'a>(&mut self, bytes: &'a [u8], format: Format, fields: &mut Fields<'a>) -> Fate {
-        let fate = match format {
+    /// Reads what a record holds that is no request itself; whether it holds any.
+    fn held(&mut self, bytes: &[u8], format: Format, depth: u8) -> bool {
+        let Some(inner) = self.reader.probe.as_ref().and_then(|probe| probe.within(bytes)) else { return false };
+        let record = self.log.lines;
+        if depth == NESTED {
+            let detail = || format!("more than {NESTED} lists in one another");
+            self.log.anomalies.note("limit_nesting", Some(record), detail);
+            return false;
+        }
+        let mut fields = Fields::default();
+        for nested in inner.entries(bytes) {
+            if let Some(fate) = self.entry(nested.bytes, format, &mut fields, depth + 1) {
+                self.keep(nested.bytes, Some(fate));
+                self.log.tally.add(fate.word(), 1);
+            }
+        }
+        if self.reader.keeps_rejects {
+            self.log.rejects.extend(inner.rejects(bytes).map(|reject| Reject { record, ..reject }));
+        }
+        self.log.tally.merge(&inner.tally);
+        self.log.anomalies.absorb(inner.anomalies.at(record), 0);
+        true
+    }
+
+    /// Reads an entry of a document; `None` where it is none itself, and what it holds was read.
+    fn entry<'a>(&mut self, bytes: &'a [u8], format: Format, fields: &mut Fields<'a>, depth: u8) -> Option<Fate> {
+        let fate = self.entry_itself(bytes, format, fields);
+        // A line that was handed out with its time is text, and holds no records but itself.
+        let nothing = if bytes.first() == Some(&b'[') { Fate::BadRecord } else { Fate::NotARequest };
+        if fate == nothing && self.held(bytes, format, depth) {
+            return None;
+        }
+        if fate == Fate::BadRecord {
+            let detail = || format!("{} bytes that are no JSON", bytes.len());
+            self.log.anomalies.note("bad_record", Some(self.log.lines), detail);
+        }
+        Some(fate)
+    }
+
+    fn entry_itself<'a>(&mut self, bytes: &'a [u8], format: Format, fields: &mut Fields<'a>) -> Fate {
+        match format {
             Format::Har | Format::Newman => match Exchange::of(bytes, &mut self.known.keys) {
                 Some(exchange) => self.heard(&exchange, fields),
                 None => Fate::BadRecord,
@@ -480,12 +527,7 @@ impl<'r> Block<'r> {
             Format::SdkText => self.heard(&sdk::parse(bytes), fields),
             Format::JsonDocument if bytes.first() == Some(&b'[') => self.shipped(bytes),
             _ => self.json(bytes, fields, Outer::default()),
-        };
-        if fate == Fate::BadRecord {
-            let detail = || format!("{} bytes that are no JSON", bytes.len());
-            self.log.anomalies.note("bad_record", Some(self.log.lines), detail);
         }
-        fate
     }
 
     /// Reads an entry that is a line with its time.
@@ -563,7 +605,7 @@ impl<'r> Block<'r> {
         Some((line.strip_suffix(b"\r").unwrap_or(line), text.get(end + 1..).unwrap_or_default()))
     }
 
-    /// Reads a line; `None` for a blank one, and for one that waits for its header.
+    /// Reads a line; `None` for a blank one, one that waits for its header, and one of which what it holds was read.
     fn line<'a>(&mut self, line: &'a [u8], fields: &mut Fields<'a>) -> Option<Fate> {
         let record = Some(self.log.lines);
         if line.len() > LINE_BYTES {
@@ -574,6 +616,9 @@ impl<'r> Block<'r> {
         let whole = line;
         let line = line.get(start?..)?;
         let fate = self.record(line, fields, Outer::default());
+        if fate == Fate::NotARequest && is_list_of_objects(line) && self.held(line, Format::JsonLines, 0) {
+            return None;
+        }
         if fate == Fate::BadRecord {
             if self.header.is_none() && !self.is_last_try {
                 self.log.waiting.push((self.log.lines, whole.into()));
@@ -865,6 +910,13 @@ impl<'r> Block<'r> {
     fn locus(&self) -> Locus {
         Locus { source: self.reader.source, record: self.log.lines }
     }
+}
+
+/// Whether a line is a JSON object with an array of others in it.
+fn is_list_of_objects(line: &[u8]) -> bool {
+    line.first() == Some(&b'{')
+        && memmem::find_iter(line, b"[")
+            .any(|at| line.get(at + 1..).unwrap_or_default().trim_ascii_start().starts_with(b"{"))
 }
 
 /// Whether text that is no record was meant to be one of a request, and so was torn.

@@ -39,7 +39,11 @@ pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<
         return at(Format::Newman, &Pattern::new("run.executions[]"));
     }
     let reader = LogReader::new(SourceId(0), shown, settings);
-    let records = sight.candidates.iter().find(|candidate| holds_requests(candidate, &reader))?;
+    let mut listed = sight.candidates.iter().filter(|candidate| !candidate.is_keyed());
+    let mut keyed = sight.candidates.iter().filter(|candidate| candidate.is_keyed());
+    let records = listed
+        .find(|candidate| holds_requests(candidate, &reader))
+        .or_else(|| keyed.find(|candidate| are_requests(candidate, &reader)))?;
     // Without an array around them, records that keep to their lines are read as lines, each by itself.
     if records.pattern.is_top() && !sight.spans_lines {
         return None;
@@ -72,6 +76,25 @@ fn holds_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
     let requests = |entry| reader.read_entries(Format::JsonDocument, std::iter::once(entry)).total;
     let log = reader.read_entries(Format::JsonDocument, entries(candidate));
     is_log(log.total, log.records, || entries(candidate).take_while(|entry| requests(*entry) == 0).count() as u64)
+}
+
+/// Where those of the samples stand that are requests, if any; of members of an object only where all are, at several keys:
+/// one may be a part of what the object says.
+#[must_use]
+pub fn requests(candidate: &Candidate<'_>, reader: &LogReader) -> Option<Pattern> {
+    let is_one = match candidate.is_keyed() {
+        true => are_requests(candidate, reader),
+        false => requests_in(candidate, reader).0 > 0,
+    };
+    is_one.then(|| candidate.pattern.clone())
+}
+
+/// Whether all members of an object are requests, and there are several.
+fn are_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
+    let (requests, records) = requests_in(candidate, reader);
+    let mut keys: Vec<_> = candidate.samples.iter().map(|sample| sample.key).collect();
+    keys.dedup();
+    requests > 0 && requests == records && keys.len() > 1
 }
 
 /// How many of how many samples are requests, as `reader` reads them.

@@ -250,6 +250,9 @@ impl JsonWalk {
                     // Also the byte order mark that each of several files brought along.
                     b',' | 0x1e | 0xef | 0xbb | 0xbf => self.at += 1,
                     b'{' | b'[' => {
+                        if !self.look(bytes, end) {
+                            return;
+                        }
                         self.has_entry = false;
                         self.value(bytes, pieces);
                     }
@@ -342,8 +345,9 @@ impl JsonWalk {
 
     /// Begins the value that the next byte begins.
     fn value(&mut self, bytes: &[u8], pieces: &mut Pieces) {
+        let is_nested = matches!(bytes.get(self.at), Some(b'{' | b'['));
         if self.entry.is_none()
-            && let Some((path, is_read)) = self.entry_path()
+            && let Some((path, is_read)) = self.entry_path(is_nested)
         {
             self.begin(bytes, path, is_read);
         }
@@ -439,17 +443,20 @@ impl JsonWalk {
             || !matches!(rest.first(), Some(b'{' | b'['))
             || self.open.len() > LOOK_DEPTH
             || self.looked.last().is_some_and(|looked| looked.is_whole)
-            || self.is_foreseen()
         {
             return true;
         }
-        let (mut sight, is_whole) = sight::inside(rest.get(..LOOK_BYTES).unwrap_or(rest));
-        if !is_whole && !end && rest.len() < LOOK_BYTES {
-            return false;
+        let rest = rest.get(..LOOK_BYTES).unwrap_or(rest);
+        let is_all = end || rest.len() == LOOK_BYTES;
+        match self.is_foreseen(rest) {
+            Some(true) => return true,
+            None if !is_all => return false,
+            _ => {}
         }
-        // A member of an object is no record by itself: it may be a part of one.
-        if !self.open.last().is_some_and(|open| open.is_array) {
-            sight.candidates.retain(|candidate| !candidate.pattern.is_top());
+        let key = self.open.last().and_then(|open| open.key.as_deref().filter(|_| !open.is_array));
+        let (sight, is_whole) = sight::inside(rest, key);
+        if !is_whole && !is_all {
+            return false;
         }
         let step = |open: &Open| match &open.key {
             _ if open.is_array => Step::Element,
@@ -465,19 +472,36 @@ impl JsonWalk {
         true
     }
 
-    /// Whether a pattern speaks of the value that begins now, or of what lies in it.
-    fn is_foreseen(&self) -> bool {
+    /// Whether a pattern speaks of the value that begins now, which is that of `rest`, or of what it has inside; `None` where
+    /// `rest` ends before it tells.
+    fn is_foreseen(&self, rest: &[u8]) -> Option<bool> {
         let found = self.looked.iter().flat_map(|looked| &looked.found).map(|found| &found.pattern);
-        self.patterns
-            .iter()
-            .chain(found)
-            .any(|pattern| pattern.0.get(..self.open.len()).is_some_and(|steps| steps.iter().zip(&self.open).all(fits)))
+        let is_object = rest.first() == Some(&b'{');
+        let mut keys: Vec<&[u8]> = Vec::new();
+        for pattern in self.patterns.iter().chain(found) {
+            let Some((above, below)) = pattern.0.split_at_checked(self.open.len()) else { continue };
+            if !above.iter().zip(&self.open).all(fits) {
+                continue;
+            }
+            match below.first() {
+                Some(Step::Key(key)) if is_object => keys.push(key),
+                Some(Step::Key(_)) => {}
+                Some(Step::AnyKey) if !is_object => {}
+                Some(Step::Element) if is_object => {}
+                Some(Step::AnyKey | Step::Element) | None => return Some(true),
+            }
+        }
+        if keys.is_empty() { Some(false) } else { sight::has_member(rest, &keys) }
     }
 
-    /// The path of the value that begins now, if it is an entry, and whether it is of the document's kind.
-    fn entry_path(&self) -> Option<(Arc<[u8]>, bool)> {
-        let is_here =
-            |pattern: &Pattern| pattern.0.len() == self.open.len() && pattern.0.iter().zip(&self.open).all(fits);
+    /// The path of the value that begins now, an object or array if it `is_nested`, if it is an entry, and whether it is of
+    /// the document's kind. Among the members of an object numbers and texts say something of the object.
+    fn entry_path(&self, is_nested: bool) -> Option<(Arc<[u8]>, bool)> {
+        let is_here = |Pattern(steps): &Pattern| {
+            steps.len() == self.open.len()
+                && steps.iter().zip(&self.open).all(fits)
+                && (is_nested || steps.last() != Some(&Step::AnyKey))
+        };
         let is_read = match self.patterns.iter().any(is_here) {
             true => true,
             false => {

@@ -21,6 +21,6 @@ mod tests;
 
 pub use json::JsonWalk;
 pub use pattern::Pattern;
-pub use sight::{Candidate, Sample, Sight, members_sight, sight, wide_sight};
+pub use sight::{Candidate, Sample, Sight, sight, wide_sight};
 pub use text::{Marker, TextWalk};
-pub use walk::{ENTRY_BYTES, Entry, Found, Frame, OTHER_KIND, Pieces, Plan, Probe, Walk};
+pub use walk::{ENTRY_BYTES, Entry, Found, Frame, NESTED, OTHER_KIND, Pieces, Plan, Probe, Walk};

@@ -36,11 +36,13 @@ impl Pattern {
         Self(steps)
     }
 
-    /// What stands before and behind the entries of a document that holds nothing else.
+    /// What stands before and behind the entries of a document that holds nothing else. Members of an object become
+    /// elements of an array: their keys are no part of them.
     pub(super) fn frame(&self) -> [Vec<u8>; 2] {
         let [mut head, mut tail] = [Vec::new(), Vec::new()];
-        for step in &self.0 {
+        for (step, left) in self.0.iter().zip((0..self.0.len()).rev()) {
             let (open, close) = match step {
+                Step::Key(_) | Step::AnyKey if left == 0 => (b"[".to_vec(), b']'),
                 Step::Key(key) => ([b"{\"", &**key, b"\":"].concat(), b'}'),
                 Step::AnyKey => (b"{\"\":".to_vec(), b'}'),
                 Step::Element => (b"[".to_vec(), b']'),
@@ -60,7 +62,9 @@ impl Pattern {
     /// Whether it names values inside those that `outer` names, or the same.
     #[must_use]
     pub fn is_within(&self, outer: &Self) -> bool {
-        self.0.starts_with(&outer.0)
+        let leads =
+            |(step, outer): (&Step, &Step)| step == outer || *outer == Step::AnyKey && matches!(step, Step::Key(_));
+        self.0.len() >= outer.0.len() && self.0.iter().zip(&outer.0).all(leads)
     }
 
     /// Whether the document itself is the entry.
@@ -94,7 +98,11 @@ mod tests {
             assert_eq!(Pattern::new(text).to_string(), text, "{text}");
         }
         assert_eq!(Pattern::new("log.entries[]").frame(), [b"{\"log\":{\"entries\":[".to_vec(), b"]}}".to_vec()]);
+        assert_eq!(Pattern::new("a.*").frame(), [b"{\"a\":[".to_vec(), b"]}".to_vec()]);
         assert!(Pattern::new("").is_top());
+        let within = |one: &str, other: &str| Pattern::new(one).is_within(&Pattern::new(other));
+        assert!(within("a.b[].c", "a.*") && within("a.*", "a") && within("a", ""));
+        assert!(!within("a.*", "a.b") && !within("a[]", "a.*") && !within("a", "a.b"));
         assert!(
             Pattern::new("data.result[].values[]").is_below("values") && !Pattern::new("values").is_below("values")
         );

@@ -1,7 +1,7 @@
 //! What the first bytes of a JSON document hold, so that others can say what it is.
 //!
-//! Every value that may be an entry is shown with samples: the document itself, the elements of every array that is
-//! reached through objects and first elements. A value that the head cuts off is shown as far as it goes.
+//! Every value that may be an entry is shown with samples: the document itself, the elements of arrays, and objects that
+//! are members of others, by whatever key. A value that the head cuts off is shown as far as it goes.
 
 use super::pattern::{Pattern, Step};
 
@@ -12,7 +12,7 @@ const LEVELS: usize = 6;
 const DEPTH: usize = 64;
 
 /// Candidates that are shown.
-const CANDIDATES: usize = 128;
+const CANDIDATES: usize = 256;
 
 /// Samples of one candidate.
 const SAMPLES: usize = 32;
@@ -52,6 +52,31 @@ pub struct Sample<'a> {
     pub is_whole: bool,
     /// Of an object the keys, as written, as far as they go.
     pub keys: Vec<&'a [u8]>,
+    /// Of a member of an object its own key, as written.
+    pub key: Option<&'a [u8]>,
+}
+
+impl Candidate<'_> {
+    /// Whether they are members of objects, not elements of arrays.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        self.samples.iter().any(|sample| sample.key.is_some())
+    }
+
+    /// Where those stand that are like the samples that `is_one` accepts, if any: of members, at any key where these have
+    /// different ones.
+    #[must_use]
+    pub fn place(&self, is_one: impl Fn(&Sample<'_>) -> bool) -> Option<Pattern> {
+        let mut alike = self.samples.iter().filter(|sample| is_one(sample));
+        let first = alike.next()?;
+        let mut pattern = self.pattern.clone();
+        if let (Some(step @ Step::AnyKey), Some(key)) = (pattern.0.last_mut(), first.key)
+            && alike.all(|sample| sample.key == Some(key))
+        {
+            *step = Step::Key(key.into());
+        }
+        Some(pattern)
+    }
 }
 
 impl Sample<'_> {
@@ -80,35 +105,68 @@ impl<'a> Sight<'a> {
 /// What `head` holds; `None` where it does not begin like a JSON object or array.
 #[must_use]
 pub fn sight(head: &[u8]) -> Option<Sight<'_>> {
-    sight_with(head, SAMPLES, false)
+    sight_with(head, SAMPLES)
 }
 
 /// [`sight`] with many more samples of each candidate.
 #[must_use]
 pub fn wide_sight(head: &[u8]) -> Option<Sight<'_>> {
-    sight_with(head, MANY_SAMPLES, false)
+    sight_with(head, MANY_SAMPLES)
 }
 
-/// The same, where objects that are members of another are shown too, by whatever key. Entries that a document holds in
-/// this way are not read.
-#[must_use]
-pub fn members_sight(head: &[u8]) -> Option<Sight<'_>> {
-    sight_with(head, MANY_SAMPLES, true)
-}
-
-/// What the JSON value that begins with `text` holds, and whether it ends there.
-pub(super) fn inside(text: &[u8]) -> (Sight<'_>, bool) {
-    let mut viewer = Viewer::new(text, MANY_SAMPLES, false);
-    let (_, is_whole) = viewer.value(0, &[], 0);
+/// What the JSON value that begins with `text` and stands at `key`, if at any, holds, and whether it ends there.
+pub(super) fn inside<'a>(text: &'a [u8], key: Option<&'a [u8]>) -> (Sight<'a>, bool) {
+    let mut viewer = Viewer::new(text, MANY_SAMPLES);
+    let (_, is_whole) = viewer.value(0, &[], 0, key);
     (viewer.sight, is_whole)
 }
 
-fn sight_with(head: &[u8], samples: usize, members: bool) -> Option<Sight<'_>> {
+/// Whether the object that begins with `text` has a member at one of `keys`; `None` where `text` ends before it tells.
+pub(super) fn has_member(text: &[u8], keys: &[&[u8]]) -> Option<bool> {
+    let (mut at, mut depth, mut may_be_key) = (0, 0_usize, false);
+    loop {
+        match text.get(at)? {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let (end, is_whole) = string_end(text, at);
+                if !is_whole {
+                    return None;
+                }
+                if depth == 1 && may_be_key && keys.contains(&text.get(at + 1..end - 1)?) {
+                    return Some(true);
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(false);
+        }
+        may_be_key =
+            depth == 1 && matches!(text.get(at)?, b'{' | b',') || may_be_key && text.get(at)?.is_ascii_whitespace();
+        at += 1;
+    }
+}
+
+fn string_end(text: &[u8], at: usize) -> (usize, bool) {
+    let mut end = at + 1;
+    while let Some(length) = memchr::memchr2(b'"', b'\\', text.get(end..).unwrap_or_default()) {
+        end += length;
+        if text.get(end) == Some(&b'"') {
+            return (end + 1, true);
+        }
+        end += 2;
+    }
+    (text.len(), false)
+}
+
+fn sight_with(head: &[u8], samples: usize) -> Option<Sight<'_>> {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut viewer = Viewer::new(text, samples, members);
+    let mut viewer = Viewer::new(text, samples);
     let mut at = viewer.blanks(0);
     while matches!(text.get(at), Some(b'{' | b'[')) {
-        let (end, is_whole) = viewer.value(at, &[], 0);
+        let (end, is_whole) = viewer.value(at, &[], 0, None);
         let value = text.get(at..end).unwrap_or_default();
         // A value that breaks off in its line says nothing of how the others stand.
         viewer.sight.spans_lines |= is_whole && memchr::memchr(b'\n', value).is_some();
@@ -128,13 +186,11 @@ struct Viewer<'a> {
     sight: Sight<'a>,
     /// Samples of one candidate that are taken down.
     samples: usize,
-    /// Whether members of objects are shown.
-    members: bool,
 }
 
 impl<'a> Viewer<'a> {
-    fn new(text: &'a [u8], samples: usize, members: bool) -> Self {
-        Self { text, sight: Sight { candidates: Vec::new(), spans_lines: false, is_partial: false }, samples, members }
+    fn new(text: &'a [u8], samples: usize) -> Self {
+        Self { text, sight: Sight { candidates: Vec::new(), spans_lines: false, is_partial: false }, samples }
     }
 
     fn blanks(&self, at: usize) -> usize {
@@ -161,7 +217,7 @@ impl<'a> Viewer<'a> {
     }
 
     /// Takes down a sample of the candidate at `path` and gives its place.
-    fn sample(&mut self, path: &[Step]) -> Option<usize> {
+    fn sample(&mut self, path: &[Step], key: Option<&'a [u8]>) -> Option<usize> {
         let most = self.samples;
         let samples = &mut self.candidate(path)?.samples;
         let place = samples.len();
@@ -169,27 +225,28 @@ impl<'a> Viewer<'a> {
             self.sight.is_partial = true;
             return None;
         }
-        samples.push(Sample { bytes: b"", is_whole: false, keys: Vec::new() });
+        samples.push(Sample { bytes: b"", is_whole: false, keys: Vec::new(), key });
         Some(place)
     }
 
-    /// Views the value at `at`, which stands at `path`: where it ends, or the head does, and whether it is whole.
-    fn value(&mut self, at: usize, path: &[Step], depth: usize) -> (usize, bool) {
+    /// Views the value at `at`, which stands at `path`, as a member at `key`: where it ends, or the head does, and whether
+    /// it is whole.
+    fn value(&mut self, at: usize, path: &[Step], depth: usize, key: Option<&'a [u8]>) -> (usize, bool) {
         let opener = self.text.get(at).copied();
         let member = match path {
-            [outer @ .., Step::Key(_)] if self.members && opener == Some(b'{') => [outer, &[Step::AnyKey]].concat(),
+            [outer @ .., Step::Key(_)] if opener == Some(b'{') => [outer, &[Step::AnyKey]].concat(),
             _ => Vec::new(),
         };
         let is_candidate = path.last().is_none_or(|step| *step == Step::Element) || !member.is_empty();
         // An array at the top is never an entry itself.
         let is_sample = is_candidate && !(path.is_empty() && opener == Some(b'['));
         let place = if member.is_empty() { path } else { &member };
-        let sample = is_sample.then(|| self.sample(place)).flatten().map(|sample| (place, sample));
+        let sample = is_sample.then(|| self.sample(place, key)).flatten().map(|sample| (place, sample));
         let (end, is_whole) = match opener {
             Some(b'{' | b'[') if depth == DEPTH => (at, false),
             Some(b'{') => self.object(at, path, depth, sample),
             Some(b'[') => self.array(at, path, depth),
-            Some(b'"') => self.string(at),
+            Some(b'"') => string_end(self.text, at),
             Some(_) => {
                 let rest = self.text.get(at..).unwrap_or_default();
                 let token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
@@ -208,25 +265,13 @@ impl<'a> Viewer<'a> {
         (end, is_whole)
     }
 
-    fn string(&self, at: usize) -> (usize, bool) {
-        let mut end = at + 1;
-        while let Some(length) = memchr::memchr2(b'"', b'\\', self.text.get(end..).unwrap_or_default()) {
-            end += length;
-            if self.text.get(end) == Some(&b'"') {
-                return (end + 1, true);
-            }
-            end += 2;
-        }
-        (self.text.len(), false)
-    }
-
     fn object(&mut self, at: usize, path: &[Step], depth: usize, sample: Option<(&[Step], usize)>) -> (usize, bool) {
         let mut at = self.blanks(at + 1);
         if self.text.get(at) == Some(&b'}') {
             return (at + 1, true);
         }
         while self.text.get(at) == Some(&b'"') {
-            let (end, is_whole) = self.string(at);
+            let (end, is_whole) = string_end(self.text, at);
             let text = self.text;
             let key = text.get(at + 1..end.saturating_sub(1)).unwrap_or_default();
             at = self.blanks(end);
@@ -241,7 +286,7 @@ impl<'a> Viewer<'a> {
             }
             at = self.blanks(at + 1);
             let path = [path, &[Step::Key(key.into())]].concat();
-            let (end, is_whole) = self.value(at, &path, depth + 1);
+            let (end, is_whole) = self.value(at, &path, depth + 1, Some(key));
             at = self.blanks(end);
             match self.text.get(at) {
                 Some(b',') if is_whole => at = self.blanks(at + 1),
@@ -260,7 +305,7 @@ impl<'a> Viewer<'a> {
             return (at + 1, true);
         }
         loop {
-            let (end, is_whole) = self.value(at, &path, depth + 1);
+            let (end, is_whole) = self.value(at, &path, depth + 1, None);
             at = self.blanks(end);
             match self.text.get(at) {
                 Some(b',') if is_whole => at = self.blanks(at + 1),

@@ -17,14 +17,17 @@ fn cut(text: &[u8], patterns: &[&str], size: usize) -> Given {
     cut_by(&plan, text, size)
 }
 
-/// Finds the records that have a key `r`, and those of another kind, which have a key `o`.
+/// Finds the records that have a key `r`, of members of an object only several, and those of another kind, which have a
+/// key `o`.
 fn probe() -> Probe {
     Probe::new(|sight| {
         let mut found: Vec<Found> = Vec::new();
-        for Candidate { pattern, samples } in &sight.candidates {
-            let has = |key: &str| samples.iter().any(|sample| sample.has(&[key]));
-            if (has("r") || has("o")) && !found.iter().any(|found| pattern.is_within(&found.pattern)) {
-                found.push(Found { pattern: pattern.clone(), is_read: has("r") });
+        for candidate in &sight.candidates {
+            let place = |key: &str| candidate.place(|sample| sample.has(&[key]));
+            let several = candidate.samples.len() > 1 || !candidate.is_keyed();
+            let Some(pattern) = place("r").filter(|_| several).or_else(|| place("o")) else { continue };
+            if !found.iter().any(|found| pattern.is_within(&found.pattern)) {
+                found.push(Found { pattern, is_read: place("r").is_some() });
             }
         }
         found
@@ -187,7 +190,21 @@ fn a_sight_shows_what_may_be_entries() {
         b" {\"log\":{\"v\":1,\"pages\":[],\"entries\":[{\"request\":{\"headers\":[{\"n\":1}]},\"x\":[2]},{\"y\":";
     let sight = sight(text).expect("JSON");
     let shown: Vec<String> = sight.candidates.iter().map(|candidate| candidate.pattern.to_string()).collect();
-    assert_eq!(shown, ["", "log.pages[]", "log.entries[]", "log.entries[].request.headers[]", "log.entries[].x[]"]);
+    assert_eq!(
+        shown,
+        [
+            "",
+            "*",
+            "log.pages[]",
+            "log.entries[]",
+            "log.entries[].*",
+            "log.entries[].request.headers[]",
+            "log.entries[].x[]"
+        ]
+    );
+    let members = sight.at("*").expect("members");
+    assert!(members.is_keyed() && members.samples[0].key == Some(b"log"));
+    assert_eq!(members.place(|_| true).map(|place| place.to_string()).as_deref(), Some("log"));
     assert!(sight.top().expect("an object").has(&["log"]) && !sight.spans_lines);
     let entries = &sight.at("log.entries[]").expect("entries").samples;
     assert_eq!(entries.iter().map(|entry| entry.is_whole).collect::<Vec<_>>(), [true, false]);
@@ -219,6 +236,12 @@ fn records_under_any_key_are_entries() {
         format!("{{\"x\":[{{\"y\":1}}],\"b\":[{one}],\"a\":[{two}],\"c\":{{\"d\":{{\"e\":[{three}]}}}}}}"),
         format!("{{\"a\":[{one}]}}\n{{\"b\":[{two}]}}\n{{\"b\":[{three}]}}"),
         format!("{{\"a\":[{one}],\"b\":[{{\"c\":[{two}]}},{{\"c\":[]}},{{\"d\":[[{three}]]}}]}}"),
+        // By their ids, and where the places that are known have no record.
+        format!("{{\"a\":[{one}],\"b\":{{\"id2\":{two},\"id3\":{three}}}}}"),
+        format!("{{\"a\":{{\"id1\":{one},\"id2\":{two}}},\"b\":[{three}]}}"),
+        format!("{{\"a\":[{one}]}}{{\"id2\":{two},\"x\":\"a\",\"id3\":{three}}}"),
+        format!("{{\"a\":[{one}]}}[{two},{three}]"),
+        format!("[{one},{two}]{{\"x\":{{\"a\":1}},\"a\" :[{three}]}}"),
         // What looks like a record in one is a part of it.
         format!("{{\"a\":[{one}],\"b\":[{two},{three}],\"c\":{{\"r\":4}}}}"),
     ] {
@@ -230,6 +253,39 @@ fn records_under_any_key_are_entries() {
     // The array itself goes on behind the records that were seen.
     let given = probed(&format!("{{\"b\":[{{}},{one},7]}}"), &[(1, "{}"), (2, one), (3, "7")]);
     assert_eq!(given.paths, ["b"]);
+}
+
+#[test]
+fn what_an_entry_holds_is_found() {
+    let within = |text: &str| {
+        let pieces = probe().within(text.as_bytes())?;
+        Some(pieces.entries(text.as_bytes()).map(|entry| String::from_utf8_lossy(entry.bytes).into_owned()).collect())
+    };
+    let found = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    assert_eq!(within("{\"x\":[{\"r\":1},{\"r\":2}]}"), found(&["{\"r\":1}", "{\"r\":2}"]));
+    assert_eq!(within("[{\"x\":[{\"r\":1}]},{\"y\":{\"z\":[{\"r\":2}]}}]"), found(&["{\"r\":1}", "{\"r\":2}"]));
+    assert_eq!(within("{\"x\":{\"id1\":{\"r\":1},\"id2\":{\"r\":2}}}"), found(&["{\"r\":1}", "{\"r\":2}"]));
+    for nothing in ["", "7", "{\"x\":1}", "{\"x\":[{\"y\":1}]}", "{\"x\":{\"r\":1}}"] {
+        assert_eq!(within(nothing), None, "{nothing}");
+    }
+    let other = probe().within(b"[{\"x\":[{\"o\":1}]}]").expect("records of another kind");
+    assert_eq!(other.tally.iter().collect::<Vec<_>>(), [("other_kind", 1)]);
+}
+
+#[test]
+fn the_members_of_an_object_are_told_by_their_own_keys() {
+    let has = |text: &str| super::sight::has_member(text.as_bytes(), &[b"b", b"c"]);
+    for text in ["{\"a\":1,\"b\":2}", "{ \"b\" :", "{\"a\":[{\"b\":1}],\n \"c\":[", "{\"a\":\"}\\\"\",\"c\""] {
+        assert_eq!(has(text), Some(true), "{text}");
+    }
+    for text in
+        ["{}", "{\"a\":\"b\"}{\"b\":1}", "{\"a\":{\"b\":1}}", "{\"a\":[\"b\",\"c\"]}", "{\"a\":1,\"bb\":\"c\"} "]
+    {
+        assert_eq!(has(text), Some(false), "{text}");
+    }
+    for text in ["", "{", "{\"a\":{\"b\":1}", "{\"a\":\"b", "{\"b", "{\"a\":1,"] {
+        assert_eq!(has(text), None, "{text}");
+    }
 }
 
 #[test]

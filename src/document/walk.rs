@@ -14,6 +14,9 @@ use super::text::{Marker, TextWalk};
 /// Bytes of the longest entry that is read. A longer one is set aside whole.
 pub const ENTRY_BYTES: usize = 64 << 20;
 
+/// Entries in one another whose insides are looked at.
+pub const NESTED: u8 = 8;
+
 /// How a document is cut into entries.
 #[derive(Clone, Debug)]
 pub enum Plan {
@@ -46,6 +49,15 @@ impl Probe {
     /// A probe that finds what `tell` says.
     pub fn new(tell: impl Fn(&Sight<'_>) -> Vec<Found> + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
+    }
+
+    /// What an entry with these `bytes` holds that is none itself: records in it, wherever they stand; `None` where it
+    /// holds none.
+    #[must_use]
+    pub fn within(&self, bytes: &[u8]) -> Option<Pieces> {
+        memchr::memchr2(b'{', b'[', bytes.get(1..)?)?;
+        let (_, pieces) = JsonWalk::new(Vec::new(), Some(self.clone())).cut(bytes, true);
+        (!pieces.spans.is_empty() || pieces.tally.count(OTHER_KIND) > 0).then_some(pieces)
     }
 
     pub(super) fn find(&self, sight: &Sight<'_>) -> Vec<Found> {
@@ -83,6 +95,15 @@ impl Plan {
         match self {
             Self::Json(patterns, _) => Self::Json(patterns, Some(probe)),
             Self::Text(_) | Self::Whole => self,
+        }
+    }
+
+    /// What finds records where no pattern says there are any, if anybody looks for them.
+    #[must_use]
+    pub const fn probe(&self) -> Option<&Probe> {
+        match self {
+            Self::Json(_, probe) => probe.as_ref(),
+            Self::Text(_) | Self::Whole => None,
         }
     }
 

@@ -62,6 +62,15 @@ impl Anomalies {
         }
     }
 
+    /// The same, all of them at `record`: those of a part of one record.
+    #[must_use]
+    pub fn at(mut self, record: u64) -> Self {
+        for anomaly in self.0.values_mut() {
+            anomaly.first_record = Some(record);
+        }
+        self
+    }
+
     /// Codes with their anomalies, by code.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Anomaly)> {
         self.0.iter().map(|(code, anomaly)| (*code, anomaly))

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
-use crate::document::{self, Found, Pieces, Plan, Probe, Sight, Walk};
+use crate::document::{self, Found, Pattern, Pieces, Plan, Probe, Sight, Walk};
 use crate::evidence::{self, Block, Extents, Reading, Reject, SourceId, Spool, Stage, Utf16, in_order};
 use crate::facts::Store;
 use crate::facts::extract::Keep;
@@ -40,42 +40,49 @@ fn recognise_by(
     let requests = |(format, plan)| (Content::Requests(format), plan);
     let (content, plan) = match sight(head) {
         Some(sight) => platform::recognise(&sight)
+            .filter(|(_, plan)| !is_inside_a_request(plan, &sight, shown, settings))
             .map(export)
             .or_else(|| access_log::recognise_document(&sight, shown, settings).map(requests)),
         None => platform::recognise_text(head).map(export).or_else(|| access_log::recognise_text(head).map(requests)),
     }?;
-    Some(match probe(content, shown, settings) {
-        Some(probe) => (content, plan.probing(probe)),
-        None => (content, plan),
-    })
-}
-
-/// What finds records in a document of this `content` where the head shows none; `None` where its format says where they
-/// stand.
-fn probe(content: Content, shown: &str, settings: &Settings) -> Option<Probe> {
     let is_export = match content {
         Content::Requests(Format::JsonDocument) => false,
-        Content::Export(Kind::Terraform | Kind::CallFlow) | Content::Requests(_) => return None,
+        // Their formats say where records stand.
+        Content::Export(Kind::Terraform | Kind::CallFlow) | Content::Requests(_) => return Some((content, plan)),
         Content::Export(_) => true,
     };
+    Some((content, plan.probing(probe(is_export, shown, settings))))
+}
+
+/// Whether what is cut by `plan` is a part of API requests, such as the body of an answer that was logged.
+fn is_inside_a_request(plan: &Plan, sight: &Sight<'_>, shown: &str, settings: &Settings) -> bool {
+    let Plan::Json(patterns, _) = plan else { return false };
     let reader = LogReader::new(SourceId(0), shown, settings);
-    Some(Probe::new(move |sight| {
+    let is_around = |outer: &Pattern| patterns.iter().any(|pattern| pattern != outer && pattern.is_within(outer));
+    let mut around = sight.candidates.iter().filter(|candidate| is_around(&candidate.pattern));
+    around.any(|candidate| access_log::requests_in(candidate, &reader).0 > 0)
+}
+
+/// What finds records where nothing says that there are any: entries of an export, or API requests.
+#[must_use]
+pub fn probe(is_export: bool, shown: &str, settings: &Settings) -> Probe {
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    Probe::new(move |sight| {
         let mut found: Vec<Found> = Vec::new();
         for candidate in &sight.candidates {
             if found.iter().any(|found| candidate.pattern.is_within(&found.pattern)) {
                 continue;
             }
-            let holds = |entries: bool| match entries {
-                true => platform::holds_entry(candidate),
-                false => access_log::requests_in(candidate, &reader).0 > 0,
+            let place = |entries: bool| match entries {
+                true => platform::entries(candidate),
+                false => access_log::requests(candidate, &reader),
             };
-            let is_read = holds(is_export);
-            if is_read || holds(!is_export) {
-                found.push(Found { pattern: candidate.pattern.clone(), is_read });
-            }
+            let of_its_kind = place(is_export).map(|pattern| Found { pattern, is_read: true });
+            let other = || place(!is_export).map(|pattern| Found { pattern, is_read: false });
+            found.extend(of_its_kind.or_else(other));
         }
         found
-    }))
+    })
 }
 
 /// What a text is.
@@ -119,7 +126,7 @@ pub fn look(opened: &mut evidence::Content, shown: &str, settings: &Settings) ->
 #[must_use]
 pub fn requests_among(head: &[u8], shown: &str, settings: &Settings) -> (u64, u64) {
     let reader = LogReader::new(SourceId(0), shown, settings);
-    let sight = document::members_sight(head);
+    let sight = document::wide_sight(head);
     let candidates = sight.iter().flat_map(|sight| &sight.candidates);
     let most = candidates.map(|candidate| access_log::requests_in(candidate, &reader)).max();
     most.filter(|(requests, _)| *requests > 0).unwrap_or_else(|| access_log::requests_among(head, shown, settings))
@@ -178,13 +185,13 @@ pub fn reading<'s>(
     (settings, keep, store): (&Settings, &'s Keep, &'s Store),
     rejects: Option<&'s Spool>,
 ) -> Reading<DocumentStage<'s>> {
-    let keeps_rejects = rejects.is_some();
+    let (keeps_rejects, probe) = (rejects.is_some(), plan.probe().cloned());
     let entries = match content {
         Content::Requests(format) => {
-            let log = LogReader::new(source, shown, settings).keeping_rejects(keeps_rejects);
+            let log = LogReader::new(source, shown, settings).keeping_rejects(keeps_rejects).probing(probe);
             Entries::Requests(Box::new(log), format)
         }
-        Content::Export(kind) => Entries::Export(ExportReader { source, kind, keeps_rejects }, keep, store),
+        Content::Export(kind) => Entries::Export(ExportReader { source, kind, keeps_rejects, probe }, keep, store),
     };
     let stage = DocumentStage { entries, rejects };
     Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)

@@ -6,6 +6,8 @@ use crate::access_log::{Format, LogReader, LogSum, Part, Walk};
 use crate::evidence::{Block, Extents, Reading, SourceId, Spool, Stage};
 use crate::settings::Settings;
 
+use super::documents;
+
 /// How the bytes of one access log become API requests.
 pub struct LogStage<'s> {
     reader: LogReader,
@@ -22,7 +24,8 @@ pub fn reading<'s>(
     settings: &Settings,
     rejects: Option<&'s Spool>,
 ) -> Reading<LogStage<'s>> {
-    let log = LogReader::new(source, shown, settings).keeping_rejects(rejects.is_some());
+    let probe = documents::probe(false, shown, settings);
+    let log = LogReader::new(source, shown, settings).keeping_rejects(rejects.is_some()).probing(Some(probe));
     let stage = LogStage { reader: log, rejects };
     Reading::new(stage, Walk::new(format), (LogSum::new(format), Extents::default()), reader)
 }

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::document::Entry;
+use crate::document::{Entry, NESTED, Probe};
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp};
 use crate::facts::{Exports, TracedMessage};
 
 use super::kind::Kind;
-use super::{conversation, flow, json, recording, terraform, trace, trunk};
+use super::{conversation, flow, recording, terraform, trace, trunk};
 
 /// What may become of an entry, with what it means: the reasons of an export's tally. Stable words.
 pub const REASONS: [(&str, &str); 12] = [
@@ -73,6 +73,8 @@ pub struct ExportReader {
     pub kind: Kind,
     /// Whether entries that give nothing are kept.
     pub keeps_rejects: bool,
+    /// Finds entries in one that is nothing itself; they are read in its stead, under its number.
+    pub probe: Option<Probe>,
 }
 
 /// Whether an entry counted under `reason` gave nothing and was meant to.
@@ -85,12 +87,12 @@ impl ExportReader {
     pub fn read<'a>(&self, entries: impl Iterator<Item = Entry<'a>>) -> ExportSum {
         let mut sum = ExportSum::default();
         for entry in entries {
-            self.entry(&entry, &mut sum);
+            self.entry(&entry, 0, &mut sum);
         }
         sum
     }
 
-    fn entry(&self, entry: &Entry<'_>, sum: &mut ExportSum) {
+    fn entry(&self, entry: &Entry<'_>, depth: u8, sum: &mut ExportSum) {
         let locus = Locus { source: self.source, record: entry.record };
         let value = serde_json::from_slice::<Value>(entry.bytes);
         match (self.kind, value) {
@@ -102,7 +104,7 @@ impl ExportReader {
             (Kind::Terraform, Ok(value)) => {
                 let reason = match terraform::json(&value, entry.path) {
                     Some(trunks) => several(trunks.into_iter().map(|trunk| take_trunk(trunk, locus, sum))),
-                    None => "export_other",
+                    None => OTHER,
                 };
                 self.count(reason, entry, sum);
             }
@@ -115,7 +117,23 @@ impl ExportReader {
             }
             (_, Ok(value)) => {
                 let reason = take(&value, locus, sum);
-                self.count(reason, entry, sum);
+                let inner = (reason == OTHER).then(|| self.probe.as_ref()?.within(entry.bytes)).flatten();
+                let Some(inner) = inner else { return self.count(reason, entry, sum) };
+                if depth == NESTED {
+                    sum.anomalies.note("limit_nesting", Some(entry.record), || {
+                        format!("more than {NESTED} lists in one another")
+                    });
+                    return self.count(reason, entry, sum);
+                }
+                for nested in inner.entries(entry.bytes) {
+                    self.entry(&Entry { record: entry.record, ..nested }, depth + 1, sum);
+                }
+                if self.keeps_rejects {
+                    sum.rejects
+                        .extend(inner.rejects(entry.bytes).map(|reject| Reject { record: entry.record, ..reject }));
+                }
+                sum.tally.merge(&inner.tally);
+                sum.anomalies.absorb(inner.anomalies.at(entry.record), 0);
             }
             (_, Err(_)) => self.count("bad_record", entry, sum),
         }
@@ -141,14 +159,11 @@ impl ExportSum {
     }
 }
 
-/// The fields under which the platform's answers hold their entries, for an answer on one line.
-const ENVELOPES: [&str; 3] = ["conversations", "data", "entities"];
+/// The reason of an entry that is nothing of what is read.
+const OTHER: &str = "export_other";
 
-/// Takes one entry by its fields, or all of an envelope: the reason it is counted under.
+/// Takes one entry by its fields: the reason it is counted under.
 fn take(value: &Value, locus: Locus, sum: &mut ExportSum) -> &'static str {
-    if let Some(inner) = value.as_array() {
-        return several(inner.iter().map(|value| take(value, locus, sum)));
-    }
     if conversation::is_one(value) {
         let read = conversation::read(value, locus);
         let Some(read) = read else { return "bad_record" };
@@ -165,8 +180,7 @@ fn take(value: &Value, locus: Locus, sum: &mut ExportSum) -> &'static str {
     } else if trunk::is_one(value) {
         take_trunk(value, locus, sum)
     } else {
-        let inner = ENVELOPES.iter().flat_map(|name| json::list(value, name));
-        several(inner.map(|value| take(value, locus, sum)))
+        OTHER
     }
 }
 
@@ -195,11 +209,11 @@ fn several(reasons: impl Iterator<Item = &'static str>) -> &'static str {
     let mut used = None;
     for reason in reasons {
         first = first.or(Some(reason));
-        if used.is_none() && !matches!(reason, "bad_record" | "export_other") {
+        if used.is_none() && !matches!(reason, "bad_record" | OTHER) {
             used = Some(reason);
         }
     }
-    used.or(first).unwrap_or("export_other")
+    used.or(first).unwrap_or(OTHER)
 }
 
 #[cfg(test)]
@@ -216,7 +230,8 @@ mod tests {
         let (kind, plan) = recognised?;
         let (taken, pieces) = Walk::new(&plan).cut(bytes, true);
         assert_eq!(taken, bytes.len());
-        let mut sum = ExportReader { source: SourceId(0), kind, keeps_rejects: false }.read(pieces.entries(bytes));
+        let mut sum =
+            ExportReader { source: SourceId(0), kind, keeps_rejects: false, probe: None }.read(pieces.entries(bytes));
         sum.tally.merge(&pieces.tally);
         Some((kind, sum))
     }

@@ -54,9 +54,13 @@ pub fn recognise(sight: &Sight<'_>) -> Option<(Kind, Plan)> {
     }
     let kind = |candidate: &Candidate<'_>| {
         let kind = candidate.samples.iter().find_map(of).or_else(|| of_path(candidate))?;
-        Some((kind, Plan::json(vec![candidate.pattern.clone()])))
+        let pattern = entries(candidate).unwrap_or_else(|| candidate.pattern.clone());
+        Some((kind, Plan::json(vec![pattern])))
     };
-    sight.candidates.iter().find_map(kind)
+    // A list says more clearly what its elements are than an object does of its members.
+    let [listed, keyed] =
+        [false, true].map(|is_keyed| sight.candidates.iter().filter(move |candidate| candidate.is_keyed() == is_keyed));
+    listed.chain(keyed).find_map(kind)
 }
 
 /// What an entry is by its keys.
@@ -94,10 +98,10 @@ fn of_path(candidate: &Candidate<'_>) -> Option<Kind> {
         .then_some(Kind::ConversationDetails)
 }
 
-/// Whether one of the samples is an entry of an export.
+/// Where those of the samples stand that are entries of an export, if any.
 #[must_use]
-pub fn holds_entry(candidate: &Candidate<'_>) -> bool {
-    candidate.samples.iter().any(|sample| of(sample).is_some())
+pub fn entries(candidate: &Candidate<'_>) -> Option<Pattern> {
+    candidate.place(|sample| of(sample).is_some())
 }
 
 /// The export that is no JSON and begins with `head`.

@@ -571,6 +571,89 @@ fn an_export_is_read_under_every_key_and_says_what_else_it_holds() {
 }
 
 #[test]
+fn records_at_differing_depths_of_one_document_are_all_read() {
+    let [one, two, three] = [request(200, 1), request(403, 2), request(403, 3)];
+    for (name, text) in [
+        ("a list before a record", json!([{"requests": [one, two]}, three])),
+        ("a record before a list", json!([one, {"requests": [two, three]}])),
+        ("a list in the list", json!([[one, two], three])),
+        ("a list behind a record", json!([one, [two, [three]]])),
+        ("deeper in one of several", json!({"x": [{"inner": [one]}, two], "y": {"z": [three]}})),
+        ("by their ids", json!({"requests": {"id1": one, "id2": two, "id3": three}})),
+        ("by their ids at the top", json!({"id1": one, "id2": two, "id3": three})),
+        ("by their ids in one of several", json!([one, {"asked": {"id2": two, "id3": three}}])),
+        ("by their ids beside a list", json!({"first": [one], "ids": {"id2": two, "id3": three}})),
+    ] {
+        for text in [text.to_string(), serde_json::to_string_pretty(&text).expect("JSON")] {
+            let (source, records) = refusals(text.as_bytes());
+            assert_eq!(source["tally"], json!({"recording_request": 3}), "{name}: {source}");
+            assert_eq!((&source["anomalies"], records.len()), (&json!([]), 2), "{name}: {source}");
+        }
+    }
+    // Behind what is looked at first, where the document seems to be known.
+    let many: Vec<Value> = (0..1000).map(|_| request(200, 1)).collect();
+    let (source, records) = refusals(json!([{"requests": many}, two, {"requests": [three]}]).to_string().as_bytes());
+    assert_eq!((&source["tally"], records), (&json!({"recording_request": 1002}), vec![1001, 1002]), "{source}");
+    let text = format!("{}\n{two}\n{{\"more\":[{three}]}}\n", json!({"hits": many}));
+    let (source, records) = refusals(text.as_bytes());
+    assert_eq!((&source["tally"], records), (&json!({"recording_request": 1002}), vec![1001, 1002]), "{source}");
+    // In lines.
+    let text = format!("{one}\n{{\"page\":1,\"hits\": [ {two},{three}]}}\n{{\"level\":\"info\"}}\n");
+    let (source, records) = refusals(text.as_bytes());
+    assert_eq!(source["format"], "json_lines", "{source}");
+    assert_eq!(source["tally"], json!({"recording_request": 3, "not_a_request": 1}), "{source}");
+    assert_eq!((&source["records"], records), (&4.into(), vec![2, 2]), "{source}");
+    // Entries of another kind are counted wherever they stand.
+    let (source, _) = refusals(json!([one, {"conversations": [conversation(1)]}]).to_string().as_bytes());
+    assert_eq!(source["tally"], json!({"recording_request": 1, "other_kind": 1}), "{source}");
+    assert_eq!(source["anomalies"][0]["first_record"], 2, "{source}");
+}
+
+#[test]
+fn members_of_a_record_are_no_records() {
+    // What a stream's labels, or one part of a record, look like is not counted once more.
+    let label = json!({"status": "403", "path": "/api/v2/recordings/r", "method": "GET"});
+    let shipped = json!([["1772445601123456789", request(403, 1).to_string()]]);
+    let (source, records) = refusals(json!({"streams": [{"stream": label, "values": shipped}]}).to_string().as_bytes());
+    assert_eq!((&source["tally"], records.len()), (&json!({"recording_request": 1}), 1), "{source}");
+    let with_parts = json!({"note": "x", "query": request(403, 1)});
+    let (source, _) = refusals(json!([request(403, 2), with_parts]).to_string().as_bytes());
+    assert_eq!(source["tally"], json!({"recording_request": 1, "not_a_request": 1}), "{source}");
+    // An answer that was logged with its body is a request, whatever the body holds.
+    let mut asked = request(403, 1);
+    asked["responseBody"] = json!({"conversations": [conversation(1)]});
+    for text in [format!("{asked}\n"), json!([asked]).to_string()] {
+        let (source, records) = refusals(text.as_bytes());
+        assert_eq!((&source["tally"], records.len()), (&json!({"recording_request": 1}), 1), "{source}");
+    }
+}
+
+#[test]
+fn an_export_by_ids_is_read() {
+    let [one, two] = [conversation(1), conversation(2)];
+    for text in [
+        json!({"entities": {"id1": one, "id2": two}}),
+        json!({"entities": {"id1": one, "id2": two}, "pageSize": 25}),
+        json!({"id1": one, "id2": two}),
+        json!([{"conversation": one}, {"conversation": two}]),
+        json!([one, {"conversations": [two]}]),
+        json!([{"conversations": [one]}, two]),
+        json!([{"conversations": [one]}, {"id2": two}]),
+        json!({"conversations": [one], "last": two}),
+        json!({"conversations": [one], "more": {"id2": two}}),
+    ] {
+        for text in [text.to_string(), serde_json::to_string_pretty(&text).expect("JSON")] {
+            let (source, _) = refusals(text.as_bytes());
+            assert_eq!(source["format"], "conversation_details", "{text}: {source}");
+            assert_eq!(source["tally"], json!({"conversation": 2}), "{text}: {source}");
+            assert_eq!(source["anomalies"], json!([]), "{text}: {source}");
+        }
+    }
+    let (source, _) = refusals(json!([one, {"requests": [request(403, 1)]}]).to_string().as_bytes());
+    assert_eq!(source["tally"], json!({"conversation": 1, "other_kind": 1}), "{source}");
+}
+
+#[test]
 fn what_a_file_is_may_show_late() {
     let others = |count: usize| "2026-03-02 10:00:00 INFO app something happened\n".repeat(count);
     let requests = lines((0..6).map(|second| request(403, second)));
@@ -629,11 +712,11 @@ fn requests_in_text_that_is_no_log_are_told_first() {
     assert_eq!(report["evidence"][0]["anomalies"][0]["code"], "unread_requests", "{report}");
     let text = program(folder.path(), ["audit", "evidence"]).text();
     assert!(text.starts_with("NOTICE"), "{text}");
-    // Members of an object are no list.
-    let keyed = json!({"a": request(403, 1), "b": request(403, 2)});
+    // One member of an object is no list: it may be a part of it.
+    let keyed = json!({"day": 1, "last": request(403, 1)});
     fs::write(evidence.join("keyed.json"), serde_json::to_string_pretty(&keyed).expect("JSON")).expect("a file");
     let named = audit(folder.path(), &["evidence/keyed.json"]);
-    assert!(named.stderr.contains("2 of 2 records"), "{}", named.stderr);
+    assert!(named.stderr.contains("1 of 1 records"), "{}", named.stderr);
     let named = audit(folder.path(), &["evidence/notes.txt"]);
     assert!(named.stderr.contains("1 of 101 records"), "{}", named.stderr);
 }

@@ -25,6 +25,7 @@ pub(crate) fn read_in_blocks(bytes: &[u8], size: usize, shown: &str, settings: &
     let mut sum;
     if let Some((content, plan)) = documents::recognise(&head, shown, settings) {
         let Content::Requests(format) = content else { return None };
+        let log = log.probing(plan.probe().cloned());
         let mut walk = document::Walk::new(&plan);
         sum = LogSum::new(format);
         blocks(&text, size, |bytes, end| {
@@ -40,6 +41,7 @@ pub(crate) fn read_in_blocks(bytes: &[u8], size: usize, shown: &str, settings: &
         });
     } else {
         let format = access_log::recognise(&head, shown, settings)?;
+        let log = log.probing(Some(documents::probe(false, shown, settings)));
         let mut walk = access_log::Walk::new(format);
         sum = LogSum::new(format);
         blocks(&text, size, |bytes, end| {

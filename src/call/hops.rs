@@ -1,7 +1,9 @@
 //! The hops of one leg: a proxy forwards a Call-ID, and each pair of addresses is observed separately.
 //!
 //! Contract §3: the leg's trunk is the first whose platform addresses a hop touches, else the first that any hop
-//! matches, and that hop counts. A hop whose INVITE was lost shows in the responses to it and may count too.
+//! matches, and that hop counts. A hop whose INVITE was lost shows in the responses to it and may count too. Where one side
+//! sent the INVITE to several addresses, or from several, and nothing shows which one the call went on with, the last one that
+//! is not known to be over counts, and the INVITEs of the others may still be the one: they are read beside it.
 
 use std::net::SocketAddr;
 
@@ -41,6 +43,17 @@ struct OneHop {
     answered: bool,
     /// A request of a dialog was seen on it.
     goes_on: bool,
+    /// Its last initial INVITE was cancelled or refused.
+    over: bool,
+    /// The last initial INVITE on it.
+    last_invite: u32,
+}
+
+/// The hop that counts, and what leaves it open.
+struct Choice {
+    hop: usize,
+    /// Hops that the call may have gone on with as well.
+    open: Vec<usize>,
 }
 
 impl Hops {
@@ -62,7 +75,7 @@ impl Hops {
         let named = |step: &Step| Some((step.from, step.number, step.cseq()?));
         let attempts: Vec<(Tag, i64, Method)> =
             self.attempts().filter_map(|invite| named(steps.get(invite)?)).collect();
-        for (step, hop) in steps.iter().zip(&self.of) {
+        for ((step, hop), place) in steps.iter().zip(&self.of).zip(0..) {
             let Some(hop) = self.hops.get_mut(*hop as usize) else { continue };
             let initial = step.is_initial_invite();
             hop.initial |= initial;
@@ -74,7 +87,15 @@ impl Hops {
             hop.goes_on |= is_request && !step.to.is_none();
             // The transaction of a forwarded INVITE has the same tag and number on every hop.
             let of_attempt = || named(step).is_some_and(|named| attempts.contains(&named));
-            hop.sets_up |= initial || (!step.is_request() && of_attempt());
+            let is_response_to_it = !step.is_request() && of_attempt();
+            hop.sets_up |= initial || is_response_to_it;
+            if initial {
+                (hop.over, hop.last_invite) = (false, place);
+            }
+            hop.over |= match step.start() {
+                Start::Request(method) => method == Method::Cancel,
+                Start::Response(status) => is_response_to_it && status >= 300,
+            };
         }
         self.group();
     }
@@ -167,10 +188,14 @@ impl Hops {
         }
         let (trunk, counting) = self.choose_hop(messages, steps, (settings, hosts));
         for (step, own) in steps.iter_mut().zip(&self.of) {
-            let is_hop = *own as usize == counting;
+            let own = *own as usize;
+            let is_hop = own == counting.hop;
             // Seen on it, or on a path that no initial INVITE took (in-dialog requests may go past the proxies, RFC 3261
             // §12.2.1.1).
-            step.place_on(is_hop, is_hop || self.hops.get(*own as usize).is_some_and(|hop| !hop.sets_up));
+            let is_past = || self.hops.get(own).is_some_and(|hop| !hop.sets_up);
+            let may_count = || step.is_initial_invite() && counting.open.contains(&own);
+            let on_dialog = is_hop || is_past() || may_count();
+            step.place_on(is_hop, on_dialog);
         }
         trunk
     }
@@ -180,7 +205,7 @@ impl Hops {
         messages: &[Signalling<'a>],
         steps: &[Step],
         (settings, hosts): (&Settings, &mut Hosts<'a>),
-    ) -> (Option<usize>, usize) {
+    ) -> (Option<usize>, Choice) {
         let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
         let candidates: Vec<(usize, &OneHop)> =
             self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
@@ -193,7 +218,9 @@ impl Hops {
         let best = |fitting: &[usize]| {
             // Where a 2xx was not captured, a dialog that goes on shows it.
             let with = |holds: fn(&OneHop) -> bool| fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(holds));
-            with(|hop| hop.answered).or_else(|| with(|hop| hop.goes_on)).or(fitting.first()).copied()
+            let shown = with(|hop| hop.answered).or_else(|| with(|hop| hop.goes_on)).copied();
+            let shown = shown.map(|hop| Choice { hop, open: Vec::new() });
+            shown.or_else(|| self.last_tried(fitting, messages))
         };
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {
@@ -207,17 +234,39 @@ impl Hops {
             if candidates.len() > 1 {
                 let platform = fits.iter().filter(|(_, fit)| *fit == trunk::Fit::Platform);
                 let platform: Vec<usize> = platform.map(|(hop, _)| *hop).collect();
-                if let Some(hop) = best(&platform) {
-                    return (Some(index), hop);
+                if let Some(choice) = best(&platform) {
+                    return (Some(index), choice);
                 }
             }
             if any_fit.is_none() {
                 let fitting: Vec<usize> = fits.iter().map(|(hop, _)| *hop).collect();
-                any_fit = best(&fitting).map(|hop| (Some(index), hop));
+                any_fit = best(&fitting).map(|choice| (Some(index), choice));
             }
         }
         let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
-        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(0)))
+        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(Choice { hop: 0, open: Vec::new() })))
+    }
+
+    /// Of the `fitting` hops, none of which is seen to go on: the first, or of those that its sender tried beside it, or by
+    /// which its recipient was tried, the last.
+    fn last_tried(&self, fitting: &[usize], messages: &[Signalling<'_>]) -> Option<Choice> {
+        let first = *fitting.first()?;
+        let invite = |hop: usize| {
+            let own = self.hops.get(hop).filter(|own| own.initial)?;
+            Some((messages.get(own.last_invite as usize)?.hop, own))
+        };
+        let Some((tried, _)) = invite(first) else { return Some(Choice { hop: first, open: Vec::new() }) };
+        // A proxy that forwards an INVITE is the recipient of one and the sender of the other.
+        let is_beside =
+            |hop: &Hop| hop.source.ip() == tried.source.ip() || hop.destination.ip() == tried.destination.ip();
+        let beside = || {
+            let tried = fitting.iter().filter_map(|place| Some((*place, invite(*place)?)));
+            tried.filter(|(_, (hop, _))| is_beside(hop)).map(|(place, (_, own))| (place, own))
+        };
+        let last = beside().max_by_key(|(_, own)| (!own.over, own.last_invite));
+        let hop = last.map_or(first, |(place, _)| place);
+        let open = beside().filter(|(place, own)| *place != hop && !own.over).map(|(place, _)| place).collect();
+        Some(Choice { hop, open })
     }
 }
 

@@ -429,10 +429,7 @@ impl Identity {
         let Some(sharers) = self.by_identifier.get(&key) else { return };
         let Some((first, bridge)) = sharers.first() else { return };
         let call = self.calls.of(*first);
-        // A recording session that shares the call's identifier carries nobody's call of its own.
-        let crosses = |leg: &Outline<'_>| !leg.is_recording_session && leg.kind(settings) == TrunkKind::Byoc;
-        let byoc = call.iter().filter(|leg| legs.get(**leg).is_some_and(crosses));
-        let single = byoc.count() == 1;
+        let single = call.iter().filter(|leg| crosses_byoc(legs, **leg, settings)).count() == 1;
         for leg in call {
             let by = sharers.iter().find(|(sharer, _)| sharer == leg).map_or(*bridge, |(_, by)| *by);
             found.add(Link { leg: *leg, by, strength: Strength::Bridged, exposes: single });
@@ -446,6 +443,12 @@ impl Identity {
             [] => {}
         }
     }
+}
+
+/// Whether the leg carries a call over a BYOC trunk. A recording session that shares the call's identifier carries nobody's
+/// call of its own.
+fn crosses_byoc(legs: &[Outline<'_>], leg: usize, settings: &Settings) -> bool {
+    legs.get(leg).is_some_and(|leg| !leg.is_recording_session && leg.kind(settings) == TrunkKind::Byoc)
 }
 
 /// The conversations of a leg, among those of all legs that name any.
@@ -484,6 +487,11 @@ impl Found {
 
     fn conclude(mut self, at: Timestamp, legs: &[Outline<'_>], settings: &Settings) -> Binding {
         let any = !self.links.is_empty();
+        // Of a request that names several calls nothing tells whose recording it was.
+        let mut exposed = self.links.iter().filter(|link| link.exposes && crosses_byoc(legs, link.leg, settings));
+        if exposed.nth(1).is_some() {
+            self.links.iter_mut().for_each(|link| link.exposes = false);
+        }
         self.links.retain(|link| {
             // A log that writes whole seconds says that it came in that second.
             let latest = at.latest_ns();

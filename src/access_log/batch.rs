@@ -12,7 +12,7 @@ use memchr::memmem;
 
 use crate::document::{Entry, NESTED, Probe};
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
-use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts};
+use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts, distinct_names};
 use crate::http::StatusCode;
 use crate::settings::Settings;
 
@@ -711,6 +711,9 @@ impl<'r> Block<'r> {
         for (kind, value) in &behind.names {
             target::push(&mut names, *kind, Place::Field, combined::unescape(value));
         }
+        if names.len() > target::FEW {
+            distinct_names(&mut names);
+        }
         let signs = behind.signs.iter().map(|(sign, value)| (*sign, *value));
         let [host, user] = parsed.asker();
         let client = match behind.client {
@@ -815,6 +818,9 @@ impl<'r> Block<'r> {
             target::push(&mut names, *kind, Place::Field, value.value());
         }
         names.extend(body.names);
+        if names.len() > target::FEW {
+            distinct_names(&mut names);
+        }
         let signs = fields.signs.iter().map(|(sign, value)| (*sign, value.text));
         let by_edge = status >= 400 && exchange.is_by_edge();
         let edge = by_edge.then_some(Answered { by: Answerer::Edge, known_by: KnownBy::ResponseHeaders });
@@ -996,6 +1002,18 @@ mod tests {
         let log = reader().read(text.as_bytes(), Part::WHOLE);
         assert_eq!(log.tally.total(), log.records);
         log
+    }
+
+    #[test]
+    fn a_request_that_names_very_much_names_it_once_and_takes_no_square_of_time() {
+        let path: String = (0..200_000).map(|number| format!("/a{}", number % 150_000)).collect();
+        let line =
+            format!("{{\"time\":\"2026-03-02T10:00:00Z\",\"path\":\"/api/v2/recordings{path}\",\"status\":403}}\n");
+        assert_eq!(request(&line).names().count(), 150_000);
+        let fields: String = (0..100_000).map(|number| format!(",\"callId\":\"{}\"", number % 80_000)).collect();
+        let line =
+            format!("{{\"time\":\"2026-03-02T10:00:00Z\",\"path\":\"/api/v2/recordings/1\",\"status\":403{fields}}}\n");
+        assert_eq!(request(&line).names().count(), 80_001);
     }
 
     fn tally(log: &LogSum) -> Vec<(&'static str, u64)> {

@@ -430,10 +430,13 @@ fn named<'v, 't>(
     }
 }
 
-/// Takes down a name that says something, once.
+/// Names of one request that are compared one by one.
+pub(super) const FEW: usize = 64;
+
+/// Takes down a name that says something, once; those beyond [`FEW`] are told apart when all are there.
 pub(super) fn push<'t>(names: &mut Vec<Name<'t>>, kind: NameKind, place: Place, value: Cow<'t, [u8]>) {
     let known = |name: &Name<'_>| name.kind == kind && name.place == place && name.value == value;
-    if !matches!(&*value, b"" | b"-") && !names.iter().any(known) {
+    if !matches!(&*value, b"" | b"-") && !names.iter().take(FEW).any(known) {
         names.push(Name { kind, place, value });
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use crate::evidence::SourceId;
-use crate::facts::{Answered, Answerer, ApiRequest, More, Room};
+use crate::facts::{Answered, Answerer, ApiRequest, More, Room, distinct_names};
 
 /// Sorts requests by time, source and record (those without a time last) and takes out those that another log states
 /// too: the same correlation or request id, method and status. What only the copy says is added to the one that stays.
@@ -68,11 +68,8 @@ fn merge(known: &mut ApiRequest, mut copy: ApiRequest) {
     let own = known.clone();
     let [mut room, mut others] = [Room::default(), Room::default()];
     let (mut texts, others) = (own.texts(&mut room), copy.texts(&mut others));
-    for name in others.names {
-        if !texts.names.contains(&name) {
-            texts.names.push(name);
-        }
-    }
+    texts.names.extend(others.names);
+    distinct_names(&mut texts.names);
     texts.error_code = texts.error_code.or(others.error_code);
     texts.client = texts.client.or(others.client);
     texts.user = texts.user.or(others.user);

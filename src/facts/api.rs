@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use hashbrown::HashSet;
+
 use super::texts::{Packed, Packer, Room, Texts};
 use crate::evidence::{Locus, Timestamp};
 use crate::http::{StatusCode, is_get};
@@ -184,8 +186,14 @@ impl Audience {
     }
 }
 
+/// Keeps each of `names` once, where it stands first.
+pub fn distinct_names(names: &mut Vec<Name<'_>>) {
+    let mut known: HashSet<Name<'_>, foldhash::fast::RandomState> = HashSet::default();
+    names.retain(|name| known.insert(name.clone()));
+}
+
 /// An identifier that a record names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Name<'a> {
     /// What it is said to name.
     pub kind: NameKind,
@@ -196,7 +204,7 @@ pub struct Name<'a> {
 }
 
 /// What an identifier is said to name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NameKind {
     /// A SIP Call-ID, by the name of its parameter or field.
     CallId,
@@ -212,7 +220,7 @@ pub enum NameKind {
 }
 
 /// Where an identifier stands in the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Place {
     Path,

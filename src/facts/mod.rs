@@ -19,7 +19,10 @@ mod texts;
 mod vectors;
 mod written;
 
-pub use api::{Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, More, Name, NameKind, Place};
+pub use api::{
+    Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, More, Name, NameKind, Place,
+    distinct_names,
+};
 pub use batch::{Draft, SignallingBatch};
 pub(crate) use digits::is_uuid;
 pub use media::{FlowKey, MediaFlow, Run};

@@ -101,6 +101,8 @@ pub(super) struct Exchange {
     answers: ArrayVec<u32, MOST_ANSWERS>,
     /// What shows when the answer was given: the 2xx where one was seen.
     agreed: Option<usize>,
+    /// Its ACK, which shows when it was given where no 2xx was seen.
+    acknowledged: Option<usize>,
     /// Whether it set up the leg.
     initial: bool,
     /// Whether it was refused and no answer captured: only RTP shows that something was agreed on.
@@ -112,6 +114,13 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Its ACK where that shows a 2xx: the ACK of a refusal has the branch of its INVITE (RFC 3261 §17.1.1.3).
+    fn accepted(&self, messages: &[Signalling<'_>]) -> Option<usize> {
+        let branch = |place: usize| messages.get(place).and_then(|message| message.branch);
+        let own = branch(self.begun)?;
+        self.acknowledged.filter(|ack| branch(*ack).is_some_and(|other| other != own))
+    }
+
     /// The messages that offer and answer.
     pub(super) fn described(&self) -> impl Iterator<Item = usize> {
         self.offer.into_iter().chain(self.answers.iter().map(|place| *place as usize))
@@ -139,6 +148,7 @@ pub(super) fn exchanges<'m>(
             offer: message.describes().then_some(message.place),
             answers: ArrayVec::new(),
             agreed: None,
+            acknowledged: None,
             initial,
             refused,
             confirms: !initial && message.method() == Some(Method::Invite),
@@ -205,6 +215,7 @@ pub(super) fn exchanges<'m>(
                     offer: None,
                     answers: ArrayVec::new(),
                     agreed: None,
+                    acknowledged: None,
                     initial: of.sets_up,
                     refused: false,
                     confirms,
@@ -226,6 +237,9 @@ pub(super) fn exchanges<'m>(
         let Start::Response(status) = message.start() else {
             if described && exchange.answers.is_empty() {
                 exchange.answers.push(message.place as u32);
+            }
+            if message.method() == Some(Method::Ack) && exchange.confirms {
+                exchange.acknowledged = exchange.acknowledged.or(Some(message.place));
             }
             continue;
         };
@@ -293,7 +307,8 @@ pub(super) fn streams<'a>(
         let count = sections(first).max(sections(second)).unwrap_or(0);
         let since = first.or(second).map(|message| message.at);
         // In the setting up, media runs from the 2xx; where it was not captured, nothing shows when it began.
-        let agreed = exchange.agreed.and_then(|place| messages.get(place)).map(|message| message.at);
+        let agreed = exchange.agreed.or_else(|| exchange.accepted(messages));
+        let agreed = agreed.and_then(|place| messages.get(place)).map(|message| message.at);
         let opens = match answered {
             Some(answered) if exchange.initial => Some(answered),
             Some(answered) => agreed.map(|agreed| agreed.max(answered)),

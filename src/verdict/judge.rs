@@ -1,6 +1,6 @@
 //! The verdict of a leg: the first row of contract §4 that fits, and its grounds.
 
-use crate::call::{Leg, identity::Strength};
+use crate::call::{Leg, Stream, identity::Strength};
 use crate::evidence::Timestamp;
 use crate::facts::ApiRequest;
 use crate::settings::{Settings, TrunkKind};
@@ -200,7 +200,9 @@ fn excludes_media(leg: &Leg<'_>, by_state: &ByState, grounds: &mut Grounds) -> b
     }
     // Without the end, a stream that shows no duration may have had one.
     let Some(ended) = leg.ended.filter(|ended| ended.at.ns >= answered.at.ns) else { return false };
-    let is_excluded = by_state.total() == 0;
+    // Nor does one whose beginning no answer shows.
+    let is_open = |stream: &Stream<'_>| stream.windows.is_empty() && !stream.if_media;
+    let is_excluded = by_state.total() == 0 && !leg.streams.iter().any(is_open);
     if is_excluded {
         grounds.add(|| Ground::several("no_duration", [answered.locus, ended.locus]));
     }

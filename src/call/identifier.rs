@@ -16,9 +16,10 @@ pub(super) fn halves(subject: Subject, value: &[u8]) -> Vec<&[u8]> {
     let mut parts = value.split(|byte| *byte == b';');
     let local = parts.next().map(<[u8]>::trim_ascii);
     let remote = parts.filter_map(|part| {
-        let part = part.trim_ascii();
-        let (name, value) = part.split_at_checked(7)?;
-        name.eq_ignore_ascii_case(b"remote=").then_some(value)
+        // Blanks may stand around the sign (RFC 3261 §25.1, EQUAL).
+        let sign = memchr::memchr(b'=', part)?;
+        let (name, value) = part.split_at_checked(sign)?;
+        name.trim_ascii().eq_ignore_ascii_case(b"remote").then(|| value.get(1..).unwrap_or_default().trim_ascii())
     });
     local.into_iter().chain(remote).filter(|half| !is_nil(half)).collect()
 }

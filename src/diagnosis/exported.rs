@@ -361,8 +361,12 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
         shown.entry(unit.outcome()).or_default().extend(known.sources.iter().copied().chain(unit.first()));
     }
     let alike: Vec<Option<bool>> = tables.iter().map(|table| shares(population, trunk, table)).collect();
-    let contradicted = !confounded && alike.contains(&Some(true)) && !alike.contains(&Some(false));
-    let either = all.refused > 0 && all.allowed > 0;
+    // Of calls whose divisions no export names nothing says that they share them.
+    let divided =
+        tables.iter().zip(&alike).any(|(table, alike)| table.attribute == Attribute::Division && *alike == Some(true));
+    let contradicted = !confounded && divided && !alike.contains(&Some(false));
+    let named = tables.iter().flat_map(|table| table.values.keys()).any(|value| !value.is_empty());
+    let either = all.refused > 0 && all.allowed > 0 && named;
     let unclear = if either { Status::Inconclusive } else { Status::Untested };
     let status = Status::of(differing.is_some(), contradicted, unclear);
     let distinct = |attribute: Attribute| {
@@ -385,7 +389,7 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
             list(&tables, &alike)
         ),
         (Some(differing), _) => tell(differing, comparisons),
-        (None, Status::Untested) => untested_division(all),
+        (None, Status::Untested) => untested_division(all, named),
         (None, Status::Contradicted) => format!(
             "{} that were refused and {} that were allowed share their {}: none of them is refused markedly more than the \
              others.",
@@ -489,12 +493,17 @@ fn list(tables: &[Table<'_>], alike: &[Option<bool>]) -> String {
     names.join(" and ")
 }
 
-fn untested_division(all: Counts) -> String {
+fn untested_division(all: Counts, named: bool) -> String {
     let tail = "Analytics conversation details of refused and allowed calls would tell \
                 (/api/v2/analytics/conversations/details/query: divisionIds, participants[].userId, segments[].queueId).";
     if all.rated() == 0 {
         return format!(
             "No export of the platform is among the evidence that would show the division, queue or agent of the calls. {tail}"
+        );
+    }
+    if !named {
+        return format!(
+            "The exports describe calls of this trunk and name no division, queue or agent of them. {tail}"
         );
     }
     format!(

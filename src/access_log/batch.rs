@@ -401,6 +401,8 @@ struct Block<'r> {
     spans_lines: bool,
     /// Whether there is no later try for a line that nothing fits.
     is_last_try: bool,
+    /// Whether the time that was read last was ambiguous.
+    is_ambiguous: bool,
     /// The texts of its requests.
     packer: Packer,
     /// What their targets were about.
@@ -443,6 +445,7 @@ impl<'r> Block<'r> {
             header: None,
             spans_lines: false,
             is_last_try: false,
+            is_ambiguous: false,
             packer: Packer::default(),
             alike: Alike::new(),
         };
@@ -732,7 +735,8 @@ impl<'r> Block<'r> {
         };
         let at = (at, self.locus());
         let request = ApiRequest::among(at, StatusCode(status), audience, (&texts, &mut self.packer));
-        self.log.requests.push(ApiRequest { answered: answer::answered(status, signs), ..request });
+        let is_ambiguous = self.is_ambiguous;
+        self.log.requests.push(ApiRequest { answered: answer::answered(status, signs), is_ambiguous, ..request });
         Fate::RecordingRequest
     }
 
@@ -854,6 +858,7 @@ impl<'r> Block<'r> {
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
             body_is_no_audio: fields.no_audio || body.no_audio,
             more: more.kept(),
+            is_ambiguous: self.is_ambiguous,
             ..ApiRequest::among((at, self.locus()), StatusCode(status), audience, (&texts, &mut self.packer))
         };
         self.log.requests.push(request);
@@ -881,6 +886,7 @@ impl<'r> Block<'r> {
     /// The first readable one of the candidates for the time; else the two of them together, where one is a date and the
     /// other the time of the day; else that of what stands around the record.
     fn time(&mut self, candidates: [Option<Scalar<'_>>; 2], outer: Option<&[u8]>, format: Format) -> Option<Timestamp> {
+        self.is_ambiguous = false;
         if let [Some(one), Some(other)] = candidates
             && let Some(joined) = joined(&one.value(), &other.value(), format.is_utc())
             && let Some(at) = self.read_time(joined.text())
@@ -904,6 +910,7 @@ impl<'r> Block<'r> {
 
     fn read_time(&mut self, text: &[u8]) -> Option<Timestamp> {
         let Instant { at, ambiguous } = self.reader.clock.read_like(text, &mut self.memo, &mut self.log.zones)?;
+        self.is_ambiguous = ambiguous;
         if ambiguous {
             self.log.anomalies.note("ambiguous_time", Some(self.log.lines), || {
                 "a local time while the clock was changed, without an offset".to_owned()
@@ -1002,6 +1009,24 @@ mod tests {
         let log = reader().read(text.as_bytes(), Part::WHOLE);
         assert_eq!(log.tally.total(), log.records);
         log
+    }
+
+    #[test]
+    fn a_time_of_an_hour_that_comes_twice_is_told() {
+        let settings =
+            Settings { log_timezone: Some("America/New_York".parse().expect("a zone")), ..Settings::default() };
+        let reader = LogReader::new(SourceId(3), "a.log", &settings);
+        for (time, expected) in
+            [("2026-11-01T01:31:00", true), ("2026-11-01T02:31:00", false), ("2026-11-01T01:31:00-05:00", false)]
+        {
+            let line = format!("{{\"time\":\"{time}\",\"path\":\"/api/v2/recordings/1\",\"status\":403}}\n");
+            let log = reader.read(line.as_bytes(), Part::WHOLE);
+            assert_eq!(
+                log.requests.iter().map(|request| request.is_ambiguous).collect::<Vec<_>>(),
+                [expected],
+                "{time}"
+            );
+        }
     }
 
     #[test]

@@ -184,7 +184,8 @@ struct History(Vec<(At, bool)>);
 
 impl History {
     fn of(unit: &Unit<'_>) -> Self {
-        let requests = unit.answers().iter().map(|answer| answer.request);
+        // A local time of an hour that came twice is before or after nothing within it.
+        let requests = unit.answers().iter().map(|answer| answer.request).filter(|request| !request.is_ambiguous);
         let mut answers: Vec<_> = requests.filter_map(|request| Some((at(request)?, request.is_refused()))).collect();
         answers.sort_unstable();
         Self(answers)
@@ -451,6 +452,21 @@ mod tests {
         cached(&[&[(50, 403), (60, 200)]], &once, Status::Untested);
         // Two calls are not one: each differs in more than its time.
         cached(&[&[(50, 403)], &[(150, 200)]], &once, Status::Untested);
+    }
+
+    #[test]
+    fn a_time_that_may_be_another_is_before_and_after_nothing() {
+        for (ambiguous, expected) in
+            [(None, Status::Supported), (Some(403), Status::Untested), (Some(200), Status::Untested)]
+        {
+            let mut sample = Sample::new();
+            sample.register(SG1, 100, Some(200));
+            let call = sample.call(SG1, CONSENTED);
+            let asked = sample.asked(call, Some("crm"), &[(50, 403), (150, 200)]);
+            asked.so(|request, _| request.is_ambiguous = ambiguous == Some(request.status.0));
+            let weighed = sample.weigh(Hypothesis::StalePermissionCache);
+            assert_eq!(weighed.status, expected, "{ambiguous:?}: {}", weighed.explanation);
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::http::{StatusCode, is_get};
 pub struct ApiRequest {
     /// When it was made, as logged; `None` where the record has no readable time.
     pub at: Option<Timestamp>,
+    /// Whether its local time was that of an hour that came twice, or never: then it may have been an hour later.
+    pub is_ambiguous: bool,
     /// Its record.
     pub locus: Locus,
     /// The status the client got.
@@ -249,6 +251,7 @@ impl ApiRequest {
     fn packed((at, locus): (Option<Timestamp>, Locus), status: StatusCode, audience: Audience, texts: Packed) -> Self {
         Self {
             at,
+            is_ambiguous: false,
             locus,
             status,
             answered: None,

@@ -148,7 +148,7 @@ impl LineEnds {
 }
 
 /// Bytes whose line ends are marked together.
-const BLOCK: usize = u64::BITS as usize;
+pub(crate) const BLOCK: usize = u64::BITS as usize;
 
 /// A bit for each CR and LF among the [`BLOCK`] bytes from `start` on; none behind the end of the text.
 #[inline(always)]
@@ -181,6 +181,31 @@ fn line_ends_of(block: &[u8; BLOCK]) -> u64 {
         let ends = marks(*step, &|step| is(step, b'\r') | is(step, b'\n'));
         marked | u64::from(ends) << (number * STEP)
     })
+}
+
+/// Whether `text` is `known` but for bytes that are not `fixed`, which is all ones for those that are and zero for the
+/// others, and that are no controls. The three are of one length; `false` where that is less than [`BLOCK`].
+#[inline(always)]
+pub(crate) fn is_like(text: &[u8], known: &[u8], fixed: &[u8]) -> bool {
+    let ((texts, _), (knowns, _), (fixeds, _)) = (text.as_chunks(), known.as_chunks(), fixed.as_chunks());
+    let mut blocks = texts.iter().zip(knowns).zip(fixeds);
+    // The last block overlaps the one before it.
+    let last = text.last_chunk().zip(known.last_chunk()).zip(fixed.last_chunk());
+    blocks.all(|((text, known), fixed)| is_block_like(text, known, fixed))
+        && last.is_some_and(|((text, known), fixed)| is_block_like(text, known, fixed))
+}
+
+#[inline(always)]
+fn is_block_like(text: &[u8; BLOCK], known: &[u8; BLOCK], fixed: &[u8; BLOCK]) -> bool {
+    let (texts, _) = text.as_chunks::<STEP>();
+    let ((knowns, _), (fixeds, _)) = (known.as_chunks::<STEP>(), fixed.as_chunks::<STEP>());
+    let steps = texts.iter().zip(knowns).zip(fixeds);
+    let wrong = steps.fold(u8x16::splat(0), |wrong, ((text, known), fixed)| {
+        let text = u8x16::new(*text);
+        let may_not = u8x16::new(*fixed) | up_to(text, 0x1f);
+        wrong | !text.cmp_eq(u8x16::new(*known)) & may_not
+    });
+    wrong.none()
 }
 
 /// The place of the first blank or control.

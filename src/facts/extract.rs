@@ -21,6 +21,7 @@ use super::{
     Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
 };
 use crate::evidence::{Anomalies, Locus, Timestamp};
+use crate::scan;
 use crate::sdp;
 use crate::settings::{RulePlace, Settings, builtin};
 use crate::sip::address::{self, Address, Via};
@@ -188,6 +189,7 @@ impl<'a> Values<'a> {
 pub struct Extractor<'k> {
     keep: &'k Keep,
     met: sip::Met<'k>,
+    alike: sip::Alike,
     descriptions: sdp::Reader,
 }
 
@@ -195,7 +197,8 @@ impl<'k> Extractor<'k> {
     /// Before the first message.
     #[must_use]
     pub fn new(keep: &'k Keep) -> Self {
-        Self { keep, met: sip::Met::new(&keep.names), descriptions: sdp::Reader::default() }
+        let (met, alike) = (sip::Met::new(&keep.names), sip::Alike::default());
+        Self { keep, met, alike, descriptions: sdp::Reader::default() }
     }
 }
 
@@ -215,12 +218,29 @@ pub fn signalling(
 ) -> Extracted {
     let keep = extractor.keep;
     let extent = if seen.truncated { Extent::Cut } else { Extent::Whole };
-    let Some(message) = sip::Message::scan(payload, extent) else { return Extracted::NotSip };
+    let known = extractor.alike.find(payload);
+    let message = match known {
+        Some((message, _)) => message,
+        None => match sip::Message::scan(payload, extent) {
+            Some(message) => message,
+            None => return Extracted::NotSip,
+        },
+    };
     let record = Some(seen.locus.record);
     let mut header = message.header();
     let mut draft = batch.draft();
     let mut rows = Rows { draft: &mut draft, record, anomalies, values: Values::default(), routes: 0 };
-    read_rows(&mut header, &mut rows, extractor);
+    match known {
+        Some((_, known)) => {
+            extractor.alike.rows(known, payload).for_each(|(number, plain)| rows.take_plain(number, plain, keep));
+        }
+        None => {
+            read_rows(&mut header, &mut rows, extractor);
+            if header.end() == Some(HeaderEnd::Whole) {
+                extractor.alike.remember(payload, &mut extractor.met);
+            }
+        }
+    }
     let values = rows.values;
     let header_whole = match header.end() {
         Some(HeaderEnd::Whole) => true,
@@ -318,9 +338,8 @@ fn read_rows<'a>(header: &mut sip::Header<'a>, rows: &mut Rows<'_, '_, 'a>, extr
     let keep = extractor.keep;
     loop {
         header.plain_rows(&mut extractor.met, |number, plain| {
-            rows.take_first(number, plain.bytes);
-            if number >= FIRSTS || keep.fields_of_firsts >> number & 1 == 1 {
-                rows.take_every(number, &plain.row(), keep);
+            if let Some(number) = number {
+                rows.take_plain(number, plain, keep);
             }
         });
         match header.next() {
@@ -340,6 +359,15 @@ struct Rows<'r, 'b, 'a> {
 }
 
 impl<'a> Rows<'_, '_, 'a> {
+    /// A plain row of the name with this number.
+    #[inline(always)]
+    fn take_plain(&mut self, number: usize, plain: sip::Plain<'a>, keep: &Keep) {
+        self.take_first(number, plain.bytes());
+        if number >= FIRSTS || keep.fields_of_firsts >> number & 1 == 1 {
+            self.take_every(number, &plain.row(), keep);
+        }
+    }
+
     /// A row that may be the first of its field. What was captured of it is this.
     #[inline(always)]
     fn take_first(&mut self, number: usize, captured: &'a [u8]) {
@@ -420,7 +448,7 @@ impl<'a> Rows<'_, '_, 'a> {
 /// Keeps the option tag of RFC 7866 that says that its sender can show that it is recorded.
 fn keep_record_aware(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
     // Few option tags have this letter; the others need no closer look.
-    if memchr::memchr2(b'w', b'W', value).is_none() {
+    if scan::find_either(value, b'w', b'W').is_none() {
         return;
     }
     if let Some(tag) = address::values(value).find(|tag| tag.eq_ignore_ascii_case(b"record-aware")) {
@@ -432,7 +460,8 @@ fn keep_record_aware(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
 fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
     // Few contacts bear a feature of this tree; the others need no closer look.
     let is_feature = |at: usize| value.get(at + 1..at + 5).is_some_and(|name| name.eq_ignore_ascii_case(b"sip."));
-    if !memchr::memchr_iter(b'+', value).any(is_feature) {
+    let first = scan::find(value, b'+');
+    if !first.is_some_and(|first| (first..value.len()).any(|at| value.get(at) == Some(&b'+') && is_feature(at))) {
         return;
     }
     let marks = |contact: &[u8]| {

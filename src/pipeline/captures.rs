@@ -21,7 +21,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join;
@@ -99,6 +99,8 @@ pub struct CaptureStage<'s> {
     /// Where its SIP messages go.
     store: &'s Store,
     ledger: Arc<rtp::Ledger>,
+    /// Those that no block is decoded with now, with what they met in others.
+    extractors: Mutex<Vec<Extractor<'s>>>,
 }
 
 /// What one block of a capture gives.
@@ -148,7 +150,7 @@ pub fn reading<'s>(
     let ledger = Arc::new(rtp::Ledger::default());
     let gathering = Some(Gathering::new(source, limits));
     let sum = CaptureSum { ledger: Arc::clone(&ledger), source: Some(source), gathering, ..CaptureSum::default() };
-    let stage = CaptureStage { source, keep, store, ledger };
+    let stage = CaptureStage { source, keep, store, ledger, extractors: Mutex::default() };
     Reading::new(stage, capture::Walk::new(format), sum, reader)
 }
 
@@ -186,6 +188,13 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
     (sum, failure)
 }
 
+impl<'s> CaptureStage<'s> {
+    fn extractors(&self) -> MutexGuard<'_, Vec<Extractor<'s>>> {
+        // A poisoned lock means another worker panicked; that panic already ends the run.
+        self.extractors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Reason {
     const fn word(self) -> &'static str {
         WORDS[self as usize]
@@ -205,7 +214,7 @@ impl Stage for CaptureStage<'_> {
     fn decode(&self, block: Block<'_, capture::Head>) -> CapturePart {
         let mut decoder = Decoder {
             source: self.source,
-            extractor: Extractor::new(self.keep),
+            extractor: self.extractors().pop().unwrap_or_else(|| Extractor::new(self.keep)),
             store: self.store,
             batch: self.store.batch(),
             pieces: Pieces::default(),
@@ -229,6 +238,7 @@ impl Stage for CaptureStage<'_> {
         }
         self.ledger.give_back(decoder.table, block.end);
         self.store.give_back(decoder.batch);
+        self.extractors().push(decoder.extractor);
         let mut anomalies = frames.into_anomalies();
         anomalies.absorb(decoder.anomalies, 0);
         let mut tally = Tally::default();

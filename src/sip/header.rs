@@ -99,6 +99,26 @@ impl<'a> Header<'a> {
         Self::at(text, line_bytes + bytes, extent, ends)
     }
 
+    /// The header behind a start line of so many bytes, which ends with CRLF.
+    pub(super) fn behind(text: &'a [u8], line_bytes: usize) -> Self {
+        Self::at(text, line_bytes + 2, Extent::Whole, Ends::Lf)
+    }
+
+    /// A header that was read to its end, which is there.
+    #[inline(always)]
+    pub(super) fn read(text: &'a [u8], position: usize) -> Self {
+        Self {
+            text,
+            position,
+            lines_left: MAX_ROWS,
+            limited: false,
+            extent: Extent::Whole,
+            ends: Ends::Lf,
+            line_ends: LineEnds::default(),
+            end: Some(HeaderEnd::Whole),
+        }
+    }
+
     /// The header that starts at the first byte of a body part (RFC 2046 §5.1).
     pub(super) fn of_part(text: &'a [u8], extent: Extent) -> Self {
         Self::at(text, 0, extent, Ends::Lf)
@@ -187,9 +207,9 @@ impl<'a> Header<'a> {
     }
 
     /// Passes over the rows that follow as long as they are plain: a name and a colon, ended by CRLF and not folded. Shows
-    /// those whose name has a number: that, the row, and the bytes of its name.
+    /// each, with the number of its name if somebody asks for it.
     #[inline(always)]
-    pub fn plain_rows(&mut self, met: &mut Met<'_>, mut show: impl FnMut(usize, Plain<'a>)) {
+    pub fn plain_rows(&mut self, met: &mut Met<'_>, mut show: impl FnMut(Option<usize>, Plain<'a>)) {
         if self.end.is_some() {
             return;
         }
@@ -209,10 +229,7 @@ impl<'a> Header<'a> {
             if matches!(next, b' ' | b'\t') {
                 break;
             }
-            if let Some(number) = name.number() {
-                let Some(bytes) = text.get(colon + 1..end) else { break };
-                show(number, Plain { bytes, text, at, name_bytes: name.bytes });
-            }
+            show(name.number(), Plain { text, place: Place { at, colon, end } });
             (at, before) = (end + 2, name.place);
             lines_left -= 1;
         }
@@ -223,22 +240,52 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A plain row. Its name is cut out where somebody wants it.
+/// A plain row, to be cut out where somebody wants it.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a> {
-    /// What stands behind the colon.
-    pub bytes: &'a [u8],
     text: &'a [u8],
+    place: Place,
+}
+
+/// Where a plain row stands: where its name begins and ends, and where the row ends without its line end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
     at: usize,
-    name_bytes: usize,
+    colon: usize,
+    end: usize,
 }
 
 impl<'a> Plain<'a> {
+    /// What stands behind the colon.
+    #[must_use]
+    #[inline(always)]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.text.get(self.place.colon + 1..self.place.end).unwrap_or_default()
+    }
+
     /// The row.
     #[must_use]
-    pub fn row(self) -> Row<'a> {
-        let name = self.text.get(self.at..).and_then(|row| row.get(..self.name_bytes)).unwrap_or_default();
-        Row { name, raw: Raw { bytes: self.bytes, folded: false } }
+    pub fn row(&self) -> Row<'a> {
+        let name = self.text.get(self.place.at..self.place.colon).unwrap_or_default();
+        Row { name, raw: Raw { bytes: self.bytes(), folded: false } }
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl Place {
+    /// Where what stands behind the colon begins and ends.
+    pub(super) fn value(self) -> (usize, usize) {
+        (self.colon + 1, self.end)
+    }
+
+    /// The row that stands there in another text.
+    #[inline(always)]
+    pub(super) fn of(self, text: &[u8]) -> Plain<'_> {
+        Plain { text, place: self }
     }
 }
 
@@ -458,7 +505,7 @@ mod tests {
             if let Some((names, met)) = &mut met {
                 header.plain_rows(met, |number, plain| {
                     let row = plain.row();
-                    assert_eq!(names.number(row.name), Some(number), "{}", row.name.escape_ascii());
+                    assert_eq!(names.number(row.name), number, "{}", row.name.escape_ascii());
                     found.push((row.name.to_vec(), row.value().into_owned()));
                 });
             }

@@ -8,6 +8,7 @@
 //! shown; a row that cannot be read never hides the rows behind it.
 
 pub mod address;
+mod alike;
 pub mod body;
 pub mod framing;
 mod header;
@@ -17,6 +18,7 @@ mod start_line;
 pub mod uri;
 pub mod user_to_user;
 
+pub use alike::Alike;
 pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Plain, Raw, Row, compact, long_form};
 pub use names::{Met, Names};
 pub use start_line::{Message, StartLine, could_start, looks_like_sip};

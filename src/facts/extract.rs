@@ -459,10 +459,13 @@ fn keep_record_aware(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
 /// Keeps the Contact feature that marks a recording session.
 fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
     // Few contacts bear a feature of this tree; the others need no closer look.
-    let is_feature = |at: usize| value.get(at + 1..at + 5).is_some_and(|name| name.eq_ignore_ascii_case(b"sip."));
-    let first = scan::find(value, b'+');
-    if !first.is_some_and(|first| (first..value.len()).any(|at| value.get(at) == Some(&b'+') && is_feature(at))) {
-        return;
+    let mut rest = value;
+    loop {
+        let Some(plus) = scan::find(rest, b'+') else { return };
+        rest = rest.get(plus + 1..).unwrap_or_default();
+        if rest.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"sip.")) {
+            break;
+        }
     }
     let marks = |contact: &[u8]| {
         let address = Address::read(contact);

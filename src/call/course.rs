@@ -8,8 +8,8 @@
 use std::hash::BuildHasher;
 
 use arrayvec::ArrayVec;
-use hashbrown::HashSet;
 use hashbrown::hash_table::{Entry, HashTable};
+use hashbrown::{HashMap, HashSet};
 
 use super::dialog::Seed;
 use super::field::Reads;
@@ -29,13 +29,13 @@ const MOST_REMEMBERED: usize = 8_192;
 /// What became of a leg, each message by its place.
 #[derive(Debug)]
 pub(super) struct Course {
-    /// The messages on the hop that counts.
+    /// The messages on the hops that count.
     pub(super) on_dialog: Box<[u32]>,
     /// The messages of the ledger.
     pub(super) listed: Vec<Listed>,
     /// The request that set it up.
     pub(super) begun: Begun,
-    /// Its initial INVITE on the hop that counts: the one that counts, else the first.
+    /// Its initial INVITE on a hop that counts: the one that counts, else the first.
     pub(super) initial: Option<usize>,
     /// The first 2xx to the INVITE that counts.
     pub(super) answered: Option<usize>,
@@ -65,7 +65,7 @@ pub(super) struct Listed {
     pub(super) status: Option<u16>,
     /// Whether it is an attempt to set up the leg.
     pub(super) initial: bool,
-    /// Whether it was seen on the hop that counts, or within its dialog.
+    /// Whether it was seen on a hop that counts, or within its dialog.
     pub(super) counts: bool,
     /// Whether it is a response to the INVITE that counts.
     pub(super) sets_up: bool,
@@ -73,6 +73,10 @@ pub(super) struct Listed {
     pub(super) outcome: Outcome,
     /// Whether it is a request within the dialog that was captured on another hop only, and not seen refused.
     pub(super) elsewhere: bool,
+    /// Whether it was seen on a hop behind the ones that count, and may count as well.
+    pub(super) behind: bool,
+    /// Of such a one within a dialog the entry that is the same message on a hop that counts.
+    pub(super) same_as: Option<usize>,
 }
 
 /// How a leg began.
@@ -151,6 +155,7 @@ impl Course {
         let (mut listed, initial) = list(dialog, reads);
         let setting_up = SettingUp::of(dialog, &initial, (&mut room.dialogs, tags));
         settle(&mut listed, dialog, &setting_up);
+        find_same(&mut listed, dialog);
         let invite = match setting_up.begun {
             Begun::Entry(entry) => listed.get(entry).and_then(|entry| dialog.at(entry.place)),
             Begun::NotCaptured(_) => None,
@@ -186,7 +191,7 @@ impl Course {
     }
 }
 
-/// The messages of the ledger, and the initial INVITEs of the hop that counts, each behind its entry.
+/// The messages of the ledger, and the initial INVITEs of the hops that count, each behind its entry.
 fn list(dialog: Dialog<'_>, reads: Reads) -> (Vec<Listed>, Vec<(usize, Noted<'_>)>) {
     let (mut listed, mut initial) = (Vec::new(), Vec::new());
     let mut is_answered = false;
@@ -215,6 +220,8 @@ fn list(dialog: Dialog<'_>, reads: Reads) -> (Vec<Listed>, Vec<(usize, Noted<'_>
             sets_up: false,
             outcome: if step.on_dialog() { seen.outcome() } else { Outcome::Unknown },
             elsewhere: false,
+            behind: step.is_behind(),
+            same_as: None,
         });
     }
     (listed, initial)
@@ -234,6 +241,24 @@ fn settle(listed: &mut [Listed], dialog: Dialog<'_>, setting_up: &SettingUp<'_>)
             let seen = seen_everywhere.get_or_insert_with(|| dialog.seen_everywhere());
             dialog.with(seen).seen_of(step.note).outcome() != Outcome::Refused
         };
+    }
+}
+
+/// Finds for each message behind the hops that count the same one there. Attempts to set up the leg are compared all with
+/// all.
+fn find_same(listed: &mut [Listed], dialog: Dialog<'_>) {
+    if !listed.iter().any(|entry| entry.behind) {
+        return;
+    }
+    let key = |entry: &Listed| {
+        let step = dialog.at(entry.place).filter(|_| !entry.initial)?;
+        Some((step.note.named?, step.to, entry.status))
+    };
+    // The first of several stands.
+    let counting = listed.iter().enumerate().rev().filter(|(_, entry)| entry.counts);
+    let known: HashMap<_, usize, Seed> = counting.filter_map(|(own, entry)| Some((key(entry)?, own))).collect();
+    for entry in listed.iter_mut().filter(|entry| entry.behind) {
+        entry.same_as = key(entry).and_then(|key| known.get(&key).copied());
     }
 }
 
@@ -312,7 +337,7 @@ struct SettingUp<'m> {
 }
 
 impl<'m> SettingUp<'m> {
-    /// `initial` are the initial INVITEs of the hop that counts, each behind its entry.
+    /// `initial` are the initial INVITEs of the hops that count, each behind its entry.
     fn of(dialog: Dialog<'_>, initial: &[(usize, Noted<'_>)], (dialogs, tags): (&'m mut Dialogs, &Tags<'_>)) -> Self {
         let initial = || initial.iter().map(|(entry, invite)| (*entry, *invite));
         // The first 2xx that no captured re-INVITE explains answers the INVITE that counts.
@@ -370,7 +395,7 @@ impl<'m> SettingUp<'m> {
             counting = attempt.filter(|named| {
                 dialog.seen(Some(*named)).refused().is_some() && goes_on_after_refusal(dialog, Some(*named)).is_none()
             });
-            // A leg has a message on the hop that counts.
+            // A leg has a message on a hop that counts.
             Begun::NotCaptured(dialog.iter().next().map_or(0, |step| step.place))
         };
         let refused = dialog.seen(counting).refused();

@@ -108,6 +108,8 @@ impl<'s, 'a> Reader<'s, 'a> {
             }
         }
 
+        dispute(&mut ledger, course);
+
         let first = all.at(0)?;
         let parties = all.at(course.initial.or_else(|| all.on_dialog.first().map(|place| *place as usize))?)?;
         let initial = course.initial.map(|_| parties);
@@ -145,7 +147,7 @@ impl<'s, 'a> Reader<'s, 'a> {
             }),
             cancelled: all.when(course.cancelled).map(|at| at.locus),
             set_up: match course.begun {
-                Begun::Entry(entry) => set_up(entry, &ledger),
+                Begun::Entry(entry) => SetUp::Entry(entry),
                 Begun::NotCaptured(shown) => SetUp::NotCaptured(all.at(shown)?.locus),
             },
             gaps: gaps(all, course, &ledger),
@@ -243,6 +245,7 @@ fn entry<'a>(listed: Listed, message: &Signalling<'a>, reads: Reads, settings: &
         sections: if reads.attributes { field::open_sections(message) } else { Box::default() },
         gap_from: message.at,
         outcome,
+        disputed: None,
         fields: reads.fields(message, kind, initial, settings),
     }
 }
@@ -331,27 +334,39 @@ fn find_row<'a>(messages: &[Signalling<'a>], subject: Subject) -> Option<(&'a [u
         .find_map(|message| message.rows().find(|row| row.subject == subject).map(|row| (row.value, message.locus)))
 }
 
-/// How a leg was set up that began with the INVITE of that entry: INVITEs of its attempt on hops that cannot be told apart
-/// may say different things.
-fn set_up(begun: usize, ledger: &[Entry<'_>]) -> SetUp {
-    let Some(counting) = ledger.get(begun).filter(|entry| entry.cseq.is_some()) else { return SetUp::Entry(begun) };
-    let mut others = ledger.iter().enumerate();
-    let contradicting = others
-        .find(|(other, entry)| {
+/// Finds what hops that cannot be told apart say differently: the INVITEs of the attempt that counts, and the same message
+/// within a dialog on a hop that counts and behind it.
+fn dispute(ledger: &mut [Entry<'_>], course: &Course) {
+    let within = (0..).zip(&course.listed).filter_map(|(other, listed)| Some((listed.same_as?, other)));
+    let mut found: Vec<(usize, Locus)> = Vec::new();
+    let mut compare = |own: usize, other: usize| {
+        if let (Some(own_entry), Some(entry)) = (ledger.get(own), ledger.get(other))
+            && disagree(entry, own_entry)
+        {
+            found.push((own, entry.locus));
+        }
+    };
+    within.for_each(|(own, other)| compare(own, other));
+    if let Begun::Entry(begun) = course.begun
+        && let Some(counting) = ledger.get(begun).filter(|entry| entry.cseq.is_some())
+    {
+        for (other, (entry, listed)) in ledger.iter().zip(&course.listed).enumerate() {
             // An attempt of its own that was refused is no other hop's view of this one.
             let is_other_attempt = entry.outcome == Outcome::Refused && counting.outcome != Outcome::Refused;
-            *other != begun
-                && entry.initial
-                && entry.counts
-                && entry.cseq == counting.cseq
-                && !is_other_attempt
-                && disagree(entry, counting)
-        })
-        .map(|(_, entry)| SetUp::HopsDisagree(entry.locus));
-    contradicting.unwrap_or(SetUp::Entry(begun))
+            let is_same = entry.initial && (entry.counts || listed.behind) && entry.cseq == counting.cseq;
+            if other != begun && is_same && !is_other_attempt {
+                compare(begun, other);
+            }
+        }
+    }
+    for (own, locus) in found {
+        if let Some(entry) = ledger.get_mut(own) {
+            entry.disputed.get_or_insert(locus);
+        }
+    }
 }
 
-/// Whether two INVITEs say different things; of a cut one only what it still says counts.
+/// Whether two messages say different things; of a cut one only what it still says counts.
 fn disagree(one: &Entry<'_>, other: &Entry<'_>) -> bool {
     let within = |part: &Entry<'_>, whole: &Entry<'_>| {
         let says = |field: &Field<'_>| whole.fields.iter().any(|twin| twin.says_as(field));

@@ -1,13 +1,18 @@
 //! The hops of one leg: a proxy forwards a Call-ID, and each pair of addresses is observed separately.
 //!
 //! Contract §3: the leg's trunk is the first whose platform addresses a hop touches, else the first that any hop
-//! matches, and that hop counts. A hop whose INVITE was lost shows in the responses to it and may count too. Where one side
-//! sent the INVITE to several addresses, or from several, and nothing shows which one the call went on with, the last one that
-//! is not known to be over counts, and the INVITEs of the others may still be the one: they are read beside it.
+//! matches, and that hop counts. A hop whose INVITE was lost shows in the responses to it and may count too.
+//!
+//! # Design
+//!
+//! Of several hops that fit, the one counts on which most of the attempt shows to have succeeded, then the one that crosses
+//! the platform's border. Where that leaves several, nothing tells which one counts. Forks and attempts one after the other
+//! are then read together, as those between two addresses are. Of hops that pass one INVITE on, the first is read, for what
+//! comes after it on the way are the same dialogs once more; the others are asked whether they say the same.
 
 use std::net::SocketAddr;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::course::MOST_DIALOGS;
 use super::dialog::Seed;
@@ -37,23 +42,61 @@ struct OneHop {
     end: u32,
     /// An initial INVITE was seen on it.
     initial: bool,
-    /// It took part in setting up the leg: an initial INVITE was seen on it, or a response to one.
-    sets_up: bool,
-    /// A 2xx to an INVITE was seen on it.
-    answered: bool,
-    /// A request of a dialog was seen on it.
-    goes_on: bool,
-    /// Its last initial INVITE was cancelled or refused.
-    over: bool,
-    /// The last initial INVITE on it.
-    last_invite: u32,
+    /// From where to where the INVITE went, where the hop took part in setting up the leg: an initial INVITE was seen on it,
+    /// or a response to one.
+    way: Option<(SocketAddr, SocketAddr)>,
+    /// What became of it.
+    attempt: Attempt,
+    /// How it stands to the hops that count.
+    stands: Stands,
 }
 
-/// The hop that counts, and what leaves it open.
-struct Choice {
-    hop: usize,
-    /// Hops that the call may have gone on with as well.
-    open: Vec<usize>,
+impl OneHop {
+    fn sets_up(&self) -> bool {
+        self.way.is_some()
+    }
+}
+
+/// What a hop shows of the attempt to set up the leg, in the order in which hops count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Attempt {
+    /// It was refused or cancelled, here or before it was passed on to here, and nothing goes on.
+    Failed,
+    /// Nothing shows what became of it.
+    #[default]
+    Open,
+    /// A dialog goes on, as it does behind a 2xx that was not captured.
+    GoesOn,
+    /// A 2xx to an INVITE was seen.
+    Answered,
+}
+
+impl Attempt {
+    /// What it is behind a message of the hop. `of_attempt` tells whether the message names the transaction of an attempt.
+    fn behind(self, step: &Step, of_attempt: impl Fn() -> bool) -> Self {
+        let shown = match (step.start(), step.method()) {
+            _ if step.is_answer() => Self::Answered,
+            (Start::Request(Method::Invite), _) if step.to.is_none() => Self::Open,
+            (_, Some(Method::Cancel)) => Self::Failed,
+            (Start::Response(300..), Some(Method::Invite)) if of_attempt() => Self::Failed,
+            // PRACK and UPDATE go on in early dialogs, too; an ACK follows a refusal as well.
+            (_, None | Some(Method::Ack | Method::Prack | Method::Update)) => return self,
+            (Start::Request(_) | Start::Response(200..=299), _) if !step.to.is_none() => Self::GoesOn,
+            _ => return self,
+        };
+        if self <= Self::Open { shown } else { self.max(shown) }
+    }
+}
+
+/// How a hop stands to those that count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stands {
+    /// It is one of them.
+    Counts,
+    /// It is as good as they are, and passes on what one of them does.
+    Behind,
+    #[default]
+    Aside,
 }
 
 impl Hops {
@@ -71,31 +114,32 @@ impl Hops {
         if others.all(|message| is_between(&message.hop, &first.hop)) {
             return;
         }
-        self.tell_apart(messages, steps);
+        let by_port = self.tell_apart(messages, steps);
         let named = |step: &Step| Some((step.from, step.number, step.cseq()?));
         let attempts: Vec<(Tag, i64, Method)> =
             self.attempts().filter_map(|invite| named(steps.get(invite)?)).collect();
-        for ((step, hop), place) in steps.iter().zip(&self.of).zip(0..) {
+        for ((message, step), hop) in messages.iter().zip(steps).zip(&self.of) {
             let Some(hop) = self.hops.get_mut(*hop as usize) else { continue };
-            let initial = step.is_initial_invite();
-            hop.initial |= initial;
-            hop.answered |= step.is_answer();
-            let is_request = match step.start() {
-                Start::Request(method) => !matches!(method, Method::Ack | Method::Cancel),
-                Start::Response(_) => false,
-            };
-            hop.goes_on |= is_request && !step.to.is_none();
             // The transaction of a forwarded INVITE has the same tag and number on every hop.
             let of_attempt = || named(step).is_some_and(|named| attempts.contains(&named));
-            let is_response_to_it = !step.is_request() && of_attempt();
-            hop.sets_up |= initial || is_response_to_it;
-            if initial {
-                (hop.over, hop.last_invite) = (false, place);
+            let initial = step.is_initial_invite();
+            hop.initial |= initial;
+            hop.attempt = hop.attempt.behind(step, of_attempt);
+            if hop.way.is_none() && (initial || (!step.is_request() && of_attempt())) {
+                let end = |socket: SocketAddr| SocketAddr::new(socket.ip(), if by_port { socket.port() } else { 0 });
+                let Hop { source, destination } = message.hop;
+                hop.way = Some(match step.is_request() {
+                    true => (end(source), end(destination)),
+                    false => (end(destination), end(source)),
+                });
             }
-            hop.over |= match step.start() {
-                Start::Request(method) => method == Method::Cancel,
-                Start::Response(status) => is_response_to_it && status >= 300,
-            };
+        }
+        // What failed before it was passed on failed here.
+        let failed = ends(self.hops.iter().filter(|hop| hop.attempt == Attempt::Failed));
+        for hop in self.hops.iter_mut().filter(|hop| hop.attempt == Attempt::Open) {
+            if hop.way.is_some_and(|(from, _)| failed.contains(&from)) {
+                hop.attempt = Attempt::Failed;
+            }
         }
         self.group();
     }
@@ -105,8 +149,8 @@ impl Hops {
         self.invites.iter().map(|place| *place as usize).take(MOST_DIALOGS)
     }
 
-    /// Gives each message its hop.
-    fn tell_apart(&mut self, messages: &[Signalling<'_>], steps: &[Step]) {
+    /// Gives each message its hop; tells whether ports tell hops apart.
+    fn tell_apart(&mut self, messages: &[Signalling<'_>], steps: &[Step]) -> bool {
         let invites = || self.attempts().filter_map(|place| messages.get(place).zip(steps.get(place)));
         // Two initial INVITEs of one CSeq between the same addresses but other ports are two hops of one host.
         let by_port = invites().enumerate().any(|(index, (message, step))| {
@@ -138,6 +182,7 @@ impl Hops {
                 self.hops.push(OneHop::default());
             }
         }
+        by_port
     }
 
     /// Lists the messages hop by hop.
@@ -172,7 +217,7 @@ impl Hops {
     /// The trunk of the leg, by its index in the settings, or `None` when none fits; which of `steps` are on the hop that
     /// counts (contract §3) is told there.
     pub(super) fn choose<'a>(
-        &self,
+        &mut self,
         messages: &[Signalling<'a>],
         steps: &mut [Step],
         (settings, hosts): (&Settings, &mut Hosts<'a>),
@@ -181,46 +226,55 @@ impl Hops {
             // A hop is judged by its initial INVITEs; by every packet when none was captured on it.
             let invites = || self.invites.iter().filter_map(|place| messages.get(*place as usize));
             let mut fits = |(index, trunk)| match self.invites.as_slice() {
-                [] => trunk::fit(trunk, messages.iter(), |uri| hosts.name(uri, index, settings)).is_some(),
-                _ => trunk::fit(trunk, invites(), |uri| hosts.name(uri, index, settings)).is_some(),
+                [] => trunk::fits(trunk, messages.iter(), |uri| hosts.name(uri, index, settings)),
+                _ => trunk::fits(trunk, invites(), |uri| hosts.name(uri, index, settings)),
             };
             return settings.trunks.iter().enumerate().position(&mut fits);
         }
-        let (trunk, counting) = self.choose_hop(messages, steps, (settings, hosts));
+        let (trunk, best) = self.best(messages, steps, (settings, hosts));
+        self.stand(&best);
         for (step, own) in steps.iter_mut().zip(&self.of) {
-            let own = *own as usize;
-            let is_hop = own == counting.hop;
-            // Seen on it, or on a path that no initial INVITE took (in-dialog requests may go past the proxies, RFC 3261
+            let Some(hop) = self.hops.get(*own as usize) else { continue };
+            let counts = hop.stands == Stands::Counts;
+            // Seen on one, or on a path that no initial INVITE took (in-dialog requests may go past the proxies, RFC 3261
             // §12.2.1.1).
-            let is_past = || self.hops.get(own).is_some_and(|hop| !hop.sets_up);
-            let may_count = || step.is_initial_invite() && counting.open.contains(&own);
-            let on_dialog = is_hop || is_past() || may_count();
-            step.place_on(is_hop, on_dialog);
+            step.place_on(counts, counts || !hop.sets_up(), hop.stands == Stands::Behind);
         }
         trunk
     }
 
-    fn choose_hop<'a>(
+    /// Tells how each hop stands to those that count, of which `best` are the ones that nothing else tells apart.
+    fn stand(&mut self, best: &[usize]) {
+        let passed_on = ends(best.iter().filter_map(|place| self.hops.get(*place)));
+        let is_behind = |hop: &OneHop| hop.way.is_some_and(|(from, _)| passed_on.contains(&from));
+        // What goes around in a circle has no first one.
+        let has_first = best.iter().filter_map(|place| self.hops.get(*place)).any(|hop| !is_behind(hop));
+        for place in best {
+            let Some(hop) = self.hops.get_mut(*place) else { continue };
+            hop.stands = if has_first && is_behind(hop) { Stands::Behind } else { Stands::Counts };
+        }
+    }
+
+    /// The trunk of the leg, and of the hops that fit it the best.
+    fn best<'a>(
         &self,
         messages: &[Signalling<'a>],
         steps: &[Step],
         (settings, hosts): (&Settings, &mut Hosts<'a>),
-    ) -> (Option<usize>, Choice) {
-        let any_sets_up = self.hops.iter().any(|hop| hop.sets_up);
+    ) -> (Option<usize>, Vec<usize>) {
+        let any_sets_up = self.hops.iter().any(OneHop::sets_up);
         let candidates: Vec<(usize, &OneHop)> =
-            self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up).collect();
+            self.hops.iter().enumerate().filter(|(_, hop)| !any_sets_up || hop.sets_up()).collect();
         let judged = |(place, hop): &(usize, &OneHop)| {
             let only_initial = hop.initial;
             let own = self.messages_of(*place).iter().map(|place| *place as usize);
             let own = own.filter_map(|place| messages.get(place).zip(steps.get(place)));
             own.filter(move |(_, step)| !only_initial || step.is_initial_invite()).map(|(message, _)| message)
         };
-        let best = |fitting: &[usize]| {
-            // Where a 2xx was not captured, a dialog that goes on shows it.
-            let with = |holds: fn(&OneHop) -> bool| fitting.iter().find(|hop| self.hops.get(**hop).is_some_and(holds));
-            let shown = with(|hop| hop.answered).or_else(|| with(|hop| hop.goes_on)).copied();
-            let shown = shown.map(|hop| Choice { hop, open: Vec::new() });
-            shown.or_else(|| self.last_tried(fitting, messages))
+        let best = |fitting: &[(usize, trunk::Fit)]| -> Vec<usize> {
+            let rank = |(hop, fit): &(usize, trunk::Fit)| (self.hops.get(*hop).map(|hop| hop.attempt), *fit);
+            let most = fitting.iter().map(rank).max();
+            fitting.iter().filter(|own| Some(rank(own)) == most).map(|(hop, _)| *hop).collect()
         };
         let mut any_fit = None;
         for (index, trunk) in settings.trunks.iter().enumerate() {
@@ -232,42 +286,24 @@ impl Hops {
                 })
                 .collect();
             if candidates.len() > 1 {
-                let platform = fits.iter().filter(|(_, fit)| *fit == trunk::Fit::Platform);
-                let platform: Vec<usize> = platform.map(|(hop, _)| *hop).collect();
-                if let Some(choice) = best(&platform) {
-                    return (Some(index), choice);
+                let platform = fits.iter().filter(|(_, fit)| *fit != trunk::Fit::Other);
+                let platform: Vec<(usize, trunk::Fit)> = platform.copied().collect();
+                if !platform.is_empty() {
+                    return (Some(index), best(&platform));
                 }
             }
-            if any_fit.is_none() {
-                let fitting: Vec<usize> = fits.iter().map(|(hop, _)| *hop).collect();
-                any_fit = best(&fitting).map(|choice| (Some(index), choice));
+            if any_fit.is_none() && !fits.is_empty() {
+                any_fit = Some((Some(index), best(&fits)));
             }
         }
-        let places: Vec<usize> = candidates.iter().map(|(place, _)| *place).collect();
-        any_fit.unwrap_or_else(|| (None, best(&places).unwrap_or(Choice { hop: 0, open: Vec::new() })))
+        let all = || candidates.iter().map(|(place, _)| (*place, trunk::Fit::Other)).collect::<Vec<_>>();
+        any_fit.unwrap_or_else(|| (None, best(&all())))
     }
+}
 
-    /// Of the `fitting` hops, none of which is seen to go on: the first, or of those that its sender tried beside it, or by
-    /// which its recipient was tried, the last.
-    fn last_tried(&self, fitting: &[usize], messages: &[Signalling<'_>]) -> Option<Choice> {
-        let first = *fitting.first()?;
-        let invite = |hop: usize| {
-            let own = self.hops.get(hop).filter(|own| own.initial)?;
-            Some((messages.get(own.last_invite as usize)?.hop, own))
-        };
-        let Some((tried, _)) = invite(first) else { return Some(Choice { hop: first, open: Vec::new() }) };
-        // A proxy that forwards an INVITE is the recipient of one and the sender of the other.
-        let is_beside =
-            |hop: &Hop| hop.source.ip() == tried.source.ip() || hop.destination.ip() == tried.destination.ip();
-        let beside = || {
-            let tried = fitting.iter().filter_map(|place| Some((*place, invite(*place)?)));
-            tried.filter(|(_, (hop, _))| is_beside(hop)).map(|(place, (_, own))| (place, own))
-        };
-        let last = beside().max_by_key(|(_, own)| (!own.over, own.last_invite));
-        let hop = last.map_or(first, |(place, _)| place);
-        let open = beside().filter(|(place, own)| *place != hop && !own.over).map(|(place, _)| place).collect();
-        Some(Choice { hop, open })
-    }
+/// Where these hops lead.
+fn ends<'h>(hops: impl Iterator<Item = &'h OneHop>) -> HashSet<SocketAddr, Seed> {
+    hops.filter_map(|hop| hop.way).filter(|(from, to)| from != to).map(|(_, to)| to).collect()
 }
 
 /// The hops that were met, by the pair of addresses in order. A short list is searched, a long one through a table.
@@ -318,7 +354,7 @@ mod tests {
     use super::super::steps::Steps;
     use super::*;
     use crate::evidence::{Locus, SourceId, Timestamp};
-    use crate::facts::StartLine;
+    use crate::facts::{CSeq, StartLine};
 
     #[test]
     fn each_message_is_of_the_hop_between_its_addresses() {
@@ -353,5 +389,33 @@ mod tests {
             assert_eq!(read(&messages), (expected.clone(), expected));
         }
         assert_eq!(read(&[between(1, 2, 1), between(1, 2, 1)]), (vec![vec![0, 1]], vec![]), "nothing of the last leg");
+    }
+
+    #[test]
+    fn of_hops_that_pass_an_invite_on_the_first_counts_and_in_a_circle_all() {
+        let locus = Locus { source: SourceId(0), record: 1 };
+        let invite = |from: u8, to: u8| {
+            let hop = Hop { source: ([192, 0, 2, from], 5060).into(), destination: ([192, 0, 2, to], 5060).into() };
+            let start = StartLine::Request { method: Method::Invite, uri: b"sip:b@x" };
+            let mut message = Signalling::bare(Timestamp::new(0, 6), locus, hop, start);
+            message.cseq = Some(CSeq { number: 1, method: Method::Invite });
+            message
+        };
+        let settings = Settings::default();
+        let (mut hops, mut steps, mut hosts) = (Hops::default(), Steps::default(), Hosts::default());
+        let mut told = |ways: &[(u8, u8)]| -> Vec<(bool, bool)> {
+            let messages: Vec<Signalling<'_>> = ways.iter().map(|(from, to)| invite(*from, *to)).collect();
+            steps.read(&messages);
+            hops.read(&messages, &steps.list);
+            hops.choose(&messages, &mut steps.list, (&settings, &mut hosts));
+            steps.list.iter().map(|step| (step.on_hop(), step.is_behind())).collect()
+        };
+        let (first, behind) = ((true, false), (false, true));
+        // In a row, in whatever order; forks; forks behind a row; a circle.
+        assert_eq!(told(&[(1, 2), (2, 3), (3, 4)]), [first, behind, behind]);
+        assert_eq!(told(&[(3, 4), (2, 3), (1, 2)]), [behind, behind, first]);
+        assert_eq!(told(&[(1, 2), (1, 3)]), [first, first]);
+        assert_eq!(told(&[(2, 3), (2, 4), (1, 2)]), [behind, behind, first]);
+        assert_eq!(told(&[(1, 2), (2, 3), (3, 1)]), [first, first, first]);
     }
 }

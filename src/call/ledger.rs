@@ -26,7 +26,7 @@ pub struct Entry<'a> {
     pub cseq: Option<u32>,
     /// Whether it carries no To tag: an attempt to set up the leg.
     pub initial: bool,
-    /// Whether it was seen on the hop that counts, or within its dialog.
+    /// Whether it was seen on a hop that counts, or within its dialog.
     pub counts: bool,
     /// Whether it is a response to the INVITE that counts.
     pub sets_up: bool,
@@ -42,6 +42,8 @@ pub struct Entry<'a> {
     pub gap_from: Timestamp,
     /// What became of it, or of the request that it answers.
     pub outcome: Outcome,
+    /// The same request on a hop that cannot be told from its own, where that says something else.
+    pub disputed: Option<Locus>,
     /// What consent rules read in it.
     pub fields: Few<Field<'a>, 1>,
 }
@@ -102,8 +104,6 @@ impl GapKind {
 pub enum SetUp {
     /// The entry of that index.
     Entry(usize),
-    /// Hops that cannot be told apart carried INVITEs that disagree; what shows it.
-    HopsDisagree(Locus),
     /// It was not captured; the message that shows it.
     NotCaptured(Locus),
 }

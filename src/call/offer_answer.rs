@@ -97,6 +97,8 @@ pub(super) struct Exchange {
     /// The transaction of that.
     named: Option<Named>,
     offer: Option<usize>,
+    /// What the same INVITE offered on other hops that count.
+    beside: Vec<u32>,
     /// The answers; several when the offer forked.
     answers: ArrayVec<u32, MOST_ANSWERS>,
     /// What shows when the answer was given: the 2xx where one was seen.
@@ -136,7 +138,11 @@ pub(super) fn exchanges<'m>(
     let mut exchanges: Vec<Exchange> = Vec::new();
     // The exchange that a request may begin; none for an attempt that does not count, and for a refused one.
     let begins = |message: Noted<'m>| {
-        let initial = invite.is_some_and(|invite| invite.place == message.place);
+        // The INVITE that counts, on whichever hop of those that cannot be told apart.
+        let initial = invite.is_some_and(|invite| {
+            let named = || invite.note.named.is_some() && invite.note.named == message.note.named;
+            invite.place == message.place || (message.to.is_none() && named())
+        });
         if message.to.is_none() && !initial {
             return None;
         }
@@ -146,6 +152,7 @@ pub(super) fn exchanges<'m>(
             begun: message.place,
             named: message.note.named.map(Named::of_invite),
             offer: message.describes().then_some(message.place),
+            beside: Vec::new(),
             answers: ArrayVec::new(),
             agreed: None,
             acknowledged: None,
@@ -196,6 +203,9 @@ pub(super) fn exchanges<'m>(
             if let Some(exchange) = known {
                 if exchange.offer.is_none() && exchange.answers.is_empty() {
                     exchange.offer = begins(message).and_then(|again| again.offer);
+                } else if exchange.initial && message.to.is_none() && described && exchange.beside.len() < MOST_ANSWERS
+                {
+                    exchange.beside.push(message.place as u32);
                 }
             } else if exchanges.len() < MOST_EXCHANGES {
                 exchanges.extend(begins(message));
@@ -213,6 +223,7 @@ pub(super) fn exchanges<'m>(
                     begun: message.place,
                     named: of_message,
                     offer: None,
+                    beside: Vec::new(),
                     answers: ArrayVec::new(),
                     agreed: None,
                     acknowledged: None,
@@ -317,9 +328,10 @@ pub(super) fn streams<'a>(
         };
         // Section by section beside each other: looking for each from the first on would take the square of their number.
         let [mut offers, mut answers] = [first, second].map(|message| message.and_then(Signalling::media));
+        let described_there = |place: &u32| (*place as usize, at(place).and_then(Signalling::media), None);
         let forks = exchange.answers.get(1..).unwrap_or_default();
-        let mut forks: Vec<_> =
-            forks.iter().map(|place| (*place as usize, at(place).and_then(Signalling::media), None)).collect();
+        let mut forks: Vec<_> = forks.iter().map(described_there).collect();
+        forks.extend(exchange.beside.iter().map(described_there));
         for index in 0..count {
             let (offer, answer) = (next(&mut offers), next(&mut answers));
             forks.iter_mut().for_each(|(_, sections, section)| *section = next(sections));

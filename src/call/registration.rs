@@ -114,8 +114,7 @@ fn transactions(method: Method, shelf: &Shelf<'_>, settings: &Settings) -> Vec<R
         .chunk_by(|one, other| (one.call_id, key(one)) == (other.call_id, key(other)))
         .filter_map(|transaction| {
             let first = transaction.iter().find(|message| matches!(message.start, StartLine::Request { .. }))?;
-            let fits =
-                |own: &Trunk| trunk::fit(own, std::iter::once(first), |uri| trunk::uri_of_platform(own, uri)).is_some();
+            let fits = |own: &Trunk| trunk::fits(own, std::iter::once(first), |uri| trunk::uri_of_platform(own, uri));
             let trunk = settings.trunks.iter().position(fits)?;
             let status = transaction.iter().rev().find_map(|message| match message.start {
                 StartLine::Response(status) if status >= 200 => Some(status),

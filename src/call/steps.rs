@@ -58,6 +58,7 @@ impl Step {
     const DESCRIBES: u32 = 1 << 3;
     const ON_HOP: u32 = 1 << 4;
     const ON_DIALOG: u32 = 1 << 5;
+    const BEHIND: u32 = 1 << 6;
 
     /// What its start line says.
     pub(super) fn start(&self) -> Start {
@@ -97,20 +98,25 @@ impl Step {
         self.holds(Self::DESCRIBES)
     }
 
-    /// Whether it was seen on the hop that counts.
+    /// Whether it was seen on a hop that counts.
     pub(super) fn on_hop(&self) -> bool {
         self.holds(Self::ON_HOP)
     }
 
-    /// Whether it belongs to the dialog of the hop that counts.
+    /// Whether it belongs to the dialogs of the hops that count.
     pub(super) fn on_dialog(&self) -> bool {
         self.holds(Self::ON_DIALOG)
     }
 
-    /// Tells how it stands to the hop that counts.
-    pub(super) fn place_on(&mut self, is_hop: bool, is_dialog: bool) {
-        self.what &= !(Self::ON_HOP | Self::ON_DIALOG);
-        self.what |= bit(is_hop, Self::ON_HOP) | bit(is_dialog, Self::ON_DIALOG);
+    /// Whether it was seen on a hop that passes on what one that counts does, and may count as well.
+    pub(super) fn is_behind(&self) -> bool {
+        self.holds(Self::BEHIND)
+    }
+
+    /// Tells how it stands to the hops that count.
+    pub(super) fn place_on(&mut self, is_hop: bool, is_dialog: bool, is_behind: bool) {
+        self.what &= !(Self::ON_HOP | Self::ON_DIALOG | Self::BEHIND);
+        self.what |= bit(is_hop, Self::ON_HOP) | bit(is_dialog, Self::ON_DIALOG) | bit(is_behind, Self::BEHIND);
     }
 
     /// The method a request has or a response answers; `None` for a response without a readable CSeq.

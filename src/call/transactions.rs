@@ -14,7 +14,7 @@ use crate::facts::Method;
 
 /// A transaction as a message names it: the sender's tag, number and method, in all dialogs. An ACK shares its INVITE's
 /// and still names itself otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Named(u32);
 
 impl Named {

@@ -40,33 +40,45 @@ pub(super) fn kind(trunk: Option<usize>, settings: &Settings) -> TrunkKind {
     trunk.and_then(|trunk| settings.trunks.get(trunk)).map_or(TrunkKind::Unknown, |trunk| trunk.kind)
 }
 
-/// How a hop fits a trunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a hop fits a trunk, in the order in which hops count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
-    /// It touches one of the trunk's platform addresses.
-    Platform,
-    /// By another address, or by a host that its messages name.
+    /// By an address of the carrier's side, or by a host that its messages name.
     Other,
+    /// Both its ends are platform addresses of the trunk.
+    Within,
+    /// One of its ends is.
+    Border,
 }
 
-/// How a hop, judged by these messages, fits `trunk`. `names_host` tells whether a URI names one of its hosts.
+/// Whether any of these messages fits `trunk`. `names_host` tells whether a URI names one of its hosts.
+pub(crate) fn fits<'m, 'a: 'm>(
+    trunk: &Trunk,
+    mut messages: impl Iterator<Item = &'m Signalling<'a>>,
+    mut names_host: impl FnMut(&'a [u8]) -> bool,
+) -> bool {
+    messages.any(|message| {
+        let ends = [message.hop.source.ip(), message.hop.destination.ip()];
+        ends.iter().any(|end| platform_side(trunk, *end) || carrier_side(trunk, *end))
+            || names(trunk, message, &mut names_host)
+    })
+}
+
+/// How a hop, judged by these messages, fits `trunk`: the best that any of them shows.
 pub(crate) fn fit<'m, 'a: 'm>(
     trunk: &Trunk,
     messages: impl Iterator<Item = &'m Signalling<'a>>,
     mut names_host: impl FnMut(&'a [u8]) -> bool,
 ) -> Option<Fit> {
-    let mut fit = None;
-    for message in messages {
+    let shown = messages.filter_map(|message| {
         let ends = [message.hop.source.ip(), message.hop.destination.ip()];
-        if ends.iter().any(|end| platform_side(trunk, *end)) {
-            return Some(Fit::Platform);
+        match ends.map(|end| platform_side(trunk, end)) {
+            [true, true] => Some(Fit::Within),
+            [true, false] | [false, true] => Some(Fit::Border),
+            [false, false] => fits(trunk, std::iter::once(message), &mut names_host).then_some(Fit::Other),
         }
-        if fit.is_none() && (ends.iter().any(|end| carrier_side(trunk, *end)) || names(trunk, message, &mut names_host))
-        {
-            fit = Some(Fit::Other);
-        }
-    }
-    fit
+    });
+    shown.max()
 }
 
 /// The direction of a leg whose initial INVITE is `invite`. Addresses are asked before hosts; where both directions

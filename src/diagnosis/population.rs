@@ -447,7 +447,7 @@ impl Agreement {
 fn set_up(leg: &Leg<'_>) -> At {
     match leg.set_up {
         SetUp::Entry(entry) => leg.ledger.get(entry).map_or(leg.first, |entry| At { at: entry.at, locus: entry.locus }),
-        SetUp::HopsDisagree(_) | SetUp::NotCaptured(_) => leg.first,
+        SetUp::NotCaptured(_) => leg.first,
     }
 }
 

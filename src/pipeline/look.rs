@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::call::{GapKind, Leg, SetUp};
+use crate::call::{GapKind, Leg};
 use crate::report::build::{Brief, JudgedLeg, Rows};
 use crate::settings::{RuleMessage, Settings};
 use crate::verdict::{self, BoundRequest, Consent};
@@ -87,10 +87,7 @@ impl<'s> Look<'s> {
 /// was met in it than is read.
 fn concerns_others(leg: &Leg<'_>) -> bool {
     let initial = leg.ledger.iter().filter(|entry| entry.initial).count();
-    initial > 1
-        || leg.replaces.is_some()
-        || matches!(leg.set_up, SetUp::HopsDisagree(_))
-        || leg.gaps.iter().any(|gap| gap.kind == GapKind::TooManyDialogs)
+    initial > 1 || leg.replaces.is_some() || leg.gaps.iter().any(|gap| gap.kind == GapKind::TooManyDialogs)
 }
 
 /// Judges a leg with the requests that bind to it.

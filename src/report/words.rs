@@ -317,7 +317,7 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "response_cut" => "a response in which a rule reads was cut",
         "response_not_captured" => "a response in which a rule reads was not captured",
         "consent_not_due" => "nothing that was captured had to carry the signal",
-        "hops_disagree" => "hops that cannot be told apart carry INVITEs that disagree",
+        "hops_disagree" => "hops that cannot be told apart carry requests that disagree",
         "no_rule_for_direction" => "no rule speaks of calls in this direction",
         "direction_unknown" => "the direction is unknown, so the field's absence says nothing",
         "replaces_granted_leg" => "the leg replaces one that was granted",

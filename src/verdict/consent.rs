@@ -191,6 +191,11 @@ fn over_time(
         if entry.outcome == Outcome::Refused && !entry.sets_up {
             continue;
         }
+        if let Some(locus) = entry.disputed {
+            speaks.push((entry.at, State::Unknown));
+            grounds.one("hops_disagree", locus);
+            continue;
+        }
         match reader.read(entry) {
             Reading::Says(state) => {
                 speaks.push((entry.at, state));
@@ -256,10 +261,6 @@ fn initial(
 ) -> (State, bool) {
     let entry = match leg.set_up {
         SetUp::Entry(index) => leg.ledger.get(index),
-        SetUp::HopsDisagree(locus) => {
-            grounds.one("hops_disagree", locus);
-            return (State::Unknown, false);
-        }
         SetUp::NotCaptured(locus) => {
             grounds.one("invite_not_captured", locus);
             return (State::Unknown, false);
@@ -269,6 +270,10 @@ fn initial(
         grounds.one("invite_not_captured", leg.first.locus);
         return (State::Unknown, false);
     };
+    if let Some(locus) = entry.disputed {
+        grounds.one("hops_disagree", locus);
+        return (State::Unknown, false);
+    }
     let mut awaits_answer = false;
     let (state, reason) = match reader.read(entry) {
         Reading::Says(state) => (state, said(state)),

@@ -693,6 +693,11 @@ impl Dialog {
                 self.path.push(message.to.clone());
                 true
             }
+            // A slow clock showed first what was passed on.
+            (None, Some(0)) => {
+                self.path.insert(0, message.from.clone());
+                true
+            }
             _ => panic!("`{}` is no party of {}", message.from, message.call_id),
         }
     }

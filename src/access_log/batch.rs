@@ -484,7 +484,9 @@ impl<'r> Block<'r> {
 
     /// Reads what a record holds that is no request itself; whether it holds any.
     fn held(&mut self, bytes: &[u8], format: Format, depth: u8) -> bool {
-        let Some(inner) = self.reader.probe.as_ref().and_then(|probe| probe.within(bytes)) else { return false };
+        let holds_others = || memchr::memchr2(b'{', b'[', bytes.get(1..)?);
+        let probe = self.reader.probe.as_ref().filter(|_| holds_others().is_some());
+        let Some(inner) = probe.and_then(|probe| probe.within(bytes)) else { return false };
         let record = self.log.lines;
         if depth == NESTED {
             let detail = || format!("more than {NESTED} lists in one another");

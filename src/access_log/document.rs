@@ -14,7 +14,17 @@ use super::stream;
 #[must_use]
 pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<(Format, Plan)> {
     let at = |format: Format, pattern: &Pattern| Some((format, Plan::json(vec![pattern.clone()])));
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    // What lies in a request is a part of it, such as a body that was logged.
+    let is_inside = |pattern: &Pattern| {
+        let mut around =
+            sight.candidates.iter().filter(|outer| outer.pattern != *pattern && pattern.is_within(&outer.pattern));
+        around.any(|outer| requests_in(outer, &reader).0 > 0)
+    };
     for candidate in &sight.candidates {
+        if is_inside(&candidate.pattern) {
+            continue;
+        }
         if let Some(format) = candidate.samples.iter().find_map(exchange) {
             return at(format, &candidate.pattern);
         }
@@ -24,7 +34,7 @@ pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<
         }
     }
     // What stands before the entries may be longer than the head.
-    let named = |pattern: &str| sight.at(pattern).is_some();
+    let named = |pattern: &str| sight.at(pattern).is_some() && !is_inside(&Pattern::new(pattern));
     let begins = |words: [&[u8]; 2]| {
         let top = sight.top().map_or(&b""[..], |top| top.bytes);
         words.iter().all(|word| memchr::memmem::find(top, word).is_some())
@@ -38,7 +48,6 @@ pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<
     if named("run.executions[]") || top_has("collection") && begins([b"\"_postman_id\"", b"\"info\""]) {
         return at(Format::Newman, &Pattern::new("run.executions[]"));
     }
-    let reader = LogReader::new(SourceId(0), shown, settings);
     let mut listed = sight.candidates.iter().filter(|candidate| !candidate.is_keyed());
     let mut keyed = sight.candidates.iter().filter(|candidate| candidate.is_keyed());
     let records = listed
@@ -69,6 +78,15 @@ fn exchange(sample: &Sample<'_>) -> Option<Format> {
 fn entries<'c>(candidate: &'c Candidate<'_>) -> impl Iterator<Item = Entry<'c>> {
     let whole = candidate.samples.iter().filter(|sample| sample.is_whole);
     whole.map(|sample| Entry { bytes: sample.bytes, record: 1, path: b"" })
+}
+
+impl LogReader {
+    /// Whether a sample is a request, as far as it goes.
+    #[must_use]
+    pub fn is_request(&self, sample: &Sample<'_>) -> bool {
+        let entry = Entry { bytes: sample.bytes, record: 1, path: b"" };
+        sample.is_whole && self.read_entries(Format::JsonDocument, std::iter::once(entry)).total > 0
+    }
 }
 
 /// Whether the samples are entries of a log.

@@ -55,7 +55,6 @@ impl Probe {
     /// holds none.
     #[must_use]
     pub fn within(&self, bytes: &[u8]) -> Option<Pieces> {
-        memchr::memchr2(b'{', b'[', bytes.get(1..)?)?;
         let (_, pieces) = JsonWalk::new(Vec::new(), Some(self.clone())).cut(bytes, true);
         (!pieces.spans.is_empty() || pieces.tally.count(OTHER_KIND) > 0).then_some(pieces)
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
-use crate::document::{self, Found, Pattern, Pieces, Plan, Probe, Sight, Walk};
+use crate::document::{self, Found, Pieces, Plan, Probe, Sight, Walk};
 use crate::evidence::{self, Block, Extents, Reading, Reject, SourceId, Spool, Stage, Utf16, in_order};
 use crate::facts::Store;
 use crate::facts::extract::Keep;
@@ -24,7 +24,8 @@ pub enum Content {
 /// What the document shown as `shown` that begins with `head` is, and how it is cut; `None` where it is none, or a log
 /// of lines.
 ///
-/// A document of the platform may look like a list of requests, never the other way round: it is asked first.
+/// What is a complete request is one, whatever else it carries: fields of an export beside it, or entries of one in the body
+/// that was logged.
 #[must_use]
 pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Content, Plan)> {
     recognise_by(document::sight, head, shown, settings)
@@ -40,7 +41,7 @@ fn recognise_by(
     let requests = |(format, plan)| (Content::Requests(format), plan);
     let (content, plan) = match sight(head) {
         Some(sight) => platform::recognise(&sight)
-            .filter(|(_, plan)| !is_inside_a_request(plan, &sight, shown, settings))
+            .filter(|(_, plan)| !is_of_requests(plan, &sight, shown, settings))
             .map(export)
             .or_else(|| access_log::recognise_document(&sight, shown, settings).map(requests)),
         None => platform::recognise_text(head).map(export).or_else(|| access_log::recognise_text(head).map(requests)),
@@ -54,13 +55,16 @@ fn recognise_by(
     Some((content, plan.probing(probe(is_export, shown, settings))))
 }
 
-/// Whether what is cut by `plan` is a part of API requests, such as the body of an answer that was logged.
-fn is_inside_a_request(plan: &Plan, sight: &Sight<'_>, shown: &str, settings: &Settings) -> bool {
+/// Whether what is cut by `plan`, as entries of an export, are API requests for the most part, or parts of requests.
+fn is_of_requests(plan: &Plan, sight: &Sight<'_>, shown: &str, settings: &Settings) -> bool {
     let Plan::Json(patterns, _) = plan else { return false };
     let reader = LogReader::new(SourceId(0), shown, settings);
-    let is_around = |outer: &Pattern| patterns.iter().any(|pattern| pattern != outer && pattern.is_within(outer));
-    let mut around = sight.candidates.iter().filter(|candidate| is_around(&candidate.pattern));
-    around.any(|candidate| access_log::requests_in(candidate, &reader).0 > 0)
+    sight.candidates.iter().any(|candidate| {
+        let is_within = patterns.iter().any(|pattern| pattern.is_within(&candidate.pattern));
+        let requests = if is_within { access_log::requests_in(candidate, &reader).0 } else { 0 };
+        let is_around = !patterns.iter().any(|pattern| candidate.pattern.is_within(pattern));
+        requests > 0 && (is_around || requests > platform::entries_among(candidate, |sample| reader.is_request(sample)))
+    })
 }
 
 /// What finds records where nothing says that there are any: entries of an export, or API requests.

@@ -104,6 +104,12 @@ pub fn entries(candidate: &Candidate<'_>) -> Option<Pattern> {
     candidate.place(|sample| of(sample).is_some())
 }
 
+/// How many of the samples are entries of an export and nothing that `is_other` knows better.
+#[must_use]
+pub fn entries_among(candidate: &Candidate<'_>, is_other: impl Fn(&Sample<'_>) -> bool) -> u64 {
+    candidate.samples.iter().filter(|sample| of(sample).is_some() && !is_other(sample)).count() as u64
+}
+
 /// The export that is no JSON and begins with `head`.
 #[must_use]
 pub fn recognise_text(head: &[u8]) -> Option<(Kind, Plan)> {

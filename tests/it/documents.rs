@@ -629,6 +629,46 @@ fn members_of_a_record_are_no_records() {
 }
 
 #[test]
+fn a_complete_request_is_one_whatever_else_it_carries() {
+    let with = |fields: Value| {
+        let mut asked = request(403, 1);
+        let Some(own) = asked.as_object_mut() else { panic!("an object") };
+        own.extend(fields.as_object().expect("fields").clone());
+        asked
+    };
+    for fields in [
+        json!({"callId": "a@x", "msg": "request completed"}),
+        json!({"callId": "a@x", "sourceIp": "192.0.2.1"}),
+        json!({"conversationId": "c", "participants": []}),
+        json!({"conversationId": "c", "id": "r", "mediaSubtype": "Trunk"}),
+        json!({"trunkType": "EXTERNAL", "resource": {"genesyscloud_x": {"a": {}}}}),
+        json!({"data": [{"callid": "a@x", "msg": "x"}], "entities": [{"trunkType": "EXTERNAL"}]}),
+        json!({"run": {"executions": []}}),
+        json!({"requestBody": {"log": {"version": "1.2", "creator": {}, "entries": [{"startedDateTime": "x", "request": {}}]}}}),
+        json!({"responseBody": [{"id": "r", "conversationId": "c", "media": "audio", "mediaUris": {}}]}),
+    ] {
+        let [one, two] = [with(fields.clone()), request(403, 2)];
+        for text in [format!("{two}\n{one}\n{two}\n"), format!("{one}\n"), json!([one, two]).to_string()] {
+            let (source, records) = refusals(text.as_bytes());
+            let count = source["records"].as_u64().expect("records");
+            assert_eq!(source["kind"], "access_log", "{text}: {source}");
+            assert_eq!(
+                (&source["tally"], records.len()),
+                (&json!({"recording_request": count}), count as usize),
+                "{text}"
+            );
+        }
+    }
+    // One of the other kind among many is counted as such.
+    let log = lines((1..20).map(|second| request(403, second)).chain([conversation(1)]));
+    let (source, _) = refusals(log.as_bytes());
+    assert_eq!(source["tally"], json!({"recording_request": 19, "other_kind": 1}), "{source}");
+    let export = lines((1..9).map(conversation).chain([request(403, 1)]));
+    let (source, _) = refusals(export.as_bytes());
+    assert_eq!(source["tally"], json!({"conversation": 8, "other_kind": 1}), "{source}");
+}
+
+#[test]
 fn an_export_by_ids_is_read() {
     let [one, two] = [conversation(1), conversation(2)];
     for text in [

@@ -11,6 +11,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::model::Evidence;
+
 /// The bytes as inert text; bytes that are not UTF-8 become `\xNN`.
 #[must_use]
 pub fn bytes(raw: &[u8]) -> Cow<'_, str> {
@@ -37,6 +39,22 @@ pub fn text(raw: &str) -> Cow<'_, str> {
     }
     let mut shown = String::with_capacity(raw.len() + 8);
     push(&mut shown, raw);
+    shown.into()
+}
+
+/// The shown path of a source made inert. One that was no UTF-8 has its backslashes doubled already.
+#[must_use]
+pub fn path(source: &Evidence) -> Cow<'_, str> {
+    if !source.escaped {
+        return text(&source.path);
+    }
+    let mut shown = String::with_capacity(source.path.len() + 8);
+    let mut parts = source.path.split('\\');
+    push(&mut shown, parts.next().unwrap_or_default());
+    for part in parts {
+        shown.push('\\');
+        push(&mut shown, part);
+    }
     shown.into()
 }
 
@@ -225,6 +243,19 @@ mod tests {
             assert_eq!(text(innocent), innocent);
             assert_eq!(bytes(innocent.as_bytes()), innocent);
         }
+    }
+
+    #[test]
+    fn a_shown_path_is_that_of_the_json_report() {
+        let shown = |path: &str, escaped: bool| {
+            let source =
+                Evidence { path: path.to_owned(), escaped, ..super::super::sample::incident().evidence[0].clone() };
+            super::path(&source).into_owned()
+        };
+        assert_eq!(shown("a/b.pcap", false), "a/b.pcap");
+        assert_eq!(shown("a\\b\x1b.pcap", false), "a\\\\b\\x1b.pcap");
+        assert_eq!(shown("a\\xff\\\\b.pcap", true), "a\\xff\\\\b.pcap");
+        assert_eq!(shown("a\\xff\x1b.pcap", true), "a\\xff\\x1b.pcap");
     }
 
     #[test]

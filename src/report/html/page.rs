@@ -32,7 +32,7 @@ impl<'a> Sheet<'a> {
             alike
         });
         let name = |source: &super::super::model::Evidence| {
-            let path = escape::text(&source.path);
+            let path = escape::path(source);
             match alike.get(source.path.as_str()) {
                 Some(2..) => format!("{path} ({})", source.id),
                 _ => path.into_owned(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::super::escape;
 use super::super::model::{Evidence, UnboundRefusal};
 use super::super::words::{self, counted};
 use super::page::Sheet;
@@ -45,7 +46,7 @@ pub(super) fn evidence(sheet: &Sheet<'_>) -> Markup {
                     tbody { @for source in sources {
                         tr {
                             td { (source.id) }
-                            th scope="row" { (inert::plain(&source.path)) @if let Some(digest) = &source.digest { div.small.digest { (digest) } } @else { div.small { "no digest taken" } } }
+                            th scope="row" { bdi { (escape::path(source)) } @if let Some(digest) = &source.digest { div.small.digest { (digest) } } @else { div.small { "no digest taken" } } }
                             td { (source.kind) @if let Some(format) = source.format { ", " (format) } @if let Some(compression) = source.compression { ", " (compression) } (zone(source)) }
                             td.number { (source.bytes) } td.number { (source.records) " " span.small { (words::record(source)) "s" } }
                             td.time { @match source.first { Some(at) => (at.0.rfc3339()), None => (inert::none()) } }

@@ -103,7 +103,7 @@ fn ladder<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>, leg: &Leg) -> io:
     if prefixed {
         let ids: std::collections::BTreeSet<_> = messages.iter().map(|message| message.source.evidence).collect();
         for source in sheet.report.evidence.iter().filter(|source| ids.contains(&source.id)) {
-            let phrase = Phrase::words(&source.id.to_string()).and("is").and_whole(escape::text(&source.path));
+            let phrase = Phrase::words(&source.id.to_string()).and("is").and_whole(escape::path(source));
             page.indented(INDENT, &phrase)?;
         }
     }

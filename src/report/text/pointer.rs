@@ -18,7 +18,7 @@ impl<'a> Names<'a> {
             *alike.entry(source.path.as_str()).or_insert(0_u32) += 1;
         }
         let named = |source: &'a Evidence| {
-            let path = escape::text(&source.path);
+            let path = escape::path(source);
             match alike.get(source.path.as_str()) {
                 Some(2..) => (format!("{path} ({})", source.id), source.kind),
                 _ => (path.into_owned(), source.kind),

@@ -235,7 +235,7 @@ pub(super) fn evidence<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> i
     page.heading("EVIDENCE")?;
     for source in &sheet.report.evidence {
         let indent = 6;
-        let path = Phrase::default().and_whole_styled(STRONG, escape::text(&source.path));
+        let path = Phrase::default().and_whole_styled(STRONG, escape::path(source));
         page.hanging(Label::new(2, &source.id.to_string()), indent, &path)?;
         page.indented(indent, &file(sheet, source))?;
         let unit = words::record(source);

@@ -17,7 +17,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use super::hypothesis::{Shown, Status, Weighing};
 use super::platform::{self, Endpoint};
 use super::population::{Answer, Outcome, Population, Unit};
-use super::text::{list, several, were};
+use super::text::{list, were};
 use crate::call::legs::At;
 use crate::evidence::Timestamp;
 use crate::facts::{Answerer, ApiRequest};
@@ -47,11 +47,13 @@ fn at(request: &ApiRequest) -> At {
     At { at: request.at.unwrap_or(Timestamp::new(i64::MAX, 0)), locus: request.locus }
 }
 
-/// ` (3 of them tied to no call)`.
-fn apart(unbound: u64) -> String {
-    match unbound {
-        0 => String::new(),
-        unbound => format!(" ({unbound} of them tied to no call)"),
+/// ` (3 of them tied to no call)`, of that many refusals.
+fn apart(all: usize, unbound: u64) -> String {
+    match (all as u64, unbound) {
+        (_, 0) => String::new(),
+        (1, _) => " (tied to no call)".to_owned(),
+        (all, unbound) if all == unbound => " (none of them tied to a call)".to_owned(),
+        (_, unbound) => format!(" ({unbound} of them tied to no call)"),
     }
 }
 
@@ -117,29 +119,40 @@ pub(super) fn endpoint(population: &Population<'_>, trunk: usize) -> Weighing {
             format!(
                 "{all}{} went to {places} nothing of the platform's. The log of what the gateway asks the platform for \
                  would tell.",
-                apart(unbound)
+                apart(refused.len(), unbound)
             )
         };
         return Weighing { counts, ..Weighing::untested(text) };
     }
-    let mut text = format!(
-        "Of {}{}, {} {} for targets that the platform's published API has",
-        several(refused.len() as u64, "refused request"),
-        apart(unbound),
-        exist.len(),
-        were(exist.len() as u64)
-    );
-    if !never.is_empty() {
-        let kinds = list(kinds.into_iter().map(|(_, kind)| kind), 3);
+    let kinds = list(kinds.into_iter().map(|(_, kind)| kind), 3);
+    let mut text = match refused.len() {
+        1 => {
+            let what = match (exist.is_empty(), never.is_empty()) {
+                (false, _) => "has".to_owned(),
+                (true, false) => format!("does not have and that was never allowed ({kinds})"),
+                (true, true) => "does not have but that was allowed at other times".to_owned(),
+            };
+            let apart = apart(refused.len(), unbound);
+            format!("The one refused request{apart} was for a target that the platform's published API {what}")
+        }
+        several => format!(
+            "Of {several} refused requests{}, {} {} for targets that the platform's published API has",
+            apart(refused.len(), unbound),
+            exist.len(),
+            were(exist.len() as u64)
+        ),
+    };
+    let is_one = refused.len() == 1;
+    if !never.is_empty() && !is_one {
         text.push_str(&format!(
             ", {} for targets that it does not have and that were never allowed ({kinds})",
             never.len()
         ));
     }
-    if elsewhere > 0 {
+    if elsewhere > 0 && !is_one {
         text.push_str(&format!(", {elsewhere} for targets that it does not have but that were allowed at other times"));
     }
-    if own > 0 {
+    if own > 0 && !is_one {
         text.push_str(&format!(", {own} for paths of the site's own"));
     }
     text.push('.');
@@ -183,10 +196,10 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
     ];
     let spoken = match api_codes {
         0 => String::new(),
+        1 if refused.len() == 1 => " It carries an error code that the API is known to use.".to_owned(),
         1 => " One carries an error code that the API is known to use.".to_owned(),
         many => format!(" {many} carry an error code that the API is known to use."),
     };
-    let many = several(refused.len() as u64, "refused request");
     if api == 0 && proxy == 0 {
         let text = if refused.is_empty() {
             format!(
@@ -199,26 +212,37 @@ pub(super) fn gateway(population: &Population<'_>, trunk: usize) -> Weighing {
                 0 => String::new(),
                 passed => {
                     let verb = were(passed);
+                    let passed = if refused.len() == 1 { "It".to_owned() } else { passed.to_string() };
                     format!(
                         " {passed} {verb} passed on from behind the proxy that logged them: by whatever stands there."
                     )
                 }
             };
             format!(
-                "The log does not tell whether the API answered the {many}{} itself.{passed}{spoken} The response field {}, \
+                "The log does not tell whether the API answered the {}{} itself.{passed}{spoken} The response field {}, \
                  which the API sets on its own answers, would tell.",
-                apart(unbound),
+                match refused.len() {
+                    1 => "one refused request".to_owned(),
+                    many => format!("{many} refused requests"),
+                },
+                apart(refused.len(), unbound),
                 platform::CORRELATION_FIELD
             )
         };
         return Weighing { counts, ..Weighing::untested(text) };
     }
-    let text = format!(
-        "Of {many}{}, {proxy} {} answered by a proxy or at the edge, as the log says, and {api} with the API's own \
-         correlation id.{spoken}",
-        apart(unbound),
-        were(proxy)
-    );
+    let apart = apart(refused.len(), unbound);
+    let text = match (refused.len(), proxy) {
+        (1, 0) => format!("The one refused request{apart} was answered with the API's own correlation id.{spoken}"),
+        (1, _) => {
+            format!("The one refused request{apart} was answered by a proxy or at the edge, as the log says.{spoken}")
+        }
+        (many, _) => format!(
+            "Of {many} refused requests{apart}, {proxy} {} answered by a proxy or at the edge, as the log says, and {api} with \
+             the API's own correlation id.{spoken}",
+            were(proxy)
+        ),
+    };
     let shown = [PROXIES, &[Answerer::Api]].map(|who| by(who).map(|answer| at(answer.request)).collect());
     let refusals = by(PROXIES).map(|answer| answer.request.locus).collect();
     Weighing {
@@ -236,6 +260,29 @@ mod tests {
     use super::super::hypothesis::Hypothesis;
     use super::super::sample::{MISSING, PBX, SG1, SG2, Sample, restate};
     use super::*;
+
+    #[test]
+    fn sentences_read_well_for_one_and_for_several() {
+        let expected = [(0, 0, ""), (1, 1, " (tied to no call)"), (2, 0, ""), (2, 1, " (1 of them tied to no call)")];
+        for (all, unbound, text) in expected.into_iter().chain([(2, 2, " (none of them tied to a call)")]) {
+            assert_eq!(apart(all, unbound), text);
+        }
+        for (target, expected) in [
+            (LISTED, "The one refused request was for a target that the platform's published API has."),
+            (
+                INVENTED,
+                "The one refused request was for a target that the platform's published API does not have and that was never \
+                 allowed (",
+            ),
+            ("/gw/x", "The one refused request went to a path of the site's own, which says nothing"),
+        ] {
+            let weighed = asked(&[(SG1, target, 403)]).weigh(Hypothesis::WrongEndpoint);
+            assert!(weighed.explanation.starts_with(expected), "{}", weighed.explanation);
+        }
+        let weighed = asked(&[(SG1, LISTED, 403)]).weigh(Hypothesis::GatewayRefusal);
+        let expected = "The log does not tell whether the API answered the one refused request itself.";
+        assert!(weighed.explanation.starts_with(expected), "{}", weighed.explanation);
+    }
 
     const LISTED: &str = "/api/v2/conversations/c0ffee01/recordings";
     const INVENTED: &str = "/api/v2/recordings?trunkId=1";

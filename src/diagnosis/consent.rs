@@ -124,7 +124,9 @@ fn is_consented(group: Group) -> bool {
 pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
     let (without, with) = (population.count(trunk, is_unconsented), population.count(trunk, is_consented));
     let comparison = contingency::compare(without, with);
-    let unasked = with.refused >= FEWEST && without.is_unasked();
+    // A call of unknown consent may be one without.
+    let may_be_without = population.on(trunk).any(|(_, crossing)| crossing.group.is_none() && crossing.unknown);
+    let unasked = with.refused >= FEWEST && without.is_unasked() && !may_be_without;
     let contradicted = comparison.compared == Compared::Alike || unasked;
     let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
     let (first, second) = ("calls without consent", "calls with consent");
@@ -154,9 +156,14 @@ pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
 pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
     let (invalid, with) = (population.count(trunk, is_invalid), population.count(trunk, is_consented));
     let comparison = contingency::compare(invalid, with);
-    let (mut refused, mut refused_invalid) = (0, 0);
+    let (mut refused, mut refused_invalid, mut unseen) = (0, 0, false);
     let mut refused_at = Shown::default();
     for (unit, crossing) in population.on(trunk) {
+        unseen |= match unit.outcome() {
+            Outcome::Refused => crossing.unknown && !crossing.carried_invalid,
+            Outcome::Mixed => crossing.unknown || crossing.carried_invalid,
+            Outcome::Allowed => false,
+        };
         // Of a call whose consent is unknown nobody can say that it carried none.
         if (crossing.carried_invalid || !crossing.unknown) && unit.outcome() == Outcome::Refused {
             refused += 1;
@@ -164,17 +171,18 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
             show(&mut refused_at, unit, Some(crossing));
         }
     }
-    let contradicted = refused > 0 && refused_invalid == 0;
+    let contradicted = refused > 0 && refused_invalid == 0 && !unseen;
     let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
     let (first, second) = ("calls with an invalid value", "calls with consent");
     let mut counts = counts(INVALID, CONSENTED, &comparison);
     counts.extend([("refused", refused), ("refused_with_invalid_value", refused_invalid)]);
     if contradicted {
-        let text = format!(
-            "None of the {} on this trunk that {} refused carried an invalid value in the field.",
-            calls(refused),
-            were(refused)
-        );
+        let text = match refused {
+            1 => "The one call on this trunk that was refused carried no invalid value in the field.".to_owned(),
+            many => format!(
+                "None of the {many} calls on this trunk that were refused carried an invalid value in the field."
+            ),
+        };
         return Weighing {
             status,
             counts,
@@ -344,6 +352,18 @@ mod tests {
         let weighed = sample.weigh(hypothesis);
         assert_eq!(weighed.status, expected, "{calls:?}: {}", weighed.explanation);
         weighed
+    }
+
+    #[test]
+    fn calls_whose_consent_was_not_seen_contradict_nothing() {
+        // Somebody asked for calls that may have had no consent.
+        let [refused, unseen] = [(5, SG1, CONSENTED, 403), (4, SG1, UNKNOWN, 200)];
+        check(Hypothesis::ConsentHeader, &[refused], Status::Contradicted);
+        check(Hypothesis::ConsentHeader, &[refused, unseen], Status::Untested);
+        // Refused calls of which nobody saw whether they carried an invalid value.
+        let [missing, unseen] = [(1, SG1, MISSING, 403), (5, SG1, UNKNOWN, 403)];
+        check(Hypothesis::ConsentHeaderFormat, &[missing], Status::Contradicted);
+        check(Hypothesis::ConsentHeaderFormat, &[missing, unseen], Status::Untested);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use hashbrown::HashMap;
 
 use super::legs::Leg;
+use super::offer_answer::Negotiated;
 use crate::facts::{MediaFlow, Run};
 
 /// How far a run may begin before the offer by the clocks of two captures, in nanoseconds, where no other leg claims it.
@@ -37,6 +38,8 @@ struct Claim {
     open: bool,
     /// Nothing of the leg's setting up was seen: packets that go on into the claim were its own before.
     unbegun: bool,
+    /// The stream left the port while the leg went on: packets that were under way to it are its own still.
+    left: bool,
 }
 
 /// What the streams of legs claim, by address and port.
@@ -54,7 +57,8 @@ impl Claims {
     #[must_use]
     pub fn breaks(&self) -> HashMap<SocketAddr, Vec<i64>, Seed> {
         let breaks = |claims: &[Claim]| -> Vec<i64> {
-            let of = |claim: &Claim| [Some(claim.from), (!claim.open).then(|| claim.until.saturating_add(1))];
+            let ends = |claim: &Claim| !claim.open && !claim.left;
+            let of = |claim: &Claim| [Some(claim.from), ends(claim).then(|| claim.until.saturating_add(1))];
             let mut breaks: Vec<i64> = claims.iter().flat_map(of).flatten().collect();
             breaks.sort_unstable();
             breaks.dedup();
@@ -90,7 +94,7 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
             let negotiated_both = |claim: &Claim| {
                 legs.get(claim.leg)
                     .and_then(|leg| leg.streams.get(claim.stream))
-                    .is_some_and(|stream| stream.endpoints.iter().any(|(socket, _)| *socket == key.source))
+                    .is_some_and(|stream| stream.endpoints.iter().any(|endpoint| endpoint.socket == key.source))
             };
             if owners.iter().any(negotiated_both) {
                 owners.retain(negotiated_both);
@@ -162,11 +166,14 @@ fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, Seed> {
     for (place, leg) in legs.iter().enumerate() {
         let unbegun = leg.is_unbegun();
         for (stream, negotiated) in leg.streams.iter().enumerate() {
-            for (socket, since) in &negotiated.endpoints {
+            for Negotiated { socket, since, until } in negotiated.endpoints.iter().copied() {
                 let from = since.ns.max(leg.first.at.ns);
-                let until = leg.ended.map_or(leg.last.at.ns.saturating_add(SILENCE_NS), |ended| ended.at.ns);
-                let claim = Claim { leg: place, stream, from, until, open: leg.ended.is_none(), unbegun };
-                claims.entry(*socket).or_default().push(claim);
+                let end = leg.ended.map_or(leg.last.at.ns.saturating_add(SILENCE_NS), |ended| ended.at.ns);
+                let left = until.map(|until| until.ns).filter(|until| *until < end);
+                let open = leg.ended.is_none() && left.is_none();
+                let (until, left) = (left.unwrap_or(end), left.is_some());
+                let claim = Claim { leg: place, stream, from, until, open, unbegun, left };
+                claims.entry(socket).or_default().push(claim);
             }
         }
     }

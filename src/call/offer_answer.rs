@@ -42,8 +42,8 @@ pub struct Stream<'a> {
     /// When the signalling has it open: from, and until when it was rejected again; by time. Empty when no answer shows
     /// when it began.
     pub windows: Few<(Timestamp, Option<Timestamp>), 1>,
-    /// Every address and port that was negotiated for it, and since when; none in a leg that is read for its outline.
-    pub endpoints: Few<(SocketAddr, Timestamp), 2>,
+    /// Every address and port that was negotiated for it; none in a leg that is read for its outline.
+    pub endpoints: Few<Negotiated, 2>,
     /// Whether it is one only if RTP is tied to it: its offer was refused, and no answer captured.
     pub if_media: bool,
     /// The RTP flows tied to it, with their runs within the dialog's life.
@@ -63,8 +63,19 @@ impl Stream<'_> {
     /// Whether some description of the stream names this address.
     #[must_use]
     pub fn names(&self, address: IpAddr) -> bool {
-        self.endpoints.iter().any(|(socket, _)| socket.ip() == address)
+        self.endpoints.iter().any(|endpoint| endpoint.socket.ip() == address)
     }
+}
+
+/// An address and a port that were negotiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The two.
+    pub socket: SocketAddr,
+    /// Since when.
+    pub since: Timestamp,
+    /// When its side went to another one, or the stream was closed.
+    pub until: Option<Timestamp>,
 }
 
 /// An address and a port as a session description writes them.
@@ -310,6 +321,8 @@ pub(super) fn streams<'a>(
     mut streams: Vec<Stream<'a>>,
 ) -> Vec<Stream<'a>> {
     let mut described: Vec<Described> = Vec::new();
+    // Whose each negotiated socket of a stream is.
+    let mut sides: Vec<(u32, SocketAddr, Tag)> = Vec::new();
     for exchange in exchanges {
         let at = |place: &u32| messages.get(*place as usize);
         let first = exchange.offer.and_then(|place| messages.get(place));
@@ -355,6 +368,7 @@ pub(super) fn streams<'a>(
                     && let Some((_, end @ None)) = stream.windows.last_mut()
                 {
                     *end = Some(at);
+                    stream.endpoints.iter_mut().for_each(|endpoint| endpoint.until = endpoint.until.or(Some(at)));
                 }
                 continue;
             }
@@ -399,10 +413,20 @@ pub(super) fn streams<'a>(
                 let (Some(step), Some(negotiated)) = (steps.get(place), negotiated) else { return };
                 // What its sender said before was not captured: then the port may have been its own from the beginning.
                 let is_first = exchange.initial || !described.iter().any(|known| known.covers(step, index));
-                if let Some(socket) = addresses.socket(&negotiated)
-                    && !stream.endpoints.iter().any(|(known, _)| *known == socket)
-                {
-                    stream.endpoints.push((socket, if is_first { began.min(since) } else { since }));
+                let Some(socket) = addresses.socket(&negotiated) else { return };
+                let (index, side) = (index as u32, step.sender());
+                if let Some(at) = opens.filter(|_| exchanges.len() > 1 && !exchange.aside) {
+                    // Its side receives here from then on, no more where it did.
+                    let is_left = |endpoint: &Negotiated| {
+                        endpoint.socket != socket && sides.contains(&(index, endpoint.socket, side))
+                    };
+                    let left = stream.endpoints.iter_mut().filter(|endpoint| is_left(endpoint));
+                    left.for_each(|endpoint| endpoint.until = endpoint.until.or(Some(at)));
+                    sides.push((index, socket, side));
+                }
+                if !stream.endpoints.iter().any(|known| known.socket == socket && known.until.is_none()) {
+                    let since = if is_first { began.min(since) } else { since };
+                    stream.endpoints.push(Negotiated { socket, since, until: None });
                 }
             };
             if let Some(place) = exchange.offer {

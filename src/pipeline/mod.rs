@@ -45,6 +45,7 @@ use look::{Look, Seen};
 use source::{Read, SourceTask};
 
 pub use join::Trace;
+use trail::shared;
 pub use trail::{Choice, Trail};
 
 /// What an audit gives.
@@ -414,7 +415,10 @@ fn conclude(
         ties: &call::recorded::ties(&outlines),
     });
     let trail = match choice {
-        Some(choice) => choice.trail(&report, &messages, &outlines, (&identity, &exports), &joined.made_of),
+        Some(choice) => {
+            let asked = shared(&requests, &bindings);
+            choice.trail(&report, &messages, &outlines, (&identity, &exports, &asked), &joined.made_of)
+        }
         None => Ok(Trail::default()),
     };
     let trail = trail.map_err(unreadable)?;

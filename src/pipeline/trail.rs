@@ -5,9 +5,9 @@ use std::io;
 
 use super::join::{MadeOf, Trace};
 use crate::call::Outline;
-use crate::call::identity::Identity;
+use crate::call::identity::{Binding, Identity};
 use crate::evidence::{Locus, SourceId};
-use crate::facts::{Exports, Shelves};
+use crate::facts::{ApiRequest, Exports, Shelves};
 use crate::report::model::Report;
 
 /// Which calls are asked for, and how closely.
@@ -34,10 +34,10 @@ impl Choice<'_> {
         report: &Report,
         messages: &Shelves,
         legs: &[Outline<'_>],
-        (identity, exports): (&Identity, &Exports),
+        (identity, exports, shared): (&Identity, &Exports, &BTreeMap<usize, BTreeSet<usize>>),
         made_of: &MadeOf,
     ) -> io::Result<Trail> {
-        let call_ids = whole_calls((self.choose)(report), legs, identity);
+        let call_ids = whole_calls((self.choose)(report), legs, (identity, shared));
         let chosen = messages.visit(|_, shelf| -> Vec<Locus> {
             let chosen = shelf.calls().filter(|call| call_ids.contains(call.call_id()));
             chosen.flat_map(|call| call.messages()).map(|message| message.locus).collect()
@@ -88,8 +88,28 @@ fn entries(
     found
 }
 
-/// Adds what the conclusions about the `chosen` legs rest on: the other legs of their calls, and the legs they replace.
-fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Outline<'_>], identity: &Identity) -> BTreeSet<Vec<u8>> {
+/// Of each leg that was served together with others, by one request that names several, those others: it is they that keep
+/// the request from exposing it.
+pub(super) fn shared(requests: &[ApiRequest], bindings: &[Binding]) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut shared: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (request, binding) in requests.iter().zip(bindings) {
+        let Binding::Legs(links) = binding else { continue };
+        if request.is_served() && links.len() > 1 {
+            for link in links {
+                shared.entry(link.leg).or_default().extend(links.iter().map(|link| link.leg));
+            }
+        }
+    }
+    shared
+}
+
+/// Adds what the conclusions about the `chosen` legs rest on: the other legs of their calls, those served together with
+/// them, and the legs they replace.
+fn whole_calls(
+    chosen: BTreeSet<Vec<u8>>,
+    legs: &[Outline<'_>],
+    (identity, shared): (&Identity, &BTreeMap<usize, BTreeSet<usize>>),
+) -> BTreeSet<Vec<u8>> {
     let mut open: Vec<Vec<u8>> = chosen.into_iter().collect();
     let mut whole = BTreeSet::new();
     while let Some(call_id) = open.pop() {
@@ -99,6 +119,8 @@ fn whole_calls(chosen: BTreeSet<Vec<u8>>, legs: &[Outline<'_>], identity: &Ident
         for place in identity.bearing(legs, &call_id) {
             let others = identity.calls.of(*place).iter().filter_map(|leg| legs.get(*leg));
             open.extend(others.map(|leg| leg.call_id.to_vec()));
+            let together = shared.get(place).into_iter().flatten().filter_map(|leg| legs.get(*leg));
+            open.extend(together.map(|leg| leg.call_id.to_vec()));
             let replaced = legs.get(*place).and_then(Outline::replaces);
             open.extend(replaced.map(|(call_id, _)| call_id.to_vec()));
         }

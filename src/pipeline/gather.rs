@@ -3,7 +3,8 @@
 //! The decoder of a block copies TCP segments and fragments into [`Pieces`]; they are absorbed in the order of the
 //! capture, so that what is kept does not depend on who decoded which block. A connection is kept raw while it may be,
 //! or once it is, SIP, WebSocket or HEP; TLS is counted; anything else is let go as soon as it is known for what it is, or
-//! after [`UNDECIDED_BYTES`]. [`super::join`] puts together what is kept, over all captures.
+//! after [`UNDECIDED_BYTES`]: then it is taken up again where a segment starts like one of ours. [`super::join`] puts
+//! together what is kept, over all captures.
 //!
 //! Keeps: memory within the limits of [`Limits`]; what a limit leaves out is a hole to those who read on.
 //!
@@ -13,6 +14,7 @@
 //! |---|---|
 //! | `limit_tcp_connections` | a segment of a connection beyond [`CONNECTIONS`] that are followed at a time |
 //! | `limit_tcp_bytes` | a segment beyond the bytes that are kept of TCP, [`KEPT_BYTES`] for all captures together |
+//! | `limit_tcp_undecided` | a connection turns out to be of a protocol that is read behind [`UNDECIDED_BYTES`] that did not show it; they are let go |
 //! | `limit_fragments` | a fragment of a packet given up because more than [`PENDING_PACKETS`] were incomplete, or because it has too many or too many bytes of them are kept |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
 
@@ -27,7 +29,7 @@ use crate::net::tcp::Segment;
 use crate::net::{Ends, hep, tls, websocket};
 use crate::sip;
 
-/// Bytes of either direction after which a connection that shows no protocol of ours is let go.
+/// Bytes of either direction, keep-alives left out, after which a connection that shows no protocol of ours is let go.
 pub const UNDECIDED_BYTES: u64 = 64 << 10;
 
 /// Bytes of TCP that are kept of all captures together.
@@ -118,7 +120,7 @@ pub(crate) struct Gathering {
     limits: Limits,
     source: SourceId,
     connections: HashMap<Ends, Connection, foldhash::fast::RandomState>,
-    /// Connections in the map that are let go.
+    /// Connections let go since the map was last swept.
     dismissed: usize,
     kept_bytes: u64,
     fragments: Fragments,
@@ -148,7 +150,10 @@ enum Phase {
     Undecided,
     Kept,
     Tls,
+    /// Of a protocol that is not read.
     Dismissed,
+    /// Of none that its first bytes show.
+    LetGo,
 }
 
 /// A segment that is kept.
@@ -222,12 +227,14 @@ pub(crate) fn guess(bytes: &[u8]) -> Guess {
 
 /// Whether a WebSocket frame that carries SIP starts here.
 pub(crate) fn is_sip_frame(bytes: &[u8]) -> bool {
-    let Some(Some(frame)) = websocket::frame(bytes) else { return false };
+    let Some(Some(frame @ websocket::Frame { kind: websocket::Kind::Data, .. })) = websocket::frame(bytes) else {
+        return false;
+    };
     let payload = bytes.get(frame.header..).unwrap_or_default();
     let payload = payload.get(..payload.len().min(512).min(usize::try_from(frame.payload).unwrap_or(512)));
     let mut text = Vec::new();
     websocket::unmask(payload.unwrap_or_default(), frame.mask, &mut text);
-    frame.kind == websocket::Kind::Data && sip::looks_like_sip(&text)
+    sip::looks_like_sip(&text)
 }
 
 impl Gathering {
@@ -282,7 +289,7 @@ impl Gathering {
         if !self.connections.contains_key(&key) && self.connections.len() >= self.limits.connections {
             if self.dismissed >= self.limits.connections / 4 {
                 // To meet one of them again costs time, no truth.
-                self.connections.retain(|_, connection| connection.phase != Phase::Dismissed || connection.is_used());
+                self.connections.retain(|_, connection| !connection.is_dismissed() || connection.is_used());
                 self.dismissed = 0;
             }
             if self.connections.len() >= self.limits.connections {
@@ -296,15 +303,25 @@ impl Gathering {
         if held.syn {
             connection.begin(direction, held.sequence);
         }
-        if let Some(seen) = connection.seen.get_mut(direction) {
+        // What keeps a connection alive (RFC 5626 §3.5.1) says nothing of its protocol, however long it lasts.
+        let is_blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        if let Some(seen) = connection.seen.get_mut(direction).filter(|_| !is_blank) {
             *seen += bytes.len() as u64;
         }
         let guess = match connection.phase {
-            Phase::Undecided => self::guess(bytes),
+            Phase::Undecided | Phase::LetGo => self::guess(bytes),
             Phase::Kept | Phase::Tls | Phase::Dismissed => Guess::Unknown,
         };
         match (connection.phase, guess) {
             (Phase::Undecided, Guess::Sip | Guess::WebSocket | Guess::Hep) => connection.phase = Phase::Kept,
+            (Phase::LetGo, Guess::Sip | Guess::WebSocket | Guess::Hep) => {
+                connection.phase = Phase::Kept;
+                anomalies.note("limit_tcp_undecided", record, || {
+                    format!(
+                        "the first {UNDECIDED_BYTES} bytes do not show what the connection carries; they are not read"
+                    )
+                });
+            }
             (Phase::Undecided, Guess::Tls) => {
                 self.kept_bytes -= connection.let_go(Phase::Tls);
                 let (initial, turned) = (connection.initial, held.turned);
@@ -321,7 +338,7 @@ impl Gathering {
             _ => {}
         }
         match connection.phase {
-            Phase::Dismissed => return,
+            Phase::Dismissed | Phase::LetGo => return,
             Phase::Tls => {
                 connection.read_hello(&held, bytes);
                 if let Some(tls) = connection.tls.last_mut().filter(|_| !bytes.is_empty()) {
@@ -350,7 +367,7 @@ impl Gathering {
             if super::join::is_ours(connection) {
                 connection.phase = Phase::Kept;
             } else {
-                self.kept_bytes -= connection.let_go(Phase::Dismissed);
+                self.kept_bytes -= connection.let_go(Phase::LetGo);
                 self.dismissed += 1;
             }
         }
@@ -417,6 +434,10 @@ impl Connection {
             self.bytes = Vec::new();
         }
         freed
+    }
+
+    fn is_dismissed(&self) -> bool {
+        matches!(self.phase, Phase::Dismissed | Phase::LetGo)
     }
 
     fn is_used(&self) -> bool {

@@ -321,6 +321,31 @@ fn what_is_not_ours_is_let_go_and_tls_is_counted() {
 }
 
 #[test]
+fn a_connection_that_shows_late_what_it_carries_is_read_from_there_on() {
+    let (line, sip) = ([b'x'; 1024], request("INVITE", "1", ""));
+    let hep = hep_sip(request("INVITE", "1", "").as_bytes());
+    let frame = websocket_frame(0x81, Some([1, 2, 3, 4]), request("INVITE", "1", "").as_bytes());
+    for message in [sip.as_bytes(), &hep, &frame] {
+        for (kib, named) in [(64, 0), (65, 1), (200, 1)] {
+            // The rest of a body that began before the capture.
+            let parts: Vec<&[u8]> = (0..kib).map(|_| &line[..]).chain([message]).collect();
+            let packets = &stream(1, &parts)[1..];
+            assert_eq!(messages(&read(&[packets])).len(), 1, "{kib}");
+            let (_, anomalies) = gathered(0, packets);
+            assert!(
+                anomalies.iter().map(|(code, _)| code).eq(["limit_tcp_undecided"].into_iter().take(named)),
+                "{kib}"
+            );
+        }
+    }
+    // Keep-alives say nothing, however many there are.
+    let blanks: Vec<&[u8]> = (0..20_000).map(|_| &b"\r\n\r\n"[..]).chain([sip.as_bytes()]).collect();
+    let packets = &stream(1, &blanks)[1..];
+    assert_eq!(messages(&read(&[packets])).len(), 1);
+    assert!(gathered(0, packets).1.is_empty());
+}
+
+#[test]
 fn tls_is_counted_by_trunk_and_may_hide_calls_from_its_beginning_on() {
     let network = |text: &str| vec![text.parse().expect("a network")];
     let trunk = |kind, addresses: &str, platform: &str| Trunk {

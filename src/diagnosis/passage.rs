@@ -42,27 +42,44 @@ struct Invite {
     granted: bool,
 }
 
+/// One that may stand upstream of another leg's, or of its leg's own on another hop.
+struct Candidate<'e, 'a> {
+    leg: usize,
+    at: At,
+    entry: &'e Entry<'a>,
+}
+
 /// The passages of all legs on BYOC trunks, by leg.
 pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> {
+    let invite = |Candidate { leg, at, entry }: &Candidate<'_, '_>| Invite {
+        leg: *leg,
+        at: *at,
+        granted: grants(entry, &material.settings.rules),
+    };
     // Addresses are read only where they decide something: most calls are one leg on one hop.
     let mut open: Vec<(usize, At, bool, Vec<Invite>)> = Vec::new();
+    let mut candidates: Vec<Candidate<'_, '_>> = Vec::new();
     for call in material.calls {
-        let invites = || call.iter().filter_map(|place| Some((*place, material.judged.get(place)?)));
-        for (place, judged) in invites() {
+        let legs = || call.iter().filter_map(|place| Some((*place, material.judged.get(place)?)));
+        candidates.clear();
+        for (leg, judged) in legs().filter(|(_, judged)| judged.leg.recording_session.is_none()) {
+            let initial = judged.leg.ledger.iter().filter(|entry| entry.initial);
+            candidates.extend(initial.map(|entry| Candidate {
+                leg,
+                at: At { at: entry.at, locus: entry.locus },
+                entry,
+            }));
+        }
+        candidates.sort_unstable_by_key(|candidate| candidate.at);
+        for (place, judged) in legs() {
             let Some((here, kept)) = crossing(judged, material.settings) else { continue };
-            let mut others: Vec<Invite> = Vec::new();
-            for (other, judged) in invites().filter(|(_, judged)| judged.leg.recording_session.is_none()) {
-                for entry in &judged.leg.ledger {
-                    let earlier = entry.initial && entry.at.ns <= here.at.ns && entry.locus != here.locus;
-                    if earlier && (other != place || !entry.counts) {
-                        let at = At { at: entry.at, locus: entry.locus };
-                        others.push(Invite { leg: other, at, granted: grants(entry, &material.settings.rules) });
-                    }
-                }
-            }
+            let earlier = candidates.partition_point(|candidate| candidate.at.at.ns <= here.at.ns);
+            let is_other = |candidate: &&Candidate<'_, '_>| {
+                candidate.at.locus != here.locus && (candidate.leg != place || !candidate.entry.counts)
+            };
+            let others: Vec<Invite> =
+                candidates.iter().take(earlier).rev().filter(is_other).take(MOST_UPSTREAM).map(invite).collect();
             if others.iter().any(|invite| invite.granted) {
-                others.sort_unstable_by_key(|invite| std::cmp::Reverse(invite.at));
-                others.truncate(MOST_UPSTREAM);
                 open.push((place, here, kept, others));
             }
         }

@@ -10,6 +10,10 @@
 //! missing is handed on up to its first hole, cut, so that what its header did say can be read and nothing is missed
 //! in what it did not.
 //!
+//! An identification has 16 bits in IPv4, and a busy sender uses it again within seconds: of two packets of which one
+//! fragment each was captured, the two may fit. What the checksum of UDP or TCP contradicts does not belong together, and
+//! only the first fragment is handed on, cut. A checksum that the sender's hardware was to fill in says nothing.
+//!
 //! Keeps: any bytes in any order, time and memory linear in the fragments given, up to a logarithm.
 
 use super::Ends;
@@ -64,6 +68,8 @@ pub enum Joined {
     Whole(Packet),
     /// Something is missing; this is what there is from the first byte on, `None` if that is missing itself.
     Partial(Option<Packet>),
+    /// Nothing is missing, but the checksum says that they are of several packets; this is the first fragment.
+    Several(Packet),
 }
 
 /// Puts the fragments of one packet together, given in the order of their capture.
@@ -130,23 +136,64 @@ pub fn join(id: &Id, fragments: &[(u32, bool, bool, &[u8])]) -> Joined {
     }
     let from_start = known.first().filter(|(start, _)| *start == 0).map_or(0, |(_, behind)| *behind);
     let conflict = conflict_at != usize::MAX;
-    let whole = end.is_some_and(|end| from_start >= end) && !conflict;
-    // Beyond the end that the last fragment states nothing is believed.
-    let believed = from_start.min(end.unwrap_or(usize::MAX)).min(conflict_at);
     let complete = end.is_some_and(|end| from_start >= end);
+    // Beyond the end that the last fragment states nothing is believed.
+    let end_seen = end.unwrap_or(usize::MAX);
+    let first = fragments.iter().filter(|(offset, ..)| *offset == 0).map(|(_, _, _, bytes)| bytes.len()).min();
+    let first = first.unwrap_or(0);
+    let is_several = complete && first < end_seen && !payload.get(..end_seen).is_some_and(|all| agrees(id, all));
+    let mut believed = from_start.min(end_seen).min(conflict_at);
+    if is_several {
+        believed = believed.min(first);
+    }
     payload.truncate(believed);
-    let mut packet = || {
+    let packet = || {
         let sent = end.filter(|end| *end >= believed).unwrap_or(believed + 1);
         header(id, sent).map(|mut bytes| {
             bytes.append(&mut payload);
-            Packet { bytes, cut: !whole, conflict }
+            Packet { bytes, cut: !complete || conflict || is_several, conflict }
         })
     };
-    match (complete, believed) {
-        (_, 0) => Joined::Partial(None),
-        (true, _) => packet().map_or(Joined::Partial(None), Joined::Whole),
-        (false, _) => Joined::Partial(packet()),
+    let Some(packet) = (believed > 0).then(packet).flatten() else { return Joined::Partial(None) };
+    match (complete, is_several && !conflict) {
+        (false, _) => Joined::Partial(Some(packet)),
+        (true, true) => Joined::Several(packet),
+        (true, false) => Joined::Whole(packet),
     }
+}
+
+/// Whether the checksum that the payload of a packet carries (RFC 768, RFC 9293 §3.1) says that these are its bytes, or
+/// nothing.
+fn agrees(id: &Id, payload: &[u8]) -> bool {
+    let (place, bytes) = match id.protocol {
+        6 => (16, payload.len()),
+        17 => match payload.get(4..6) {
+            Some(&[high, low]) => (6, usize::from(u16::from_be_bytes([high, low]))),
+            _ => return true,
+        },
+        _ => return true,
+    };
+    let (Some(&[high, low]), Some(covered)) = (payload.get(place..place + 2), payload.get(..bytes)) else {
+        return true;
+    };
+    let stated = u16::from_be_bytes([high, low]);
+    let addresses: &[u8] = match &id.ends {
+        Ends::V4 { addresses, .. } => addresses,
+        Ends::V6 { addresses, .. } => addresses,
+    };
+    let byte = |pair: &[u8], place: usize| pair.get(place).copied().unwrap_or(0);
+    let words = |bytes: &[u8]| -> u64 {
+        bytes.chunks(2).map(|pair| u64::from(u16::from_be_bytes([byte(pair, 0), byte(pair, 1)]))).sum()
+    };
+    let folded = |mut sum: u64| {
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        sum as u16
+    };
+    let pseudo = words(addresses) + u64::from(id.protocol) + bytes as u64;
+    // A sender that leaves the rest to its hardware states the sum of what the hardware does not see.
+    (id.protocol == 17 && stated == 0) || stated == folded(pseudo) || folded(pseudo + words(covered)) == 0xffff
 }
 
 /// An IP header without fragmentation for a payload of `sent` bytes; `None` when no header can say so much.
@@ -187,6 +234,7 @@ mod tests {
         let (whole, packet) = match join(&id(v6), fragments) {
             Joined::Whole(packet) => (true, Some(packet)),
             Joined::Partial(packet) => (false, packet),
+            Joined::Several(packet) => (false, Some(packet)),
         };
         let payload = packet.and_then(|packet| match decode_ip(&packet.bytes, packet.cut) {
             Decoded::Udp(payload) => Some((payload.bytes.to_vec(), payload.truncated)),
@@ -247,6 +295,40 @@ mod tests {
         // An overlap that says the same is none.
         fragments[2] = (16, true, false, &datagram[16..40]);
         assert_eq!(seen(false, &fragments), (true, Some((TEXT.to_vec(), false))));
+    }
+
+    /// A datagram between the addresses of `id`, with its checksum.
+    fn summed(v6: bool, text: &[u8]) -> Vec<u8> {
+        let mut datagram = udp(5060, 5060, text);
+        let length = datagram.len() as u32;
+        let addresses = if v6 { 16 } else { 4 } * 0x0707;
+        let words = datagram.chunks(2).map(|pair| u32::from(pair[0]) * 256 + u32::from(*pair.get(1).unwrap_or(&0)));
+        let mut sum: u32 = words.sum::<u32>() + addresses + 17 + length;
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        datagram[6..8].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+        datagram
+    }
+
+    #[test]
+    fn fragments_of_two_datagrams_that_fit_are_told_apart_by_the_checksum() {
+        for v6 in [false, true] {
+            let (one, other) = (summed(v6, TEXT), summed(v6, &TEXT.to_ascii_uppercase()));
+            let (first, second) = (pieces(&one), pieces(&other));
+            assert_eq!(seen(v6, &first), (true, Some((TEXT.to_vec(), false))));
+            for mixed in [[first[0], first[1], second[2]], [first[0], second[1], second[2]]] {
+                assert_eq!(seen(v6, &mixed), (false, Some((TEXT[..16].to_vec(), true))));
+            }
+            assert_eq!(seen(v6, &[second[2], second[1], second[0]]).1, Some((TEXT.to_ascii_uppercase(), false)));
+        }
+        // Left to the hardware, or not made: they say nothing.
+        let (text, pseudo) = (TEXT.to_ascii_lowercase(), 4 * 0x0707 + 17 + TEXT.len() as u16 + 8);
+        for stated in [0, pseudo] {
+            let mut datagram = udp(5060, 5060, &text);
+            datagram[6..8].copy_from_slice(&stated.to_be_bytes());
+            assert_eq!(seen(false, &pieces(&datagram)), (true, Some((text.clone(), false))), "{stated}");
+        }
     }
 
     #[test]

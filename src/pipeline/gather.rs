@@ -556,9 +556,10 @@ impl Fragments {
             pending.end = pending.end.or(Some(part.offset as usize + part.bytes.len()));
         }
         pending.parts.push(part);
-        if pending.end.is_some_and(|end| pending.bytes >= end)
-            && let Joined::Whole(packet) = join(&id, &pending.parts)
-        {
+        let joined = pending.end.is_some_and(|end| pending.bytes >= end).then(|| join(&id, &pending.parts));
+        if let Some(Joined::Several(_)) = joined {
+            self.part(id);
+        } else if let Some(Joined::Whole(packet)) = joined {
             pending.done = true;
             let first = pending.parts.iter().filter(|part| part.offset == 0).map(|part| part.at).min().unwrap_or(at);
             if packet.conflict {
@@ -578,6 +579,19 @@ impl Fragments {
         }
     }
 
+    /// The last part of an incomplete packet is of another one than those before it, whose turn that is now.
+    fn part(&mut self, id: fragment::Id) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        let Some(last) = pending.parts.pop() else { return };
+        self.births += 1;
+        self.order.push_back((last.at.ns, id, self.births));
+        let end = (!last.more && !last.truncated).then_some(last.offset as usize + last.bytes.len());
+        let (birth, bytes) = (self.births, last.bytes.len());
+        let next = Pending { birth, parts: vec![last], bytes, end, ..Pending::default() };
+        let before = std::mem::replace(pending, next);
+        self.set_aside(id, before);
+    }
+
     /// Gives up the packets that are too old at `now`, or all of them.
     fn expire(&mut self, now: Option<i64>) {
         while let Some((born, ..)) = self.order.front() {
@@ -593,7 +607,13 @@ impl Fragments {
         if self.pending.get(&id).is_none_or(|pending| pending.birth != birth) {
             return;
         }
-        let Some(pending) = self.pending.remove(&id) else { return };
+        if let Some(pending) = self.pending.remove(&id) {
+            self.set_aside(id, pending);
+        }
+    }
+
+    /// Keeps what there is of a packet until the other captures were read.
+    fn set_aside(&mut self, id: fragment::Id, pending: Pending) {
         let bytes = size(&pending.parts);
         if pending.done || self.incomplete.len() >= 16 * PENDING_PACKETS {
             self.bytes = self.bytes.saturating_sub(bytes);

@@ -17,7 +17,7 @@
 //! | `tcp_overlap` | segments of such a connection say different bytes of the same place |
 //! | `limit_message` | a message on a stream, in WebSocket frames or compressed in HEP has more bytes than are read of one |
 //! | `no_content_length` | a SIP message on a stream does not say how long it is |
-//! | `lost_fragment` | a part of a fragmented packet was not captured |
+//! | `lost_fragment` | a part of a fragmented packet was not captured, or fragments of several packets fit but for their checksum |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
 //! | `websocket_compressed` | a WebSocket message is compressed and not read |
 //! | `bad_hep` | a HEP packet is cut or contradicts itself |
@@ -170,9 +170,11 @@ fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, rea
         let Some(last) = parts.last().map(|part| part.locus) else { continue };
         let at = parts.iter().filter(|part| part.offset == 0).map(|part| part.at).min();
         let joined = join_parts(&id, &parts);
+        let several = matches!(joined, Joined::Several(_));
         let (packet, whole) = match joined {
             Joined::Whole(packet) => (Some(packet), true),
             Joined::Partial(packet) => (packet, false),
+            Joined::Several(packet) => (Some(packet), false),
         };
         if !whole {
             let count = parts.len();
@@ -183,7 +185,11 @@ fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, rea
                 });
             } else {
                 anomalies.note("lost_fragment", Some(last.record), || {
-                    format!("{count} fragments captured of a packet, not all")
+                    if several {
+                        format!("{count} fragments captured, and their checksum says that they are of several packets")
+                    } else {
+                        format!("{count} fragments captured of a packet, not all")
+                    }
                 });
             }
         }

@@ -453,6 +453,61 @@ fn a_fragment_that_contradicts_a_complete_packet_is_no_lost_one() {
 }
 
 #[test]
+fn fragments_of_several_packets_that_fit_are_none_but_for_the_first() {
+    let texts = ["1", "2", "3"].map(|call_id| request("INVITE", call_id, &call_id.repeat(100)));
+    let summed = |text: &str| {
+        let mut datagram = udp(CLIENT.1, SERVER.1, text.as_bytes());
+        // Of the pseudo-header: the two addresses, the protocol and the length.
+        let pseudo = [&[203, 0, 113, 5, 192, 0, 2, 9, 0, 17], &(datagram.len() as u16).to_be_bytes()[..]].concat();
+        let words = pseudo.chunks(2).chain(datagram.chunks(2));
+        let sum: u32 = words.map(|pair| u32::from(pair[0]) * 256 + u32::from(*pair.get(1).unwrap_or(&0))).sum();
+        let sum = (sum & 0xffff) + (sum >> 16);
+        datagram[6..8].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
+        datagram
+    };
+    let parts = |text: &str, at: i64| {
+        let datagram = summed(text);
+        [0, 64].map(|place: usize| {
+            let end = if place == 0 { 64 } else { datagram.len() };
+            let mut bytes = ip(CLIENT.0, SERVER.0, 17, &datagram[place..end]);
+            bytes[4..6].copy_from_slice(&[0, 7]);
+            let flags = (place / 8) as u16 | if place == 0 { 0x2000 } else { 0 };
+            bytes[6..8].copy_from_slice(&flags.to_be_bytes());
+            let at = at + place as i64;
+            Sent { record: at as u64, ms: at, original: bytes.len(), bytes }
+        })
+    };
+    let ([first, _], [_, second], third) = (parts(&texts[0], 100), parts(&texts[1], 600), parts(&texts[2], 900));
+    let given = read(&[&[first.clone(), second.clone()]]);
+    assert_eq!(messages(&given), ["INVITE 1 @100 #664 header cut body cut"]);
+    assert_eq!(codes(&given), [("lost_fragment", 1), ("truncated_header", 1)]);
+    let in_two_files = read(&[std::slice::from_ref(&first), std::slice::from_ref(&second)]);
+    assert_eq!(messages(&in_two_files), messages(&given));
+    // What comes next under the identification is whole.
+    let [third, fourth] = third;
+    let given = read(&[&[first, second, third, fourth]]);
+    assert_eq!(messages(&given), ["INVITE 1 @100 #664 header cut body cut", "INVITE 3 @900 #964 body"]);
+}
+
+#[test]
+fn a_header_beyond_the_limits_of_rows_is_named_so_on_a_stream() {
+    let text =
+        request("INVITE", "1", "").replace("Content-Length", &format!("{}Content-Length", "A: b\r\n".repeat(4_500)));
+    let bytes = format!("{text}{}", request("BYE", "1", ""));
+    let parts: Vec<&[u8]> = bytes.as_bytes().chunks(1_400).collect();
+    let given = read(&[&stream(1, &parts)]);
+    assert_eq!(codes(&given), [("limit_header", 1)]);
+    assert_eq!(messages(&given).len(), 2);
+}
+
+#[test]
+fn a_request_line_of_many_segments_is_read() {
+    let text = request("INVITE", "1", "").replace("a@b", &format!("{}@b", "a".repeat(9_000)));
+    let parts: Vec<&[u8]> = text.as_bytes().chunks(1_400).collect();
+    assert_eq!(messages(&read(&[&stream(1, &parts)])), ["INVITE 1 @2 #8"]);
+}
+
+#[test]
 fn the_limit_of_bytes_leaves_a_hole_and_is_counted() {
     let invite = request("INVITE", "1", &"x".repeat(60_000));
     let bytes = invite.repeat(200);

@@ -206,8 +206,8 @@ impl<'k> Extractor<'k> {
 ///
 /// # Anomalies
 ///
-/// `truncated_header`, `limit_header`, `bad_header_row`, `limit_routes`, `duplicate_call_id`, `bad_cseq`, `bad_content_length`,
-/// `truncated_body`, `opaque_body`, `limit_media_descriptions`, `limit_formats`, `limit_attributes`,
+/// `truncated_header`, `limit_header`, `mixed_line_ends`, `bad_header_row`, `limit_routes`, `duplicate_call_id`, `bad_cseq`, `bad_content_length`,
+/// `truncated_body`, `opaque_body`, `limit_multipart`, `limit_media_descriptions`, `limit_formats`, `limit_attributes`,
 /// `limit_metadata`, `bad_media_address`, `bad_media_port`.
 pub fn signalling(
     payload: &[u8],
@@ -242,7 +242,14 @@ pub fn signalling(
         }
     }
     let values = rows.values;
+    let is_doubtful = is_doubtful(&message, &header, extent);
     let header_whole = match header.end() {
+        Some(HeaderEnd::Whole) if is_doubtful => {
+            anomalies.note("mixed_line_ends", record, || {
+                "an empty line of LF in a header of CRLF: receivers differ on what is behind it".to_owned()
+            });
+            false
+        }
         Some(HeaderEnd::Whole) => true,
         Some(HeaderEnd::Limit) => {
             let (lines, bytes) = (header.lines(), header.position());
@@ -301,7 +308,7 @@ pub fn signalling(
         });
     }
 
-    facts.body = if header.end() == Some(HeaderEnd::Whole) {
+    facts.body = if header.end() == Some(HeaderEnd::Whole) && !is_doubtful {
         let content_length = content_length(values.of(First::ContentLength).as_deref(), record, anomalies);
         match body::Body::frame(message.rest(&header), content_length, extent) {
             None => Body::Absent,
@@ -315,7 +322,10 @@ pub fn signalling(
                 let content_type = values.of(First::ContentType).filter(|value| !value.is_empty());
                 let content_type = content_type.as_deref();
                 let encoded = values.of(First::ContentEncoding).is_some_and(|value| body::is_encoding(&value));
-                read_body(Part { content_type, encoded, body }, extractor, &mut draft, record, anomalies)
+                let whole = Part { content_type, encoded, body };
+                let (body, all_parts) = read_body(whole, extractor, &mut draft, record, anomalies);
+                facts.header_whole &= all_parts;
+                body
             }
         }
     } else {
@@ -324,6 +334,12 @@ pub fn signalling(
     };
     draft.commit_said(&facts);
     Extracted::Message
+}
+
+/// Whether another receiver would read more of a header than ends where this one does.
+fn is_doubtful(message: &sip::Message<'_>, header: &sip::Header<'_>, extent: Extent) -> bool {
+    let reads_on = || memchr::memmem::find(message.rest(header), sip::EMPTY_LINE).is_some();
+    header.ends_loosely() && (extent == Extent::Cut || reads_on())
 }
 
 /// URI and tag of a From or To.
@@ -476,14 +492,16 @@ fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_
     }
 }
 
-/// Reads what a body describes; says how much of it can be relied on.
+/// Reads what a body describes; says how much of it can be relied on, and whether no part stayed closed for a limit. One
+/// that did may be the metadata that tells a recording session.
 fn read_body<'a>(
     whole: Part<'a, '_>,
     extractor: &mut Extractor<'_>,
     draft: &mut Draft<'_>,
     record: Option<u64>,
     anomalies: &mut Anomalies,
-) -> Body {
+) -> (Body, bool) {
+    let mut all_parts = true;
     let mut state = if whole.body.extent == Extent::Cut { Body::Cut } else { Body::Whole };
     // Most bodies are a description and nothing else.
     let is_description = whole.content_type == Some(b"application/sdp") && !whole.encoded;
@@ -497,7 +515,12 @@ fn read_body<'a>(
         let opaque = part.encoded && (is_description || media_type.is_empty())
             || body::is_multipart(media_type)
             || media_type.eq_ignore_ascii_case(b"application/pkcs7-mime");
-        if opaque {
+        if part.is_limited() {
+            (state, all_parts) = (Body::Cut, false);
+            anomalies.note("limit_multipart", record, || {
+                format!("a part is more than {} multipart bodies deep, or its boundary is too long", body::MAX_DEPTH)
+            });
+        } else if opaque {
             state = Body::Cut;
             anomalies.note("opaque_body", record, || {
                 format!("{} bytes that may describe media cannot be looked into", part.body.bytes.len())
@@ -530,7 +553,7 @@ fn read_body<'a>(
             state = Body::Cut;
         }
     }
-    state
+    (state, all_parts)
 }
 
 fn read_description(
@@ -1149,6 +1172,44 @@ mod tests {
     }
 
     #[test]
+    fn what_another_receiver_would_read_on_is_no_header_seen_to_its_end() {
+        let field = "X-Genesys-Recording-Consent: true\r\n";
+        let whole = |payload: &str, truncated: bool| {
+            let outcome = extract_by(&Settings::default(), payload.as_bytes(), truncated);
+            (outcome.message().header_whole, outcome.codes().contains(&"mixed_line_ends"))
+        };
+        let rows = with_rows("Subject: x");
+        let message = |empty: &str, behind: &str| format!("{}{empty}{behind}", rows.trim_end());
+        for empty in ["\n\n", "\r\n\n", "\n\r\n"] {
+            assert_eq!(whole(&message(empty, &format!("{field}\r\nv=0\r\n")), false), (false, true), "{empty:?}");
+            // Nobody finds another end in a description.
+            assert_eq!(whole(&message(empty, "v=0\r\nm=audio 1 RTP/AVP 0\r\n"), false), (true, false), "{empty:?}");
+            assert_eq!(whole(&message(empty, "v=0\r\n"), true), (false, true), "{empty:?}");
+        }
+        assert_eq!(whole(&message("\r\n\r\n", &format!("{field}\r\n")), true), (true, false));
+        assert_eq!(whole(&message("\n\n", "a\n\nb\r\n\r\n").replace("\r\n", "\n"), false), (true, false));
+    }
+
+    #[test]
+    fn a_part_that_stays_closed_for_a_limit_may_have_told_more() {
+        let metadata = "--b0\r\nContent-Type: application/rs-metadata+xml\r\n\r\n<recording/>\r\n--b0--\r\n";
+        for (depth, expected) in [(3, true), (sip::body::MAX_DEPTH, true), (sip::body::MAX_DEPTH + 1, false)] {
+            let mut body = metadata.to_owned();
+            for inner in 0..depth - 1 {
+                let outer = inner + 1;
+                body = format!(
+                    "--b{outer}\r\nContent-Type: multipart/mixed;boundary=b{inner}\r\n\r\n{body}\r\n--b{outer}--\r\n"
+                );
+            }
+            let header = with_rows(&format!("Content-Type: multipart/mixed;boundary=b{}\r\n", depth - 1));
+            let outcome = extract(header + &body);
+            let codes: &[&str] = if expected { &[] } else { &["limit_multipart"] };
+            assert_eq!((outcome.message().header_whole, outcome.codes().as_slice()), (expected, codes), "{depth}");
+            assert_eq!(outcome.rows().len(), usize::from(expected), "{depth}");
+        }
+    }
+
+    #[test]
     fn a_header_that_hits_a_limit_was_not_seen_to_its_end() {
         let outcome = extract(with_rows(&"A: b\r\n".repeat(sip::MAX_ROWS)));
         assert_eq!(outcome.codes(), ["limit_header"]);
@@ -1307,10 +1368,11 @@ mod tests {
             );
             assert!(anomalies.iter().eq(alone.anomalies.iter()), "{}", payload.escape_ascii());
             assert!(extracted == Extracted::NotSip || sip::looks_like_sip(&payload), "{}", payload.escape_ascii());
+            let met = |wanted: &str| anomalies.iter().any(|(code, _)| code == wanted);
             for message in batch.messages() {
                 assert!(!message.call_id.is_empty());
                 if !message.header_whole {
-                    assert!(truncated, "{}", payload.escape_ascii());
+                    assert!(truncated || met("mixed_line_ends"), "{}", payload.escape_ascii());
                     assert!(message.body != Body::Whole && message.media().is_none());
                 }
                 if message.body == Body::Cut {

@@ -17,7 +17,7 @@ use memchr::{memchr2, memmem};
 use super::{Extent, Header, HeaderEnd, Line};
 
 /// How deep multipart bodies are opened: one within another.
-pub const MAX_DEPTH: usize = 2;
+pub const MAX_DEPTH: usize = 8;
 
 /// RFC 2046 §5.1.1 allows 70; a longer boundary is not looked for beyond this.
 const MAX_BOUNDARY_BYTES: usize = 256;
@@ -62,6 +62,13 @@ pub struct Part<'a, 't> {
 }
 
 impl Part<'_, '_> {
+    /// Whether it is a multipart body that stays closed for a limit: it stands too deep, or its boundary is too long.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        let content_type = self.content_type.filter(|_| is_multipart(self.media_type()) && !self.encoded);
+        content_type.and_then(stated_boundary).is_some()
+    }
+
     /// The media type without parameters, such as `application/sdp`; empty where there is none.
     #[must_use]
     pub fn media_type(&self) -> &[u8] {
@@ -182,8 +189,11 @@ pub fn is_transfer_encoding(value: &[u8]) -> bool {
 
 /// The boundary parameter of a Content-Type value.
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {
-    super::address::parameter(content_type, b"boundary")
-        .filter(|boundary| !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY_BYTES)
+    stated_boundary(content_type).filter(|boundary| boundary.len() <= MAX_BOUNDARY_BYTES)
+}
+
+fn stated_boundary(content_type: &[u8]) -> Option<&[u8]> {
+    super::address::parameter(content_type, b"boundary").filter(|boundary| !boundary.is_empty())
 }
 
 #[cfg(test)]
@@ -245,14 +255,21 @@ mod tests {
     }
 
     #[test]
-    fn one_multipart_body_within_another_is_opened_and_no_third() {
-        let inner = "--y\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--y--\r\n";
-        let outer = format!("--x\r\nContent-Type: multipart/alternative; boundary=y\r\n\r\n{inner}\r\n--x--\r\n");
-        let found = read("multipart/mixed;boundary=x", outer.as_bytes(), Extent::Whole);
-        assert_eq!(found, [("application/sdp".to_owned(), b"v=0".as_slice(), Extent::Whole, false)]);
-        let third = format!("--z\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n{outer}\r\n--z--");
-        let found = read("multipart/mixed;boundary=z", third.as_bytes(), Extent::Whole);
-        assert_eq!(found.iter().map(|part| part.0.as_str()).collect::<Vec<_>>(), ["multipart/alternative"]);
+    fn multipart_bodies_within_others_are_opened_as_deep_as_the_limit() {
+        let mut body = "--y\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--y--\r\n".to_owned();
+        for depth in 1..=MAX_DEPTH + 1 {
+            let mut limited = 0;
+            let content_type = Some(b"multipart/mixed;boundary=y".as_slice());
+            let whole = Body { bytes: body.as_bytes(), extent: Extent::Whole };
+            parts(Part { content_type, encoded: false, body: whole }, &mut |part| {
+                limited += usize::from(part.is_limited());
+                assert_eq!(part.media_type() == b"application/sdp", depth <= MAX_DEPTH);
+            });
+            assert_eq!(limited, usize::from(depth > MAX_DEPTH), "{depth}");
+            let boundary = "z".repeat(depth);
+            let inner = body.replace("--y", &format!("--{boundary}"));
+            body = format!("--y\r\nContent-Type: multipart/mixed;boundary={boundary}\r\n\r\n{inner}\r\n--y--\r\n");
+        }
     }
 
     #[test]

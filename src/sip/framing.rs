@@ -13,14 +13,16 @@
 //! - Where a message must start any method is one; where a start line is looked for only the standards' are, or the tail
 //!   of a cut request line would pass for an extension's.
 
+use std::cmp::Ordering;
+
 use super::start_line::KNOWN;
 use super::{Extent, HeaderEnd, Line, Message, StartLine};
 
 /// Bytes that a message may have; SIP over streams has no limit, its users do.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// Bytes that a start line may have where one is looked for.
-const MAX_START_LINE_BYTES: usize = 8 << 10;
+/// Bytes in which the end of a start line is looked for first.
+const GLANCE_BYTES: usize = 8 << 10;
 
 /// One message in a stretch of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +48,12 @@ pub enum Ending {
     Guessed,
     /// Its bytes end before it does.
     Cut,
-    /// It is longer than [`MAX_MESSAGE_BYTES`], by its Content-Length or by what follows its header: nothing of its body
-    /// is read, or no more than that.
+    /// By its Content-Length, but neither its header's empty line nor what follows it bears that out.
+    Doubtful,
+    /// Its header has more rows or bytes than are read of one: up to the empty line.
+    LongHeader,
+    /// It is longer than [`MAX_MESSAGE_BYTES`], by its start line, by its Content-Length or by what follows its header:
+    /// nothing of its body is read, or no more than that.
     Limit,
 }
 
@@ -68,6 +74,7 @@ pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed
     let Stretch { bytes, borders, cut } = *stretch;
     let start = start(bytes, from, borders, expected)?;
     let text = bytes.get(start..)?;
+    let (text, is_long) = text.get(..MAX_MESSAGE_BYTES).map_or((text, false), |text| (text, true));
     let message = Message::scan(text, Extent::Cut)?;
     let mut header = message.header();
     let mut content_length = None;
@@ -80,8 +87,17 @@ pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed
         }
     }
     let header_end = start + header.position();
-    if header.end() != Some(HeaderEnd::Whole) {
-        return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Cut });
+    match header.end() {
+        Some(HeaderEnd::Whole) => {}
+        Some(HeaderEnd::Limit) => {
+            // What is not read of the header holds no start line either.
+            let end = behind_empty_line(bytes, header_end.saturating_sub(1)).unwrap_or(bytes.len());
+            return Some(Framed { start, end, next: end, ending: Ending::LongHeader });
+        }
+        Some(HeaderEnd::Cut) | None => {
+            let ending = if is_long { Ending::Limit } else { Ending::Cut };
+            return Some(Framed { start, end: header_end, next: header_end, ending });
+        }
     }
     let Some(length) = content_length.flatten() else {
         let behind = header_end + line_ends(bytes.get(header_end..)?);
@@ -97,7 +113,15 @@ pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed
         return Some(Framed { start, end: header_end, next: header_end, ending: Ending::Limit });
     }
     let end = header_end + length;
-    let ending = if end > bytes.len() { Ending::Cut } else { Ending::Stated };
+    let is_borne_out = || {
+        let behind = bytes.get(end..).map_or(end, |rest| end + line_ends(rest));
+        behind == bytes.len() && !cut || starts(bytes, behind, true)
+    };
+    let ending = match end.cmp(&bytes.len()) {
+        Ordering::Greater => Ending::Cut,
+        _ if header.ends_loosely() && !is_borne_out() => Ending::Doubtful,
+        _ => Ending::Stated,
+    };
     Some(Framed { start, end: end.min(bytes.len()), next: end, ending })
 }
 
@@ -129,18 +153,31 @@ fn starts(bytes: &[u8], at: usize, expected: bool) -> bool {
     if rest.first().is_none_or(|first| !first.is_ascii_graphic()) {
         return false;
     }
-    let window = rest.get(..MAX_START_LINE_BYTES).unwrap_or(rest);
-    let has_end = memchr::memchr2(b'\r', b'\n', window).is_some();
-    if !has_end && window.len() < rest.len() {
-        return false;
+    let glance = rest.get(..GLANCE_BYTES).unwrap_or(rest);
+    let has_end = |bytes| memchr::memchr2(b'\r', b'\n', bytes).is_some();
+    let start = |bytes| Message::scan(bytes, if has_end(bytes) { Extent::Whole } else { Extent::Cut });
+    let mut found = start(glance);
+    if found.is_some() && glance.len() < rest.len() && !has_end(glance) {
+        // A long line that begins like a start line: its end tells.
+        found = start(rest.get(..MAX_MESSAGE_BYTES).unwrap_or(rest));
     }
-    match Message::scan(window, if has_end { Extent::Whole } else { Extent::Cut }).map(|message| message.start) {
+    match found.map(|message| message.start) {
         None => false,
         Some(StartLine::Response { .. }) => true,
         Some(StartLine::Request { method, uri }) => {
             expected || KNOWN.contains(&method) && !uri.iter().any(u8::is_ascii_whitespace)
         }
     }
+}
+
+/// The place behind the next empty line, from the line that `from` stands in.
+fn behind_empty_line(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    memchr::memchr_iter(b'\n', rest).find_map(|at| match rest.get(at + 1..)? {
+        [b'\n', ..] => Some(from + at + 2),
+        [b'\r', b'\n', ..] => Some(from + at + 3),
+        _ => None,
+    })
 }
 
 fn line_ends(bytes: &[u8]) -> usize {
@@ -160,6 +197,7 @@ fn number(value: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::MAX_ROWS;
 
     const FIRST: &str = "OPTIONS sip:a@b SIP/2.0\r\nCall-ID: 1\r\nl : 4\r\n\r\nbody";
     const SECOND: &str = "SIP/2.0 200 OK\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n";
@@ -243,6 +281,36 @@ mod tests {
             all(&format!("{with_body}{SECOND}"), &[], false),
             [(with_body, Ending::Guessed), (SECOND.to_owned(), Ending::Stated)]
         );
+    }
+
+    #[test]
+    fn a_header_of_more_rows_than_are_read_ends_at_its_empty_line() {
+        for line_end in ["\r\n", "\n"] {
+            let long = FIRST.replace("Call-ID: 1\r\n", &"A: b\r\n".repeat(MAX_ROWS + 500)).replace("\r\n", line_end);
+            let found = all(&format!("{long}\n{SECOND}"), &[], false);
+            let header = part(&long, 0..long.len() - 4).to_owned();
+            assert!(found == [(header, Ending::LongHeader), (SECOND.to_owned(), Ending::Stated)]);
+        }
+    }
+
+    #[test]
+    fn a_start_line_may_be_as_long_as_a_message() {
+        let long = |bytes: usize| FIRST.replace("a@b", &"a".repeat(bytes));
+        for bytes in [GLANCE_BYTES - 40, GLANCE_BYTES, 70_000, MAX_MESSAGE_BYTES - 200] {
+            assert!(all(&format!("{}{SECOND}", long(bytes)), &[], false) == stated(&[&long(bytes), SECOND]), "{bytes}");
+        }
+        let found = all(&format!("{}\r\n{SECOND}", long(MAX_MESSAGE_BYTES)), &[], false);
+        assert_eq!(found.iter().map(|(_, ending)| *ending).collect::<Vec<_>>(), [Ending::Limit, Ending::Stated]);
+        assert_eq!(all(&format!("x\r\nINVITE sip:{}\r\n{SECOND}", "a".repeat(70_000)), &[], false), stated(&[SECOND]));
+    }
+
+    #[test]
+    fn where_the_empty_line_may_be_read_over_what_follows_must_bear_the_length_out() {
+        let loose = FIRST.replace("4\r\n\r\n", "4\n\n");
+        assert_eq!(all(&format!("{loose}{SECOND}"), &[], false), stated(&[&loose, SECOND]));
+        assert_eq!(all(&loose, &[], false), stated(&[&loose]));
+        let found = all(&format!("{loose}: more\r\n\r\n{SECOND}"), &[], false);
+        assert_eq!(found, [(loose.clone(), Ending::Doubtful), (SECOND.to_owned(), Ending::Stated)]);
     }
 
     #[test]

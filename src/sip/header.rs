@@ -12,6 +12,8 @@
 //!   conversions write, does not end the header early and hide the fields behind it.
 //! - A bare CR ends a line too (the stacks of PJSIP and Sofia read it so), but the empty line that ends the header is
 //!   believed from bare CRs only where the start line ended with one.
+//! - Receivers that want CRLF read on behind an empty line of LF alone, others do not: [`Header::ends_loosely`] says that one
+//!   ended the header of a message whose start line ends with CRLF.
 //! - A datagram that ends behind a row without the empty line was sent so: the header was seen to its end. If the
 //!   capture cut it, it was not.
 //! - Blanks before the colon are taken off; a field name may hold any visible byte but the colon.
@@ -26,6 +28,9 @@ pub const MAX_ROWS: usize = 4_000;
 
 /// Bytes that are read of one header; behind them it counts as not seen to its end.
 pub const MAX_HEADER_BYTES: usize = 256 << 10;
+
+/// What ends a header (RFC 3261 §7), with the line end before it.
+pub const EMPTY_LINE: &[u8] = b"\r\n\r\n";
 
 /// Reads the rows of one header.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +89,7 @@ pub struct Raw<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     BareCr,
+    Crlf,
     Lf,
 }
 
@@ -93,7 +99,7 @@ impl<'a> Header<'a> {
     pub(super) fn after_start_line(text: &'a [u8], line_bytes: usize, extent: Extent, line_ends: LineEnds) -> Self {
         let behind = text.get(line_bytes..).unwrap_or_default();
         if behind.starts_with(b"\r\n") {
-            return Self { line_ends, ..Self::at(text, line_bytes + 2, extent, Ends::Lf) };
+            return Self { line_ends, ..Self::at(text, line_bytes + 2, extent, Ends::Crlf) };
         }
         let (ends, bytes) = first_line_end(behind);
         Self::at(text, line_bytes + bytes, extent, ends)
@@ -101,7 +107,7 @@ impl<'a> Header<'a> {
 
     /// The header behind a start line of so many bytes, which ends with CRLF.
     pub(super) fn behind(text: &'a [u8], line_bytes: usize) -> Self {
-        Self::at(text, line_bytes + 2, Extent::Whole, Ends::Lf)
+        Self::at(text, line_bytes + 2, Extent::Whole, Ends::Crlf)
     }
 
     /// A header that was read to its end, which is there.
@@ -113,7 +119,7 @@ impl<'a> Header<'a> {
             lines_left: MAX_ROWS,
             limited: false,
             extent: Extent::Whole,
-            ends: Ends::Lf,
+            ends: Ends::Crlf,
             line_ends: LineEnds::default(),
             end: Some(HeaderEnd::Whole),
         }
@@ -146,6 +152,13 @@ impl<'a> Header<'a> {
     #[must_use]
     pub fn position(&self) -> usize {
         self.position
+    }
+
+    /// Whether the start line ends with CRLF, but the header was ended by an empty line that is no CRLF behind another.
+    #[must_use]
+    pub fn ends_loosely(&self) -> bool {
+        let read = self.text.get(..self.position).unwrap_or_default();
+        self.end == Some(HeaderEnd::Whole) && self.ends == Ends::Crlf && !read.ends_with(EMPTY_LINE)
     }
 
     /// What was not read yet, up to the limit.
@@ -613,6 +626,27 @@ mod tests {
     fn a_datagram_that_was_sent_without_the_empty_line_is_whole() {
         check("A: b\r\nC: d\r\n", &["A=b", "C=d"], 0, 0);
         check("A: b\r\nC: d", &["A=b", "C=d"], 0, 0);
+    }
+
+    #[test]
+    fn an_empty_line_that_receivers_may_read_over_ends_the_header_loosely() {
+        let loosely = |payload: String| {
+            let message = Message::scan(payload.as_bytes(), Extent::Whole).expect("a message");
+            let mut header = message.header();
+            header.by_ref().for_each(drop);
+            (header.ends_loosely(), message.rest(&header).len())
+        };
+        for (header, expected) in [
+            ("A: b\r\n\r\nC: d", (false, 4)),
+            ("\r\nC: d", (false, 4)),
+            ("A: b\n\nC: d", (true, 4)),
+            ("A: b\r\n\nC: d", (true, 4)),
+            ("A: b\n\r\nC: d", (true, 4)),
+            ("A: b\nC: d\r\n\r\n", (false, 0)),
+        ] {
+            assert_eq!(loosely(format!("{START}{header}")), expected, "{header:?}");
+        }
+        assert!(!loosely("OPTIONS sip:a SIP/2.0\nA: b\n\nC: d".to_owned()).0);
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub mod uri;
 pub mod user_to_user;
 
 pub use alike::Alike;
-pub use header::{Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Plain, Raw, Row, compact, long_form};
+pub use header::{
+    EMPTY_LINE, Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Plain, Raw, Row, compact, long_form,
+};
 pub use names::{Met, Names};
 pub use start_line::{Message, StartLine, could_start, looks_like_sip};
 

@@ -79,6 +79,11 @@ impl Leg<'_> {
         super::trunk::kind(self.trunk, settings)
     }
 
+    /// When it was cancelled, where no final response shows that this took effect: a CANCEL may cross the answer (RFC 3261 §9.1).
+    pub(super) fn cancelled_in_vain(&self) -> Option<At> {
+        self.ended.filter(|_| self.cancelled.is_some() && self.final_status.is_none())
+    }
+
     /// Whether no INVITE that sets it up was captured: it began before its first message.
     #[must_use]
     pub fn is_unbegun(&self) -> bool {

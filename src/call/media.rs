@@ -17,6 +17,10 @@ use crate::facts::{MediaFlow, Run};
 /// How far a run may begin before the offer by the clocks of two captures, in nanoseconds, where no other leg claims it.
 const CLOCKS_APART_NS: i64 = 1_000_000_000;
 
+/// How long after a CANCEL without a final response RTP still shows that it crossed the answer: by then the transaction is
+/// given up (RFC 3261 §9.1, 64 times T1).
+const CANCEL_NS: i64 = 32_000_000_000;
+
 /// How long after the last message and the last tied packet of a leg whose end was not seen RTP is still taken as its
 /// own, in nanoseconds: five minutes, longer than a hold that nobody refreshes, far shorter than the reuse of a port by
 /// chance would need to look like it.
@@ -34,7 +38,7 @@ struct Claim {
     stream: usize,
     from: i64,
     until: i64,
-    /// The leg's end was not seen: packets that follow keep the claim alive.
+    /// The leg's end was not seen, or was a CANCEL that may have crossed the answer: packets that follow keep the claim alive.
     open: bool,
     /// Nothing of the leg's setting up was seen: packets that go on into the claim were its own before.
     unbegun: bool,
@@ -130,6 +134,13 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
     }
     for leg in legs {
         leg.streams.retain(|stream| !stream.if_media || !stream.flows.is_empty());
+        // Packets that were on their way show nothing; media that goes on shows an answer that was not captured.
+        if let Some(cancel) = leg.cancelled_in_vain() {
+            let mut runs = leg.streams.iter().flat_map(|stream| stream.flows.iter().flat_map(|flow| &flow.runs));
+            if runs.any(|run| run.last.ns > cancel.at.ns.saturating_add(CLOCKS_APART_NS)) {
+                (leg.ended, leg.cancelled) = (None, None);
+            }
+        }
     }
     let mut untied: Vec<MediaFlow> = untied.into_values().collect();
     untied.sort_by_key(|flow| flow.key);
@@ -165,13 +176,16 @@ fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, Seed> {
     let mut claims: HashMap<SocketAddr, Vec<Claim>, Seed> = HashMap::default();
     for (place, leg) in legs.iter().enumerate() {
         let unbegun = leg.is_unbegun();
+        let (end, open) = match (leg.ended, leg.cancelled_in_vain()) {
+            (_, Some(cancel)) => (cancel.at.ns.saturating_add(CANCEL_NS), true),
+            (Some(ended), None) => (ended.at.ns, false),
+            (None, None) => (leg.last.at.ns.saturating_add(SILENCE_NS), true),
+        };
         for (stream, negotiated) in leg.streams.iter().enumerate() {
             for Negotiated { socket, since, until } in negotiated.endpoints.iter().copied() {
                 let from = since.ns.max(leg.first.at.ns);
-                let end = leg.ended.map_or(leg.last.at.ns.saturating_add(SILENCE_NS), |ended| ended.at.ns);
                 let left = until.map(|until| until.ns).filter(|until| *until < end);
-                let open = leg.ended.is_none() && left.is_none();
-                let (until, left) = (left.unwrap_or(end), left.is_some());
+                let (until, open, left) = (left.unwrap_or(end), open && left.is_none(), left.is_some());
                 let claim = Claim { leg: place, stream, from, until, open, unbegun, left };
                 claims.entry(socket).or_default().push(claim);
             }

@@ -16,7 +16,7 @@ use super::field::Reads;
 use super::ledger::{GapKind, Outcome};
 use super::offer_answer::{self, Exchange};
 use super::steps::{SHORT, Start, Step, Steps, Tag, Tags};
-use super::transactions::{Dialog, Named, Noted, Transactions};
+use super::transactions::{Dialog, Named, Noted, Seen, Transactions};
 use crate::facts::Method;
 use crate::settings::RuleMessage;
 
@@ -154,7 +154,10 @@ impl Course {
         let dialog = room.transactions.read(steps);
         let (mut listed, initial) = list(dialog, reads);
         let setting_up = SettingUp::of(dialog, &initial, (&mut room.dialogs, tags));
-        settle(&mut listed, dialog, &setting_up);
+        // What is passed on is answered on every hop, and some answers are captured on one alone.
+        let everywhere = (dialog.places().len() < steps.len()).then(|| dialog.seen_everywhere());
+        let everywhere = everywhere.as_ref().map(|seen| dialog.with(seen));
+        settle(&mut listed, (dialog, everywhere), &setting_up);
         find_same(&mut listed, dialog);
         let invite = match setting_up.begun {
             Begun::Entry(entry) => listed.get(entry).and_then(|entry| dialog.at(entry.place)),
@@ -166,7 +169,7 @@ impl Course {
             let named = step.note.named.map(Named::of_invite);
             let (seen, all) = (dialog.own(step.note), dialog.seen(named));
             offer_answer::Transaction {
-                outcome: seen.outcome(),
+                outcome: outcome((dialog, everywhere), step, |dialog| dialog.own(step.note)),
                 // A response of the INVITE names a To tag that its request lacks.
                 request_captured: seen.request || (all.request && !all.in_dialog),
                 sets_up: counting.is_none() || counting == named,
@@ -205,10 +208,9 @@ fn list(dialog: Dialog<'_>, reads: Reads) -> (Vec<Listed>, Vec<(usize, Noted<'_>
         if is_initial && step.on_hop() {
             initial.push((listed.len(), step));
         }
-        let (status, seen) = match step.start() {
-            Start::Request(_) => (None, dialog.seen_of(step.note)),
-            // A refusal may name another dialog than the provisional response before it.
-            Start::Response(status) => (Some(status), dialog.seen(step.note.named)),
+        let status = match step.start() {
+            Start::Request(_) => None,
+            Start::Response(status) => Some(status),
         };
         listed.push(Listed {
             place: step.place,
@@ -218,7 +220,7 @@ fn list(dialog: Dialog<'_>, reads: Reads) -> (Vec<Listed>, Vec<(usize, Noted<'_>
             initial: is_initial,
             counts: step.on_dialog(),
             sets_up: false,
-            outcome: if step.on_dialog() { seen.outcome() } else { Outcome::Unknown },
+            outcome: Outcome::Unknown,
             elsewhere: false,
             behind: step.is_behind(),
             same_as: None,
@@ -228,19 +230,38 @@ fn list(dialog: Dialog<'_>, reads: Reads) -> (Vec<Listed>, Vec<(usize, Noted<'_>
 }
 
 /// Tells what each message of the ledger is to the INVITE that counts.
-fn settle(listed: &mut [Listed], dialog: Dialog<'_>, setting_up: &SettingUp<'_>) {
-    let mut seen_everywhere = None;
+fn settle(listed: &mut [Listed], (dialog, everywhere): (Dialog<'_>, Option<Dialog<'_>>), setting_up: &SettingUp<'_>) {
     for entry in listed {
         let Some(step) = dialog.at(entry.place) else { continue };
         let is_request = step.is_request();
+        // A refusal may name another dialog than the provisional response before it.
+        let outcome = outcome((dialog, everywhere), step, |dialog| match is_request {
+            true => dialog.seen_of(step.note),
+            false => dialog.seen(step.note.named),
+        });
+        if entry.counts {
+            entry.outcome = outcome;
+        }
         entry.sets_up = !is_request && step.note.named.is_some() && setting_up.counting == step.note.named;
         let is_own = setting_up.is_own(step.step);
         entry.counts &= entry.initial || entry.sets_up || is_own;
         let is_within = is_request && !entry.initial && !step.to.is_none() && is_own;
-        entry.elsewhere = is_within && !entry.counts && !dialog.seen_of(step.note).request && {
-            let seen = seen_everywhere.get_or_insert_with(|| dialog.seen_everywhere());
-            dialog.with(seen).seen_of(step.note).outcome() != Outcome::Refused
-        };
+        entry.elsewhere =
+            is_within && !entry.counts && !dialog.seen_of(step.note).request && outcome != Outcome::Refused;
+    }
+}
+
+/// What became of a request, or of the one that a response answers, by what is `seen` of it on the hops that count; within a
+/// dialog, that it was refused on another one where nothing was seen here: a proxy passes on what it got.
+fn outcome<'d>(
+    (dialog, everywhere): (Dialog<'d>, Option<Dialog<'d>>),
+    step: Noted<'_>,
+    seen: impl Fn(Dialog<'d>) -> Seen,
+) -> Outcome {
+    let refused = |dialog: Dialog<'d>| seen(dialog).outcome() == Outcome::Refused;
+    match seen(dialog).outcome() {
+        Outcome::Unknown if !step.to.is_none() && everywhere.is_some_and(refused) => Outcome::Refused,
+        outcome => outcome,
     }
 }
 

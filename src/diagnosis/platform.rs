@@ -8,7 +8,8 @@
 //!
 //! # Incomplete support
 //!
-//! Methods and hosts of a target are not compared: a path that exists is taken as right.
+//! The method of a request is not compared. A host that is not below one of the platform's domains may be a gateway's: there
+//! the path alone tells, and one that exists is taken as right.
 
 use std::borrow::Cow;
 
@@ -68,6 +69,49 @@ const ENDPOINTS: [&str; 39] = [
     "userrecordings/{}/transcoding",
 ];
 
+/// The hosts of the API: below each of these domains `api`, a region's.
+const API_DOMAINS: [&str; 17] = [
+    "apne2.pure.cloud",
+    "apne3.pure.cloud",
+    "aps1.pure.cloud",
+    "apse1.pure.cloud",
+    "cac1.pure.cloud",
+    "euc2.pure.cloud",
+    "euw2.pure.cloud",
+    "mec1.pure.cloud",
+    "mxc1.pure.cloud",
+    "mypurecloud.com",
+    "mypurecloud.com.au",
+    "mypurecloud.de",
+    "mypurecloud.ie",
+    "mypurecloud.jp",
+    "sae1.pure.cloud",
+    "use2.us-gov-pure.cloud",
+    "usw2.pure.cloud",
+];
+
+/// The domains of the vendor: a host below one of them is the platform's or nobody's, never a site's own.
+const VENDOR_DOMAINS: [&str; 10] = [
+    "genesys.cloud",
+    "genesys.com",
+    "genesyscloud.com",
+    "mypurecloud.com",
+    "mypurecloud.com.au",
+    "mypurecloud.de",
+    "mypurecloud.ie",
+    "mypurecloud.jp",
+    "pure.cloud",
+    "us-gov-pure.cloud",
+];
+
+/// Whether a host of the platform's domains is none of its API's.
+fn is_no_api_host(host: &[u8]) -> bool {
+    let host = host.to_ascii_lowercase();
+    let below = |domain: &str| host.strip_suffix(domain.as_bytes()).filter(|own| own.is_empty() || own.ends_with(b"."));
+    let is_api = API_DOMAINS.iter().any(|domain| below(domain) == Some(b"api."));
+    !is_api && VENDOR_DOMAINS.iter().any(|domain| below(domain).is_some())
+}
+
 /// Whether a segment of a path is a word of the platform's published API: it names nothing of the site.
 #[must_use]
 pub fn is_public_segment(segment: &[u8]) -> bool {
@@ -111,7 +155,7 @@ pub(super) enum Endpoint {
     /// An endpoint of the API.
     Exists,
     /// A target addressed to the API that its published list does not have, with its kind: the path without what looks
-    /// like an identifier.
+    /// like an identifier, behind `//` and the host where that is what the platform does not have.
     Nonexistent(Box<[u8]>),
     /// A path of the site's own, such as a gateway's: what it stands for is not in the log.
     SitesOwn,
@@ -120,7 +164,8 @@ pub(super) enum Endpoint {
 /// What `target` names.
 pub(super) fn endpoint(target: &[u8]) -> Endpoint {
     // As a server reads it: the path is taken apart, then its segments are decoded once.
-    let segments = path(target).split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
+    let (host, path) = host_and_path(target);
+    let segments = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
     let decoded: Vec<Cow<'_, [u8]>>;
     let segments: Vec<&[u8]> = match memchr::memchr(b'%', target) {
         Some(_) => {
@@ -131,7 +176,9 @@ pub(super) fn endpoint(target: &[u8]) -> Endpoint {
     };
     // A gateway may put something before the API's own path.
     let api = segments.windows(2).position(|pair| pair == [b"api".as_slice(), b"v2"]);
-    if let Some(own) = api.and_then(|at| segments.get(at + 2..))
+    let nowhere = host.filter(|host| is_no_api_host(host));
+    if nowhere.is_none()
+        && let Some(own) = api.and_then(|at| segments.get(at + 2..))
         && ENDPOINTS.iter().any(|known| fits(known, own))
     {
         return Endpoint::Exists;
@@ -140,10 +187,14 @@ pub(super) fn endpoint(target: &[u8]) -> Endpoint {
         [first, ..] => *first == b"api" || is_version(first),
         [] => false,
     };
-    if api.is_none() && !meant {
+    if api.is_none() && !meant && nowhere.is_none() {
         return Endpoint::SitesOwn;
     }
     let mut kind = Vec::new();
+    if let Some(host) = nowhere {
+        kind.extend_from_slice(b"//");
+        kind.extend(host.to_ascii_lowercase());
+    }
     for segment in segments.get(api.unwrap_or(0)..).unwrap_or_default() {
         kind.push(b'/');
         kind.extend_from_slice(if is_word(segment) { segment } else { b"{id}" });
@@ -154,24 +205,28 @@ pub(super) fn endpoint(target: &[u8]) -> Endpoint {
 /// A kind of target as a sentence may show it: words of the platform's own paths, anything else left out.
 pub(super) fn shown(kind: &[u8]) -> String {
     let segments = kind.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()).take(8);
-    segments
-        .map(
-            |segment| {
-                if is_public_segment(segment) { format!("/{}", segment.escape_ascii()) } else { "/{}".to_owned() }
-            },
-        )
-        .collect()
+    let host = if kind.starts_with(b"//") { "/" } else { "" };
+    let segments = segments.map(|segment| {
+        if is_public_segment(segment) { format!("/{}", segment.escape_ascii()) } else { "/{}".to_owned() }
+    });
+    std::iter::once(host.to_owned()).chain(segments).collect()
 }
 
-/// The path of a request target in origin or absolute form (RFC 9112 §3.2), without its query.
-fn path(target: &[u8]) -> &[u8] {
+/// The host, where one is named, and the path of a request target in origin or absolute form (RFC 9112 §3.2), without its
+/// query.
+fn host_and_path(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
     let path = target.get(..end).unwrap_or(target);
     if path.starts_with(b"/") {
-        return path;
+        return (None, path);
     }
-    let Some(host) = memchr::memmem::find(path, b"://").and_then(|scheme| path.get(scheme + 3..)) else { return path };
-    memchr::memchr(b'/', host).and_then(|at| host.get(at..)).unwrap_or_default()
+    let Some(rest) = memchr::memmem::find(path, b"://").and_then(|scheme| path.get(scheme + 3..)) else {
+        return (None, path);
+    };
+    let (authority, path) = rest.split_at(memchr::memchr(b'/', rest).unwrap_or(rest.len()));
+    let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+    let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
+    (Some(host.strip_suffix(b".").unwrap_or(host)), path)
 }
 
 fn fits(known: &str, segments: &[&[u8]]) -> bool {
@@ -396,9 +451,37 @@ mod tests {
         kind("/api/v2/recordings?trunkId=5160", "/api/v2/recordings");
         kind("/v2/recordings", "/v2/recordings");
         kind("/api/v2/recordings/screen/42", "/api/v2/recordings/screen/{id}");
-        kind("https://api.us.genesyscloud.com/v2/recordings/abc@192.0.2.1", "/v2/recordings/{id}");
+        kind("https://api.mypurecloud.com/v2/recordings/abc@192.0.2.1", "/v2/recordings/{id}");
         kind("/api/v2/analytics/recordings/0EC0", "/api/v2/analytics/recordings/{id}");
         kind("/api/v2/conversations/1/recordings/2/media", "/api/v2/conversations/{id}/recordings/{id}/media");
+    }
+
+    #[test]
+    fn a_host_that_the_platform_does_not_have_has_no_endpoint() {
+        const LISTED: &str = "/api/v2/conversations/1/recordings";
+        for host in [
+            "api.mypurecloud.com",
+            "api.mypurecloud.com.au",
+            "API.USW2.pure.cloud.:443",
+            "user@api.use2.us-gov-pure.cloud",
+            // A gateway's may be called anything.
+            "gw.example.com",
+            "api.genesys.example.com",
+            "notgenesyscloud.com",
+            "192.0.2.1:8080",
+            "",
+        ] {
+            assert_eq!(endpoint(format!("https://{host}{LISTED}").as_bytes()), Endpoint::Exists, "{host}");
+        }
+        for host in ["api.us.genesyscloud.com", "mypurecloud.com", "x.api.mypurecloud.ie", "api.usw9.pure.cloud"] {
+            let target = format!("https://{}:443{LISTED}", host.to_uppercase());
+            kind(&target, &format!("//{host}/api/v2/conversations/{{id}}/recordings"));
+            kind(&format!("https://{host}/recordings"), &format!("//{host}/recordings"));
+        }
+        assert_eq!(
+            shown(b"//api.us.genesyscloud.com/api/v2/conversations/{id}/recordings"),
+            "//{}/api/v2/conversations/{}/recordings"
+        );
     }
 
     #[test]

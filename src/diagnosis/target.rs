@@ -312,6 +312,11 @@ mod tests {
         check(&[(SG1, LISTED, 403)], Status::Contradicted);
         check(&[(SG1, INVENTED, 403), (PBX, "/api/v2/recordings?trunkId=2", 200)], Status::Contradicted);
         check(&[(SG1, INVENTED, 403), (SG1, "/v2/recordings", 403), (PBX, INVENTED, 200)], Status::Inconclusive);
+        // Beside the same path of a host that the platform has.
+        const NOWHERE: &str = "https://api.us.genesyscloud.com/api/v2/conversations/c0ffee01/recordings";
+        let weighed = check(&[(SG1, NOWHERE, 403), (PBX, LISTED, 200)], Status::Supported);
+        assert!(weighed.explanation.contains("(//{}/api/v2/conversations/{}/recordings)"), "{}", weighed.explanation);
+        check(&[(SG1, NOWHERE, 403), (PBX, NOWHERE, 200)], Status::Contradicted);
         check(&[(SG1, "/gw/v1/recordings?callId=1", 403)], Status::Untested);
         // Of the site's own path nobody can say whether what it stands for exists.
         check(&[(SG1, "/gw/v1/recordings?callId=1", 403), (SG1, LISTED, 403)], Status::Inconclusive);

@@ -12,6 +12,7 @@ use super::model::{
     self, Anomaly, Awareness, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
     Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, RecordedLeg,
     Registration, Report, Rtp, Seconds, StateFrom, Stream, Summary, Timezone, Trunk, TrunkRef, Unseen, Verdicts,
+    are_escaped,
 };
 use super::requests;
 use super::show::Mark;
@@ -298,15 +299,17 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
     let mut calls: Vec<Call> = calls
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(|call| Call {
-            conversation_ids: concluded.identity.conversation_ids(call).iter().map(|id| text(id)).collect(),
-            legs: call
+        .map(|call| {
+            let conversation_ids = concluded.identity.conversation_ids(call);
+            let export = concluded.conversations.known(&conversation_ids).map(exported);
+            let conversation_ids: Vec<EvidenceText> = conversation_ids.iter().map(|id| text(id)).collect();
+            let legs = call
                 .iter()
                 .filter(|leg| concluded.has_row(**leg))
                 .filter_map(|leg| self::leg(concluded, *leg))
-                .collect(),
-            export: concluded.conversations.known(&concluded.identity.conversation_ids(call)).map(exported),
-            links: links(concluded, call),
+                .collect();
+            let escaped = are_escaped(&conversation_ids);
+            Call { conversation_ids, legs, export, links: links(concluded, call), escaped }
         })
         .collect();
     if let Some(wanted) = concluded.messages {
@@ -321,29 +324,34 @@ fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
 /// What ties the legs of a call.
 fn links(concluded: &Concluded<'_>, call: &[usize]) -> Vec<model::CallLink> {
     let edges = concluded.identity.edges(call, concluded.legs);
-    let link = |edge: call::edges::Edge| model::CallLink {
-        legs: edge.legs.iter().filter_map(|leg| concluded.legs.get(*leg)).map(|leg| text(leg.call_id)).collect(),
-        by: edge.by.iter().map(|by| by.name(concluded.settings).to_owned()).collect(),
-        strength: edge.strength.name(),
-        identifier: text(&edge.identifier),
-        sources: edge.sources.into_iter().map(pointer).collect(),
+    let link = |edge: call::edges::Edge| {
+        let legs = edge.legs.iter().filter_map(|leg| concluded.legs.get(*leg));
+        let legs: Vec<EvidenceText> = legs.map(|leg| text(leg.call_id)).collect();
+        let identifier = text(&edge.identifier);
+        model::CallLink {
+            escaped: are_escaped(legs.iter().chain([&identifier])),
+            legs,
+            by: edge.by.iter().map(|by| by.name(concluded.settings).to_owned()).collect(),
+            strength: edge.strength.name(),
+            identifier,
+            sources: edge.sources.into_iter().map(pointer).collect(),
+        }
     };
     edges.into_iter().map(link).collect()
 }
 
 /// What the platform's exports state of a call.
 fn exported(known: Known) -> model::CallExport {
-    let texts = |ids: &std::collections::BTreeSet<Box<[u8]>>| ids.iter().map(|id| text(id)).collect();
+    let texts = |ids: &std::collections::BTreeSet<Box<[u8]>>| ids.iter().map(|id| text(id)).collect::<Vec<_>>();
+    let [divisions, queues, agents] = [&known.divisions, &known.queues, &known.agents].map(texts);
+    let flows = known.flows.iter().filter_map(|flow| flow.name.as_ref().or(flow.id.as_ref()));
+    let flows: Vec<EvidenceText> = flows.map(|name| text(name)).collect();
     model::CallExport {
-        divisions: texts(&known.divisions),
-        queues: texts(&known.queues),
-        agents: texts(&known.agents),
-        flows: known
-            .flows
-            .iter()
-            .filter_map(|flow| flow.name.as_ref().or(flow.id.as_ref()))
-            .map(|name| text(name))
-            .collect(),
+        escaped: are_escaped([&divisions, &queues, &agents, &flows].into_iter().flatten()),
+        divisions,
+        queues,
+        agents,
+        flows,
         recorded: known.recorded,
         sources: known.sources.iter().map(|at| pointer(at.locus)).collect(),
     }
@@ -365,10 +373,11 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     let recorded = |tie: &call::recorded::Tie| {
         let own = concluded.legs.get(tie.leg)?;
         let (call_id, first) = (text(own.call_id), Instant(own.first().at));
-        Some(RecordedLeg { call_id, first, by: tie.place.name(), source: pointer(tie.locus) })
+        let escaped = call_id.is_escaped();
+        Some(RecordedLeg { call_id, first, by: tie.place.name(), source: pointer(tie.locus), escaped })
     };
     let (from, to) = (optional_text(leg.from_uri), optional_text(leg.to_uri));
-    let escaped = [&from, &to].into_iter().flatten().chain([&call_id]).any(EvidenceText::is_escaped);
+    let escaped = are_escaped([&from, &to].into_iter().flatten().chain([&call_id]));
     Some(model::Leg {
         escaped,
         call_id,
@@ -421,7 +430,9 @@ fn timeline(states: &[(Timestamp, verdict::State)]) -> Vec<StateFrom> {
 fn awareness(said: &call::recorded::Awareness<'_>) -> Awareness {
     let name = if said.is_attribute { EvidenceText([b"a=", said.name].concat()) } else { text(said.name) };
     let stream = said.section.checked_sub(1).map(u32::from);
-    Awareness { at: Instant(said.at), name, value: text(said.value), stream, source: pointer(said.locus) }
+    let value = text(said.value);
+    let escaped = are_escaped([&name, &value]);
+    Awareness { at: Instant(said.at), name, value, stream, source: pointer(said.locus), escaped }
 }
 
 /// The name of a field as observations show it.
@@ -454,7 +465,7 @@ fn observations(leg: &Leg<'_>, consent: &Consent, settings: &Settings) -> Vec<Ob
             let joined = values.iter().map(|(_, value)| *value).collect::<Vec<_>>().join(b", ".as_slice());
             let header = values.first().map(|(name, _)| text(name));
             let value = (!values.is_empty()).then_some(EvidenceText(joined));
-            let escaped = [&header, &value].into_iter().flatten().any(EvidenceText::is_escaped);
+            let escaped = are_escaped([&header, &value].into_iter().flatten());
             Observation {
                 at: Instant(entry.at),
                 method: entry.status.map_or_else(|| entry.method.name().to_owned(), |status| status.to_string()),
@@ -472,7 +483,7 @@ fn observations(leg: &Leg<'_>, consent: &Consent, settings: &Settings) -> Vec<Ob
 }
 
 fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime, consent: &Consent) -> Stream {
-    let endpoint = |endpoint: &call::Endpoint<'_>| Endpoint { address: text(endpoint.address), port: endpoint.port };
+    let endpoint = |endpoint: &call::Endpoint<'_>| Endpoint::new(text(endpoint.address), endpoint.port);
     let mut rtp: Vec<Rtp> = stream.flows.iter().filter_map(self::rtp).collect();
     rtp.sort_by(|one, other| {
         (one.first, &one.source, &one.destination, &one.ssrc).cmp(&(
@@ -482,10 +493,14 @@ fn stream(leg: &Leg<'_>, stream: &call::Stream<'_>, time: &verdict::StreamTime, 
             &other.ssrc,
         ))
     });
+    let media = text(stream.media);
+    let codecs = stream.codecs.split(|byte| *byte == b' ').filter(|codec| !codec.is_empty());
+    let codecs: Vec<EvidenceText> = codecs.map(text).collect();
     Stream {
         index: stream.index,
-        media: text(stream.media),
-        codecs: stream.codecs.split(|byte| *byte == b' ').filter(|codec| !codec.is_empty()).map(text).collect(),
+        escaped: are_escaped(codecs.iter().chain([&media])),
+        media,
+        codecs,
         offer: stream.offer.as_ref().map(endpoint),
         answer: stream.answer.as_ref().map(endpoint),
         start: time.start.map(Instant),
@@ -621,8 +636,10 @@ fn options(health: &call::registration::Health) -> Option<model::OptionsHealth> 
 
 /// What an inventory lists of a trunk.
 fn listed(listed: &TrunkSettings) -> model::ListedTrunk {
+    let id = listed.id.as_deref().map(text);
     model::ListedTrunk {
-        id: listed.id.as_deref().map(text),
+        escaped: are_escaped(&id),
+        id,
         kind: match listed.kind {
             InventoryKind::Byoc => Some("byoc"),
             InventoryKind::External => Some("external"),

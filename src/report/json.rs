@@ -228,9 +228,9 @@ struct ListedCall<'a> {
 
 impl Serialize for ListedCall<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Call { conversation_ids, legs, export, links } = self.call;
+        let Call { conversation_ids, legs, export, links, escaped } = self.call;
         let legs = Legs { legs, listing: self.listing };
-        CallRow { conversation_ids, legs, export: export.as_ref(), links }.serialize(serializer)
+        CallRow { conversation_ids, legs, export: export.as_ref(), links, escaped: *escaped }.serialize(serializer)
     }
 }
 
@@ -242,6 +242,8 @@ struct CallRow<'a> {
     export: Option<&'a CallExport>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     links: &'a [CallLink],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    escaped: bool,
 }
 
 struct Legs<'a> {

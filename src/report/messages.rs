@@ -139,7 +139,7 @@ fn without_credentials(head: &[u8]) -> Vec<u8> {
 fn media(message: &Signalling<'_>) -> Option<Vec<MediaDescription>> {
     let media = message.media()?.map(|media| MediaDescription {
         media: text(media.media),
-        endpoint: Endpoint { address: text(media.address), port: media.port },
+        endpoint: Endpoint::new(text(media.address), media.port),
         codecs: media.codecs.split(|byte| *byte == b' ').filter(|codec| !codec.is_empty()).map(text).collect(),
         direction: media.direction.name(),
     });

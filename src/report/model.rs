@@ -191,6 +191,9 @@ pub struct Call {
     /// out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<CallLink>,
+    /// Present and true when one of `conversation_ids` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// One identifier and the legs of a call that it names.
@@ -211,6 +214,9 @@ pub struct CallLink {
     pub identifier: EvidenceText,
     /// The first record of each leg that shows it.
     pub sources: Vec<Pointer>,
+    /// Present and true when `identifier` or one of `legs` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// What the platform's own exports state of a call. Lists are sorted; an empty one says that no export names any.
@@ -229,6 +235,9 @@ pub struct CallExport {
     pub recorded: Option<bool>,
     /// The entries.
     pub sources: Vec<Pointer>,
+    /// Present and true when an id or a name in the lists is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// One leg.
@@ -291,6 +300,9 @@ pub struct RecordedLeg {
     pub by: &'static str,
     /// The message that carries the metadata.
     pub source: Pointer,
+    /// Present and true when `call_id` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// What one message says of being recorded.
@@ -307,6 +319,9 @@ pub struct Awareness {
     pub stream: Option<u32>,
     /// The packet.
     pub source: Pointer,
+    /// Present and true when `name` or `value` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// The SIP messages of a leg as a ladder diagram shows them.
@@ -481,6 +496,9 @@ pub struct Stream {
     /// The consent state in force over time, like the leg's; left out where no rule concerns single streams.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<StateFrom>,
+    /// Present and true when `media` or one of `codecs` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// An address and a port of a session description.
@@ -491,6 +509,17 @@ pub struct Endpoint {
     pub address: EvidenceText,
     /// The port; null where it was unreadable.
     pub port: Option<u16>,
+    /// Present and true when `address` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
+}
+
+impl Endpoint {
+    /// Of a description.
+    #[must_use]
+    pub fn new(address: EvidenceText, port: Option<u16>) -> Self {
+        Self { escaped: address.is_escaped(), address, port }
+    }
 }
 
 /// One RTP flow.
@@ -525,7 +554,8 @@ pub struct Request {
     pub method: std::borrow::Cow<'static, str>,
     /// The request target as logged, with `…` for what would give access: tokens, signatures, passwords.
     pub target: EvidenceText,
-    /// Present and true when `target`, `client`, `user`, `error_code` or `correlation_id` is escaped.
+    /// Present and true when `target`, `client`, `user`, `error_code`, `correlation_id` or a name or value in
+    /// `error_params` is escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub escaped: bool,
     /// The status code.
@@ -561,6 +591,9 @@ pub struct BatchError {
     pub recording_id: Option<EvidenceText>,
     /// What the answer says.
     pub message: EvidenceText,
+    /// Present and true when any of them is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// Who answered a request.
@@ -687,6 +720,9 @@ pub struct ListedTrunk {
     pub options_answered: Option<bool>,
     /// The entry.
     pub source: Pointer,
+    /// Present and true when `id` is escaped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// Calls by consent and outcome.
@@ -838,6 +874,11 @@ impl EvidenceText {
     pub fn is_escaped(&self) -> bool {
         std::str::from_utf8(&self.0).is_err()
     }
+}
+
+/// Whether a text is escaped among those that stand in one object: `"escaped": true` then stands beside them.
+pub(super) fn are_escaped<'t>(texts: impl IntoIterator<Item = &'t EvidenceText>) -> bool {
+    texts.into_iter().any(EvidenceText::is_escaped)
 }
 
 impl Serialize for EvidenceText {

@@ -24,8 +24,11 @@ pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) 
     rows::write(&calls, rows::SMALL, out, |(number, call), _, out| {
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             let links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id)).collect();
-            let Call { conversation_ids, legs: _, export, links: _ } = call;
-            let line = LegLine { r#type: "leg", call: *number, conversation_ids, leg, export: export.as_ref(), links };
+            let Call { conversation_ids, legs: _, export, links: _, escaped } = call;
+            // The leg writes its own.
+            let escaped = *escaped && !leg.escaped;
+            let export = export.as_ref();
+            let line = LegLine { r#type: "leg", call: *number, conversation_ids, escaped, leg, export, links };
             json::line(&line, out)?;
         }
         Ok(())
@@ -42,6 +45,8 @@ struct LegLine<'a> {
     r#type: &'static str,
     call: u64,
     conversation_ids: &'a [EvidenceText],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    escaped: bool,
     #[serde(flatten)]
     leg: &'a Leg,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +107,7 @@ mod tests {
             flows: Vec::new(),
             recorded: Some(true),
             sources: Vec::new(),
+            escaped: false,
         });
         let mut out = Vec::new();
         write(&report, &Show::All.into(), &mut out).expect("memory");

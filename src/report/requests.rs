@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::build::{Concluded, pointer, text};
-use super::model::{AnsweredBy, BatchError, EvidenceText, Instant, Notice, Request, RequestCounts, UnboundRefusal};
+use super::model::{
+    AnsweredBy, BatchError, EvidenceText, Instant, Notice, Request, RequestCounts, UnboundRefusal, are_escaped,
+};
 use crate::call::identity::{Binding, Unbound};
 use crate::facts::ApiRequest;
 use crate::sentence::{Kind, Sentence};
@@ -16,11 +18,14 @@ pub(super) fn row(request: &ApiRequest) -> Request {
     let target = EvidenceText(request.target().into_owned());
     let [client, user, error_code] = request.who_and_code();
     let correlation_id = request.correlation_id();
-    let others = [client, user, error_code, correlation_id.as_deref()];
+    let texts = [client, user, error_code, correlation_id.as_deref()];
+    let params = request.error_params().iter().flat_map(|param| [&*param.name, &*param.value]);
+    let is_escaped = |text: &[u8]| str::from_utf8(text).is_err();
+    let escaped = texts.into_iter().flatten().chain(params).any(is_escaped) || target.is_escaped();
     Request {
         at: request.at.map(Instant),
         method: method(request.method()),
-        escaped: target.is_escaped() || others.into_iter().flatten().any(|other| std::str::from_utf8(other).is_err()),
+        escaped,
         target,
         status: request.status.0,
         client: client.map(text),
@@ -34,10 +39,11 @@ pub(super) fn row(request: &ApiRequest) -> Request {
         batch_errors: request
             .batch_errors()
             .iter()
-            .map(|error| BatchError {
-                conversation_id: text(&error.conversation),
-                recording_id: error.recording.as_deref().map(text),
-                message: text(&error.message),
+            .map(|error| {
+                let (conversation_id, recording_id) = (text(&error.conversation), error.recording.as_deref().map(text));
+                let message = text(&error.message);
+                let escaped = are_escaped(recording_id.iter().chain([&conversation_id, &message]));
+                BatchError { conversation_id, recording_id, message, escaped }
             })
             .collect(),
         source: pointer(request.locus),

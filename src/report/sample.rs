@@ -54,8 +54,8 @@ pub(crate) fn stream(consented: i128, unconsented: i128, unknown: i128) -> Strea
         index: 0,
         media: text("audio"),
         codecs: vec![text("PCMU"), text("telephone-event")],
-        offer: Some(Endpoint { address: text("203.0.113.5"), port: Some(4000) }),
-        answer: Some(Endpoint { address: text("192.0.2.9"), port: Some(16384) }),
+        offer: Some(Endpoint::new(text("203.0.113.5"), Some(4000))),
+        answer: Some(Endpoint::new(text("192.0.2.9"), Some(16384))),
         start: Some(at(2000)),
         end: Some(at(14_000)),
         end_seen: true,
@@ -65,6 +65,7 @@ pub(crate) fn stream(consented: i128, unconsented: i128, unknown: i128) -> Strea
         unknown_s: seconds(unknown),
         rtp: Vec::new(),
         timeline: Vec::new(),
+        escaped: false,
     }
 }
 
@@ -125,6 +126,7 @@ fn call(conversation: Option<&str>, leg: Leg) -> Call {
         legs: vec![leg],
         export: None,
         links: Vec::new(),
+        escaped: false,
     }
 }
 
@@ -349,6 +351,7 @@ pub(crate) fn joined() -> Report {
             strength: "bridged",
             identifier: call.conversation_ids.first().cloned().unwrap_or_default(),
             sources: vec![packet(2), packet(9)],
+            escaped: false,
         }];
         call.legs.push(agent);
     }

@@ -211,6 +211,7 @@ mod tests {
                 "type": {"const": "leg"},
                 "call": {"type": "integer", "minimum": 1, "description": "The call's number in the report's order."},
                 "conversation_ids": {"type": "array", "items": {"$ref": "#/$defs/EvidenceText"}},
+                "escaped": {"type": "boolean", "description": "Also present and true when one of `conversation_ids` is escaped."},
                 "export": {
                     "$ref": "#/$defs/CallExport",
                     "description": "What the platform's exports state of its call; absent where they do not describe it."

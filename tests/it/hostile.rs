@@ -1,5 +1,7 @@
 //! Hostile evidence: no bytes crash the program, make it hang or make it accuse; text from evidence is inert.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -506,5 +508,87 @@ fn characters_that_are_obeyed_are_known() {
     }
     for character in ['a', ' ', '\n', 'é', '漢', '→', '█'] {
         assert!(!obeyed(character), "{}", character.escape_unicode());
+    }
+}
+
+/// Where a report shows a text that holds `\xff` and no `"escaped": true` stands beside it, and the keys of all such texts.
+fn unmarked(value: &Value, at: &str, keys: &mut BTreeSet<String>) -> Vec<String> {
+    fn holds(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains(r"\xff"),
+            Value::Array(many) => many.iter().any(|one| one.is_string() && holds(one)),
+            _ => false,
+        }
+    }
+    match value {
+        Value::Array(many) => {
+            many.iter().zip(0..).flat_map(|(one, n)| unmarked(one, &format!("{at}/{n}"), keys)).collect()
+        }
+        Value::Object(fields) => {
+            let mut found = Vec::new();
+            for (key, value) in fields {
+                let at = format!("{at}/{key}");
+                let names = value.as_object().filter(|_| key == "error_params");
+                if holds(value) || names.is_some_and(|names| names.values().any(holds)) {
+                    keys.insert(key.clone());
+                    if fields.get("escaped") != Some(&Value::Bool(true)) {
+                        found.push(at);
+                    }
+                } else {
+                    found.extend(unmarked(value, &at, keys));
+                }
+            }
+            found
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn text_that_is_escaped_says_so_beside_it() {
+    // ¤ stands for a byte that is not UTF-8.
+    let bytes = |text: &str| {
+        let pieces: Vec<&[u8]> = text.split('¤').map(str::as_bytes).collect();
+        pieces.join(&0xff)
+    };
+    let description = "v=0\r\no=- 1 1 IN IP4 203.0.113.10\r\ns=-\r\nc=IN IP4 host¤\r\nt=0 0\r\nm=aud¤io 4000 RTP/AVP 0\r\n\
+                       a=rtpmap:0 PC¤MU/8000\r\na=record:o¤n\r\n";
+    let message = |start: &str, call_id: &str, cseq: &str, to_tag: &str, body: &str| {
+        format!(
+            "{start}\r\nVia: SIP/2.0/UDP 203.0.113.10;branch=z9hG4bK{call_id}{cseq}\r\nFrom: <sip:1@a>;tag=1\r\nTo: <sip:2@b>{to_tag}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {cseq}\r\nx-inin-cnv: c¤\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            bytes(body).len()
+        )
+    };
+    let mut packets = Vec::new();
+    let (carrier, platform) = ("203.0.113.10:5060", "192.0.2.10:5060");
+    for (call_id, start) in [("a@h", 0), ("b¤@h", 100)] {
+        for (after, ends, message) in [
+            (0, [carrier, platform], message("INVITE sip:2@b SIP/2.0", call_id, "1 INVITE", "", description)),
+            (1, [platform, carrier], message("SIP/2.0 200 OK", call_id, "1 INVITE", ";tag=2", description)),
+            (20, [carrier, platform], message("BYE sip:2@b SIP/2.0", call_id, "2 BYE", ";tag=2", "")),
+        ] {
+            let [source, destination] = ends.map(|end| end.parse().expect("an address"));
+            let at_us = 1_772_445_600_000_000 + (start + after) * 1_000_000;
+            packets.push(Packet { at_us, source, destination, payload: bytes(&message), captured: None });
+        }
+    }
+    let line = "{\"time\":\"2026-03-02T10:01:00Z\",\"method\":\"GET\",\"path\":\"/api/v2/recordings?callId=a@h\",\"status\":403,\
+                \"response_body\":{\"code\":\"missing.permissions\",\"messageParams\":{\"permissions\":\"r¤\"}}}\n";
+    let folder = TempDir::new().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).expect("a file");
+    write("site.toml", b"[[trunk]]\nname = \"SG1\"\nkind = \"byoc\"\nplatform_addresses = [\"192.0.2.0/24\"]\n");
+    fs::create_dir(folder.path().join("evidence")).expect("a folder");
+    write("evidence/a.pcap", &pcap(&packets));
+    write("evidence/a.log", &bytes(line));
+    for format in ["json", "ndjson"] {
+        let run = program(folder.path(), ["audit", "-c", "site.toml", "-q", "-f", format, "evidence"]);
+        let mut keys = BTreeSet::new();
+        for line in serde_json::Deserializer::from_slice(&run.stdout).into_iter::<Value>() {
+            assert_eq!(unmarked(&line.expect("JSON"), format, &mut keys), [""; 0]);
+        }
+        for key in ["conversation_ids", "identifier", "call_id", "media", "codecs", "value", "error_params"] {
+            assert!(keys.contains(key), "{format}: no escaped {key} among {keys:?}");
+        }
     }
 }

@@ -251,8 +251,10 @@ impl Fields<'_, '_> {
     }
 
     fn call(&self, call: &mut Call) {
-        let Call { conversation_ids, legs, export, links } = call;
-        for CallLink { legs, by, strength: _, identifier, sources: _ } in links {
+        let Call { conversation_ids, legs, export, links, escaped } = call;
+        *escaped = false;
+        for CallLink { legs, by, strength: _, identifier, sources: _, escaped } in links {
+            *escaped = false;
             for leg in legs {
                 set(leg, self.names.call_id(&leg.0));
             }
@@ -264,7 +266,8 @@ impl Fields<'_, '_> {
         }
         conversation_ids.sort();
         legs.iter_mut().for_each(|leg| self.leg(leg));
-        if let Some(CallExport { divisions, queues, agents, flows, recorded: _, sources: _ }) = export {
+        if let Some(CallExport { divisions, queues, agents, flows, recorded: _, sources: _, escaped }) = export {
+            *escaped = false;
             for ids in [divisions, queues, agents] {
                 ids.iter_mut().for_each(|id| set(id, self.names.identifier(&id.0)));
                 ids.sort();
@@ -313,10 +316,12 @@ impl Fields<'_, '_> {
             self.bridge(by);
         }
         for Ground { reason: _, sources: _ } in grounds {}
-        for RecordedLeg { call_id, first: _, by: _, source: _ } in records {
+        for RecordedLeg { call_id, first: _, by: _, source: _, escaped } in records {
+            *escaped = false;
             set(call_id, self.names.call_id(&call_id.0));
         }
-        for Awareness { at: _, name, value, stream: _, source: _ } in recording_awareness {
+        for Awareness { at: _, name, value, stream: _, source: _, escaped } in recording_awareness {
+            *escaped = false;
             set(name, self.header(&name.0));
             set(value, self.value(&value.0));
         }
@@ -361,7 +366,9 @@ impl Fields<'_, '_> {
             unknown_s: _,
             rtp,
             timeline: _,
+            escaped,
         } = stream;
+        *escaped = false;
         set(media, self.names.word("media", &media.0, &MEDIA));
         self.codecs(codecs);
         for endpoint in offer.iter_mut().chain(answer) {
@@ -387,7 +394,8 @@ impl Fields<'_, '_> {
     }
 
     fn endpoint(&self, endpoint: &mut Endpoint) {
-        let Endpoint { address, port: _ } = endpoint;
+        let Endpoint { address, port: _, escaped } = endpoint;
+        *escaped = false;
         set(address, self.names.host(&address.0));
     }
 
@@ -407,7 +415,8 @@ impl Fields<'_, '_> {
             batch_errors,
             source: _,
         } = request;
-        for BatchError { conversation_id, recording_id, message } in batch_errors {
+        for BatchError { conversation_id, recording_id, message, escaped } in batch_errors {
+            *escaped = false;
             for id in recording_id.iter_mut().chain([conversation_id]) {
                 set(id, self.names.identifier(&id.0));
             }
@@ -473,7 +482,9 @@ impl Fields<'_, '_> {
                 registered: _,
                 options_answered: _,
                 source: _,
+                escaped,
             } = listed;
+            *escaped = false;
             if let Some(id) = id {
                 set(id, self.names.identifier(&id.0));
             }

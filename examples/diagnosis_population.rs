@@ -22,7 +22,7 @@ use sipconsent::call::conversations::Known;
 use sipconsent::call::inventory::Inventory;
 use sipconsent::call::legs::At;
 use sipconsent::call::registration::Registration;
-use sipconsent::diagnosis::population::{Answer, Crossing, Standing, Unit};
+use sipconsent::diagnosis::population::{Answer, Crossing, Hidden, Standing, Unit};
 use sipconsent::diagnosis::{Group, Hypothesis, Passage, Population, Status, Weighed, diagnose};
 use sipconsent::evidence::{Locus, SourceId, Timestamp};
 use sipconsent::facts::{Answerer, ApiRequest, Audience, Texts};
@@ -210,8 +210,18 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
     let passages = kept.filter(|_| captured).map(passage).into_iter().collect();
     let trunk = Some(if control { PBX } else { SG1 });
     let carried_invalid = group == Some(Group::Unconsented { invalid: true });
-    let unknown = group.is_none();
-    let crossing = Crossing { trunk, group, carried_invalid, unknown, invites: vec![at(record + 1)], passages };
+    let unseen = group.is_none();
+    let invites = vec![at(record + 1)];
+    let crossing = Crossing {
+        trunk,
+        group,
+        carried_invalid,
+        unseen,
+        may_be_consented: unseen,
+        may_be_unconsented: unseen,
+        invites,
+        passages,
+    };
     // What the platform's export says of the call has a generator of its own: it moves nothing else.
     let mut export = Random(call as u64 ^ 0x9e37_79b9_7f4a_7c15);
     export.below(1);
@@ -223,11 +233,11 @@ fn plan(world: &mut World, planted: Option<Hypothesis>, noise: Noise, random: &m
         queues: id("queue", export.below(12)),
         agents: id("agent", export.below(400)),
         recorded: Some(recorded),
-        described: true,
+        handled: true,
         sources: [at(record + 2)].into(),
         ..Known::default()
     };
-    world.calls.push(Standing { crossings: vec![crossing], control, known: Some(known) });
+    world.calls.push(Standing { crossings: vec![crossing], control, asked: true, known: Some(known) });
 
     let client = if random.thousandths(archiver) { "archiver" } else { "crm-sync" };
     let mut target = "/api/v2/conversations/c0ffee01/recordings";
@@ -302,6 +312,7 @@ impl World {
             calls: self.calls.clone(),
             units: units.filter(|unit| !unit.answers().is_empty()).collect(),
             loose: Vec::new(),
+            hidden: Hidden::default(),
             requests: &self.requests,
             registrations: &self.registrations,
             health: &[],

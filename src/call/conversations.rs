@@ -22,8 +22,8 @@ pub struct Known {
     pub flows: BTreeSet<FlowName>,
     /// Whether its audio was recorded; `None` where no export says.
     pub recorded: Option<bool>,
-    /// Whether conversation details describe it, so that a queue or an agent that is not named was none.
-    pub described: bool,
+    /// Whether conversation details show how it was handled, so that a queue or an agent that is not named was none.
+    pub handled: bool,
     /// The entries that say so, by time.
     pub sources: BTreeSet<At>,
 }
@@ -40,8 +40,12 @@ impl Known {
             own.extend(others.iter().cloned());
         }
         self.flows.extend(other.flows.iter().cloned());
-        self.recorded = either(self.recorded, other.recorded);
-        self.described |= other.described;
+        // That there was no recording, queue or agent must hold of both.
+        self.recorded = match (self.recorded, other.recorded) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (one, other) => one.and(other),
+        };
+        self.handled &= other.handled;
         self.sources.extend(&other.sources);
     }
 }
@@ -68,8 +72,8 @@ impl Conversations {
     /// Reads the conversations and recordings of `exports`.
     ///
     /// Details leave `recording` out where it is not true. That a conversation was not recorded is believed of such
-    /// silence only where some conversation of the evidence has the field, so that the export is seen to carry it, and
-    /// where the conversation has ended.
+    /// silence only where some conversation of the evidence has the field, so that the export is seen to carry it, where
+    /// the entry shows the session that would have it, and where the conversation has ended.
     #[must_use]
     pub fn of(exports: &Exports) -> Self {
         let carried = exports.conversations.iter().any(|conversation| conversation.recorded.is_some());
@@ -77,12 +81,12 @@ impl Conversations {
         let at = |time: Option<Timestamp>, locus| At { at: time.unwrap_or(Timestamp::new(0, 0)), locus };
         for conversation in &exports.conversations {
             let own = known.entry(normal(&conversation.id)).or_default();
-            own.described = true;
+            own.handled |= conversation.shows_segments;
             own.divisions.extend(conversation.divisions.iter().map(|id| written(id)));
             own.queues.extend(conversation.queues.iter().map(|id| written(id)));
             own.agents.extend(conversation.agents.iter().map(|id| written(id)));
             own.flows.extend(conversation.flows.iter().cloned());
-            let silent = carried && conversation.voice && conversation.end.is_some();
+            let silent = carried && conversation.shows_customer && conversation.end.is_some();
             own.recorded = either(own.recorded, conversation.recorded.or(silent.then_some(false)));
             own.sources.insert(at(conversation.start, conversation.locus));
         }
@@ -135,11 +139,10 @@ impl Conversations {
         if self.known.is_empty() {
             return None;
         }
-        let mut found: Option<Known> = None;
-        for own in ids.iter().filter_map(|id| self.known.get(&normal(id))) {
-            found.get_or_insert_default().merge(own);
-        }
-        found
+        let mut all = ids.iter().filter_map(|id| self.known.get(&normal(id)));
+        let mut found = all.next()?.clone();
+        all.for_each(|other| found.merge(other));
+        Some(found)
     }
 }
 
@@ -166,7 +169,8 @@ mod tests {
             agents: Vec::new(),
             flows: Vec::new(),
             recorded,
-            voice: true,
+            shows_customer: true,
+            shows_segments: true,
         }
     }
 
@@ -183,6 +187,25 @@ mod tests {
         let going_on = vec![conversation("c", None, false), conversation("d", Some(true), true)];
         assert_eq!(recorded(going_on, vec![], "c"), None);
         assert_eq!(recorded(vec![conversation("c", Some(false), false)], vec![], "c"), Some(false));
+        let unseen = Conversation { shows_customer: false, ..silent() };
+        assert_eq!(recorded(vec![unseen, conversation("d", Some(true), true)], vec![], "c"), None);
+    }
+
+    #[test]
+    fn of_a_call_of_several_conversations_nothing_was_recorded_only_where_all_say_so() {
+        let of = |recorded: [Option<bool>; 2], shown: [bool; 2]| {
+            let own = |id, place: usize| Conversation {
+                shows_segments: shown[place],
+                ..conversation(id, recorded[place], false)
+            };
+            let exports = Exports { conversations: vec![own("c", 0), own("d", 1)], ..Exports::default() };
+            let ids = ["c", "d", "not-exported"].map(|id| id.as_bytes().into());
+            let known = Conversations::of(&exports).known(&ids).expect("known");
+            (known.recorded, known.handled)
+        };
+        assert_eq!(of([Some(false), Some(false)], [true, true]), (Some(false), true));
+        assert_eq!(of([Some(false), None], [true, false]), (None, false));
+        assert_eq!(of([None, Some(true)], [false, true]), (Some(true), false));
     }
 
     #[test]

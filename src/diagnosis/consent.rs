@@ -124,9 +124,11 @@ fn is_consented(group: Group) -> bool {
 pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
     let (without, with) = (population.count(trunk, is_unconsented), population.count(trunk, is_consented));
     let comparison = contingency::compare(without, with);
-    // A call of unknown consent may be one without.
-    let may_be_without = population.on(trunk).any(|(_, crossing)| crossing.group.is_none() && crossing.unknown);
-    let unasked = with.refused >= FEWEST && without.is_unasked() && !may_be_without;
+    let lacking = population.calls.iter().filter(|standing| standing.asked).filter_map(|standing| standing.on(trunk));
+    let lacking =
+        lacking.filter(|crossing| crossing.group.map_or(crossing.may_be_unconsented, is_unconsented)).count() as u64;
+    let lacking = lacking + population.hidden.asked;
+    let unasked = with.refused >= FEWEST && lacking == 0;
     let contradicted = comparison.compared == Compared::Alike || unasked;
     let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
     let (first, second) = ("calls without consent", "calls with consent");
@@ -138,44 +140,47 @@ pub(super) fn header(population: &Population<'_>, trunk: usize) -> Weighing {
         text.push_str(&unclear(&comparison, first, second));
     }
     if status == Status::Untested {
+        if with.refused >= FEWEST {
+            text.push_str(&format!(
+                " Calls with consent are refused, but {} without consent, or of a consent that was not seen, {} asked for as \
+                 well.",
+                calls(lacking),
+                were(lacking)
+            ));
+        }
         text.push_str(&wanted(&comparison, "calls without consent on this trunk", "calls with consent on this trunk"));
     }
     let (shown, refusals) = evidence(population, trunk, is_unconsented);
     let (others, _) = evidence(population, trunk, is_consented);
-    Weighing {
-        status,
-        counts: counts(UNCONSENTED, CONSENTED, &comparison),
-        p: comparison.p,
-        text: Sentence::own(text),
-        shown: vec![shown, others],
-        refusals,
-    }
+    let mut counts = counts(UNCONSENTED, CONSENTED, &comparison);
+    counts.push(("unconsented_or_unseen_asked_for", lacking));
+    Weighing { status, counts, p: comparison.p, text: Sentence::own(text), shown: vec![shown, others], refusals }
 }
 
 /// Calls with an invalid value against calls with consent.
 pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
     let (invalid, with) = (population.count(trunk, is_invalid), population.count(trunk, is_consented));
     let comparison = contingency::compare(invalid, with);
-    let (mut refused, mut refused_invalid, mut unseen) = (0, 0, false);
+    // Who was allowed as well was refused all the same, and a value that was not seen may have been invalid.
+    let (mut refused, mut refused_invalid, mut refused_unseen) = (0, 0, population.hidden.refused);
     let mut refused_at = Shown::default();
-    for (unit, crossing) in population.on(trunk) {
-        unseen |= match unit.outcome() {
-            Outcome::Refused => crossing.unknown && !crossing.carried_invalid,
-            Outcome::Mixed => crossing.unknown || crossing.carried_invalid,
-            Outcome::Allowed => false,
-        };
-        // Of a call whose consent is unknown nobody can say that it carried none.
-        if (crossing.carried_invalid || !crossing.unknown) && unit.outcome() == Outcome::Refused {
+    for (unit, crossing) in population.on(trunk).filter(|(unit, _)| unit.outcome() != Outcome::Allowed) {
+        refused_invalid += u64::from(crossing.carried_invalid);
+        refused_unseen += u64::from(crossing.unseen && !crossing.carried_invalid);
+        if unit.outcome() == Outcome::Refused {
             refused += 1;
-            refused_invalid += u64::from(crossing.carried_invalid);
             show(&mut refused_at, unit, Some(crossing));
         }
     }
-    let contradicted = refused > 0 && refused_invalid == 0 && !unseen;
+    let contradicted = refused > 0 && refused_invalid == 0 && refused_unseen == 0;
     let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
     let (first, second) = ("calls with an invalid value", "calls with consent");
     let mut counts = counts(INVALID, CONSENTED, &comparison);
-    counts.extend([("refused", refused), ("refused_with_invalid_value", refused_invalid)]);
+    counts.extend([
+        ("refused", refused),
+        ("refused_with_invalid_value", refused_invalid),
+        ("refused_with_unseen_value", refused_unseen),
+    ]);
     if contradicted {
         let text = match refused {
             1 => "The one call on this trunk that was refused carried no invalid value in the field.".to_owned(),
@@ -193,6 +198,10 @@ pub(super) fn format(population: &Population<'_>, trunk: usize) -> Weighing {
         };
     }
     let mut text = format!("{} {}", rates(&comparison, first, second), unclear(&comparison, first, second));
+    if refused_unseen > 0 {
+        let (many, were) = (calls(refused_unseen), were(refused_unseen));
+        text.push_str(&format!(" What {many} carried that {were} refused was not seen."));
+    }
     if status == Status::Untested {
         text.push_str(&wanted(
             &comparison,
@@ -254,7 +263,10 @@ pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing 
         }
     }
     let comparison = contingency::compare(with, standard);
-    let allowed = with.allowed >= FEWEST && with.refused == 0;
+    let unseen =
+        population.on(trunk).filter(|(unit, crossing)| unit.outcome() == Outcome::Refused && crossing.may_be_consented);
+    let unseen = unseen.count() as u64 + population.hidden.refused;
+    let allowed = with.allowed >= FEWEST && with.refused == 0 && unseen == 0;
     let contradicted = allowed || comparison.compared == Compared::Alike;
     let status = Status::of(comparison.compared == Compared::More, contradicted, neither(comparison.compared));
     let (first, second) = ("calls with consent on this trunk", "calls on standard trunks");
@@ -264,6 +276,10 @@ pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing 
         text.push_str(&format!("The trunk's calls with consent are allowed ({} of them).", with.allowed));
     } else {
         text.push_str(&unclear(&comparison, first, second));
+    }
+    if unseen > 0 {
+        let (many, were) = (calls(unseen), were(unseen));
+        text.push_str(&format!(" What consent {many} had that {were} refused was not seen."));
     }
     if status == Status::Untested {
         let standard = "calls on a standard trunk (kind = \"standard\" in the configuration)";
@@ -277,6 +293,7 @@ pub(super) fn capability(population: &Population<'_>, trunk: usize) -> Weighing 
     }
     let (shown, refusals) = evidence(population, trunk, is_consented);
     let mut counts = counts(CONSENTED, STANDARD, &comparison);
+    counts.push(("unseen_refused", unseen));
     let listed = inventory(population, trunk, &mut text, &mut counts);
     Weighing {
         status,
@@ -355,18 +372,6 @@ mod tests {
     }
 
     #[test]
-    fn calls_whose_consent_was_not_seen_contradict_nothing() {
-        // Somebody asked for calls that may have had no consent.
-        let [refused, unseen] = [(5, SG1, CONSENTED, 403), (4, SG1, UNKNOWN, 200)];
-        check(Hypothesis::ConsentHeader, &[refused], Status::Contradicted);
-        check(Hypothesis::ConsentHeader, &[refused, unseen], Status::Untested);
-        // Refused calls of which nobody saw whether they carried an invalid value.
-        let [missing, unseen] = [(1, SG1, MISSING, 403), (5, SG1, UNKNOWN, 403)];
-        check(Hypothesis::ConsentHeaderFormat, &[missing], Status::Contradicted);
-        check(Hypothesis::ConsentHeaderFormat, &[missing, unseen], Status::Untested);
-    }
-
-    #[test]
     fn consent_header_by_the_table() {
         let of = |calls: Calls<'_>, expected| check(Hypothesis::ConsentHeader, calls, expected);
         let weighed = of(
@@ -399,6 +404,65 @@ mod tests {
     }
 
     #[test]
+    fn nobody_without_consent_was_asked_for_only_where_all_who_were_are_seen() {
+        let of = |also: &dyn Fn(&mut Sample)| {
+            let mut sample = Sample::new();
+            sample.calls(5, SG1, CONSENTED, 403);
+            also(&mut sample);
+            sample.weigh(Hypothesis::ConsentHeader)
+        };
+        let weighed = of(&|sample| _ = sample.calls(4, SG1, UNKNOWN, 200));
+        assert_eq!((weighed.status, weighed.counts["unconsented_or_unseen_asked_for"]), (Status::Untested, 4));
+        assert!(
+            weighed.explanation.contains("4 calls without consent, or of a consent that was not seen, were asked for"),
+            "{}",
+            weighed.explanation
+        );
+        let answered_404 = |group| {
+            of(&|sample| {
+                let call = sample.call(SG1, group);
+                sample.asked(call, Some("crm"), &[(10_000, 404)]);
+            })
+        };
+        assert_eq!(answered_404(MISSING).status, Status::Untested);
+        assert_eq!(answered_404(UNKNOWN).status, Status::Untested);
+        assert_eq!(answered_404(CONSENTED).status, Status::Contradicted);
+        assert_eq!(of(&|sample| sample.hidden.asked = 1).status, Status::Untested);
+        // Not asked for, or on other trunks.
+        assert_eq!(of(&|sample| _ = sample.call(SG1, MISSING)).status, Status::Contradicted);
+        assert_eq!(of(&|sample| _ = sample.calls(9, SG2, UNKNOWN, 403)).status, Status::Contradicted);
+    }
+
+    #[test]
+    fn no_refused_call_had_an_invalid_value_only_where_all_are_seen() {
+        let of = |refused: &dyn Fn(&mut Sample)| {
+            let mut sample = Sample::new();
+            sample.calls(1, SG1, MISSING, 403);
+            refused(&mut sample);
+            sample.weigh(Hypothesis::ConsentHeaderFormat)
+        };
+        let weighed = of(&|sample| _ = sample.calls(5, SG1, UNKNOWN, 403));
+        assert_eq!((weighed.status, weighed.counts["refused"]), (Status::Untested, 6));
+        assert!(
+            weighed.explanation.contains("What 5 calls carried that were refused was not seen."),
+            "{}",
+            weighed.explanation
+        );
+        let mixed = |group| {
+            of(&|sample| {
+                let call = sample.call(SG1, group);
+                sample.asked(call, Some("crm"), &[(10_000, 403), (10_001, 200)]);
+            })
+        };
+        assert_eq!(mixed(INVALID).status, Status::Untested);
+        assert_eq!(mixed(UNKNOWN).status, Status::Untested);
+        assert_eq!(mixed(CONSENTED).status, Status::Contradicted);
+        assert_eq!(of(&|sample| sample.hidden.refused = 1).status, Status::Untested);
+        assert_eq!(of(&|sample| _ = sample.calls(9, SG1, UNKNOWN, 200)).status, Status::Contradicted);
+        assert_eq!(of(&|sample| _ = sample.calls(9, SG2, INVALID, 403)).status, Status::Contradicted);
+    }
+
+    #[test]
     fn other_groups_and_trunks_do_not_enter_the_comparison() {
         let own: Calls<'_> = &[(6, SG1, INVALID, 403), (6, SG1, CONSENTED, 200)];
         let alone = check(Hypothesis::ConsentHeader, own, Status::Supported);
@@ -408,7 +472,12 @@ mod tests {
         ]
         .concat();
         let weighed = check(Hypothesis::ConsentHeader, &with_others, Status::Supported);
-        assert_eq!((alone.p, alone.counts, alone.explanation), (weighed.p, weighed.counts, weighed.explanation));
+        let counts = |mut counts: std::collections::BTreeMap<&'static str, u64>| {
+            counts.retain(|name, _| !name.contains("unseen"));
+            counts
+        };
+        assert_eq!((alone.p, counts(alone.counts)), (weighed.p, counts(weighed.counts)));
+        assert_eq!(alone.explanation, weighed.explanation);
         assert!(alone.p.is_some_and(|p| p < SIGNIFICANT));
     }
 
@@ -452,6 +521,9 @@ mod tests {
         of(&[(9, SG1, CONSENTED, 403), (9, PBX, MISSING, 200)], Status::Supported);
         of(&[(5, SG1, CONSENTED, 200)], Status::Contradicted);
         of(&[(4, SG1, CONSENTED, 200)], Status::Untested);
+        // Those that were refused may have had consent.
+        of(&[(5, SG1, CONSENTED, 200), (1, SG1, UNKNOWN, 403)], Status::Untested);
+        of(&[(5, SG1, CONSENTED, 200), (9, SG1, UNKNOWN, 200), (9, SG1, MISSING, 403)], Status::Contradicted);
         of(&[(9, SG1, CONSENTED, 403), (9, PBX, MISSING, 403)], Status::Contradicted);
         of(&[(9, SG1, CONSENTED, 403)], Status::Untested);
         of(&[(9, SG1, CONSENTED, 403), (4, PBX, MISSING, 200)], Status::Inconclusive);

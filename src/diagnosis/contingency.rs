@@ -29,12 +29,6 @@ impl Counts {
     pub const fn rated(self) -> u64 {
         self.refused + self.allowed
     }
-
-    /// Whether nothing was asked of the group.
-    #[must_use]
-    pub const fn is_unasked(self) -> bool {
-        self.rated() == 0 && self.mixed == 0
-    }
 }
 
 /// Calls that each group must hold before a comparison says anything.

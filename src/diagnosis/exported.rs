@@ -13,7 +13,8 @@
 //! As many values are compared, the bound of Fisher's test is divided by the number of comparisons. What differs only
 //! where consent differs too cannot be told apart from it: inconclusive. So it is, both columns of the contract holding,
 //! where one value is refused more and yet four in five of the refused calls have values that allowed ones have alike: one
-//! agent of hundreds is no account of the refusals.
+//! agent of hundreds is no account of the refusals. That calls share their division, queue and agent is said only where
+//! the exports state all three of most calls on the trunk: what they do not say of a call may be what sets it apart.
 
 use std::collections::BTreeMap;
 
@@ -256,7 +257,7 @@ impl Attribute {
             Self::Agent => &known.agents,
         };
         if values.is_empty() {
-            return (self != Self::Division && known.described).then(|| vec![b"".as_slice()]);
+            return (self != Self::Division && known.handled).then(|| vec![b"".as_slice()]);
         }
         Some(values.iter().map(|value| &**value).collect())
     }
@@ -360,11 +361,10 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
         all.add(unit.outcome());
         shown.entry(unit.outcome()).or_default().extend(known.sources.iter().copied().chain(unit.first()));
     }
-    let alike: Vec<Option<bool>> = tables.iter().map(|table| shares(population, trunk, table)).collect();
-    // Of calls whose divisions no export names nothing says that they share them.
-    let divided =
-        tables.iter().zip(&alike).any(|(table, alike)| table.attribute == Attribute::Division && *alike == Some(true));
-    let contradicted = !confounded && divided && !alike.contains(&Some(false));
+    let sharing: Vec<Sharing> = tables.iter().map(|table| Sharing::of(population, trunk, table)).collect();
+    let unseen = list(&tables, &sharing, Sharing::Unseen, " or ");
+    let undivided = !confounded && unseen.is_empty() && !sharing.contains(&Sharing::Different);
+    let contradicted = undivided && sharing.contains(&Sharing::Alike);
     let named = tables.iter().flat_map(|table| table.values.keys()).any(|value| !value.is_empty());
     let either = all.refused > 0 && all.allowed > 0 && named;
     let unclear = if either { Status::Inconclusive } else { Status::Untested };
@@ -386,7 +386,7 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
             "{} Most of the {} that were refused share their {} with allowed ones all the same.",
             tell(differing, comparisons),
             calls(all.refused),
-            list(&tables, &alike)
+            list(&tables, &sharing, Sharing::Alike, " and ")
         ),
         (Some(differing), _) => tell(differing, comparisons),
         (None, Status::Untested) => untested_division(all, named),
@@ -395,21 +395,29 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
              others.",
             calls(all.refused),
             all.allowed,
-            list(&tables, &alike)
+            list(&tables, &sharing, Sharing::Alike, " and ")
         ),
         (None, _) if confounded => {
             "Refused and allowed calls differ in division, queue or agent, and in consent as well; \
                                     within calls of the same consent nothing tells them apart."
                 .to_owned()
         }
-        (None, _) => format!(
-            "The exports describe {} that {} refused and {} that {} allowed; too few of any division, queue or agent to \
-             tell.",
-            calls(all.refused),
-            were(all.refused),
-            all.allowed,
-            were(all.allowed)
-        ),
+        (None, _) => {
+            let why = if unseen.is_empty() {
+                "; too few of any division, queue or agent to tell.".to_owned()
+            } else {
+                format!(
+                    ", but do not say the {unseen} of enough of the trunk's calls, which may be what sets them apart."
+                )
+            };
+            format!(
+                "The exports describe {} that {} refused and {} that {} allowed{why}",
+                calls(all.refused),
+                were(all.refused),
+                all.allowed,
+                were(all.allowed)
+            )
+        }
     };
     let refusals = match &differing {
         Some(differing) => described(population, trunk)
@@ -418,8 +426,8 @@ pub(super) fn division(population: &Population<'_>, trunk: usize) -> Weighing {
             .collect(),
         None => Vec::new(),
     };
-    let p = differing.as_ref().map_or(least, |differing| Some(differing.p));
     let untested = status == Status::Untested;
+    let p = differing.as_ref().map_or(least.filter(|_| !untested), |differing| Some(differing.p));
     let shown = if untested { Vec::new() } else { shown.into_values().collect() };
     Weighing { status, counts, p, text: Sentence::own(text), shown, refusals }
 }
@@ -439,33 +447,60 @@ fn confounded(table: &Table<'_>) -> bool {
     })
 }
 
-/// Whether four in five of the refused calls have a value that allowed calls have alike; `None` where too few calls say.
-fn shares(population: &Population<'_>, trunk: usize, table: &Table<'_>) -> Option<bool> {
-    let all = table.all.pooled();
-    if all.refused < FEWEST || all.allowed < FEWEST {
-        return None;
+/// How the refused calls of a trunk stand to the allowed ones by the values of one attribute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// Most of them have values that allowed calls have alike.
+    Alike,
+    /// They do not.
+    Different,
+    /// Too few calls have any one value.
+    TooFew,
+    /// Of too many calls no export says.
+    Unseen,
+}
+
+impl Sharing {
+    fn of(population: &Population<'_>, trunk: usize, table: &Table<'_>) -> Self {
+        let mut all = Counts::default();
+        population.on(trunk).for_each(|(unit, _)| all.add(unit.outcome()));
+        let seen = table.all.pooled();
+        if !are_most(seen.refused, all.refused) || !are_most(seen.allowed, all.allowed) {
+            return Self::Unseen;
+        }
+        if seen.refused < FEWEST || seen.allowed < FEWEST {
+            return Self::TooFew;
+        }
+        let enough = table.values.iter().filter(|(_, own)| own.pooled().rated() >= FEWEST);
+        let mut compared: BTreeMap<&[u8], bool> = BTreeMap::new();
+        for (value, own) in enough {
+            let own = own.pooled();
+            let others = others(seen, own);
+            let alike = others.rated() < FEWEST || contingency::compare(own, others).compared == Compared::Alike;
+            compared.insert(value, alike && own.refused > 0 && own.allowed > 0);
+        }
+        let (mut shared, mut told) = (0, 0);
+        for (.., known) in described(population, trunk).filter(|(unit, ..)| unit.outcome() == Outcome::Refused) {
+            let values = table.attribute.of(known).unwrap_or_default();
+            let mut known = values.iter().filter_map(|value| compared.get(value)).peekable();
+            told += u64::from(known.peek().is_some());
+            shared += u64::from(known.any(|alike| *alike));
+        }
+        if told == 0 || !are_most(told, seen.refused) {
+            Self::TooFew
+        } else if are_most(shared, all.refused) {
+            Self::Alike
+        } else if are_most(shared, seen.refused) {
+            Self::Unseen
+        } else {
+            Self::Different
+        }
     }
-    let enough = table.values.iter().filter(|(_, own)| own.pooled().rated() >= FEWEST);
-    let mut compared: BTreeMap<&[u8], bool> = BTreeMap::new();
-    for (value, own) in enough {
-        let own = own.pooled();
-        let others = others(all, own);
-        let alike = others.rated() < FEWEST || contingency::compare(own, others).compared == Compared::Alike;
-        compared.insert(value, alike && own.refused > 0 && own.allowed > 0);
-    }
-    if compared.is_empty() {
-        return None;
-    }
-    let (mut shared, mut told, mut refused) = (0, 0, 0);
-    for (.., known) in described(population, trunk).filter(|(unit, ..)| unit.outcome() == Outcome::Refused) {
-        let Some(values) = table.attribute.of(known) else { continue };
-        refused += 1;
-        let mut known = values.iter().filter_map(|value| compared.get(value)).peekable();
-        told += u64::from(known.peek().is_some());
-        shared += u64::from(known.any(|alike| *alike));
-    }
-    // Values of a handful of calls each say nothing.
-    (told * 5 >= refused * 4).then_some(shared * 5 >= refused * 4)
+}
+
+/// Whether a part is four in five or more.
+const fn are_most(part: u64, whole: u64) -> bool {
+    part * 5 >= whole * 4
 }
 
 fn tell(differing: &Differing<'_>, comparisons: f64) -> String {
@@ -486,11 +521,11 @@ fn tell(differing: &Differing<'_>, comparisons: f64) -> String {
     )
 }
 
-/// The attributes that were found alike, as a list.
-fn list(tables: &[Table<'_>], alike: &[Option<bool>]) -> String {
-    let alike = tables.iter().zip(alike).filter(|(_, alike)| **alike == Some(true));
-    let names: Vec<&str> = alike.map(|(table, _)| table.attribute.name()).collect();
-    names.join(" and ")
+/// The attributes that stand so.
+fn list(tables: &[Table<'_>], sharing: &[Sharing], wanted: Sharing, between: &str) -> String {
+    let own = tables.iter().zip(sharing).filter(|(_, sharing)| **sharing == wanted);
+    let names: Vec<&str> = own.map(|(table, _)| table.attribute.name()).collect();
+    names.join(between)
 }
 
 fn untested_division(all: Counts, named: bool) -> String {
@@ -668,6 +703,38 @@ mod tests {
         divided(&[(9, MISSING, 403, "d2", "q", "")], Status::Untested);
         divided(&[(9, MISSING, 200, "d2", "q", "")], Status::Untested);
         divided(&[], Status::Untested);
+    }
+
+    #[test]
+    fn what_the_exports_do_not_say_is_not_shared() {
+        // Of the refused calls, of the allowed ones, or of neither.
+        divided(&[(9, MISSING, 403, "", "q", "u"), (9, MISSING, 200, "d", "q", "u")], Status::Inconclusive);
+        divided(&[(9, MISSING, 403, "d", "q", "u"), (9, MISSING, 200, "", "q", "u")], Status::Inconclusive);
+        let weighed =
+            divided(&[(9, MISSING, 403, "", "q", "u"), (9, MISSING, 200, "", "q", "u")], Status::Inconclusive);
+        assert!(weighed.explanation.contains("do not say the division of enough"), "{}", weighed.explanation);
+        // Of one in five that nobody describes, the others tell; of more they do not.
+        for (undescribed, expected) in [(2, Status::Contradicted), (3, Status::Inconclusive)] {
+            let mut sample = Sample::new();
+            for status in [403, 200] {
+                for _ in 0..9 {
+                    sample.calls(1, SG1, MISSING, status).known(|known| {
+                        known.divisions.insert(id("d"));
+                    });
+                }
+                sample.calls(undescribed, SG1, MISSING, status);
+            }
+            assert_eq!(sample.weigh(Hypothesis::DivisionOrCondition).status, expected, "{undescribed}");
+        }
+        // Details that do not show how the calls were handled.
+        let mut sample = Sample::new();
+        for status in [403, 200] {
+            for _ in 0..9 {
+                sample.calls(1, SG1, MISSING, status).known(|known| known.handled = false);
+            }
+        }
+        let weighed = sample.weigh(Hypothesis::DivisionOrCondition);
+        assert_eq!((weighed.status, weighed.counts["described_refused"]), (Status::Untested, 0));
     }
 
     #[test]

@@ -15,14 +15,14 @@ use super::contingency::Counts;
 use super::passage::{self, Passage};
 use super::platform;
 use crate::call::conversations::{Conversations, Known};
-use crate::call::identity::{Binding, Bound, Identity};
+use crate::call::identity::{Binding, Bound, Identity, Unbound};
 use crate::call::inventory::Inventory;
 use crate::call::legs::At;
 use crate::call::registration::{Health, Registration};
 use crate::call::{Leg, SetUp};
 use crate::facts::{Answerer, ApiRequest, CallFlow, Chosen};
 use crate::settings::{Settings, TrunkKind};
-use crate::verdict::{Consent, Measured, State};
+use crate::verdict::{Consent, Measured, State, is_without_media};
 
 /// What earlier stages give.
 #[derive(Clone, Copy)]
@@ -79,6 +79,8 @@ pub struct Population<'m> {
     pub units: Vec<Unit<'m>>,
     /// Refused recording requests that no leg explains.
     pub loose: Vec<Loose<'m>>,
+    /// Recording requests for calls whose signalling was not captured.
+    pub hidden: Hidden,
     /// Every recording request, of every status, in the time range or not: what the API is seen to have.
     pub requests: &'m [ApiRequest],
     /// The trunks' registrations, by time.
@@ -100,12 +102,14 @@ pub struct Standing {
     pub crossings: Vec<Crossing>,
     /// Whether it is in the control group: all its legs are on standard trunks.
     pub control: bool,
+    /// Whether a recording request asked for it, whatever it was answered.
+    pub asked: bool,
     /// What the platform's exports state of it; `None` where they do not describe it.
     pub known: Option<Known>,
 }
 
 /// What a call's legs on one trunk show.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Crossing {
     /// The trunk, by its index in the settings; `None` for legs that no trunk fits.
     pub trunk: Option<usize>,
@@ -114,8 +118,13 @@ pub struct Crossing {
     pub group: Option<Group>,
     /// Whether some leg carried an invalid value at any time.
     pub carried_invalid: bool,
-    /// Whether the consent of some leg is unknown at any time.
-    pub unknown: bool,
+    /// Whether it was not seen what some leg carried at some time: a value may have been invalid.
+    pub unseen: bool,
+    /// Whether the call may be one with consent though it is in no group: what a leg carried was not seen, or one that
+    /// carried consent may have had media that was not seen.
+    pub may_be_consented: bool,
+    /// The same of a call without consent.
+    pub may_be_unconsented: bool,
     /// The INVITEs that set the legs up; the first message where one was not captured.
     pub invites: Vec<At>,
     /// What became of consent that was carried towards the trunk.
@@ -172,6 +181,16 @@ pub struct Loose<'m> {
     pub answer: Answer<'m>,
     /// The trunk that it names; `None` where it is bound to nothing.
     pub trunk: Option<usize>,
+}
+
+/// Recording requests for calls that may lie in a BYOC trunk's encrypted signalling: on which trunk and with which
+/// consent was not seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hidden {
+    /// Of whatever answer.
+    pub asked: u64,
+    /// Answered 403.
+    pub refused: u64,
 }
 
 /// What one call was answered for one client.
@@ -306,14 +325,15 @@ impl<'m> Population<'m> {
             .calls
             .par_iter()
             .filter_map(|call| {
-                let units = units(material, call);
+                let asked = call.iter().any(|leg| !material.bound.of_leg(*leg).is_empty());
                 // What a recording session's leg passes on is no passage of the call.
                 let followed = call.iter().any(|leg| passages.contains_key(leg));
-                (!units.is_empty() || followed).then(|| (standing(material, call, &passages), units))
+                let standing =
+                    (asked || followed).then(|| Standing { asked, ..standing(material, call, &passages) })?;
+                Some((standing, units(material, call)))
             })
-            .filter(|(standing, units)| {
-                let followed = standing.crossings.iter().any(|crossing| !crossing.passages.is_empty());
-                !units.is_empty() || followed
+            .filter(|(standing, _)| {
+                standing.asked || standing.crossings.iter().any(|crossing| !crossing.passages.is_empty())
             })
             .collect();
         let mut calls = Vec::with_capacity(counted.len());
@@ -323,20 +343,27 @@ impl<'m> Population<'m> {
             calls.push(standing);
         }
         let asked = material.requests.iter().zip(material.bindings).zip(material.requests_in_range);
-        let loose = asked.filter(|((request, _), in_range)| request.is_refused() && **in_range);
-        let loose = loose.filter_map(|((request, binding), _)| {
+        let (mut loose, mut hidden) = (Vec::new(), Hidden::default());
+        for ((request, binding), _) in asked.filter(|(_, in_range)| **in_range) {
             let trunk = match binding {
-                Binding::Legs(_) => return None,
+                Binding::Legs(_) => continue,
                 Binding::Trunk(trunk) => Some(*trunk),
-                Binding::Nothing(_) => None,
+                Binding::Nothing(reason) => {
+                    hidden.asked += u64::from(*reason == Unbound::SignallingNotCaptured);
+                    hidden.refused += u64::from(*reason == Unbound::SignallingNotCaptured && request.is_refused());
+                    None
+                }
             };
-            Some(Loose { answer: Answer::of(request), trunk })
-        });
+            if request.is_refused() {
+                loose.push(Loose { answer: Answer::of(request), trunk });
+            }
+        }
         Self {
             settings: material.settings,
             calls,
             units: all,
-            loose: loose.collect(),
+            loose,
+            hidden,
             requests: material.requests,
             registrations: material.registrations,
             health: material.health,
@@ -383,34 +410,34 @@ fn standing(material: &Material<'_, '_>, call: &[usize], passages: &BTreeMap<usi
         }
         let standard = leg.kind(material.settings) == TrunkKind::Standard;
         control = Some(control.unwrap_or(true) && standard);
-        let (crossing, agreement) = crossings.entry(leg.trunk).or_insert_with(|| {
-            let trunk = leg.trunk;
-            let none = Vec::new();
-            (
-                Crossing {
-                    trunk,
-                    group: None,
-                    carried_invalid: false,
-                    unknown: false,
-                    invites: none,
-                    passages: Vec::new(),
-                },
-                Agreement::Silent,
-            )
-        });
+        let (crossing, agreement) = crossings
+            .entry(leg.trunk)
+            .or_insert_with(|| (Crossing { trunk: leg.trunk, ..Crossing::default() }, Agreement::Silent));
         crossing.invites.push(set_up(leg));
         crossing.passages.extend(passages.get(place).copied());
         crossing.carried_invalid |= judged.consent.ever(State::Invalid);
-        crossing.unknown |= judged.consent.ever(State::Unknown);
-        if judged.measured.total_ns() > 0 {
+        let unseen = judged.consent.ever(State::Unknown) && Consent::is_asked(leg, material.settings);
+        crossing.unseen |= unseen;
+        let silent = judged.measured.total_ns() == 0;
+        if !silent {
             *agreement = agreement.with(Held::of(judged.consent, judged.measured).group());
         }
+        if !is_without_media(leg, judged.measured) {
+            let may_be = |state: State| unseen || (silent && judged.consent.ever(state));
+            crossing.may_be_consented |= may_be(State::Granted);
+            crossing.may_be_unconsented |= State::UNCONSENTED.into_iter().any(may_be);
+        }
     }
-    let crossings =
-        crossings.into_values().map(|(crossing, agreement)| Crossing { group: agreement.group(), ..crossing });
+    let crossings = crossings.into_values().map(|(crossing, agreement)| {
+        let group = agreement.group();
+        let may_be = |of_a_leg: bool| group.is_none() && of_a_leg;
+        let (may_be_consented, may_be_unconsented) =
+            (may_be(crossing.may_be_consented), may_be(crossing.may_be_unconsented));
+        Crossing { group, may_be_consented, may_be_unconsented, ..crossing }
+    });
     let known = || material.conversations.known(&material.identity.conversation_ids(call));
     let known = (!material.conversations.is_empty()).then(known).flatten();
-    Standing { crossings: crossings.collect(), control: control.unwrap_or(false), known }
+    Standing { crossings: crossings.collect(), control: control.unwrap_or(false), asked: false, known }
 }
 
 /// What the legs of a call agree on so far.
@@ -532,6 +559,39 @@ mod tests {
     }
 
     #[test]
+    fn a_call_of_which_not_all_was_seen_may_be_in_a_group() {
+        let invite = |from: &str, rows| message("INVITE sip:1@platform SIP/2.0", "a", from, "1 INVITE", rows, true);
+        let answer = |status| message(status, "a", CARRIER, "1 INVITE", "", false);
+        let check = |messages: &[(&str, &str, String)], expected: [bool; 3]| {
+            let mut capture = Capture::default();
+            for ((from, to, message), at) in messages.iter().zip(0..) {
+                capture.message(at, from, to, message.clone());
+            }
+            capture.asked(60, "a", Some("crm"), 404);
+            capture.population(&settings(), |population| {
+                let crossing = population.calls[0].on(SG1).expect("a crossing");
+                assert_eq!(crossing.group, None);
+                let found = [crossing.unseen, crossing.may_be_consented, crossing.may_be_unconsented];
+                assert_eq!(found, expected, "{messages:?}");
+                assert!(population.calls[0].asked && population.units.is_empty());
+            });
+        };
+        // The INVITE was not captured.
+        check(
+            &[(CARRIER, PLATFORM, message("BYE sip:1@platform SIP/2.0", "a", CARRIER, "2 BYE", "", false))],
+            [true, true, true],
+        );
+        // Its answer was not, and media may have flowed.
+        check(&[(CARRIER, PLATFORM, invite(CARRIER, ""))], [false, false, true]);
+        check(&[(CARRIER, PLATFORM, invite(CARRIER, GRANTED))], [false, true, false]);
+        // No media flowed.
+        let refused = (PLATFORM, CARRIER, answer("SIP/2.0 486 Busy"));
+        check(&[(CARRIER, PLATFORM, invite(CARRIER, "")), refused], [false, false, false]);
+        // Of calls in this direction no rule speaks.
+        check(&[(PLATFORM, CARRIER, invite(PLATFORM, ""))], [false, false, false]);
+    }
+
+    #[test]
     fn a_recording_session_does_not_count() {
         let mut capture = Capture::default();
         capture.call(0, CARRIER, PLATFORM, "a", [GRANTED, "x-inin-cnv: 1\r\n"]);
@@ -557,7 +617,7 @@ mod tests {
             let all = population.count(SG1, |_| true);
             assert_eq!(all, Counts { mixed: 1, ..counts(1, 2) });
             assert_eq!(population.units.len(), 4);
-            assert_eq!(population.calls.len(), 2);
+            assert_eq!(population.calls.len(), 3);
             assert_eq!(population.count(PBX, |_| true), Counts::default());
         });
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::contingency::Counts;
 use super::hypothesis::{Hypothesis, Weighed, diagnose};
 use super::passage::Passage;
-use super::population::{Answer, Crossing, Group, Judged, Loose, Material, Population, Standing, Unit};
+use super::population::{Answer, Crossing, Group, Hidden, Judged, Loose, Material, Population, Standing, Unit};
 use crate::call::Outline;
 use crate::call::conversations::{Conversations, Known};
 use crate::call::identity::{Binding, Bound, Identity};
@@ -86,6 +86,7 @@ pub(super) struct Sample {
     calls: Vec<Standing>,
     units: Vec<Asked>,
     loose: Vec<(ApiRequest, Option<Answerer>, Option<usize>)>,
+    pub(super) hidden: Hidden,
     registrations: Vec<Registration>,
     pub(super) health: Vec<Health>,
     /// Flows and trunks that an export lists.
@@ -100,6 +101,7 @@ impl Sample {
             calls: Vec::new(),
             units: Vec::new(),
             loose: Vec::new(),
+            hidden: Hidden::default(),
             registrations: Vec::new(),
             health: Vec::new(),
             exports: Exports::default(),
@@ -117,15 +119,25 @@ impl Sample {
         let record = self.next();
         let invites = vec![At { at: second(record as i64), locus: locus(record) }];
         let carried_invalid = group == INVALID;
-        let unknown = group == UNKNOWN;
-        let crossing = Crossing { trunk: Some(trunk), group, carried_invalid, unknown, invites, passages: Vec::new() };
-        self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX, known: None });
+        let unseen = group == UNKNOWN;
+        let crossing = Crossing {
+            trunk: Some(trunk),
+            group,
+            carried_invalid,
+            unseen,
+            may_be_consented: unseen,
+            may_be_unconsented: unseen,
+            invites,
+            passages: Vec::new(),
+        };
+        self.calls.push(Standing { crossings: vec![crossing], control: trunk == PBX, ..Standing::default() });
         self.calls.len() - 1
     }
 
     /// `client` asks for `call` at these seconds and is answered so.
     pub(super) fn asked(&mut self, call: usize, client: Option<&'static str>, answers: &[(i64, u16)]) -> &mut Self {
         let answers = answers.iter().map(|(at, status)| (request(self.next(), *at, *status, client), None)).collect();
+        self.calls[call].asked = true;
         self.units.push((call, client, answers));
         self
     }
@@ -133,7 +145,7 @@ impl Sample {
     /// What an export says of the last call.
     pub(super) fn known(&mut self, known: impl FnOnce(&mut Known)) -> &mut Self {
         let own = self.calls.last_mut().expect("a call").known.get_or_insert_default();
-        own.described = true;
+        own.handled = true;
         known(own);
         self
     }
@@ -191,6 +203,7 @@ impl Sample {
             .map(|(call, client, answers)| {
                 Unit::new(*call, client.map(str::as_bytes), answers.iter().map(|(_, by)| answer(*by)).collect())
             })
+            .filter(|unit| !unit.answers().is_empty())
             .collect();
         let loose = self.loose.iter().map(|(_, by, trunk)| Loose { answer: answer(*by), trunk: *trunk }).collect();
         Population {
@@ -198,6 +211,7 @@ impl Sample {
             calls: self.calls.clone(),
             units,
             loose,
+            hidden: self.hidden,
             requests,
             registrations: self.registrations.clone().leak(),
             health: self.health.clone().leak(),

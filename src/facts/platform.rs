@@ -51,10 +51,14 @@ pub struct Conversation {
     pub agents: Vec<Box<[u8]>>,
     /// The flows that it entered.
     pub flows: Vec<FlowName>,
-    /// Whether a voice session was recorded: `true` if one says so, `false` if one says it was not and none that it was.
+    /// Whether a voice session was recorded: `true` if one says so, `false` if one says it was not and none that it was, or
+    /// that nobody knows.
     pub recorded: Option<bool>,
-    /// Whether it has a voice session at all.
-    pub voice: bool,
+    /// Whether the customer's voice session is shown with its segments, and none that leaves open whether it was recorded:
+    /// a recording would be said there.
+    pub shows_customer: bool,
+    /// Whether some session is shown with its segments: a queue or an agent would be named there.
+    pub shows_segments: bool,
 }
 
 /// How a conversation names a flow.

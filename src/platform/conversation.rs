@@ -2,11 +2,11 @@
 //!
 //! The model AnalyticsConversation of the platform's SDK. A conversation has a session for each of its legs; the
 //! platform documents `protocolCallId` as the SIP Call-ID of that leg. `recording` stands where it is true, often on the
-//! customer's session alone.
+//! customer's session alone: only where that one is shown can silence mean that there is none.
 
 use serde_json::Value;
 
-use super::json::{distinct, field, list, plain, text, truth};
+use super::json::{distinct, field, list, mentions, plain, text, truth};
 use super::time::instant;
 use crate::evidence::Locus;
 use crate::facts::{Conversation, FlowName};
@@ -30,14 +30,21 @@ pub(super) fn read(value: &Value, locus: Locus) -> Option<Conversation> {
         agents: Vec::new(),
         flows: Vec::new(),
         recorded: None,
-        voice: false,
+        shows_customer: false,
+        shows_segments: false,
     };
+    let mut open = false;
     conversation.divisions.extend(list(value, "divisionids").filter_map(plain));
     for participant in list(value, "participants") {
         conversation.agents.extend(text(participant, "userid"));
+        let customer = text(participant, "purpose").is_some_and(|purpose| is_customer(&purpose));
         for session in list(participant, "sessions") {
-            read_session(session, &mut conversation);
+            open |= read_session(session, customer, &mut conversation);
         }
+    }
+    if open {
+        conversation.recorded = conversation.recorded.filter(|recorded| *recorded);
+        conversation.shows_customer = false;
     }
     distinct(&mut conversation.flows);
     let Conversation { call_ids, divisions, queues, agents, .. } = &mut conversation;
@@ -47,21 +54,32 @@ pub(super) fn read(value: &Value, locus: Locus) -> Option<Conversation> {
     Some(conversation)
 }
 
-fn read_session(session: &Value, conversation: &mut Conversation) {
-    conversation.queues.extend(list(session, "segments").filter_map(|segment| text(segment, "queueid")));
+/// Whether that purpose of a participant is of whoever is outside.
+fn is_customer(purpose: &[u8]) -> bool {
+    [b"customer".as_slice(), b"external"].iter().any(|known| known.eq_ignore_ascii_case(purpose))
+}
+
+/// Reads a session; gives whether it leaves open that it was recorded, having the field and no truth in it.
+fn read_session(session: &Value, customer: bool, conversation: &mut Conversation) -> bool {
+    let segments = list(session, "segments").filter(|segment| segment.is_object());
+    let mut shown = false;
+    conversation.queues.extend(segments.inspect(|_| shown = true).filter_map(|segment| text(segment, "queueid")));
+    conversation.shows_segments |= shown;
     if let Some(flow) = field(session, "flow") {
         let flow = FlowName { id: text(flow, "flowid"), name: text(flow, "flowname") };
         conversation.flows.extend(Some(flow).filter(|flow| flow.id.is_some() || flow.name.is_some()));
     }
     let voice = text(session, "mediatype").is_none_or(|media| media.eq_ignore_ascii_case(b"voice"));
     if !voice {
-        return;
+        return false;
     }
-    conversation.voice = true;
+    conversation.shows_customer |= customer && shown;
     conversation.call_ids.extend(text(session, "protocolcallid"));
-    if let Some(recorded) = truth(session, "recording") {
+    let recorded = truth(session, "recording");
+    if let Some(recorded) = recorded {
         conversation.recorded = Some(conversation.recorded.unwrap_or(false) || recorded);
     }
+    recorded.is_none() && mentions(session, "recording")
 }
 
 #[cfg(test)]
@@ -99,7 +117,8 @@ mod tests {
         let read = read(&value, LOCUS).expect("a conversation");
         assert_eq!(texts(&read.call_ids), ["a@b", "c"]);
         assert_eq!((texts(&read.divisions), texts(&read.queues)), (vec!["d1".into(), "d2".into()], vec!["q".into()]));
-        assert_eq!((texts(&read.agents), read.recorded, read.voice), (vec!["u1".into()], Some(true), true));
+        assert_eq!((texts(&read.agents), read.recorded), (vec!["u1".into()], Some(true)));
+        assert!(read.shows_customer && read.shows_segments);
         assert_eq!(read.flows.len(), 1);
         assert_eq!(read.end.map(|end| end.rfc3339()).as_deref(), Some("2026-03-02T10:01:00.000Z"));
     }
@@ -113,7 +132,31 @@ mod tests {
         assert_eq!(of(json!([{"recording": false}, {}])).recorded, Some(false));
         assert_eq!(of(json!([{"recording": false}, {"recording": true}])).recorded, Some(true));
         assert_eq!(of(json!([{"mediaType": "chat", "recording": true}])).recorded, None);
-        assert!(!of(json!([{"mediaType": "chat"}])).voice);
         assert_eq!(read(&json!({"conversationId": "", "participants": []}), LOCUS), None);
+    }
+
+    #[test]
+    fn silence_says_something_only_where_what_would_say_it_is_shown() {
+        let of = |purpose: Value, session: Value| {
+            let participant = json!({"purpose": purpose, "sessions": [session]});
+            let read = read(&json!({"conversationId": "c", "participants": [participant]}), LOCUS).expect("one");
+            (read.shows_customer, read.shows_segments, read.recorded)
+        };
+        let segments = || json!([{"segmentType": "interact"}]);
+        assert_eq!(of("customer".into(), json!({"segments": segments()})), (true, true, None));
+        assert_eq!(of("External".into(), json!({"mediaType": "VOICE", "segments": segments()})), (true, true, None));
+        assert_eq!(of("agent".into(), json!({"segments": segments()})), (false, true, None));
+        assert_eq!(of(Value::Null, json!({"segments": segments()})), (false, true, None));
+        assert_eq!(of("customer".into(), json!({"mediaType": "chat", "segments": segments()})), (false, true, None));
+        assert_eq!(of("customer".into(), json!({"protocolCallId": "a@b"})), (false, false, None));
+        assert_eq!(of("customer".into(), json!({"segments": [null]})), (false, false, None));
+        // The field is there, and nobody knows.
+        let open = json!({"recording": null, "segments": segments()});
+        assert_eq!(of("customer".into(), open.clone()), (false, true, None));
+        for (recorded, expected) in [(true, Some(true)), (false, None)] {
+            let sessions = json!([open, {"recording": recorded}]);
+            let value = json!({"conversationId": "c", "participants": [{"sessions": sessions}]});
+            assert_eq!(read(&value, LOCUS).expect("one").recorded, expected);
+        }
     }
 }

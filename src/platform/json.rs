@@ -2,14 +2,20 @@
 
 use serde_json::Value;
 
-/// The field `name`, which is written in lower case without `_` and `-`; the object's names are compared so.
+/// The field `name`, as [`is_called`] compares the object's names; none where it is null.
 pub(super) fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    let object = value.as_object()?;
-    let is = |key: &str| {
-        let mut folded = key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());
-        name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
-    };
-    object.iter().find(|(key, value)| !value.is_null() && is(key)).map(|(_, value)| value)
+    value.as_object()?.iter().find(|(key, value)| !value.is_null() && is_called(key, name)).map(|(_, value)| value)
+}
+
+/// Whether an object has the field `name`, whatever it holds, be it null.
+pub(super) fn mentions(value: &Value, name: &str) -> bool {
+    value.as_object().is_some_and(|object| object.keys().any(|key| is_called(key, name)))
+}
+
+/// Whether a key is `name`, which is written in lower case without `_` and `-`.
+fn is_called(key: &str, name: &str) -> bool {
+    let mut folded = key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());
+    name.bytes().all(|byte| folded.next() == Some(byte)) && folded.next().is_none()
 }
 
 /// The text or number at the field; blank text is none.
@@ -67,5 +73,6 @@ mod tests {
         assert_eq!(text(&value, "protocolcallid"), None);
         assert_eq!(text(&value, "x").as_deref(), Some(b"7".as_slice()));
         assert_eq!((text(&value, "y"), field(&value, "z")), (None, None));
+        assert!(mentions(&value, "z") && mentions(&value, "protocolcall") && !mentions(&value, "protocol"));
     }
 }

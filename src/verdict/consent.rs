@@ -166,6 +166,14 @@ impl Consent {
         !self.streams.is_empty()
     }
 
+    /// Whether some rule reads what legs of this direction carry. Where none does their consent is unknown, however much of
+    /// the signalling was captured.
+    #[must_use]
+    pub fn is_asked(leg: &Leg<'_>, settings: &Settings) -> bool {
+        let reader = Reader::of(leg, settings);
+        reader.rules.iter().any(|rule| reader.asks(rule))
+    }
+
     /// Whether this state held at any time, in the leg or in a stream of it.
     #[must_use]
     pub fn ever(&self, state: State) -> bool {

@@ -137,8 +137,7 @@ fn row(
         grounds.one("siprec", locus);
         return Verdict::RecordingSession;
     }
-    let has_rtp = leg.streams.iter().any(|stream| !stream.flows.is_empty());
-    if !has_rtp && excludes_media(leg, by_state, grounds) {
+    if excludes_media(leg, by_state, grounds) {
         return Verdict::NoMedia;
     }
     let refused = || requests.iter().filter(|bound| bound.request.is_refused()).map(|bound| bound.request.locus);
@@ -183,8 +182,17 @@ fn row(
     if is_refused { Verdict::BlockedConsented } else { Verdict::Clear }
 }
 
-/// Whether a leg without RTP is seen to have had no media, and by what.
+/// Whether a leg is seen to have had no media: to be told from one whose media was not seen.
+#[must_use]
+pub fn is_without_media(leg: &Leg<'_>, measured: &Measured) -> bool {
+    excludes_media(leg, &measured.by_state, &mut Grounds::not_asked())
+}
+
+/// Whether a leg is seen to have had no media, and by what.
 fn excludes_media(leg: &Leg<'_>, by_state: &ByState, grounds: &mut Grounds) -> bool {
+    if leg.streams.iter().any(|stream| !stream.flows.is_empty()) {
+        return false;
+    }
     let Some(answered) = leg.answered else {
         let refused = leg.final_status.map(|(_, locus)| ("final_refusal", locus));
         let excluded = refused.or(leg.cancelled.map(|locus| ("cancelled", locus)));

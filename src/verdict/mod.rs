@@ -11,5 +11,5 @@ mod measure;
 
 pub use consent::{Consent, State};
 pub use ground::Ground;
-pub use judge::{BoundRequest, Verdict, brief, judge};
+pub use judge::{BoundRequest, Verdict, brief, is_without_media, judge};
 pub use measure::{ByState, Measured, Source, StreamTime, Unconsented, measure};

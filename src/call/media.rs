@@ -112,9 +112,10 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
                     claim.until = claim.until.max(run.last.ns.saturating_add(SILENCE_NS));
                 }
             }
-            let Some(stream) = legs.get_mut(owner.leg).and_then(|leg| leg.streams.get_mut(owner.stream)) else {
-                continue;
-            };
+            let Some(leg) = legs.get_mut(owner.leg) else { continue };
+            // By the clock of one of the leg's own messages it was sent in the dialog's life, anew or not.
+            let repeats = run.repeats && !is_of_one_clock(leg, &run);
+            let Some(stream) = leg.streams.get_mut(owner.stream) else { continue };
             // Where one side's description was not captured, nothing says that its packets are not where it wants them.
             let is_moved = stream.names_both_sides() && (by_source || !stream.names(key.source.ip()));
             let place = *places.entry((owner.leg, owner.stream, flow)).or_insert_with(|| {
@@ -125,7 +126,7 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
                 stream.flows.len() - 1
             });
             if let Some(known) = stream.flows.get_mut(place) {
-                known.runs.push(run.clone());
+                known.runs.push(Run { repeats, ..run.clone() });
             }
         }
         if owners.is_empty() {
@@ -145,6 +146,12 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
     let mut untied: Vec<MediaFlow> = untied.into_values().collect();
     untied.sort_by_key(|flow| flow.key);
     untied
+}
+
+/// Whether a message of the leg was captured where packets of the run were.
+fn is_of_one_clock(leg: &Leg<'_>, run: &Run) -> bool {
+    let shown = [Some(leg.first), leg.answered, leg.ended, Some(leg.last)];
+    shown.into_iter().flatten().any(|at| run.captured.iter().any(|(source, _)| *source == at.locus.source))
 }
 
 /// The claims on `socket` within whose life `run` begins; where there are none, those that begin so little later that

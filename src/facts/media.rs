@@ -42,9 +42,12 @@ pub struct Run {
     /// Sequence numbers missing between the flow's run before this one and this one, when this one goes on with its
     /// numbers; 0 for the first run, and when the numbers begin anew.
     pub lost_before: u64,
-    /// Whether it goes on without a pause with the run before it: a dialog ended or began in between. Such a border is
-    /// the border of a second, and `first_record` is the one that the flow went on from.
+    /// Whether it goes on without a pause with the run before it: a dialog ended or began in between. Then
+    /// `first_record` is the one that the flow went on from.
     pub continues: bool,
+    /// Whether its numbers begin among those of an earlier run, which other sources captured: they may have been sent
+    /// anew, or captured twice by clocks that differ by more than the earlier run lasted.
+    pub repeats: bool,
     /// Packets captured in each source, copies included, by source. Their sum over all runs is what sources tallied.
     pub captured: Box<[(SourceId, u64)]>,
 }

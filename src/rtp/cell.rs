@@ -1,33 +1,38 @@
 //! The packets of one flow in one second whose sequence numbers share their upper bits: a set of 64 at most.
 
-use std::cmp::Ordering;
-
 /// Nanoseconds of a second, in which cells are laid out.
 pub(super) const SECOND_NS: i64 = 1_000_000_000;
 
 /// Sequence numbers of a cell.
 pub(super) const WIDTH: u16 = 64;
 
-/// Stands in [`Cell::size`] when the packets' sizes differ.
+/// Stands in [`Set::size`] when the packets' sizes differ.
 const MIXED: u16 = u16::MAX;
 
-/// A set of packets. Uniting two cells of the same second and block is commutative and associative.
+/// A set of packets and when each was captured. Uniting two cells of one place is commutative and associative.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cell {
+    pub(super) set: Set,
+    /// For each sequence number the nanoseconds of its second when it was captured first: a copy says nothing of when
+    /// media ended. Without a packet the largest number.
+    times: [u32; WIDTH as usize],
+}
+
+/// Which packets there are, without their times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Set {
     /// A bit for each sequence number.
     pub(super) bits: u64,
-    /// When the first of them was captured, in nanoseconds.
-    pub(super) first: i64,
-    /// The record of that packet.
+    /// The start of the second they were captured in.
+    pub(super) second: i64,
+    /// The record of the first of them.
     pub(super) record: u64,
     /// The size of each packet, when they differ.
     sizes: Option<Box<[u16; WIDTH as usize]>>,
-    /// Nanoseconds from the first to the last, copies too.
-    lasting: u32,
-    /// Nanoseconds from the first to the packet of the highest number, when it was captured first.
-    highest: u32,
     /// Packets captured, copies included.
     pub(super) captured: u32,
+    /// When the first of them was captured, in nanoseconds of the second.
+    first: u32,
     /// The sequence numbers divided by [`WIDTH`].
     pub(super) block: u16,
     /// The size of every packet, or [`MIXED`].
@@ -55,65 +60,83 @@ pub(super) fn second_of(ns: i64) -> i64 {
 impl Cell {
     #[inline]
     pub(super) fn of(packet: Captured) -> Self {
-        Self {
+        let second = second_of(packet.ns);
+        let first = packet.ns.wrapping_sub(second) as u32;
+        let mut times = [u32::MAX; WIDTH as usize];
+        if let Some(time) = times.get_mut(usize::from(packet.sequence % WIDTH)) {
+            *time = first;
+        }
+        let set = Set {
             bits: bit(packet.sequence),
-            first: packet.ns,
+            second,
             record: packet.record,
             sizes: None,
-            lasting: 0,
-            highest: 0,
             captured: 1,
+            first,
             block: packet.sequence / WIDTH,
             size: packet.size,
             digits: packet.digits,
-        }
+        };
+        Self { set, times }
     }
 
-    /// The start of the cell's second.
-    pub(super) fn second(&self) -> i64 {
-        second_of(self.first)
-    }
-
-    /// Where it stands among the cells of its flow.
-    pub(super) fn place(&self) -> (i64, u16) {
-        (self.second(), self.block)
-    }
-
-    /// When the last of them was captured; where some were captured again, the one of the highest number, first: a copy
-    /// says nothing of when media ended.
-    pub(super) fn last(&self) -> i64 {
-        let copied = self.captured > self.bits.count_ones();
-        self.first.saturating_add(i64::from(if copied { self.highest } else { self.lasting }))
-    }
-
-    /// Adds a packet of this cell's second and block.
+    /// Adds a packet if it is of this cell's second and block; whether it is.
     #[inline]
-    pub(super) fn add(&mut self, packet: Captured) {
-        if packet.size != self.size {
-            self.add_size(packet);
+    pub(super) fn add(&mut self, packet: Captured) -> bool {
+        let set = &mut self.set;
+        let since = packet.ns.wrapping_sub(set.second).cast_unsigned();
+        if since >= SECOND_NS.cast_unsigned() || set.block != packet.sequence / WIDTH {
+            return false;
         }
-        let own = bit(packet.sequence);
-        let (is_highest, is_new) = (own > self.bits >> 1, own > self.bits);
-        self.bits |= own;
-        self.captured = self.captured.saturating_add(1);
-        // Within one second, so that the difference fits.
-        let after = packet.ns.wrapping_sub(self.first);
-        if after > 0 {
-            self.lasting = self.lasting.max(after as u32);
-        } else {
-            self.begin_earlier(packet.ns, packet.digits, packet.record);
+        if packet.size != set.size {
+            set.add_size(packet);
         }
-        if is_highest {
-            let after = after.max(0) as u32;
-            self.highest = if is_new { after } else { self.highest.min(after) };
+        let since = since as u32;
+        if let Some(time) = self.times.get_mut(usize::from(packet.sequence % WIDTH)) {
+            *time = since.min(*time);
+        }
+        set.bits |= bit(packet.sequence);
+        set.captured = set.captured.saturating_add(1);
+        if since <= set.first {
+            set.begin_earlier(since, packet.digits, packet.record);
+        }
+        true
+    }
+
+    /// Unites with another cell of the same place.
+    pub(super) fn unite(&mut self, other: &Self) {
+        self.set.unite(&other.set);
+        for (time, others) in self.times.iter_mut().zip(&other.times) {
+            *time = (*time).min(*others);
         }
     }
 
-    fn begin_earlier(&mut self, ns: i64, digits: u8, record: u64) {
-        if (ns, digits, record) < (self.first, self.digits, self.record) {
-            self.lasting += self.first.wrapping_sub(ns) as u32;
-            self.highest += self.first.wrapping_sub(ns) as u32;
-            (self.first, self.digits, self.record) = (ns, digits, record);
+    /// The times of the places from the lowest that is taken to the highest.
+    pub(super) fn times(&self) -> &[u32] {
+        let end = (u64::BITS - self.set.bits.leading_zeros()) as usize;
+        self.times.get(self.set.bits.trailing_zeros() as usize..end).unwrap_or_default()
+    }
+
+    /// The time of each packet, in order of their numbers.
+    pub(super) fn times_of_packets(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..WIDTH).zip(&self.times).filter(|(place, _)| self.set.has(*place)).map(|(_, time)| *time)
+    }
+}
+
+impl Set {
+    /// Where it stands among those of its flow.
+    pub(super) fn place(&self) -> (i64, u16) {
+        (self.second, self.block)
+    }
+
+    /// When the first packet was captured.
+    pub(super) fn first(&self) -> i64 {
+        self.second.saturating_add(i64::from(self.first))
+    }
+
+    fn begin_earlier(&mut self, first: u32, digits: u8, record: u64) {
+        if (first, digits, record) < (self.first, self.digits, self.record) {
+            (self.first, self.digits, self.record) = (first, digits, record);
         }
     }
 
@@ -138,29 +161,33 @@ impl Cell {
         })
     }
 
-    /// Unites with another cell of the same second and block.
-    pub(super) fn unite(&mut self, other: Self) {
+    fn unite(&mut self, other: &Self) {
         if self.size != other.size || other.sizes.is_some() {
             let sizes = self.mixed();
             for (place, held) in (0..).zip(sizes.iter_mut()) {
-                if other.bits >> place & 1 == 1 {
+                if other.has(place) {
                     *held = (*held).max(other.size_at(place));
                 }
             }
         }
-        let at = |cell: &Self, after: u32| cell.first.saturating_add(i64::from(after));
-        let last = at(self, self.lasting).max(at(&other, other.lasting));
-        let (own, others) = (at(self, self.highest), at(&other, other.highest));
-        let highest = match self.bits.leading_zeros().cmp(&other.bits.leading_zeros()) {
-            Ordering::Less => own,
-            Ordering::Equal => own.min(others),
-            Ordering::Greater => others,
-        };
         self.bits |= other.bits;
         self.captured = self.captured.saturating_add(other.captured);
         self.begin_earlier(other.first, other.digits, other.record);
-        self.lasting = last.wrapping_sub(self.first) as u32;
-        self.highest = highest.wrapping_sub(self.first) as u32;
+    }
+
+    fn has(&self, place: u16) -> bool {
+        self.bits >> place & 1 == 1
+    }
+
+    /// Whether a sequence number is in it.
+    pub(super) fn has_number(&self, sequence: u16) -> bool {
+        sequence / WIDTH == self.block && self.has(sequence % WIDTH)
+    }
+
+    /// The lowest sequence number, and how many numbers there are up to the highest.
+    pub(super) fn span(&self) -> (u16, u16) {
+        let lowest = self.bits.trailing_zeros() as u16 % WIDTH;
+        (self.block * WIDTH + lowest, WIDTH - self.bits.leading_zeros() as u16 % WIDTH - lowest)
     }
 
     fn size_at(&self, place: u16) -> u16 {
@@ -178,11 +205,11 @@ impl Cell {
     /// Sequence numbers and sizes, in order.
     pub(super) fn packets(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         (0..WIDTH)
-            .filter(|place| self.bits >> place & 1 == 1)
+            .filter(|place| self.has(*place))
             .map(|place| (self.block * WIDTH + place, self.size_at(place)))
     }
 
-    /// Bytes of memory beside the cell itself.
+    /// Bytes of memory beside the set itself.
     pub(super) fn beside(&self) -> usize {
         self.sizes.as_ref().map_or(0, |sizes| size_of_val(&**sizes))
     }

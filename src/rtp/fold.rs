@@ -2,25 +2,39 @@
 //!
 //! # Design
 //!
-//! A second is regular when its sequence numbers are an interval and each packet was captured equally often. Regular
-//! seconds that follow each other in time and number make a stretch: its first and last time, and two bytes a second.
-//! What a fold forgets, the times of the seconds inside, no result needs: no gap hides there. Cells that come after
-//! their second was folded stay cells, and are united in the end.
+//! Packets without a space of [`SPACE_NS`] between them make a burst. A second is regular when its sequence numbers are
+//! an interval that its one or two bursts divide in order, and each packet was captured equally often. Regular bursts
+//! that follow each other in number, without a space between, make a stretch: its first and last time, and two bytes
+//! a second. Other seconds keep their sets of numbers, and the times of all packets if they have several bursts.
+//!
+//! What that forgets is when a packet inside of a burst was captured. Only a break inside of a burst asks for it, and
+//! gets the burst for an answer. Where media ends is worth more: of a tail ([`TAIL_NS`]) all times are kept.
+//!
+//! Whether a second is a tail, and how far a burst goes, is asked of the whole flow in the end; more packets only make
+//! fewer tails and longer bursts. So cells that come after their second was folded are united in the end, and nothing
+//! depends on when what was folded.
 
-use super::cell::{Cell, SECOND_NS, second_of};
-use super::run::RUN_GAP_NS;
+use super::cell::{Cell, SECOND_NS, Set, second_of};
+
+/// The shortest space between two packets that ends a burst, in nanoseconds: longer than the usual packet times.
+pub(super) const SPACE_NS: i64 = SECOND_NS / 10;
+
+/// A second is a tail if nothing came from its end plus one second for so long, in nanoseconds: so a sender that takes up
+/// to a second to hear of the call's end is told from it to the packet, at a price that pauses in speech do not pay.
+pub(super) const TAIL_NS: std::ops::RangeInclusive<i64> = 2 * SECOND_NS..=6 * SECOND_NS;
 
 /// A flow of one source.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// Cells: the first `settled` ones stay as they are.
+    /// Cells of seconds that are not settled.
     cells: Vec<Cell>,
-    settled: u32,
-    folded: Option<Box<Folded>>,
+    settled: Option<Box<Settled>>,
 }
 
+/// The seconds of a flow for which no more cells are awaited.
 #[derive(Debug, Default)]
-struct Folded {
+struct Settled {
+    kept: Vec<Kept>,
     stretches: Vec<Stretch>,
     /// Packets of each second of the stretches, one stretch behind the other.
     counts: Vec<u16>,
@@ -28,20 +42,26 @@ struct Folded {
     sizes: Vec<u16>,
 }
 
-/// Seconds that follow each other, with sequence numbers that follow each other.
+/// A cell of a second that could not be folded.
+#[derive(Debug)]
+struct Kept {
+    set: Set,
+    /// The times of its packets, or of the first and the last if they are of one burst.
+    times: Box<[u32]>,
+}
+
+/// Bursts that follow each other without a space, with sequence numbers that follow each other.
 #[derive(Debug)]
 struct Stretch {
     first: i64,
     last: i64,
-    /// The start of the second that would come next.
-    next_second: i64,
     record: u64,
+    size: Sizes,
+    /// Its seconds. One of 2^32 is beyond every limit.
+    seconds: u32,
+    start: u16,
     /// The sequence number that would come next.
     next: u16,
-    start: u16,
-    /// Where its counts begin.
-    counts: usize,
-    size: Sizes,
     /// How often each packet was captured.
     times: u16,
     digits: u8,
@@ -72,8 +92,8 @@ pub(super) struct Piece<'a> {
 /// The packets of a piece.
 #[derive(Clone, Debug)]
 pub(super) enum Packets<'a> {
-    /// Those of a cell.
-    Cell(&'a Cell),
+    /// Those of a set; with their times, in nanoseconds of the second, if these are known.
+    Set(&'a Set, Option<&'a [u32]>),
     /// An interval of packets of the sizes listed.
     Listed { start: u16, sizes: &'a [u16] },
     /// An interval of packets of one size.
@@ -83,13 +103,11 @@ pub(super) enum Packets<'a> {
 impl Flow {
     pub(super) fn add(&mut self, cell: Cell) {
         // Workers take turns, so most cells have their other half near the end.
-        let unsettled = self.cells.get_mut(self.settled as usize..).unwrap_or_default();
-        let recent = unsettled.len().saturating_sub(4);
-        let place = cell.place();
-        let same =
-            unsettled.get_mut(recent..).unwrap_or_default().iter_mut().rev().find(|known| known.place() == place);
-        match same {
-            Some(known) => known.unite(cell),
+        let recent = self.cells.len().saturating_sub(4);
+        let place = cell.set.place();
+        let mut near = self.cells.get_mut(recent..).unwrap_or_default().iter_mut().rev();
+        match near.find(|known| known.set.place() == place) {
+            Some(known) => known.unite(&cell),
             None => {
                 if self.cells.capacity() == 0 {
                     self.cells.reserve_exact(1);
@@ -99,77 +117,84 @@ impl Flow {
         }
     }
 
-    /// Bytes of what could not be folded.
+    /// Bytes of what is settled, but for two bytes a second.
     pub(super) fn detail(&self) -> usize {
-        let cells = self.cells.get(..self.settled as usize).unwrap_or_default();
-        let beside: usize = cells.iter().map(Cell::beside).sum();
-        size_of_val(cells) + beside + self.folded.as_ref().map_or(0, |folded| 2 * folded.sizes.len())
+        self.settled.as_ref().map_or(0, |settled| {
+            let beside: usize =
+                settled.kept.iter().map(|kept| kept.set.beside() + size_of_val(&*kept.times)).sum();
+            size_of_val(&*settled.kept) + beside + size_of_val(&*settled.stretches) + size_of_val(&*settled.sizes)
+        })
     }
 
     /// Packets captured, copies included.
     pub(super) fn captured(&self) -> u64 {
-        let in_cells: u64 = self.cells.iter().map(|cell| u64::from(cell.captured)).sum();
-        let in_stretches: u64 = self
-            .folded
-            .iter()
-            .flat_map(|folded| folded.spans())
-            .map(|(stretch, counts)| {
-                u64::from(stretch.times) * counts.iter().map(|count| u64::from(*count)).sum::<u64>()
-            })
-            .sum();
-        in_cells + in_stretches
+        let in_cells: u64 = self.cells.iter().map(|cell| u64::from(cell.set.captured)).sum();
+        in_cells + self.pieces().map(|piece| piece.captured).sum::<u64>()
     }
 
-    /// Folds the regular seconds before `until`, where every cell has come.
+    /// Settles the seconds before `until`, where every cell has come, unless what comes tells whether they are tails.
     pub(super) fn fold(&mut self, until: i64) {
-        let settled = self.settled as usize;
-        let Some(unsettled) = self.cells.get_mut(settled..) else { return };
-        if !unsettled.iter().any(|cell| cell.second() < until) {
+        if !self.cells.iter().any(|cell| cell.set.second < until) {
             return;
         }
-        let mut cells = self.cells.split_off(settled);
-        cells.sort_unstable_by_key(Cell::place);
-        let mut cells = united(cells);
-        let complete = cells.partition_point(|cell| cell.second() < until);
-        let later = cells.split_off(complete);
-        for second in cells.chunk_by(|one, other| one.second() == other.second()) {
-            let folded = Interval::of(second)
-                .is_some_and(|interval| self.folded.get_or_insert_default().take(second, &interval));
-            if !folded {
-                self.cells.extend_from_slice(second);
-            }
+        if !self.cells.is_sorted_by_key(|cell| cell.set.place()) {
+            self.cells.sort_by_key(|cell| cell.set.place());
         }
-        // A source of 2^32 cells is beyond every limit.
-        self.settled = self.cells.len() as u32;
-        self.cells.extend(later);
+        self.cells.dedup_by(|cell, known| {
+            let is_same = cell.set.place() == known.set.place();
+            if is_same {
+                known.unite(cell);
+            }
+            is_same
+        });
+        let mut rest = self.cells.as_mut_slice();
+        while let Some(second) = rest.first().map(|cell| cell.set.second) {
+            let after = |ns: &i64| second.saturating_add(*ns);
+            let next = rest.partition_point(|cell| cell.set.second < after(TAIL_NS.start()));
+            let goes_on = rest.get(next).is_some_and(|cell| cell.set.second <= after(TAIL_NS.end()));
+            let (cells, others) = rest.split_at_mut(rest.partition_point(|cell| cell.set.second <= second));
+            if second < until && (goes_on || after(TAIL_NS.end()) < until) {
+                self.settled.get_or_insert_default().settle(cells, !goes_on);
+                cells.iter_mut().for_each(|cell| cell.set.captured = 0);
+            }
+            rest = others;
+        }
+        self.cells.retain(|cell| cell.set.captured > 0);
         self.cells.shrink_to_fit();
     }
 
-    /// Everything as pieces, in no order.
+    /// What is settled as pieces, in no order.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let cells = self.cells.iter().map(|cell| Piece {
-            second: cell.second(),
-            first: cell.first,
-            last: cell.last(),
-            digits: cell.digits,
-            record: cell.record,
-            captured: u64::from(cell.captured),
-            packets: Packets::Cell(cell),
-        });
-        cells.chain(self.folded.iter().flat_map(|folded| folded.pieces()))
+        self.settled.iter().flat_map(|settled| settled.kept.iter().map(Kept::piece).chain(settled.pieces()))
     }
 }
 
-/// Cells in order, those of one place united.
-fn united(cells: Vec<Cell>) -> Vec<Cell> {
-    let mut united: Vec<Cell> = Vec::with_capacity(cells.len());
-    for cell in cells {
-        match united.last_mut() {
-            Some(last) if last.place() == cell.place() => last.unite(cell),
-            _ => united.push(cell),
+impl Kept {
+    fn of(cell: &Cell, with_times: bool) -> Self {
+        let times: Box<[u32]> = if with_times {
+            cell.times_of_packets().collect()
+        } else {
+            let ends = cell.times_of_packets().min().zip(cell.times_of_packets().max());
+            ends.into_iter().flat_map(|(first, last)| [first, last]).collect()
+        };
+        Self { set: cell.set.clone(), times }
+    }
+
+    fn piece(&self) -> Piece<'_> {
+        let set = &self.set;
+        let ends = self.times.iter().min().copied().zip(self.times.iter().max().copied());
+        let (first, last) = ends.map_or((0, 0), |(first, last)| (i64::from(first), i64::from(last)));
+        let all = (self.times.len() == set.bits.count_ones() as usize).then_some(&*self.times);
+        Piece {
+            second: set.second,
+            first: set.second.saturating_add(first),
+            last: set.second.saturating_add(last),
+            digits: set.digits,
+            record: set.record,
+            captured: u64::from(set.captured),
+            packets: Packets::Set(set, all),
         }
     }
-    united
 }
 
 /// The sequence numbers of a regular second.
@@ -180,127 +205,192 @@ struct Interval {
 }
 
 impl Interval {
-    /// The interval that the cells of one second make, in order of their blocks, if they are regular.
+    /// The interval that the cells of one second make, in order of their blocks, if each packet was captured equally often.
     fn of(cells: &[Cell]) -> Option<Self> {
-        let mut before = cells.last()?;
+        let mut before = &cells.last()?.set;
         let (mut start, mut starts, mut len, mut captured) = (0, 0, 0_u32, 0_u64);
-        for cell in cells {
-            let is_next = before.block.wrapping_add(1) % 1024 == cell.block && !std::ptr::eq(before, cell);
+        for Cell { set, .. } in cells {
+            let is_next = before.block.wrapping_add(1) % 1024 == set.block && !std::ptr::eq(before, set);
             let carried = if is_next { before.bits >> 63 } else { 0 };
-            let begins = cell.bits & !(cell.bits << 1 | carried);
+            let begins = set.bits & !(set.bits << 1 | carried);
             if begins != 0 {
-                start = cell.block * super::cell::WIDTH + begins.trailing_zeros() as u16;
+                start = set.block * super::cell::WIDTH + begins.trailing_zeros() as u16;
                 starts += begins.count_ones();
             }
-            len += cell.bits.count_ones();
-            captured += u64::from(cell.captured);
-            before = cell;
+            len += set.bits.count_ones();
+            captured += u64::from(set.captured);
+            before = set;
         }
         let times = u16::try_from(captured / u64::from(len.max(1))).ok()?;
-        let evenly =
-            cells.iter().all(|cell| u64::from(cell.captured) == u64::from(times) * u64::from(cell.bits.count_ones()));
-        let digits = cells.first()?.digits;
-        if starts != 1 || !evenly || cells.iter().any(|cell| cell.digits != digits) {
+        let evenly = cells
+            .iter()
+            .all(|cell| u64::from(cell.set.captured) == u64::from(times) * u64::from(cell.set.bits.count_ones()));
+        let digits = cells.first()?.set.digits;
+        if starts != 1 || !evenly || cells.iter().any(|cell| cell.set.digits != digits) {
             return None;
         }
-        Some(Self { start, len: u16::try_from(len).ok()?, times })
+        // So that no block holds both ends.
+        let len = u16::try_from(len).ok().filter(|len| *len < u16::MAX - super::cell::WIDTH)?;
+        Some(Self { start, len, times })
     }
 }
 
-impl Folded {
-    /// Folds a regular second; `false` when that would forget too much.
-    fn take(&mut self, cells: &[Cell], interval: &Interval) -> bool {
-        let Some(earliest) = cells.iter().min_by_key(|cell| (cell.first, cell.record)) else { return false };
-        let last = cells.iter().map(Cell::last).max().unwrap_or(earliest.first);
-        let second = earliest.second();
-        let uniform =
-            earliest.uniform_size().filter(|size| cells.iter().all(|cell| cell.uniform_size() == Some(*size)));
+/// Packets of a regular second without a space between them.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    len: u16,
+    first: u32,
+    last: u32,
+}
+
+/// The bursts of an interval of packets whose times are in order of their numbers; `None` if they are more than two, or
+/// not in that order.
+fn bursts(times: &[u32]) -> Option<(Burst, Option<Burst>)> {
+    let burst = |times: &[u32]| {
+        let (first, last) = (times.first()?, times.last()?);
+        Some(Burst { len: times.len() as u16, first: *first, last: *last })
+    };
+    let space = |one: u32, next: u32| next.wrapping_sub(one) >= SPACE_NS as u32;
+    let pairs = || times.iter().zip(times.get(1..).unwrap_or_default());
+    // Most seconds are one burst in order; without a way out the loop runs on many packets at once.
+    if !pairs().fold(false, |any, (one, next)| any | space(*one, *next)) {
+        return Some((burst(times)?, None));
+    }
+    if times.is_sorted() {
+        let end = 1 + pairs().position(|(one, next)| space(*one, *next))?;
+        let (before, behind) = times.split_at_checked(end)?;
+        let is_one = !behind.iter().zip(behind.get(1..)?).any(|(one, next)| space(*one, *next));
+        return Some((burst(before)?, Some(burst(behind).filter(|_| is_one)?)));
+    }
+    let (first, last) = (times.iter().min()?, times.iter().max()?);
+    is_burst(times.to_vec()).then_some((Burst { len: times.len() as u16, first: *first, last: *last }, None))
+}
+
+/// Whether packets of these times have no space between them.
+fn is_burst(mut times: Vec<u32>) -> bool {
+    times.sort_unstable();
+    times.iter().zip(times.get(1..).unwrap_or_default()).all(|(one, next)| i64::from(next - one) < SPACE_NS)
+}
+
+impl Settled {
+    /// Settles the cells of a second.
+    fn settle(&mut self, cells: &[Cell], is_tail: bool) {
+        if !is_tail && self.fold(cells).is_some() {
+            return;
+        }
+        let with_times = is_tail || !is_burst(cells.iter().flat_map(Cell::times_of_packets).collect());
+        self.kept.extend(cells.iter().map(|cell| Kept::of(cell, with_times)));
+    }
+
+    /// Folds a second; `None` if it is not regular.
+    fn fold(&mut self, cells: &[Cell]) -> Option<()> {
+        let interval = Interval::of(cells)?;
+        // In order of the numbers, which may begin anew within the second.
+        let begins = cells.iter().position(|cell| cell.set.block == interval.start / super::cell::WIDTH)?;
+        let (behind, from) = cells.split_at_checked(begins)?;
+        let in_order = || from.iter().chain(behind);
+        let mut times = Vec::with_capacity(usize::from(interval.len));
+        in_order().for_each(|cell| times.extend_from_slice(cell.times()));
+        let (first, second) = bursts(&times)?;
+        let size = cells.first()?.set.uniform_size();
+        let size = size.filter(|size| cells.iter().all(|cell| cell.set.uniform_size() == Some(*size)));
+        let earliest = &cells.iter().min_by_key(|cell| (cell.set.first(), cell.set.record))?.set;
+        let mut listed: Vec<u16> = Vec::new();
+        if size.is_none() {
+            listed.extend(in_order().flat_map(|cell| cell.set.packets()).map(|(_, size)| size));
+        }
+        let mut start = interval.start;
+        let mut listed = listed.as_slice();
+        for burst in [Some(first), second].into_iter().flatten() {
+            self.stretch(earliest, (start, burst, interval.times), size);
+            let (own, rest) = listed.split_at_checked(usize::from(burst.len)).unwrap_or_default();
+            self.sizes.extend_from_slice(own);
+            (start, listed) = (start.wrapping_add(burst.len), rest);
+        }
+        Some(())
+    }
+
+    /// Adds a burst to the stretch that it goes on with, or begins one. Its sizes are listed behind.
+    fn stretch(&mut self, earliest: &Set, (start, burst, times): (u16, Burst, u16), size: Option<u16>) {
+        let second = earliest.second;
+        let at = |since: u32| second.saturating_add(i64::from(since));
+        self.counts.push(burst.len);
         if let Some(stretch) = self.stretches.last_mut() {
-            let goes_on = stretch.next_second == second
-                && stretch.next == interval.start
-                && stretch.times == interval.times
+            let goes_on = stretch.next_second() == second
+                && stretch.next == start
+                && stretch.times == times
                 && stretch.digits == earliest.digits
-                && earliest.first.saturating_sub(stretch.last) <= RUN_GAP_NS
+                && at(burst.first).saturating_sub(stretch.last) < SPACE_NS
+                && stretch.seconds < u32::MAX
                 && match stretch.size {
-                    Sizes::Listed(_) => uniform.is_none(),
-                    Sizes::Uniform(size) => uniform == Some(size),
+                    Sizes::Listed(_) => size.is_none(),
+                    Sizes::Uniform(known) => size == Some(known),
                 };
             if goes_on {
-                stretch.last = last;
-                stretch.next = interval.start.wrapping_add(interval.len);
-                stretch.next_second = second.saturating_add(SECOND_NS);
-                self.list(cells, interval, uniform);
-                return true;
+                stretch.last = at(burst.last);
+                stretch.next = start.wrapping_add(burst.len);
+                stretch.seconds += 1;
+                return;
             }
         }
-        let size = uniform.map_or(Sizes::Listed(self.sizes.len()), Sizes::Uniform);
         self.stretches.push(Stretch {
-            first: earliest.first,
-            last,
-            next_second: second.saturating_add(SECOND_NS),
+            first: at(burst.first),
+            last: at(burst.last),
             record: earliest.record,
-            next: interval.start.wrapping_add(interval.len),
-            start: interval.start,
-            counts: self.counts.len(),
-            size,
-            times: interval.times,
+            size: size.map_or(Sizes::Listed(self.sizes.len()), Sizes::Uniform),
+            seconds: 1,
+            start,
+            next: start.wrapping_add(burst.len),
+            times,
             digits: earliest.digits,
         });
-        self.list(cells, interval, uniform);
-        true
-    }
-
-    /// Lists the count of a second, and its packets' sizes where they differ.
-    fn list(&mut self, cells: &[Cell], interval: &Interval, uniform: Option<u16>) {
-        self.counts.push(interval.len);
-        if uniform.is_none() {
-            let from = self.sizes.len();
-            let mut packets: Vec<(u16, u16)> = cells.iter().flat_map(Cell::packets).collect();
-            packets.sort_unstable_by_key(|(sequence, _)| sequence.wrapping_sub(interval.start));
-            self.sizes.extend(packets.iter().map(|(_, size)| *size));
-            debug_assert_eq!(self.sizes.len() - from, usize::from(interval.len));
-        }
-    }
-
-    /// The stretches with their counts.
-    fn spans(&self) -> impl Iterator<Item = (&Stretch, &[u16])> {
-        let ends = self.stretches.iter().skip(1).map(|stretch| stretch.counts).chain([self.counts.len()]);
-        self.stretches
-            .iter()
-            .zip(ends)
-            .map(|(stretch, end)| (stretch, self.counts.get(stretch.counts..end).unwrap_or_default()))
     }
 
     fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        self.spans().flat_map(move |(stretch, counts)| {
-            let mut start = stretch.start;
-            let mut second = second_of(stretch.first);
-            let mut listed = match stretch.size {
-                Sizes::Listed(from) => from,
-                Sizes::Uniform(_) => 0,
+        let mut counts = self.counts.as_slice();
+        self.stretches.iter().flat_map(move |stretch| {
+            let (own, rest) = counts.split_at_checked(stretch.seconds as usize).unwrap_or_default();
+            counts = rest;
+            stretch.pieces(own, &self.sizes)
+        })
+    }
+}
+
+impl Stretch {
+    /// The start of the second that would come next.
+    fn next_second(&self) -> i64 {
+        second_of(self.first).saturating_add(i64::from(self.seconds).saturating_mul(SECOND_NS))
+    }
+
+    fn pieces<'a>(&self, counts: &'a [u16], sizes: &'a [u16]) -> impl Iterator<Item = Piece<'a>> + use<'a> {
+        let (first, last, record) = (self.first, self.last, self.record);
+        let (digits, times, size) = (self.digits, u64::from(self.times), self.size);
+        let (mut start, mut second) = (self.start, second_of(first));
+        let mut listed = match size {
+            Sizes::Listed(from) => from,
+            Sizes::Uniform(_) => 0,
+        };
+        counts.iter().map(move |len| {
+            let packets = match size {
+                Sizes::Uniform(size) => Packets::Uniform { start, len: *len, size },
+                Sizes::Listed(_) => {
+                    let own = sizes.get(listed..listed + usize::from(*len)).unwrap_or_default();
+                    listed += usize::from(*len);
+                    Packets::Listed { start, sizes: own }
+                }
             };
-            counts.iter().map(move |len| {
-                let packets = match stretch.size {
-                    Sizes::Uniform(size) => Packets::Uniform { start, len: *len, size },
-                    Sizes::Listed(_) => {
-                        let sizes = self.sizes.get(listed..listed + usize::from(*len)).unwrap_or_default();
-                        listed += usize::from(*len);
-                        Packets::Listed { start, sizes }
-                    }
-                };
-                let piece = Piece {
-                    second,
-                    first: second.max(stretch.first),
-                    last: second.saturating_add(SECOND_NS - 1).min(stretch.last),
-                    digits: stretch.digits,
-                    record: stretch.record,
-                    captured: u64::from(stretch.times) * u64::from(*len),
-                    packets,
-                };
-                start = start.wrapping_add(*len);
-                second = second.saturating_add(SECOND_NS);
-                piece
-            })
+            let piece = Piece {
+                second,
+                first: second.max(first),
+                last: second.saturating_add(SECOND_NS - 1).min(last),
+                digits,
+                record,
+                captured: times * u64::from(*len),
+                packets,
+            };
+            start = start.wrapping_add(*len);
+            second = second.saturating_add(SECOND_NS);
+            piece
         })
     }
 }

@@ -20,6 +20,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    #[cfg(test)]
+    pub(super) fn limited(limits: super::store::Limits) -> Self {
+        Self { store: Mutex::new(Store::limited(limits)), ..Self::default() }
+    }
+
     /// A table to count one block with. Give it back.
     #[must_use]
     pub fn take(&self) -> Table {

@@ -12,21 +12,23 @@
 //! # Design
 //!
 //! - Two captured packets are copies of each other when they are of one flow, have the same sequence number, and were
-//!   captured in the same second or in neighbouring ones of the clock. So two taps' clocks may differ by a second,
-//!   and a source that sends the same recording again on the same ports is told apart from two seconds on.
-//! - A copy says nothing of when media ended: of a cell that holds copies the last packet is the one of the highest number,
-//!   when it was captured first. A cell knows no other packet's own time.
+//!   captured in the same second or in neighbouring ones of the clock. The clocks of two sources may differ by more, as
+//!   long as the one still goes on when its numbers come again in the other: see [`clocks`]. A source that sends the
+//!   same recording again on the same ports is told apart from two seconds on.
+//! - A copy says nothing of when media ended: a packet has the time at which it was captured first within its second.
 //! - A new run begins when nothing came for more than [`RUN_GAP_NS`], or when a sequence number is more than
 //!   [`MAX_DROPOUT`] ahead or [`MAX_MISORDER`] behind: then its sender has begun anew, and nothing counts as lost between.
-//! - A run also ends where the caller says so ([`Breaks`]): a dialog's end is no pause of the packets. It is exact to a second.
+//! - A run also ends where the caller says so ([`Breaks`]): a dialog's end is no pause of the packets. How exactly is
+//!   told in [`run`].
 //! - Workers count into a [`Table`] each: one look-up and a few stores for a packet, 64 sequence numbers of one second
 //!   in one cell. Cells move on to the source's store now and then, where seconds without loss are folded into stretches
-//!   of two bytes a second, so that memory grows with loss and with the number of flows, hardly with the traffic.
-//! - A source's flows are limited to [`FLOWS_LIMIT`], its unfolded cells to [`DETAIL_LIMIT`] bytes. Of too many flows
+//!   of two bytes a second, so that memory grows with loss, pauses and the number of flows, hardly with the traffic.
+//! - A source's flows are limited to [`FLOWS_LIMIT`], what they take beyond that to [`DETAIL_LIMIT`] bytes. Of too many flows
 //!   those stay that come first by a fixed hash, which no order of reading changes; of too much detail nothing stays.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod cell;
+mod clocks;
 mod fold;
 mod ledger;
 mod packet;

@@ -3,12 +3,14 @@
 //! Second by second, a packet that the second before has too is a copy and left out. The rest are intervals of sequence
 //! numbers. Each goes on with a run, fills one up, or begins one.
 //!
-//! At a break (a dialog that holds the port ended or began) a run ends though its packets go on. Folded seconds forget
-//! the times within them, so the next run begins with the first second that begins at the break or after it, and what
-//! is said of that border are borders of seconds, whether the seconds were folded or not.
+//! At a break (a dialog that holds the port ended or began) a run ends though its packets go on. In the tail of a flow
+//! it is exact to the packet, and between two bursts: see [`super::fold`]. A burst that goes on over a break in its
+//! midst, elsewhere than in a tail, belongs up to its second's border to the run before. That run then ends so much
+//! before the break as two packets of a burst may be apart, since no time of a packet nearer to it is known.
 
 use super::cell::{SECOND_NS, second_of};
-use super::fold::{Packets, Piece};
+use super::clocks;
+use super::fold::{Packets, Piece, SPACE_NS, TAIL_NS};
 use super::store::SourceFlow;
 use std::net::SocketAddr;
 
@@ -30,6 +32,9 @@ pub const MAX_DROPOUT: u16 = 3_000;
 /// How far behind the highest sequence number a late packet may be (RFC 3550 §A.1).
 pub const MAX_MISORDER: u16 = 100;
 
+/// Runs before one whose numbers it may repeat.
+const COMPARED: usize = 64;
+
 /// Works out the runs of flows, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Runs(Walk);
@@ -40,8 +45,15 @@ impl Runs {
         let key = sources.first()?.key;
         let walk = &mut self.0;
         walk.clear();
-        let mut pieces: Vec<(SourceId, Piece<'_>)> =
-            sources.iter().flat_map(|source| source.flow.pieces().map(|piece| (source.source, piece))).collect();
+        let mut of_sources: Vec<Vec<Piece<'_>>> =
+            sources.iter().map(|source| source.flow.pieces().collect()).collect();
+        if of_sources.len() > 1 {
+            of_sources.iter_mut().for_each(|pieces| pieces.sort_unstable_by_key(|piece| (piece.first, piece.record)));
+            clocks::align(&mut of_sources);
+        }
+        let mut pieces: Vec<(SourceId, Piece<'_>)> = (sources.iter().zip(of_sources))
+            .flat_map(|(source, pieces)| pieces.into_iter().map(|piece| (source.source, piece)))
+            .collect();
         pieces.sort_unstable_by_key(|(source, piece)| (piece.second, piece.first, *source, piece.record));
         if let (Some((_, first)), Some((_, last))) = (pieces.first(), pieces.last()) {
             let (from, until) = (first.second, last.second.saturating_add(SECOND_NS));
@@ -53,8 +65,21 @@ impl Runs {
             walk.breaks.sort_unstable();
             walk.breaks.dedup();
         }
-        for second in pieces.chunk_by(|(_, one), (_, other)| one.second == other.second) {
-            walk.take(second);
+        let mut rest = pieces.as_slice();
+        while let Some(second) = rest.first().map(|(_, piece)| piece.second) {
+            let after = |ns: &i64| second.saturating_add(*ns);
+            let next = rest.partition_point(|(_, piece)| piece.second < after(TAIL_NS.start()));
+            let goes_on = rest.get(next).is_some_and(|(_, piece)| piece.second <= after(TAIL_NS.end()));
+            let len = rest.partition_point(|(_, piece)| piece.second <= second);
+            let (own, behind) = rest.split_at_checked(len).unwrap_or_default();
+            walk.take(own, !goes_on);
+            rest = behind;
+        }
+        for place in 0..walk.runs.len() {
+            let (earlier, rest) = walk.runs.split_at_mut(place);
+            if let Some(run) = rest.first_mut() {
+                run.repeats = earlier.iter().rev().take(COMPARED).any(|earlier| run.repeats(earlier));
+            }
         }
         let mut runs: Vec<Run> = walk.runs.drain(..).map(Growing::into_run).collect();
         runs.sort_by_key(|run| (run.first, run.first_record));
@@ -130,7 +155,14 @@ struct Growing {
     captured: Vec<(SourceId, u64)>,
     /// Breaks up to its beginning.
     breaks: usize,
+    /// When it ended at the latest, where a break fell into a burst.
+    until: i64,
+    /// Whether its last packets are of a tail.
+    in_tail: bool,
     continues: bool,
+    /// Whether its numbers follow those of no run before.
+    anew: bool,
+    repeats: bool,
 }
 
 /// Packets in one second whose sequence numbers follow each other.
@@ -142,6 +174,10 @@ struct Interval {
     first: Timestamp,
     last: Timestamp,
     record: Locus,
+    /// Breaks before it.
+    breaks: usize,
+    /// The first break within its burst.
+    broken: Option<i64>,
 }
 
 impl Interval {
@@ -164,6 +200,10 @@ struct Walk {
     went: Vec<(Interval, usize)>,
     /// The instants at which runs end, sorted.
     breaks: Vec<i64>,
+    /// Whether the second is a tail.
+    in_tail: bool,
+    /// The last time of the second before.
+    last_before: i64,
     /// Buffers of one second.
     packets: Vec<Seen>,
     whole: Vec<Interval>,
@@ -187,16 +227,19 @@ impl Walk {
         self.before.clear();
         self.went.clear();
         self.breaks.clear();
-        self.second = 0;
+        (self.second, self.last_before) = (0, i64::MIN);
     }
 
-    fn take(&mut self, pieces: &[(SourceId, Piece<'_>)]) {
+    /// Adds the pieces of the next second.
+    fn take(&mut self, pieces: &[(SourceId, Piece<'_>)], in_tail: bool) {
         let Some(((source, first), rest)) = pieces.split_first() else { return };
         if self.second.saturating_add(SECOND_NS) != first.second {
             self.before.clear();
             self.went.clear();
         }
-        self.second = first.second;
+        (self.second, self.in_tail) = (first.second, in_tail);
+        let begun = self.breaks.partition_point(|at| *at <= first.second);
+        let is_broken = self.breaks.get(begun).is_some_and(|at| *at < first.second.saturating_add(SECOND_NS));
         self.whole.clear();
         self.new.clear();
         match (&first.packets, rest) {
@@ -213,16 +256,23 @@ impl Walk {
             }
         }
         // What the second before has too is a copy.
-        if self.whole.iter().any(|interval| self.before.meets(interval.start, interval.len)) {
+        let has_copies = self.whole.iter().any(|interval| self.before.meets(interval.start, interval.len));
+        if has_copies || is_broken {
             self.list(pieces);
             let before = &self.before;
             self.packets.retain(|seen| !before.meets(seen.sequence, 1));
+        }
+        if is_broken {
+            self.split();
+        } else if has_copies {
             join(&self.packets, &mut self.new);
+            self.new.iter_mut().for_each(|interval| interval.breaks = begun);
         } else {
+            self.whole.iter_mut().for_each(|interval| interval.breaks = begun);
             self.new.extend_from_slice(&self.whole);
         }
         let base = self.base();
-        self.new.sort_unstable_by_key(|interval| interval.start.wrapping_sub(base));
+        self.new.sort_unstable_by_key(|interval| (interval.breaks, interval.start.wrapping_sub(base)));
         let went: Vec<(Interval, usize)> =
             std::mem::take(&mut self.new).into_iter().map(|interval| (interval, self.assign(&interval))).collect();
         self.count_captured(pieces, &went);
@@ -230,6 +280,45 @@ impl Walk {
         self.before.clear();
         for interval in &self.whole {
             self.before.insert(interval.start, interval.len);
+        }
+        self.last_before = pieces.iter().map(|(_, piece)| piece.last).max().unwrap_or(self.second);
+    }
+
+    /// The intervals of a second that breaks fall into, those of each part by themselves.
+    fn split(&mut self) {
+        let breaks = |upto: i64| self.breaks.partition_point(|at| *at <= upto);
+        let mut parts: Vec<(usize, Option<i64>, Seen)> = Vec::with_capacity(self.packets.len());
+        self.packets.sort_unstable_by_key(|seen| (seen.first, seen.sequence));
+        if self.in_tail {
+            parts.extend(self.packets.iter().map(|seen| (breaks(seen.first.ns), None, *seen)));
+        } else {
+            // Of the second before nothing nearer than its last time is known.
+            let (mut start, mut end) = (self.second, self.last_before);
+            let mut burst = 0;
+            for seen in &self.packets {
+                if seen.first.ns.saturating_sub(end) >= SPACE_NS {
+                    (start, burst) = (seen.first.ns, parts.len());
+                }
+                end = end.max(seen.last.ns);
+                let begun = breaks(start);
+                parts.push((begun, None, *seen));
+                let broken = self.breaks.get(begun).copied().filter(|at| *at <= end);
+                if broken.is_some() {
+                    parts.iter_mut().skip(burst).for_each(|(_, known, _)| *known = broken);
+                }
+            }
+        }
+        parts.sort_unstable_by_key(|(breaks, _, seen)| (*breaks, seen.sequence));
+        for part in parts.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let Some((breaks, ..)) = part.first() else { continue };
+            self.packets.clear();
+            self.packets.extend(part.iter().map(|(_, _, seen)| *seen));
+            let from = self.new.len();
+            join(&self.packets, &mut self.new);
+            let broken = part.iter().filter_map(|(_, broken, _)| *broken).min();
+            for interval in self.new.iter_mut().skip(from) {
+                (interval.breaks, interval.broken) = (*breaks, broken);
+            }
         }
     }
 
@@ -245,7 +334,15 @@ impl Walk {
                 record: Locus { source: *source, record: piece.record },
             };
             match &piece.packets {
-                Packets::Cell(cell) => self.packets.extend(cell.packets().map(|(sequence, size)| seen(sequence, size))),
+                Packets::Set(set, None) => {
+                    self.packets.extend(set.packets().map(|(sequence, size)| seen(sequence, size)));
+                }
+                Packets::Set(set, Some(times)) => {
+                    self.packets.extend(set.packets().zip(*times).map(|((sequence, size), since)| {
+                        let at = Timestamp::new(piece.second.saturating_add(i64::from(*since)), piece.digits);
+                        Seen { first: at, last: at, ..seen(sequence, size) }
+                    }));
+                }
                 Packets::Uniform { start, len, size } => {
                     self.packets.extend((0..*len).map(|place| seen(start.wrapping_add(place), *size)));
                 }
@@ -292,30 +389,32 @@ impl Walk {
         // Two sequences may alternate on one flow; the one begun last is the likelier.
         let recent = self.runs.len().saturating_sub(ALTERNATING);
         let (place, run) = self.runs.iter_mut().enumerate().skip(recent).rfind(|(_, run)| goes_on(run)).unzip();
-        let breaks = self.breaks.partition_point(|at| *at <= self.second);
-        let cut = run.as_ref().is_some_and(|run| run.breaks < breaks);
+        let cut = run.as_ref().is_some_and(|run| run.breaks < interval.breaks);
+        let mut first = interval.first;
         if let (Some(place), Some(run)) = (place, run) {
             if !cut {
                 run.add(interval);
+                run.in_tail = self.in_tail;
                 return place;
             }
-            let end = second_of(run.last.ns).saturating_add(SECOND_NS - 1);
-            let at = self.breaks.get(run.breaks).map_or(end, |at| at.saturating_sub(1));
-            run.last.ns = end.min(at).max(run.first.ns);
+            // Packets that go on without a space are as good as a burst over the border of the second.
+            if !run.in_tail && interval.first.ns.saturating_sub(run.last.ns) < SPACE_NS {
+                let border = second_of(run.last.ns).saturating_add(SECOND_NS);
+                let at = self.breaks.get(run.breaks).map_or(border, |at| border.min(*at));
+                run.end_in_burst(at);
+                first.ns = first.ns.min(self.second.max(border));
+            }
         }
         let before = if cut { place.and_then(|place| self.runs.get(place)) } else { self.runs.last() };
-        let (first, first_record, breaks) = match before.filter(|_| cut) {
-            Some(run) => (Timestamp { ns: self.second, ..interval.first }, run.first_record, breaks),
-            None => (interval.first, interval.record, self.breaks.partition_point(|at| *at <= interval.first.ns)),
-        };
-        let (low, lost_before) = match before {
-            None => (u64::from(u16::MAX) + 1 + u64::from(interval.start), 0),
+        let first_record = before.filter(|_| cut).map_or(interval.record, |run| run.first_record);
+        let (low, lost_before, anew) = match before {
+            None => (u64::from(u16::MAX) + 1 + u64::from(interval.start), 0, true),
             Some(run) => {
                 let missing = interval.start.wrapping_sub((run.high as u16).wrapping_add(1));
                 if missing <= MAX_DROPOUT {
-                    (run.high + 1 + u64::from(missing), u64::from(missing))
+                    (run.high + 1 + u64::from(missing), u64::from(missing), false)
                 } else {
-                    ((run.high | u64::from(u16::MAX)) + 1 + u64::from(interval.start), 0)
+                    ((run.high | u64::from(u16::MAX)) + 1 + u64::from(interval.start), 0, true)
                 }
             }
         };
@@ -330,31 +429,51 @@ impl Walk {
             first_record,
             lost_before,
             captured: Vec::new(),
-            breaks,
+            breaks: interval.breaks,
+            until: i64::MAX,
+            in_tail: self.in_tail,
             continues: cut,
+            anew,
+            repeats: false,
         };
         run.add(interval);
         self.runs.push(run);
         self.runs.len() - 1
     }
 
-    /// Counts the captured packets of every piece for a run.
+    /// Counts the captured packets of every piece for a run, or for several where a break divides it.
     fn count_captured(&mut self, pieces: &[(SourceId, Piece<'_>)], went: &[(Interval, usize)]) {
+        let (before, newest) = (&self.went, self.runs.len().saturating_sub(1));
         for (source, piece) in pieces {
-            let start = match &piece.packets {
-                Packets::Cell(cell) => cell.packets().next().map_or(0, |(sequence, _)| sequence),
-                Packets::Uniform { start, .. } | Packets::Listed { start, .. } => *start,
+            let of = |sequence: u16| {
+                let of = |intervals: &[(Interval, usize)]| {
+                    intervals.iter().find(|(interval, _)| interval.has(sequence)).map(|(_, run)| *run)
+                };
+                // A copy counts for the run of the second before that has its like.
+                of(went).or_else(|| of(before)).unwrap_or(newest)
             };
-            let of = |intervals: &[(Interval, usize)]| {
-                intervals.iter().find(|(interval, _)| interval.has(start)).map(|(_, run)| *run)
+            let (start, all) = match &piece.packets {
+                Packets::Set(set, _) => (set.packets().next().map_or(0, |(sequence, _)| sequence), set.packets().count()),
+                Packets::Uniform { start, len, .. } => (*start, usize::from(*len)),
+                Packets::Listed { start, sizes } => (*start, sizes.len()),
             };
-            // A copy counts for the run of the second before that has its like.
-            let run = of(went).or_else(|| of(&self.went));
-            let place = run.unwrap_or(self.runs.len().saturating_sub(1));
-            let Some(run) = self.runs.get_mut(place) else { continue };
-            match run.captured.iter_mut().find(|(known, _)| known == source) {
-                Some((_, count)) => *count += piece.captured,
-                None => run.captured.push((*source, piece.captured)),
+            let mut left = piece.captured;
+            let of_first = of(start);
+            if let (Packets::Set(set, _), true) = (&piece.packets, went.len() > 1) {
+                // How many copies each packet has is not known where they differ.
+                let each = piece.captured / all.max(1) as u64;
+                for (sequence, _) in set.packets() {
+                    let run = of(sequence);
+                    if run != of_first {
+                        left -= each;
+                        if let Some(run) = self.runs.get_mut(run) {
+                            run.count_captured(*source, each);
+                        }
+                    }
+                }
+            }
+            if let Some(run) = self.runs.get_mut(of_first) {
+                run.count_captured(*source, left);
             }
         }
     }
@@ -368,6 +487,8 @@ fn interval(source: SourceId, piece: &Piece<'_>, start: u16, len: u32, bytes: u6
         first: Timestamp::new(piece.first, piece.digits),
         last: Timestamp::new(piece.last, piece.digits),
         record: Locus { source, record: piece.record },
+        breaks: 0,
+        broken: None,
     }
 }
 
@@ -383,11 +504,37 @@ fn join(packets: &[Seen], intervals: &mut Vec<Interval>) {
             first: earliest.first,
             last: run.iter().map(|seen| seen.last).max().unwrap_or(start.last),
             record: earliest.record,
+            breaks: 0,
+            broken: None,
         });
     }
 }
 
 impl Growing {
+    /// Ends it before a break within a burst, however near the break its packets may come.
+    fn end_in_burst(&mut self, at: i64) {
+        self.until = self.until.min(at.saturating_sub(SPACE_NS));
+    }
+
+    /// Whether it begins with a number that an earlier run had, which other sources captured.
+    fn repeats(&self, earlier: &Self) -> bool {
+        let numbers = earlier.high.saturating_sub(earlier.low);
+        let into = (self.low as u16).wrapping_sub(earlier.low as u16);
+        let captured = |source: &SourceId| self.captured.iter().any(|(own, _)| own == source);
+        self.anew
+            && numbers < u64::from(u16::MAX)
+            && u64::from(into) <= numbers
+            && earlier.last < self.first
+            && !earlier.captured.iter().any(|(source, _)| captured(source))
+    }
+
+    fn count_captured(&mut self, source: SourceId, captured: u64) {
+        match self.captured.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, count)) => *count += captured,
+            None => self.captured.push((source, captured)),
+        }
+    }
+
     /// Whether an interval goes on with this run or fills it up. A number that it has had, and not just now, was sent anew.
     fn takes(&self, interval: &Interval) -> bool {
         let ahead = interval.start.wrapping_sub((self.high as u16).wrapping_add(1));
@@ -425,10 +572,14 @@ impl Growing {
         self.bytes += if new == all { interval.bytes } else { interval.bytes * new / all.max(1) };
         (self.first, self.first_record) = (self.first, self.first_record).min((interval.first, interval.record));
         self.last = self.last.max(interval.last);
+        if let Some(at) = interval.broken {
+            self.end_in_burst(at);
+        }
     }
 
     fn into_run(mut self) -> Run {
         self.captured.sort_unstable_by_key(|(source, _)| *source);
+        self.last.ns = self.last.ns.min(self.until.max(self.first.ns));
         Run {
             first: self.first,
             last: self.last,
@@ -438,6 +589,7 @@ impl Growing {
             lost: (self.high + 1 - self.low).saturating_sub(self.packets),
             lost_before: self.lost_before,
             continues: self.continues,
+            repeats: self.repeats,
             captured: self.captured.into_boxed_slice(),
         }
     }

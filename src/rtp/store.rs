@@ -15,11 +15,11 @@ use crate::facts::{FlowKey, MediaFlow};
 /// Flows of one source that are kept. A day of a large site has a tenth of that.
 pub const FLOWS_LIMIT: usize = 1 << 19;
 
-/// Bytes of cells of one source that could not be folded.
-pub const DETAIL_LIMIT: usize = 128 << 20;
+/// Bytes that one source's flows may take beyond two bytes for a second.
+pub const DETAIL_LIMIT: usize = 256 << 20;
 
-/// Cells that come between two rounds of folding.
-const FOLD_EVERY: usize = 1 << 16;
+/// Cells that come between two rounds of folding, at least: a round looks at every flow.
+const FOLD_EVERY: usize = 1 << 15;
 
 /// The seed of the hash that chooses among too many flows. Written down since it decides about results.
 const CHOICE_SEED: u64 = 0x5349_5043_4f4e_5345;
@@ -85,11 +85,12 @@ pub(super) struct Store {
 pub(super) struct Limits {
     pub(super) flows: usize,
     pub(super) detail: usize,
+    pub(super) fold_every: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { flows: FLOWS_LIMIT, detail: DETAIL_LIMIT }
+        Self { flows: FLOWS_LIMIT, detail: DETAIL_LIMIT, fold_every: FOLD_EVERY }
     }
 }
 
@@ -99,7 +100,7 @@ struct Shelf<K> {
     flows: HashMap<K, Flow, RandomState>,
     /// Flows whose place in the choice is beyond this one are not kept.
     choice: u64,
-    /// Bytes of cells that could not be folded.
+    /// Bytes that its flows take beyond two bytes for a second.
     detail: usize,
     /// Whether the detail became too much: then nothing is kept.
     overflowed: bool,
@@ -188,7 +189,7 @@ impl Store {
         if let Some(flushed) = self.flushed.get_mut(table) {
             *flushed = until.saturating_sub(SECOND_NS);
         }
-        if self.added >= FOLD_EVERY {
+        if self.added >= self.limits.fold_every.max((self.v4.flows.len() + self.v6.flows.len()) / 4) {
             self.fold(self.flushed.iter().copied().min().unwrap_or(i64::MIN));
         }
     }

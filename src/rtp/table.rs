@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::cell::{Captured, Cell, SECOND_NS, WIDTH, second_of};
+use super::cell::{Captured, Cell, SECOND_NS};
 use super::packet::Header;
 use super::store::{KeyV4, KeyV6, Store};
 use crate::evidence::Timestamp;
@@ -41,8 +41,6 @@ pub struct Table {
 #[derive(Debug)]
 struct Open {
     cell: Cell,
-    /// The start of its second.
-    second: i64,
     /// The last cell of the flow in the log.
     logged: u32,
 }
@@ -103,7 +101,7 @@ fn keep(open: &mut Open, log: &mut [Logged], until: i64, mut add: impl FnMut(Cel
         open.logged = logged.before;
     }
     open.logged = NONE;
-    if open.second.saturating_add(SECOND_NS) > until && until != i64::MAX {
+    if open.cell.set.second.saturating_add(SECOND_NS) > until && until != i64::MAX {
         return true;
     }
     add(open.cell.clone());
@@ -115,12 +113,8 @@ fn add<K: Hash + Eq>(open: &mut HashMap<K, Open, RandomState>, log: &mut Vec<Log
     match open.entry(key) {
         Entry::Occupied(mut entry) => {
             let open = entry.get_mut();
-            let since = packet.ns.wrapping_sub(open.second).cast_unsigned();
-            if since < SECOND_NS.cast_unsigned() && open.cell.block == packet.sequence / WIDTH {
-                open.cell.add(packet);
-            } else {
+            if !open.cell.add(packet) {
                 let cell = std::mem::replace(&mut open.cell, Cell::of(packet));
-                open.second = second_of(packet.ns);
                 // The log is emptied long before it holds that many.
                 let place = log.len() as u32;
                 log.push(Logged { cell: Some(cell), before: open.logged });
@@ -128,7 +122,7 @@ fn add<K: Hash + Eq>(open: &mut HashMap<K, Open, RandomState>, log: &mut Vec<Log
             }
         }
         Entry::Vacant(entry) => {
-            entry.insert(Open { cell: Cell::of(packet), second: second_of(packet.ns), logged: NONE });
+            entry.insert(Open { cell: Cell::of(packet), logged: NONE });
         }
     }
 }

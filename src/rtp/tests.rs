@@ -51,7 +51,8 @@ fn account_with(
     let mut flows = Flows::default();
     while !sources.is_empty() {
         let (source, packets) = sources.remove(pick(sources.len()));
-        let ledger = Ledger::default();
+        // The smaller the blocks, the oftener it is folded.
+        let ledger = Ledger::limited(Limits { fold_every: block.min(1 << 15), ..Limits::default() });
         let mut held: Vec<Table> = (0..tables).map(|_| ledger.take()).collect();
         for block in packets.chunks(block) {
             let place = pick(held.len());
@@ -280,31 +281,129 @@ fn silence_begins_a_run_and_says_what_was_lost_in_it() {
     assert_eq!(self::runs(&far).len(), 2);
 }
 
+/// Runs with breaks at these milliseconds: first and last time in milliseconds, packets, whether it continues.
+fn broken(packets: &[Packet], at_ms: &[i64]) -> Vec<(i64, i64, u64, bool)> {
+    let breaks = breaks(at_ms);
+    let flows = account_with(&breaks, packets, usize::MAX, 1, &mut |_| 0);
+    for (block, tables) in [(1, 1), (40, 2), (333, 3)] {
+        let mut random = Random(block as u64);
+        let other = account_with(&breaks, packets, block, tables, &mut |count| random.below(count));
+        assert_eq!(other, flows, "in blocks of {block} by {tables} tables");
+    }
+    let ms = |at: Timestamp| (at.ns - START).div_euclid(MS);
+    flows[0].runs.iter().map(|run| (ms(run.first), ms(run.last), run.packets, run.continues)).collect()
+}
+
 #[test]
-fn a_break_ends_a_run_at_the_border_of_a_second() {
+fn near_the_end_of_a_flow_a_break_is_exact() {
     let packets = stream(500, 10, 500);
-    let run = |from: i64, last: i64, packets: u64, continues: bool| {
-        (START + from * MS, START + last * MS, packets, continues)
-    };
-    let runs = |at_ms: &[i64]| -> Vec<(i64, i64, u64, bool)> {
-        let flows = account_with(&breaks(at_ms), &packets, usize::MAX, 1, &mut |_| 0);
-        assert!(flows[0].runs.iter().all(|run| run.first_record.record == 1 && run.lost + run.lost_before == 0));
-        flows[0].runs.iter().map(|run| (run.first.ns, run.last.ns, run.packets, run.continues)).collect()
-    };
-    let whole = run(500, 10_480, 500, false);
-    assert_eq!(runs(&[0, 500, 10_001, 20_000]), [whole], "no second begins within it behind these");
-    // Those of the break's second still belong to the run before; its time ends at the break.
-    let end = |ms: i64, packets: u64| (START + 500 * MS, START + ms * MS - 1, packets, false);
-    assert_eq!(runs(&[4_250]), [end(4_250, 225), run(5_000, 10_480, 275, true)]);
-    assert_eq!(runs(&[4_250, 4_800]), [end(4_250, 225), run(5_000, 10_480, 275, true)]);
-    assert_eq!(runs(&[5_000]), [end(5_000, 225), run(5_000, 10_480, 275, true)]);
-    let flows = account_with(&breaks(&[4_250, 7_500]), &packets, usize::MAX, 1, &mut |_| 0);
-    assert_eq!(flows[0].runs.iter().map(|run| run.packets).collect::<Vec<_>>(), [225, 150, 125]);
+    assert_eq!(broken(&packets, &[0, 500, 20_000]), [(500, 10_480, 500, false)]);
+    // The sender takes a second to hear of the end.
+    for at in [9_481, 9_730, 9_999, 10_000, 10_001, 10_300, 10_479, 10_480] {
+        let before = (at - 500) / 20 + i64::from((at - 500) % 20 != 0);
+        let last = 500 + 20 * (before - 1);
+        let expected = [(500, last, before as u64, false), (last + 20, 10_480, 500 - before as u64, true)];
+        assert_eq!(broken(&packets, &[at]), expected, "at {at}");
+    }
+    assert_eq!(broken(&packets, &[10_481]), [(500, 10_480, 500, false)]);
+    // Also where the same ports and numbers come again much later.
+    let again = [packets.clone(), stream(30_000, 20_000, 500)].concat();
+    let parts = broken(&again, &[10_300]);
+    assert_eq!(parts[..2], [(500, 10_280, 490, false), (10_300, 10_480, 10, true)]);
+}
+
+#[test]
+fn a_space_between_packets_is_exact_wherever_it_is() {
+    let packets = [stream(0, 10, 453), stream(9_290, 463, 2_000)].concat();
+    for at in [9_041, 9_100, 9_290] {
+        let parts = [(0, 9_040, 453, false), (9_290, 49_270, 2_000, true)];
+        assert_eq!(broken(&packets, &[at]), parts, "at {at}");
+    }
+    // Two calls within one second, whose numbers do not follow each other.
+    let packets = [stream(0, 10, 3), stream(320, 160, 30), stream(950, 400, 2_000)].concat();
+    let parts = [(0, 40, 3, false), (320, 900, 30, true), (950, 40_930, 2_000, true)];
+    assert_eq!(broken(&packets, &[100, 950]), parts);
+    // Packets a tenth of a second apart, as many as there are.
+    let slow: Vec<Packet> =
+        stream(0, 10, 200).iter().zip(0..).map(|(packet, n)| Packet { ns: START + n * 100 * MS, ..*packet }).collect();
+    assert_eq!(broken(&slow, &[4_150]), [(0, 4_100, 42, false), (4_200, 19_900, 158, true)]);
+}
+
+#[test]
+fn a_break_within_a_burst_that_goes_on_claims_no_time_that_was_not_seen() {
+    let packets = stream(500, 10, 2_000);
+    for at in [4_001, 4_250, 4_999, 5_000] {
+        let parts = broken(&packets, &[at]);
+        let [(500, end, before, false), (5_000, 40_480, behind, true)] = parts[..] else { panic!("{parts:?}") };
+        assert_eq!(end, at - 100, "a packet came between that and the break");
+        assert_eq!((before, behind), (225, 1_775), "those up to the border of the second");
+    }
+    assert_eq!(broken(&packets, &[4_250, 7_500]).iter().map(|part| part.2).collect::<Vec<_>>(), [225, 150, 1_625]);
     // Behind a pause a run begins anyway, at its own time.
     let apart = [stream(0, 10, 50), stream(3_300, 60, 50)].concat();
-    let flows = account_with(&breaks(&[2_000]), &apart, usize::MAX, 1, &mut |_| 0);
-    assert_eq!((flows[0].runs[1].first.ns, flows[0].runs[1].continues), (START + 3_300 * MS, false));
-    assert_eq!(flows[0].runs[0].last.ns, START + 980 * MS);
+    assert_eq!(broken(&apart, &[2_000]), [(0, 980, 50, false), (3_300, 4_280, 50, false)]);
+}
+
+#[test]
+fn copies_move_no_end_whatever_order_packets_came_in() {
+    for copies in [1, 2] {
+        let mut packets = Vec::new();
+        for packet in stream(0, 10, 400) {
+            let late = match packet.sequence {
+                407 => 20 * MS,
+                408 => -20 * MS,
+                _ => 0,
+            };
+            for copy in 0..copies {
+                packets.push(Packet { ns: packet.ns + late + copy * MS / 2, ..packet });
+            }
+        }
+        packets.sort_by_key(|packet| packet.ns);
+        let runs = runs(&packets);
+        assert_eq!((runs.len(), figures(&runs[0])), (1, (400, 64_000, 0, 0)));
+        assert_eq!(runs[0].last.ns, START + 399 * 20 * MS);
+    }
+}
+
+/// The packets of a second source whose clock is ahead.
+fn tap(packets: &[Packet], ahead_ms: i64) -> Vec<Packet> {
+    packets.iter().map(|packet| Packet { source: 1, ns: packet.ns + ahead_ms * MS, ..*packet }).collect()
+}
+
+#[test]
+fn a_second_tap_counts_once_however_wrong_its_clock() {
+    for ahead in [-7_300, -3_000, -1_500, -900, 900, 1_000, 1_100, 1_500, 2_000, 3_000, 3_700, 8_900] {
+        let all = stream(130, 65_300, 501);
+        let runs = runs(&[all.clone(), tap(&all, ahead)].concat());
+        assert_eq!((runs.len(), figures(&runs[0])), (1, (501, 501 * 160, 0, 0)), "ahead by {ahead} ms");
+        let earliest = ahead.min(0) * MS;
+        assert_eq!(runs[0].first.ns, all[0].ns + earliest);
+        assert_eq!(runs[0].last.ns, all[500].ns + earliest, "ahead by {ahead} ms");
+        assert_eq!(*runs[0].captured, [(SourceId(0), 501), (SourceId(1), 501)]);
+    }
+}
+
+#[test]
+fn a_second_tap_with_another_clock_fills_holes_too() {
+    let all = stream(0, 40_000, 3_000);
+    let one: Vec<Packet> = all.iter().filter(|packet| packet.sequence % 7 != 0).copied().collect();
+    let other: Vec<Packet> = all.iter().filter(|packet| packet.sequence % 5 != 0).copied().collect();
+    let missing = all.iter().filter(|packet| packet.sequence % 35 == 0).count() as u64;
+    for ahead in [2_400, 12_000, -5_050] {
+        let runs = runs(&[one.clone(), tap(&other, ahead)].concat());
+        assert_eq!((runs.len(), figures(&runs[0])), (1, (3_000 - missing, (3_000 - missing) * 160, missing, 0)));
+    }
+}
+
+#[test]
+fn numbers_that_come_again_after_65536_packets_are_no_copies() {
+    // Two files of one tap, which follow each other or overlap.
+    let all = stream(0, 500, 180_000);
+    for (end, begin) in [(90_000, 90_000), (120_000, 60_000), (180_000, 0)] {
+        let packets = [all[..end].to_vec(), tap(&all[begin..], 0)].concat();
+        let found = account(&packets, 50_000, 1, &mut |_| 0);
+        assert_eq!((found[0].runs.len(), figures(&found[0].runs[0])), (1, (180_000, 180_000 * 160, 0, 0)));
+    }
 }
 
 #[test]
@@ -384,7 +483,7 @@ fn whatever_comes_the_order_of_counting_does_not_matter() {
                 let size = if round % 3 == 0 { 20 + random.below(4) as u16 } else { 160 };
                 packets.push(Packet { source, flow, ns, sequence, size, record });
                 match random.below(60) {
-                    0 => ns -= random.below(900) as i64 * MS,
+                    0 => ns -= random.below(if round % 4 == 0 { 12_000 } else { 900 }) as i64 * MS,
                     1 => ns += random.below(2_500) as i64 * MS,
                     2 => sequence = random.below(65_536) as u16,
                     3 => sequence = sequence.wrapping_sub(random.below(150) as u16),
@@ -401,7 +500,7 @@ fn whatever_comes_the_order_of_counting_does_not_matter() {
 
 #[test]
 fn of_too_many_flows_the_same_stay_whatever_the_order() {
-    let limits = Limits { flows: 10, detail: DETAIL_LIMIT };
+    let limits = Limits { flows: 10, detail: DETAIL_LIMIT, ..Limits::default() };
     let keep = |order: &mut dyn Iterator<Item = u32>| {
         let mut store = Store::limited(limits);
         for ssrc in order {
@@ -425,7 +524,7 @@ fn of_too_many_flows_the_same_stay_whatever_the_order() {
 
 #[test]
 fn too_much_detail_leaves_no_flow() {
-    let mut store = Store::limited(Limits { flows: 10, detail: 1_000 });
+    let mut store = Store::limited(Limits { flows: 10, detail: 1_000, ..Limits::default() });
     for n in 0..200 {
         let packet =
             cell::Captured { ns: START + n * SECOND_NS, digits: 6, record: 1, sequence: (n * 999) as u16, size: 1 };

@@ -255,4 +255,7 @@ fn media_grounds(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) {
     grounds.add(|| rtp);
     let behind_nat = leg.streams.iter().flat_map(|stream| stream.behind_nat.iter().copied());
     grounds.add(|| Ground::several("media_behind_nat", behind_nat));
+    let runs = leg.streams.iter().flat_map(|stream| &stream.flows).flat_map(|flow| &flow.runs);
+    let repeated = runs.filter(|run| run.repeats).map(|run| run.first_record);
+    grounds.add(|| Ground::several("media_repeated", repeated));
 }

@@ -2,6 +2,7 @@
 
 use crate::call::{Leg, Stream};
 use crate::evidence::Timestamp;
+use crate::facts::Run;
 use crate::few::Few;
 
 use super::consent::{Consent, State};
@@ -67,9 +68,10 @@ pub struct StreamTime {
     pub end: Option<Timestamp>,
     /// What the interval comes from.
     pub source: Source,
-    /// Its open parts, first and last instant of each.
+    /// Its open parts, first and last instant of each; without what may be a copy.
     pub open: Few<(Timestamp, Timestamp), 1>,
-    /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between.
+    /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between; time
+    /// that only packets show that may have been captured twice is unknown.
     pub by_state: ByState,
 }
 
@@ -181,38 +183,50 @@ pub(super) fn each_stream(leg: &Leg<'_>, consent: &Consent, mut show: impl FnMut
 }
 
 fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamTime {
-    let runs = || stream.flows.iter().flat_map(|flow| &flow.runs);
-    let of_runs = if stream.flows.is_empty() {
-        None
-    } else {
-        runs().map(|run| run.first).min().zip(runs().map(|run| run.last).max())
-    };
     let life_end = leg.ended.unwrap_or(leg.last).at;
-    let intervals: Few<(Timestamp, Timestamp), 1> = match of_runs {
-        Some((first, last)) => {
-            // Packets on their way when the dialog ends are no media after its end.
-            let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
-            Few::one((first, if last.ns < first.ns { first } else { last }))
-        }
-        None => stream
-            .windows
-            .iter()
-            .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
-            .filter(|(from, until)| from.ns <= until.ns)
-            .collect(),
+    let shown = |run: &&Run| !run.repeats;
+    let runs = || stream.flows.iter().flat_map(|flow| &flow.runs);
+    // Packets on their way when the dialog ends are no media after its end.
+    let span = |(first, last): (Timestamp, Timestamp)| {
+        let last = leg.ended.map_or(last, |ended| if ended.at.ns < last.ns { ended.at } else { last });
+        (first, if last.ns < first.ns { first } else { last })
     };
     let mut by_state = ByState::default();
+    let (source, whole, intervals) = match span_of(runs()).map(span) {
+        Some(whole) => {
+            let shown: Few<_, 1> = span_of(runs().filter(shown)).map(span).into_iter().collect();
+            // What may have been captured twice shows media or does not.
+            let length = |(from, until): &(Timestamp, Timestamp)| i128::from(until.ns) - i128::from(from.ns);
+            by_state.add(State::Unknown, length(&whole) - shown.iter().map(length).sum::<i128>());
+            (Source::Rtp, Some(whole), shown)
+        }
+        None => {
+            let open: Few<_, 1> = stream
+                .windows
+                .iter()
+                .map(|(from, until)| (*from, until.filter(|until| until.ns < life_end.ns).unwrap_or(life_end)))
+                .filter(|(from, until)| from.ns <= until.ns)
+                .collect();
+            let ends = open.first().zip(open.last()).map(|((from, _), (_, until))| (*from, *until));
+            (Source::Signalling, ends, open)
+        }
+    };
     for (from, until) in &intervals {
         split((consent, stream.index), from.ns, until.ns, &mut by_state);
     }
     StreamTime {
         index: stream.index,
-        start: intervals.first().map(|(from, _)| *from),
-        end: intervals.last().map(|(_, until)| *until),
-        source: if of_runs.is_some() { Source::Rtp } else { Source::Signalling },
+        start: whole.map(|(from, _)| from),
+        end: whole.map(|(_, until)| until),
+        source,
         open: intervals,
         by_state,
     }
+}
+
+/// From the first packet of all runs to the last.
+fn span_of<'r>(runs: impl Iterator<Item = &'r Run>) -> Option<(Timestamp, Timestamp)> {
+    runs.map(|run| (run.first, run.last)).reduce(|all, run| (all.0.min(run.0), all.1.max(run.1)))
 }
 
 /// Adds the nanoseconds from `from` to `until` to the states that held.

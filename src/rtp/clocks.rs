@@ -1,0 +1,148 @@
+//! How far the clocks of sources that captured one flow are apart, where that is more than the walk takes for copies.
+//!
+//! A sender never sends numbers again while it goes on with later ones. So where one source has numbers that another
+//! one had seconds before, and the other goes on meanwhile, both captured the same packets, by clocks that differ. The
+//! earlier clock is taken, as it is for messages. Numbers that come again after all is sent may have been sent anew:
+//! that is not told here (see [`crate::facts::Run::repeats`]).
+
+use std::collections::BTreeMap;
+
+use super::cell::SECOND_NS;
+use super::fold::{Packets, Piece};
+
+/// Pieces of a flow whose numbers are looked for in another source: its first ones, and others evenly chosen.
+const PROBED: usize = 64;
+
+/// Places of one number in a source that are looked at. It comes again every 65,536 packets.
+const MOST_PLACES: usize = 64;
+
+/// The pieces of one source.
+struct Seen<'p, 'a> {
+    /// By time.
+    pieces: &'p [Piece<'a>],
+    /// The first number of each, and its place, sorted.
+    by_number: Vec<(u16, usize)>,
+    /// The numbers that the widest of them spans.
+    widest: u16,
+}
+
+/// What speaks for two clocks being so many seconds apart.
+#[derive(Clone, Copy, Debug, Default)]
+struct Votes {
+    numbers: usize,
+    /// Whether the source that had them first went on meanwhile.
+    goes_on: bool,
+}
+
+/// Sets the clocks of the sources of one flow right: each one's `pieces` are sorted by time.
+pub(super) fn align(sources: &mut [Vec<Piece<'_>>]) {
+    // Seconds that each clock is ahead of the first one of its group, and that one.
+    let mut ahead: Vec<(usize, i64)> = Vec::with_capacity(sources.len());
+    for (place, pieces) in sources.iter().enumerate() {
+        let found = sources.iter().zip(&ahead).find_map(|(known, (group, seconds))| {
+            lag(&Seen::of(known), pieces).map(|lag| (*group, seconds.saturating_add(lag)))
+        });
+        ahead.push(found.unwrap_or((place, 0)));
+    }
+    for (pieces, (group, seconds)) in sources.iter_mut().zip(&ahead) {
+        let least = ahead.iter().filter(|(other, _)| other == group).map(|(_, seconds)| *seconds).min();
+        let by = seconds.saturating_sub(least.unwrap_or(0)).saturating_mul(SECOND_NS);
+        for piece in pieces.iter_mut().filter(|_| by > 0) {
+            for at in [&mut piece.second, &mut piece.first, &mut piece.last] {
+                *at = at.saturating_sub(by);
+            }
+        }
+    }
+}
+
+/// The whole seconds that the clock of `pieces` is ahead of that of `known`; `None` if nothing shows that it is.
+fn lag(known: &Seen<'_, '_>, pieces: &[Piece<'_>]) -> Option<i64> {
+    let mut votes: BTreeMap<i64, Votes> = BTreeMap::new();
+    let own = Seen::of(pieces);
+    let step = pieces.len().div_ceil(PROBED).max(1);
+    let probed = pieces.iter().enumerate().filter(|(place, _)| *place < PROBED / 4 || place % step == 0);
+    for (_, piece) in probed {
+        let (start, len) = span(&piece.packets);
+        for number in [start, start.wrapping_add(len / 2), start.wrapping_add(len - 1)] {
+            for other in known.with(number).filter(|_| has(&piece.packets, number)).take(MOST_PLACES) {
+                let seconds = piece.second.saturating_sub(other.second) / SECOND_NS;
+                let goes_on = match seconds {
+                    1.. => known.goes_on_at(piece.second),
+                    _ => own.goes_on_at(other.second),
+                };
+                let votes = votes.entry(seconds).or_default();
+                votes.numbers += 1;
+                votes.goes_on |= goes_on;
+            }
+        }
+    }
+    // What was captured in the same second by both clocks needs no other one.
+    if votes.contains_key(&0) {
+        return None;
+    }
+    // A difference that is no whole number shows as two.
+    let both = |seconds: i64| {
+        let of = |seconds: i64| votes.get(&seconds).copied().unwrap_or_default();
+        let (one, next) = (of(seconds), of(seconds.saturating_add(1)));
+        (one.numbers + next.numbers, one.goes_on || next.goes_on)
+    };
+    let most = votes.keys().map(|seconds| both(*seconds).0).max()?;
+    let shown = |seconds: &&i64| {
+        let (numbers, goes_on) = both(**seconds);
+        // Numbers that come again after 65,536 packets may well be more.
+        goes_on && numbers >= most.div_ceil(4)
+    };
+    let lag = votes.keys().filter(shown).min_by_key(|seconds| (seconds.saturating_abs(), **seconds)).copied()?;
+    // Neighbouring seconds are the walk's.
+    let is_near = lag == -1 || lag == 1 && !votes.contains_key(&2);
+    (!is_near).then_some(lag)
+}
+
+impl<'p, 'a> Seen<'p, 'a> {
+    fn of(pieces: &'p [Piece<'a>]) -> Self {
+        let mut by_number: Vec<(u16, usize)> =
+            pieces.iter().enumerate().map(|(place, piece)| (span(&piece.packets).0, place)).collect();
+        by_number.sort_unstable();
+        let widest = pieces.iter().map(|piece| span(&piece.packets).1).max().unwrap_or(0);
+        Self { pieces, by_number, widest }
+    }
+
+    /// The pieces that have a number.
+    fn with(&self, number: u16) -> impl Iterator<Item = &Piece<'a>> {
+        let from = number.wrapping_sub(self.widest);
+        let upto = |number: u16| self.by_number.partition_point(|(start, _)| *start <= number);
+        let (after, before) = (upto(from), upto(number));
+        let (one, other) = if from <= number { (after..before, 0..0) } else { (after..self.by_number.len(), 0..before) };
+        let places = [one, other].into_iter().flat_map(|range| self.by_number.get(range).unwrap_or_default());
+        places
+            .take(4 * MOST_PLACES)
+            .filter_map(|(_, place)| self.pieces.get(*place))
+            .filter(move |piece| has(&piece.packets, number))
+    }
+
+    /// Whether packets were captured in a second, and later ones too.
+    fn goes_on_at(&self, second: i64) -> bool {
+        let place = self.pieces.partition_point(|piece| piece.second < second);
+        self.pieces.get(place).is_some_and(|piece| piece.second == second)
+            && self.pieces.last().is_some_and(|piece| piece.second > second)
+    }
+}
+
+/// The first number of a piece, and how many numbers it spans.
+fn span(packets: &Packets<'_>) -> (u16, u16) {
+    match packets {
+        Packets::Set(set, _) => set.span(),
+        Packets::Listed { start, sizes } => (*start, sizes.len() as u16),
+        Packets::Uniform { start, len, .. } => (*start, *len),
+    }
+}
+
+fn has(packets: &Packets<'_>, number: u16) -> bool {
+    match packets {
+        Packets::Set(set, _) => set.has_number(number),
+        _ => {
+            let (start, len) = span(packets);
+            number.wrapping_sub(start) < len
+        }
+    }
+}

@@ -11,8 +11,7 @@ use std::net::SocketAddr;
 use hashbrown::HashMap;
 
 use super::legs::Leg;
-use super::offer_answer::Negotiated;
-use crate::facts::{MediaFlow, Run};
+use crate::facts::{FlowKey, MediaFlow, MediaFlows, Run};
 
 /// How far a run may begin before the offer by the clocks of two captures, in nanoseconds, where no other leg claims it.
 const CLOCKS_APART_NS: i64 = 1_000_000_000;
@@ -26,8 +25,12 @@ const CANCEL_NS: i64 = 32_000_000_000;
 /// chance would need to look like it.
 pub const SILENCE_NS: i64 = 300_000_000_000;
 
-/// Claims on one socket that are looked at for one run. More legs at once on one port are an attack, not a call.
-const MOST_CLAIMS: usize = 64;
+/// Claims on one socket that share a run. More streams at once on one port are an attack, not a call: whose media it is
+/// stays unknown.
+const MOST_CLAIMS: usize = 16;
+
+/// Flows of one stream that are kept. A call has a handful; what is beyond is nobody's, and the stream's time unknown.
+const MOST_FLOWS: usize = 1024;
 
 type Seed = foldhash::fast::RandomState;
 
@@ -74,67 +77,76 @@ impl Claims {
 
 /// Ties `flows` to the streams of `legs`, by their `claims`, and takes out those that only media would have made streams.
 /// Gives back the runs that belong to none.
-pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
-    let Claims(mut claims) = claims;
+pub fn tie(flows: MediaFlows, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<MediaFlow> {
+    let MediaFlows { flows, is_limited } = flows;
+    let Claims(claims) = claims;
+    let mut sockets: HashMap<SocketAddr, OnSocket, Seed> =
+        claims.into_iter().map(|(socket, claims)| (socket, OnSocket::of(claims))).collect();
     let keys: Vec<_> = flows.iter().map(|flow| flow.key).collect();
-    let mut runs: Vec<(usize, Run)> = flows
-        .into_iter()
-        .enumerate()
-        .flat_map(|(flow, runs)| runs.runs.into_iter().map(move |run| (flow, run)))
-        .collect();
+    let mut runs: Vec<(usize, Run, bool)> = Vec::new();
+    for (flow, MediaFlow { runs: own, .. }) in flows.into_iter().enumerate() {
+        let mut own = own.into_iter().peekable();
+        while let Some(run) = own.next() {
+            let goes_on = own.peek().is_some_and(|next| next.continues);
+            runs.push((flow, run, goes_on));
+        }
+    }
     // By time: what is tied keeps a leg whose end was not seen alive for what follows.
-    runs.sort_by_key(|(flow, run)| (run.first, run.first_record, *flow));
+    runs.sort_by_key(|(flow, run, _)| (run.first, run.first_record, *flow));
     let mut untied: HashMap<usize, MediaFlow, Seed> = HashMap::default();
     // Where each flow stands in each stream it is tied to.
     let mut places: HashMap<(usize, usize, usize), usize, Seed> = HashMap::default();
-    for (flow, run) in runs {
+    for (flow, run, goes_on) in runs {
         let Some(key) = keys.get(flow).copied() else { continue };
-        let mut owners = fitting(&claims, &key.destination, &run);
-        let by_source = owners.is_empty();
-        if by_source {
-            owners = fitting(&claims, &key.source, &run);
-        } else {
-            // The stream that negotiated both ends knows better than one that negotiated the destination alone.
-            let negotiated_both = |claim: &Claim| {
-                legs.get(claim.leg)
-                    .and_then(|leg| leg.streams.get(claim.stream))
-                    .is_some_and(|stream| stream.endpoints.iter().any(|endpoint| endpoint.socket == key.source))
-            };
-            if owners.iter().any(negotiated_both) {
-                owners.retain(negotiated_both);
+        let mut claimed = key.destination;
+        let mut owners = Vec::new();
+        for socket in [key.destination, key.source] {
+            let Some(on_socket) = sockets.get_mut(&socket) else { continue };
+            owners = on_socket.fitting(&run, goes_on, legs);
+            claimed = socket;
+            if !owners.is_empty() {
+                break;
             }
         }
-        for owner in &owners {
-            let claimed = if by_source { key.source } else { key.destination };
-            // An end that was seen is not moved; looking for the claim would cost every leg on the port.
-            for claim in claims.get_mut(&claimed).filter(|_| owner.open).into_iter().flatten() {
-                if claim.open && (claim.leg, claim.stream) == (owner.leg, owner.stream) {
-                    claim.until = claim.until.max(run.last.ns.saturating_add(SILENCE_NS));
-                }
+        let by_source = claimed != key.destination;
+        settle(&mut owners, &key, by_source, legs);
+        let mut is_tied = false;
+        for (place, owner) in &owners {
+            if let Some(on_socket) = sockets.get_mut(&claimed) {
+                on_socket.keep_alive(*place, run.last.ns);
             }
             let Some(leg) = legs.get_mut(owner.leg) else { continue };
             // By the clock of one of the leg's own messages it was sent in the dialog's life, anew or not.
             let repeats = run.repeats && !is_of_one_clock(leg, &run);
             let Some(stream) = leg.streams.get_mut(owner.stream) else { continue };
             // Where one side's description was not captured, nothing says that its packets are not where it wants them.
-            let is_moved = stream.names_both_sides() && (by_source || !stream.names(key.source.ip()));
-            let place = *places.entry((owner.leg, owner.stream, flow)).or_insert_with(|| {
+            let is_moved = stream.names_both_sides()
+                && (by_source && !stream.negotiates(key.destination) || !stream.names(key.source.ip()));
+            let place = *places.entry((owner.leg, owner.stream, flow)).or_insert(stream.flows.len());
+            if place == MOST_FLOWS {
+                stream.beyond_limits = true;
+                continue;
+            }
+            if place == stream.flows.len() {
                 stream.flows.push(MediaFlow { key, runs: Vec::new() });
                 if is_moved {
                     stream.behind_nat.push(run.first_record);
                 }
-                stream.flows.len() - 1
-            });
+            }
             if let Some(known) = stream.flows.get_mut(place) {
                 known.runs.push(Run { repeats, ..run.clone() });
+                is_tied = true;
             }
         }
-        if owners.is_empty() {
+        if !is_tied {
             untied.entry(flow).or_insert_with(|| MediaFlow { key, runs: Vec::new() }).runs.push(run);
         }
     }
+    for stream in legs.iter_mut().flat_map(|leg| &mut leg.streams) {
+        stream.beyond_limits |= is_limited && stream.flows.is_empty() && !stream.if_media;
+    }
     for leg in legs {
-        leg.streams.retain(|stream| !stream.if_media || !stream.flows.is_empty());
+        leg.streams.retain(|stream| !stream.if_media || !stream.flows.is_empty() || stream.beyond_limits);
         // Packets that were on their way show nothing; media that goes on shows an answer that was not captured.
         if let Some(cancel) = leg.cancelled_in_vain() {
             let mut runs = leg.streams.iter().flat_map(|stream| stream.flows.iter().flat_map(|flow| &flow.runs));
@@ -148,34 +160,100 @@ pub fn tie(flows: Vec<MediaFlow>, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<M
     untied
 }
 
+/// The claims on one socket, while runs come in order of their beginning.
+#[derive(Debug)]
+struct OnSocket {
+    /// By when they begin.
+    claims: Vec<Claim>,
+    /// How many have begun.
+    begun: usize,
+    /// Those of them that may not have ended.
+    alive: Vec<usize>,
+}
+
+impl OnSocket {
+    fn of(claims: Vec<Claim>) -> Self {
+        Self { claims, begun: 0, alive: Vec::new() }
+    }
+
+    /// The claims within whose life `run` begins; where there are none, those that begin so little later that the clocks of
+    /// two captures may account for it, if the run goes on then, unless it only goes on with what another one held; else
+    /// that of a leg whose setting up was not seen, where the run goes on until it begins. Too many are none.
+    fn fitting(&mut self, run: &Run, goes_on: bool, legs: &mut [Leg<'_>]) -> Vec<(usize, Claim)> {
+        let first = run.first.ns;
+        while self.claims.get(self.begun).is_some_and(|claim| claim.from <= first) {
+            self.alive.push(self.begun);
+            self.begun += 1;
+        }
+        let claims = &self.claims;
+        // Runs come by time, and nothing revives a claim.
+        self.alive.retain(|place| claims.get(*place).is_some_and(|claim| first <= claim.until));
+        let alive = || self.alive.iter().filter_map(|place| claims.get(*place).map(|claim| (*place, *claim)));
+        if self.alive.len() > MOST_CLAIMS {
+            alive().for_each(|(_, claim)| claim.give_up(legs));
+            self.alive.clear();
+            return Vec::new();
+        }
+        if !self.alive.is_empty() || run.continues {
+            return alive().collect();
+        }
+        let later = |at: i64| claims.partition_point(|claim| claim.from <= at.saturating_add(CLOCKS_APART_NS));
+        let between = |from: usize, upto: usize| {
+            claims.iter().enumerate().take(upto).skip(from).map(|(place, claim)| (place, *claim)).take(MOST_CLAIMS)
+        };
+        let by_another_clock = |claim: &Claim| legs.get(claim.leg).is_some_and(|leg| !is_of_one_clock(leg, run));
+        let soon = between(self.begun, later(first)).filter(|(_, claim)| goes_on && by_another_clock(claim));
+        let slightly_later: Vec<_> = soon.collect();
+        if !slightly_later.is_empty() {
+            return slightly_later;
+        }
+        between(later(first), later(run.last.ns)).find(|(_, claim)| claim.unbegun).into_iter().collect()
+    }
+
+    /// Keeps the claim of a leg whose end was not seen alive by a packet. An end that was seen is not moved.
+    fn keep_alive(&mut self, place: usize, last: i64) {
+        if let Some(claim) = self.claims.get_mut(place).filter(|claim| claim.open) {
+            claim.until = claim.until.max(last.saturating_add(SILENCE_NS));
+        }
+    }
+}
+
+impl Claim {
+    /// What its stream's RTP is cannot be told any more.
+    fn give_up(&self, legs: &mut [Leg<'_>]) {
+        if let Some(stream) = legs.get_mut(self.leg).and_then(|leg| leg.streams.get_mut(self.stream)) {
+            stream.beyond_limits = true;
+        }
+    }
+}
+
+/// Leaves of the claims on a flow's socket those that know better than others.
+fn settle(owners: &mut Vec<(usize, Claim)>, key: &FlowKey, by_source: bool, legs: &[Leg<'_>]) {
+    let stream = |claim: &Claim| legs.get(claim.leg).and_then(|leg| leg.streams.get(claim.stream));
+    // The stream that negotiated both ends knows better than one that negotiated the destination alone.
+    let negotiated_both =
+        |claim: &Claim| !by_source && stream(claim).is_some_and(|stream| stream.negotiates(key.source));
+    // What was offered and refused was not agreed on.
+    let is_agreed = |claim: &Claim| stream(claim).is_some_and(|stream| !stream.if_media);
+    for knows in [&negotiated_both as &dyn Fn(&Claim) -> bool, &is_agreed] {
+        if owners.iter().any(|(_, claim)| knows(claim)) {
+            owners.retain(|(_, claim)| knows(claim));
+        }
+    }
+    // A leg of which nothing more was seen gives way to one that begins later.
+    let all = owners.clone();
+    owners.retain(|(_, claim)| {
+        let last = legs.get(claim.leg).map_or(i64::MAX, |leg| leg.last.at.ns);
+        !claim.open
+            || negotiated_both(claim)
+            || !all.iter().any(|(_, other)| other.leg != claim.leg && last < other.from)
+    });
+}
+
 /// Whether a message of the leg was captured where packets of the run were.
 fn is_of_one_clock(leg: &Leg<'_>, run: &Run) -> bool {
     let shown = [Some(leg.first), leg.answered, leg.ended, Some(leg.last)];
     shown.into_iter().flatten().any(|at| run.captured.iter().any(|(source, _)| *source == at.locus.source))
-}
-
-/// The claims on `socket` within whose life `run` begins; where there are none, those that begin so little later that
-/// the clocks of two captures may account for it, unless it only goes on with what another one held; else that of a leg
-/// whose setting up was not seen, where the run goes on until it begins.
-fn fitting(claims: &HashMap<SocketAddr, Vec<Claim>, Seed>, socket: &SocketAddr, run: &Run) -> Vec<Claim> {
-    let first = run.first.ns;
-    let Some(claims) = claims.get(socket) else { return Vec::new() };
-    let begun = |at: i64| claims.partition_point(|claim| claim.from <= at);
-    let within = |upto: usize| -> Vec<Claim> {
-        let own = claims.get(..upto).unwrap_or_default().iter().rev().take(MOST_CLAIMS);
-        own.filter(|claim| first <= claim.until).copied().collect()
-    };
-    let strictly = within(begun(first));
-    if !strictly.is_empty() || run.continues {
-        return strictly;
-    }
-    let later = begun(first.saturating_add(CLOCKS_APART_NS));
-    let slightly_later = within(later);
-    if !slightly_later.is_empty() {
-        return slightly_later;
-    }
-    let reached = claims.get(later..begun(run.last.ns.saturating_add(CLOCKS_APART_NS))).unwrap_or_default();
-    reached.iter().take(MOST_CLAIMS).find(|claim| claim.unbegun).copied().into_iter().collect()
 }
 
 /// The claims on every negotiated socket, by when they begin.
@@ -189,25 +267,30 @@ fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, Seed> {
             (None, None) => (leg.last.at.ns.saturating_add(SILENCE_NS), true),
         };
         for (stream, negotiated) in leg.streams.iter().enumerate() {
-            for Negotiated { socket, since, until } in negotiated.endpoints.iter().copied() {
-                let from = since.ns.max(leg.first.at.ns);
-                let left = until.map(|until| until.ns).filter(|until| *until < end);
+            for endpoint in &negotiated.endpoints {
+                let from = endpoint.since.ns.max(leg.first.at.ns);
+                let left = endpoint.until.map(|until| until.ns).filter(|until| *until < end);
                 let (until, open, left) = (left.unwrap_or(end), open && left.is_none(), left.is_some());
                 let claim = Claim { leg: place, stream, from, until, open, unbegun, left };
-                claims.entry(socket).or_default().push(claim);
+                claims.entry(endpoint.socket).or_default().push(claim);
             }
         }
     }
     // A leg whose end was not seen gives its ports up, all that its stream holds, to one that negotiates one of them
-    // after its last message.
+    // after its last message. An offer that nobody was seen to accept takes nothing.
     let mut given_up: HashMap<(usize, usize), i64, Seed> = HashMap::default();
     for of_socket in claims.values_mut() {
         of_socket.sort_by_key(|claim| (claim.from, claim.leg, claim.stream));
         let mut still_open: Vec<Claim> = Vec::new();
+        let accepted = |claim: &Claim| {
+            let stream = |leg: &Leg<'_>| leg.streams.get(claim.stream).is_some_and(|stream| stream.answer.is_some());
+            legs.get(claim.leg).is_some_and(|leg| leg.answered.is_some() || stream(leg))
+        };
         for claim in of_socket.iter() {
+            let takes = accepted(claim);
             still_open.retain(|earlier| {
                 let silent = legs.get(earlier.leg).is_some_and(|leg| leg.last.at.ns < claim.from);
-                if silent && earlier.leg != claim.leg {
+                if silent && takes && earlier.leg != claim.leg {
                     let until = given_up.entry((earlier.leg, earlier.stream)).or_insert(i64::MAX);
                     *until = (*until).min(claim.from - 1);
                     return false;

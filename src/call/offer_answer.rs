@@ -51,6 +51,21 @@ pub struct Stream<'a> {
     /// Packets that came from an address or went to one that no description names, though both sides' were captured:
     /// the first packet of each such flow.
     pub behind_nat: Vec<Locus>,
+    /// Whether a limit left out a description of it, or RTP that may be its own.
+    pub beyond_limits: bool,
+}
+
+/// An address and port that was negotiated for a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Negotiated {
+    /// Where its side wants to receive.
+    pub socket: SocketAddr,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when: then its side named another one, rejected the stream, or was a fork that lost.
+    pub until: Option<Timestamp>,
+    /// The tag of its side.
+    by: Tag,
 }
 
 impl Stream<'_> {
@@ -63,19 +78,19 @@ impl Stream<'_> {
     /// Whether some description of the stream names this address.
     #[must_use]
     pub fn names(&self, address: IpAddr) -> bool {
-        self.endpoints.iter().any(|endpoint| endpoint.socket.ip() == address)
+        self.endpoints.iter().any(|negotiated| negotiated.socket.ip() == address)
     }
-}
 
-/// An address and a port that were negotiated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Negotiated {
-    /// The two.
-    pub socket: SocketAddr,
-    /// Since when.
-    pub since: Timestamp,
-    /// When its side went to another one, or the stream was closed.
-    pub until: Option<Timestamp>,
+    /// Whether some description of the stream names this address and port.
+    pub(super) fn negotiates(&self, socket: SocketAddr) -> bool {
+        self.endpoints.iter().any(|negotiated| negotiated.socket == socket)
+    }
+
+    /// Ends what was negotiated by the sides that `of` says yes to.
+    fn give_up(&mut self, at: Timestamp, of: impl Fn(Tag) -> bool) {
+        let open = self.endpoints.iter_mut().filter(|negotiated| negotiated.until.is_none() && of(negotiated.by));
+        open.for_each(|negotiated| negotiated.until = Some(at));
+    }
 }
 
 /// An address and a port as a session description writes them.
@@ -124,6 +139,8 @@ pub(super) struct Exchange {
     confirms: bool,
     /// Whether it was made in an early dialog that came to nothing.
     aside: bool,
+    /// Whether answers to it, or exchanges of its dialog, were more than are followed.
+    limited: bool,
 }
 
 impl Exchange {
@@ -171,6 +188,7 @@ pub(super) fn exchanges<'m>(
             refused,
             confirms: !initial && message.method() == Some(Method::Invite),
             aside: !initial && !of.own,
+            limited: false,
         })
     };
     let mut early_responses = 0;
@@ -242,6 +260,7 @@ pub(super) fn exchanges<'m>(
                     refused: false,
                     confirms,
                     aside: !of.sets_up && !of.own,
+                    limited: false,
                 };
                 exchanges.extend(described.then_some(exchange));
             } else if early_responses < MOST_EARLY_RESPONSES {
@@ -282,19 +301,22 @@ pub(super) fn exchanges<'m>(
                 exchange.offer = Some(message.place);
             }
             (true, true) if offered_late => {}
-            (true, _) => keep_answer(&mut exchange.answers, dialog, message, status),
+            (true, _) => exchange.limited |= !keep_answer(&mut exchange.answers, dialog, message, status),
         }
     }
     // A refused INVITE agreed on nothing but what a provisional answer let flow early.
+    let limited = exchanges.len() >= MOST_EXCHANGES;
     exchanges.retain_mut(|exchange| {
+        exchange.limited |= limited;
         exchange.refused &= exchange.answers.is_empty();
         exchange.described().next().is_some()
     });
     exchanges
 }
 
-/// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside.
-fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, message: Noted<'_>, status: u16) {
+/// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside. Whether there was
+/// room for it.
+fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, message: Noted<'_>, status: u16) -> bool {
     let answer = |place: u32| dialog.at(place as usize);
     let is_final = |place: u32| answer(place).is_some_and(|answer| matches!(answer.start(), Start::Response(200..)));
     let is_same = |place: u32| answer(place).is_some_and(|answer| answer.to == message.to);
@@ -302,10 +324,12 @@ fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, me
         if status >= 200 && !is_final(*same) {
             *same = message.place as u32;
         }
-    } else if answers.try_push(message.place as u32).is_ok() {
-        // The dialog that was confirmed first stands first.
-        answers.sort_by_key(|answer| !is_final(*answer));
+        return true;
     }
+    let has_room = answers.try_push(message.place as u32).is_ok();
+    // The dialog that was confirmed first stands first.
+    answers.sort_by_key(|answer| !is_final(*answer));
+    has_room
 }
 
 /// The streams that the exchanges accepted, in SDP order.
@@ -321,8 +345,6 @@ pub(super) fn streams<'a>(
     mut streams: Vec<Stream<'a>>,
 ) -> Vec<Stream<'a>> {
     let mut described: Vec<Described> = Vec::new();
-    // Whose each negotiated socket of a stream is.
-    let mut sides: Vec<(u32, SocketAddr, Tag)> = Vec::new();
     for exchange in exchanges {
         let at = |place: &u32| messages.get(*place as usize);
         let first = exchange.offer.and_then(|place| messages.get(place));
@@ -365,10 +387,11 @@ pub(super) fn streams<'a>(
             if !accepted {
                 if let (Some(stream), Some(at)) = (place.ok().and_then(|place| streams.get_mut(place)), opens.or(since))
                     && !exchange.aside
-                    && let Some((_, end @ None)) = stream.windows.last_mut()
                 {
-                    *end = Some(at);
-                    stream.endpoints.iter_mut().for_each(|endpoint| endpoint.until = endpoint.until.or(Some(at)));
+                    if let Some((_, end @ None)) = stream.windows.last_mut() {
+                        *end = Some(at);
+                    }
+                    stream.give_up(at, |_| true);
                 }
                 continue;
             }
@@ -393,6 +416,7 @@ pub(super) fn streams<'a>(
                         if_media: exchange.refused,
                         flows: Vec::new(),
                         behind_nat: Vec::new(),
+                        beyond_limits: false,
                     };
                     if place == streams.len() {
                         streams.push(stream);
@@ -414,20 +438,15 @@ pub(super) fn streams<'a>(
                 // What its sender said before was not captured: then the port may have been its own from the beginning.
                 let is_first = exchange.initial || !described.iter().any(|known| known.covers(step, index));
                 let Some(socket) = addresses.socket(&negotiated) else { return };
-                let (index, side) = (index as u32, step.sender());
-                if let Some(at) = opens.filter(|_| exchanges.len() > 1 && !exchange.aside) {
-                    // Its side receives here from then on, no more where it did.
-                    let is_left = |endpoint: &Negotiated| {
-                        endpoint.socket != socket && sides.contains(&(index, endpoint.socket, side))
-                    };
-                    let left = stream.endpoints.iter_mut().filter(|endpoint| is_left(endpoint));
-                    left.for_each(|endpoint| endpoint.until = endpoint.until.or(Some(at)));
-                    sides.push((index, socket, side));
+                if stream.endpoints.iter().any(|known| known.until.is_none() && known.socket == socket) {
+                    return;
                 }
-                if !stream.endpoints.iter().any(|known| known.socket == socket && known.until.is_none()) {
-                    let since = if is_first { began.min(since) } else { since };
-                    stream.endpoints.push(Negotiated { socket, since, until: None });
+                let by = step.sender();
+                if let Some(at) = opens.filter(|_| !exchange.aside && !exchange.initial) {
+                    stream.give_up(at, |known| known == by);
                 }
+                let since = if is_first { began.min(since) } else { since };
+                stream.endpoints.push(Negotiated { socket, since, until: None, by });
             };
             if let Some(place) = exchange.offer {
                 add(place, offer);
@@ -436,11 +455,23 @@ pub(super) fn streams<'a>(
                 add(*place as usize, answer);
             }
             forks.iter().for_each(|(place, _, section)| add(*place, *section));
+            // A fork that only a provisional response speaks of lost when another one was confirmed.
+            let confirmed = exchange.agreed.and_then(|place| steps.get(place)).map(Step::sender);
+            for step in forks.iter().filter_map(|(place, ..)| steps.get(*place)) {
+                let is_lost = matches!(step.start(), Start::Response(..=199))
+                    && confirmed.is_some_and(|confirmed| confirmed != step.sender());
+                if let Some(at) = agreed.filter(|_| is_lost) {
+                    stream.give_up(at, |known| known == step.sender());
+                }
+            }
         }
         if exchanges.len() > 1 {
             let own = exchange.described().filter_map(|place| messages.get(place).zip(steps.get(place)));
             described.extend(own.map(|(message, step)| Described::of(message, step)));
         }
+    }
+    if exchanges.iter().any(|exchange| exchange.limited) {
+        streams.iter_mut().for_each(|stream| stream.beyond_limits = true);
     }
     streams
 }

@@ -13,6 +13,15 @@ pub struct FlowKey {
     pub ssrc: u32,
 }
 
+/// The flows of all sources.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MediaFlows {
+    /// By key.
+    pub flows: Vec<MediaFlow>,
+    /// Whether packets of a source are in none of them, since a limit was hit.
+    pub is_limited: bool,
+}
+
 /// One flow and its runs, by time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediaFlow {

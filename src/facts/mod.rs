@@ -25,7 +25,7 @@ pub use api::{
 };
 pub use batch::{Draft, SignallingBatch};
 pub(crate) use digits::is_uuid;
-pub use media::{FlowKey, MediaFlow, Run};
+pub use media::{FlowKey, MediaFlow, MediaFlows, Run};
 pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,
 };

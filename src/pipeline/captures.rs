@@ -561,7 +561,7 @@ mod tests {
             sum.anomalies.iter().filter(|(code, _)| *code == "truncated_packet").map(|(_, anomaly)| anomaly).collect();
         assert_eq!((cut[0].count, cut[0].first_record), (3, Some(2)));
         assert_eq!(cut[0].detail, "50 bytes captured of 214");
-        assert_eq!(sum.flows.finish(&crate::rtp::Breaks::default())[0].runs[0].bytes, 160);
+        assert_eq!(sum.flows.finish(&crate::rtp::Breaks::default()).flows[0].runs[0].bytes, 160);
     }
 
     /// A capture of several blocks: a few calls, much RTP.
@@ -603,7 +603,7 @@ mod tests {
             drop(other);
         }
         let wanted = flows.finish(&crate::rtp::Breaks::default());
-        assert_eq!(wanted.len(), 10);
+        assert_eq!(wanted.flows.len(), 10);
         assert_eq!(read(&file, 3).flows.finish(&crate::rtp::Breaks::default()), wanted);
     }
 

@@ -327,10 +327,13 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "request_not_captured" => "an INVITE or UPDATE was not captured",
         "request_on_another_hop" => "a re-INVITE or UPDATE that speaks of consent was captured on another hop only",
         "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
+        "limit_media" => "a limit left out descriptions or RTP that may be its own",
         "limit_dialogs" => "the leg has more dialogs than are told apart",
         "media_by_rtp" => "media by its RTP",
         "media_by_signalling" => "media by the signalling: answered, and descriptions accepted",
-        "media_repeated" => "RTP whose numbers another capture had before: sent anew, or captured twice by clocks far apart",
+        "media_repeated" => {
+            "RTP whose numbers another capture had before: sent anew, or captured twice by clocks far apart"
+        }
         "media_behind_nat" => "the RTP came from or went to another address than was negotiated",
         "media_rejected" => "every media description was rejected",
         "no_duration" => "no media stream has a duration",

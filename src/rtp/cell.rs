@@ -204,9 +204,7 @@ impl Set {
 
     /// Sequence numbers and sizes, in order.
     pub(super) fn packets(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
-        (0..WIDTH)
-            .filter(|place| self.has(*place))
-            .map(|place| (self.block * WIDTH + place, self.size_at(place)))
+        (0..WIDTH).filter(|place| self.has(*place)).map(|place| (self.block * WIDTH + place, self.size_at(place)))
     }
 
     /// Bytes of memory beside the set itself.

@@ -1,14 +1,15 @@
 //! How far the clocks of sources that captured one flow are apart, where that is more than the walk takes for copies.
 //!
 //! A sender never sends numbers again while it goes on with later ones. So where one source has numbers that another
-//! one had seconds before, and the other goes on meanwhile, both captured the same packets, by clocks that differ. The
+//! one had seconds before, and the other goes on without a pause meanwhile, both captured the same packets, by clocks that differ. The
 //! earlier clock is taken, as it is for messages. Numbers that come again after all is sent may have been sent anew:
 //! that is not told here (see [`crate::facts::Run::repeats`]).
 
 use std::collections::BTreeMap;
 
 use super::cell::SECOND_NS;
-use super::fold::{Packets, Piece};
+use super::fold::{Packets, Piece, SPACE_NS};
+use super::run::{MAX_DROPOUT, RUN_GAP_NS};
 
 /// Pieces of a flow whose numbers are looked for in another source: its first ones, and others evenly chosen.
 const PROBED: usize = 64;
@@ -24,6 +25,8 @@ struct Seen<'p, 'a> {
     by_number: Vec<(u16, usize)>,
     /// The numbers that the widest of them spans.
     widest: u16,
+    /// For each piece when its sender paused, or began anew.
+    paused: Vec<i64>,
 }
 
 /// What speaks for two clocks being so many seconds apart.
@@ -61,14 +64,14 @@ fn lag(known: &Seen<'_, '_>, pieces: &[Piece<'_>]) -> Option<i64> {
     let own = Seen::of(pieces);
     let step = pieces.len().div_ceil(PROBED).max(1);
     let probed = pieces.iter().enumerate().filter(|(place, _)| *place < PROBED / 4 || place % step == 0);
-    for (_, piece) in probed {
+    for (place, piece) in probed {
         let (start, len) = span(&piece.packets);
         for number in [start, start.wrapping_add(len / 2), start.wrapping_add(len - 1)] {
-            for other in known.with(number).filter(|_| has(&piece.packets, number)).take(MOST_PLACES) {
+            for (of_other, other) in known.with(number).filter(|_| has(&piece.packets, number)).take(MOST_PLACES) {
                 let seconds = piece.second.saturating_sub(other.second) / SECOND_NS;
                 let goes_on = match seconds {
-                    1.. => known.goes_on_at(piece.second),
-                    _ => own.goes_on_at(other.second),
+                    1.. => known.goes_on_at(of_other, piece),
+                    _ => own.goes_on_at(place, other),
                 };
                 let votes = votes.entry(seconds).or_default();
                 votes.numbers += 1;
@@ -89,13 +92,22 @@ fn lag(known: &Seen<'_, '_>, pieces: &[Piece<'_>]) -> Option<i64> {
     let most = votes.keys().map(|seconds| both(*seconds).0).max()?;
     let shown = |seconds: &&i64| {
         let (numbers, goes_on) = both(**seconds);
+        let before = seconds.saturating_sub(1);
+        let is_best =
+            (!votes.contains_key(&before) || numbers > both(before).0) && numbers >= both(seconds.saturating_add(1)).0;
         // Numbers that come again after 65,536 packets may well be more.
-        goes_on && numbers >= most.div_ceil(4)
+        goes_on && is_best && numbers >= most.div_ceil(4)
     };
     let lag = votes.keys().filter(shown).min_by_key(|seconds| (seconds.saturating_abs(), **seconds)).copied()?;
-    // Neighbouring seconds are the walk's.
-    let is_near = lag == -1 || lag == 1 && !votes.contains_key(&2);
-    (!is_near).then_some(lag)
+    let next = lag.saturating_add(1);
+    let is_whole = !votes.contains_key(&next);
+    // Neighbouring seconds are the walk's. The clock that is ahead stays ahead by what is left of a second.
+    match lag {
+        -1 => None,
+        1 if is_whole => None,
+        i64::MIN..=-2 if !is_whole => Some(next),
+        _ => Some(lag),
+    }
 }
 
 impl<'p, 'a> Seen<'p, 'a> {
@@ -104,28 +116,43 @@ impl<'p, 'a> Seen<'p, 'a> {
             pieces.iter().enumerate().map(|(place, piece)| (span(&piece.packets).0, place)).collect();
         by_number.sort_unstable();
         let widest = pieces.iter().map(|piece| span(&piece.packets).1).max().unwrap_or(0);
-        Self { pieces, by_number, widest }
+        let mut paused: Vec<i64> = pieces.iter().map(|piece| piece.last).collect();
+        for place in (1..pieces.len()).rev() {
+            if let (Some([piece, next]), Some([until, later])) =
+                (pieces.get(place - 1..=place), paused.get_mut(place - 1..=place))
+                && goes_on_with(piece, next)
+            {
+                *until = (*until).max(*later);
+            }
+        }
+        Self { pieces, by_number, widest, paused }
     }
 
-    /// The pieces that have a number.
-    fn with(&self, number: u16) -> impl Iterator<Item = &Piece<'a>> {
+    /// The pieces that have a number, with their places.
+    fn with(&self, number: u16) -> impl Iterator<Item = (usize, &Piece<'a>)> {
         let from = number.wrapping_sub(self.widest);
         let upto = |number: u16| self.by_number.partition_point(|(start, _)| *start <= number);
         let (after, before) = (upto(from), upto(number));
-        let (one, other) = if from <= number { (after..before, 0..0) } else { (after..self.by_number.len(), 0..before) };
+        let (one, other) =
+            if from <= number { (after..before, 0..0) } else { (after..self.by_number.len(), 0..before) };
         let places = [one, other].into_iter().flat_map(|range| self.by_number.get(range).unwrap_or_default());
         places
             .take(4 * MOST_PLACES)
-            .filter_map(|(_, place)| self.pieces.get(*place))
-            .filter(move |piece| has(&piece.packets, number))
+            .filter_map(|(_, place)| self.pieces.get(*place).map(|piece| (*place, piece)))
+            .filter(move |(_, piece)| has(&piece.packets, number))
     }
 
-    /// Whether packets were captured in a second, and later ones too.
-    fn goes_on_at(&self, second: i64) -> bool {
-        let place = self.pieces.partition_point(|piece| piece.second < second);
-        self.pieces.get(place).is_some_and(|piece| piece.second == second)
-            && self.pieces.last().is_some_and(|piece| piece.second > second)
+    /// Whether the sender went on from a piece of this source until another one had begun: by more than the end of one
+    /// file and the beginning of the next may be in disorder.
+    fn goes_on_at(&self, place: usize, begun: &Piece<'_>) -> bool {
+        self.paused.get(place).is_some_and(|paused| *paused >= begun.first.saturating_add(SPACE_NS))
     }
+}
+
+/// Whether a piece goes on with the one before it.
+fn goes_on_with(piece: &Piece<'_>, next: &Piece<'_>) -> bool {
+    let ahead = span(&next.packets).0.wrapping_sub(span(&piece.packets).0);
+    ahead <= MAX_DROPOUT && next.first.saturating_sub(piece.last) <= RUN_GAP_NS
 }
 
 /// The first number of a piece, and how many numbers it spans.

@@ -11,8 +11,8 @@
 //! gets the burst for an answer. Where media ends is worth more: of a tail ([`TAIL_NS`]) all times are kept.
 //!
 //! Whether a second is a tail, and how far a burst goes, is asked of the whole flow in the end; more packets only make
-//! fewer tails and longer bursts. So cells that come after their second was folded are united in the end, and nothing
-//! depends on when what was folded.
+//! fewer tails and longer bursts. So nothing depends on when what was folded. Cells that come after their second was
+//! folded, of a file whose packets are seconds out of order, are united in the end.
 
 use super::cell::{Cell, SECOND_NS, Set, second_of};
 
@@ -100,6 +100,19 @@ pub(super) enum Packets<'a> {
     Uniform { start: u16, len: u16, size: u16 },
 }
 
+impl Packets<'_> {
+    /// Shows each sequence number with its packet's size.
+    pub(super) fn each(&self, mut show: impl FnMut(u16, u16)) {
+        match self {
+            Packets::Set(set, _) => set.packets().for_each(|(sequence, size)| show(sequence, size)),
+            Packets::Uniform { start, len, size } => (0..*len).for_each(|place| show(start.wrapping_add(place), *size)),
+            Packets::Listed { start, sizes } => {
+                (0..).zip(*sizes).for_each(|(place, size)| show(start.wrapping_add(place), *size));
+            }
+        }
+    }
+}
+
 impl Flow {
     pub(super) fn add(&mut self, cell: Cell) {
         // Workers take turns, so most cells have their other half near the end.
@@ -120,8 +133,7 @@ impl Flow {
     /// Bytes of what is settled, but for two bytes a second.
     pub(super) fn detail(&self) -> usize {
         self.settled.as_ref().map_or(0, |settled| {
-            let beside: usize =
-                settled.kept.iter().map(|kept| kept.set.beside() + size_of_val(&*kept.times)).sum();
+            let beside: usize = settled.kept.iter().map(|kept| kept.set.beside() + size_of_val(&*kept.times)).sum();
             size_of_val(&*settled.kept) + beside + size_of_val(&*settled.stretches) + size_of_val(&*settled.sizes)
         })
     }

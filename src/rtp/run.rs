@@ -45,8 +45,7 @@ impl Runs {
         let key = sources.first()?.key;
         let walk = &mut self.0;
         walk.clear();
-        let mut of_sources: Vec<Vec<Piece<'_>>> =
-            sources.iter().map(|source| source.flow.pieces().collect()).collect();
+        let mut of_sources: Vec<Vec<Piece<'_>>> = sources.iter().map(|source| source.flow.pieces().collect()).collect();
         if of_sources.len() > 1 {
             of_sources.iter_mut().for_each(|pieces| pieces.sort_unstable_by_key(|piece| (piece.first, piece.record)));
             clocks::align(&mut of_sources);
@@ -275,7 +274,7 @@ impl Walk {
         self.new.sort_unstable_by_key(|interval| (interval.breaks, interval.start.wrapping_sub(base)));
         let went: Vec<(Interval, usize)> =
             std::mem::take(&mut self.new).into_iter().map(|interval| (interval, self.assign(&interval))).collect();
-        self.count_captured(pieces, &went);
+        self.count_captured(pieces, &went, has_copies);
         self.went = went;
         self.before.clear();
         for interval in &self.whole {
@@ -334,22 +333,13 @@ impl Walk {
                 record: Locus { source: *source, record: piece.record },
             };
             match &piece.packets {
-                Packets::Set(set, None) => {
-                    self.packets.extend(set.packets().map(|(sequence, size)| seen(sequence, size)));
-                }
                 Packets::Set(set, Some(times)) => {
                     self.packets.extend(set.packets().zip(*times).map(|((sequence, size), since)| {
                         let at = Timestamp::new(piece.second.saturating_add(i64::from(*since)), piece.digits);
                         Seen { first: at, last: at, ..seen(sequence, size) }
                     }));
                 }
-                Packets::Uniform { start, len, size } => {
-                    self.packets.extend((0..*len).map(|place| seen(start.wrapping_add(place), *size)));
-                }
-                Packets::Listed { start, sizes } => {
-                    let numbers = (0..).map(|place| start.wrapping_add(place));
-                    self.packets.extend(numbers.zip(*sizes).map(|(sequence, size)| seen(sequence, *size)));
-                }
+                packets => packets.each(|sequence, size| self.packets.push(seen(sequence, size))),
             }
         }
         self.packets.sort_unstable_by_key(|seen| (seen.sequence, seen.first, seen.record, seen.size));
@@ -441,39 +431,50 @@ impl Walk {
         self.runs.len() - 1
     }
 
-    /// Counts the captured packets of every piece for a run, or for several where a break divides it.
-    fn count_captured(&mut self, pieces: &[(SourceId, Piece<'_>)], went: &[(Interval, usize)]) {
-        let (before, newest) = (&self.went, self.runs.len().saturating_sub(1));
-        for (source, piece) in pieces {
-            let of = |sequence: u16| {
-                let of = |intervals: &[(Interval, usize)]| {
-                    intervals.iter().find(|(interval, _)| interval.has(sequence)).map(|(_, run)| *run)
-                };
-                // A copy counts for the run of the second before that has its like.
-                of(went).or_else(|| of(before)).unwrap_or(newest)
-            };
-            let (start, all) = match &piece.packets {
-                Packets::Set(set, _) => (set.packets().next().map_or(0, |(sequence, _)| sequence), set.packets().count()),
-                Packets::Uniform { start, len, .. } => (*start, usize::from(*len)),
-                Packets::Listed { start, sizes } => (*start, sizes.len()),
-            };
-            let mut left = piece.captured;
-            let of_first = of(start);
-            if let (Packets::Set(set, _), true) = (&piece.packets, went.len() > 1) {
-                // How many copies each packet has is not known where they differ.
-                let each = piece.captured / all.max(1) as u64;
-                for (sequence, _) in set.packets() {
-                    let run = of(sequence);
-                    if run != of_first {
-                        left -= each;
-                        if let Some(run) = self.runs.get_mut(run) {
-                            run.count_captured(*source, each);
-                        }
-                    }
-                }
+    /// Counts the captured packets of every source for the runs that its numbers went to.
+    fn count_captured(&mut self, pieces: &[(SourceId, Piece<'_>)], went: &[(Interval, usize)], has_copies: bool) {
+        if let [(_, run), rest @ ..] = went
+            && !has_copies
+            && rest.iter().all(|(_, other)| other == run)
+        {
+            for (source, piece) in pieces {
+                self.runs.get_mut(*run).into_iter().for_each(|run| run.count_captured(*source, piece.captured));
             }
-            if let Some(run) = self.runs.get_mut(of_first) {
-                run.count_captured(*source, left);
+            return;
+        }
+        // A copy counts for the run of the second before that has its like.
+        let run_of = |sequence: u16| {
+            let all = went.iter().chain(&self.went);
+            all.filter(|(interval, _)| interval.has(sequence)).map(|(_, run)| *run).next()
+        };
+        let mut captured: Vec<(SourceId, u64)> =
+            pieces.iter().map(|(source, piece)| (*source, piece.captured)).collect();
+        captured.sort_unstable();
+        captured.dedup_by(|(source, more), (known, sum)| {
+            let is_same = source == known;
+            *sum += if is_same { *more } else { 0 };
+            is_same
+        });
+        for (source, captured) in captured {
+            let mut numbers: Vec<u16> = Vec::new();
+            for (_, piece) in pieces.iter().filter(|(of, _)| *of == source) {
+                piece.packets.each(|sequence, _| numbers.push(sequence));
+            }
+            numbers.sort_unstable();
+            numbers.dedup();
+            let all = numbers.len().max(1) as u64;
+            let newest = self.runs.len().saturating_sub(1);
+            let mut runs: Vec<usize> = numbers.iter().map(|number| run_of(*number).unwrap_or(newest)).collect();
+            runs.sort_unstable();
+            // How often each of them was captured is not known: as often as another.
+            let (mut counted, mut given) = (0, 0);
+            for of_run in runs.chunk_by(|one, other| one == other) {
+                counted += of_run.len() as u64;
+                let upto = captured * counted / all;
+                if let Some(run) = of_run.first().and_then(|run| self.runs.get_mut(*run)) {
+                    run.count_captured(source, upto - given);
+                }
+                given = upto;
             }
         }
     }

@@ -10,7 +10,7 @@ use super::cell::{Cell, SECOND_NS};
 use super::fold::Flow;
 use super::run::{Breaks, Runs};
 use crate::evidence::SourceId;
-use crate::facts::{FlowKey, MediaFlow};
+use crate::facts::{FlowKey, MediaFlows};
 
 /// Flows of one source that are kept. A day of a large site has a tenth of that.
 pub const FLOWS_LIMIT: usize = 1 << 19;
@@ -268,10 +268,10 @@ impl Flows {
         self.unaccounted.detail_limited |= other.unaccounted.detail_limited;
     }
 
-    /// Whether there are none.
+    /// Whether there are none, and no limit left any out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
+        self.flows.is_empty() && self.unaccounted == Unaccounted::default()
     }
 
     /// Packets that were captured in these flows, copies included.
@@ -288,9 +288,13 @@ impl Flows {
 
     /// Every flow with its runs, by key, ended at the breaks too. The order in which sources were merged does not matter.
     #[must_use]
-    pub fn finish(mut self, breaks: &Breaks) -> Vec<MediaFlow> {
+    pub fn finish(mut self, breaks: &Breaks) -> MediaFlows {
         self.flows.sort_unstable_by_key(|flow| (flow.key, flow.source));
         let mut runs = Runs::default();
-        self.flows.chunk_by(|one, other| one.key == other.key).filter_map(|sources| runs.of(sources, breaks)).collect()
+        let of_key = self.flows.chunk_by(|one, other| one.key == other.key);
+        MediaFlows {
+            flows: of_key.filter_map(|sources| runs.of(sources, breaks)).collect(),
+            is_limited: self.unaccounted.flows_limited || self.unaccounted.detail_limited,
+        }
     }
 }

@@ -258,4 +258,7 @@ fn media_grounds(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) {
     let runs = leg.streams.iter().flat_map(|stream| &stream.flows).flat_map(|flow| &flow.runs);
     let repeated = runs.filter(|run| run.repeats).map(|run| run.first_record);
     grounds.add(|| Ground::several("media_repeated", repeated));
+    if leg.streams.iter().any(|stream| stream.beyond_limits) {
+        grounds.one("limit_media", leg.first.locus);
+    }
 }

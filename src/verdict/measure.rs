@@ -68,10 +68,10 @@ pub struct StreamTime {
     pub end: Option<Timestamp>,
     /// What the interval comes from.
     pub source: Source,
-    /// Its open parts, first and last instant of each; without what may be a copy.
+    /// Its open parts, first and last instant of each, as far as they are known.
     pub open: Few<(Timestamp, Timestamp), 1>,
     /// Nanoseconds by state. Their sum is the interval, or its open parts where the signalling closed it in between; time
-    /// that only packets show that may have been captured twice is unknown.
+    /// that only packets show that may have been captured twice is unknown, and all of it where a limit left packets out.
     pub by_state: ByState,
 }
 
@@ -192,11 +192,11 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
         (first, if last.ns < first.ns { first } else { last })
     };
     let mut by_state = ByState::default();
-    let (source, whole, intervals) = match span_of(runs()).map(span) {
+    let length = |(from, until): &(Timestamp, Timestamp)| i128::from(until.ns) - i128::from(from.ns);
+    let (source, whole, mut intervals) = match span_of(runs()).map(span) {
         Some(whole) => {
             let shown: Few<_, 1> = span_of(runs().filter(shown)).map(span).into_iter().collect();
             // What may have been captured twice shows media or does not.
-            let length = |(from, until): &(Timestamp, Timestamp)| i128::from(until.ns) - i128::from(from.ns);
             by_state.add(State::Unknown, length(&whole) - shown.iter().map(length).sum::<i128>());
             (Source::Rtp, Some(whole), shown)
         }
@@ -211,6 +211,11 @@ fn stream_time(leg: &Leg<'_>, stream: &Stream<'_>, consent: &Consent) -> StreamT
             (Source::Signalling, ends, open)
         }
     };
+    if stream.beyond_limits {
+        // What was left out may have shown another interval.
+        by_state.add(State::Unknown, intervals.iter().map(length).sum());
+        intervals = Few::new();
+    }
     for (from, until) in &intervals {
         split((consent, stream.index), from.ns, until.ns, &mut by_state);
     }

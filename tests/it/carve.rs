@@ -62,11 +62,19 @@ fn carved(folder: &Path, options: &[&str], asked: &[&str]) -> (Run, Value, TempD
     (run, report, place)
 }
 
+/// Cases whose conclusions need what a carved capture does not have: a clock for each tap, or RTP that belongs to nobody.
+/// Of these `carve` itself says whether the verdicts are the same.
+const IN_ONE_CAPTURE: [&str; 3] =
+    ["streams-second-tap-far-behind", "streams-second-tap-of-another-clock", "streams-too-many-on-one-port"];
+
 #[test]
 fn every_leg_of_every_case_keeps_its_conclusions() {
     let mut wrong = Vec::new();
     for folder in all() {
         let case = Case::open(&folder).expect("a case");
+        if IN_ONE_CAPTURE.contains(&&*case.name) {
+            continue;
+        }
         let mut options: Vec<&str> = case.scene.args.iter().map(String::as_str).collect();
         if case.scene.config.is_none() {
             options.extend(["-c", "sipconsent.toml"]);
@@ -126,7 +134,10 @@ fn the_findings_of_the_incident_are_carved_and_nothing_else() {
     // Every packet of the copy is used, every line a recording request of those calls.
     let tally = capture["tally"].as_object().expect("a tally");
     assert!(
-        tally.keys().all(|reason| ["rtp", "sip", "sip_tcp", "ip_fragment", "tcp"].contains(&reason.as_str())),
+        tally.keys().all(|reason| {
+            // Packets that were on their way when a call ended are carved with it.
+            ["rtp", "rtp_no_dialog", "sip", "sip_tcp", "ip_fragment", "tcp"].contains(&reason.as_str())
+        }),
         "{tally:?}"
     );
     assert_eq!(copy["summary"]["requests"]["unbound_refusals"], 0);

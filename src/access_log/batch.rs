@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::document::{Entry, NESTED, Probe};
+use crate::document::{Entry, NESTED, Probe, Sample};
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
 use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts, distinct_names};
 use crate::http::StatusCode;
@@ -29,7 +29,7 @@ use super::shape::{Shapes, Sketch};
 use super::stream::Shipped;
 use super::target::{self, Targets};
 use super::time::{Clock, Instant, Memo, Zone, Zones, joined};
-use super::{answer, balancer, combined, logfmt, prefix};
+use super::{answer, balancer, combined, document, logfmt, prefix};
 
 /// What a log, or a part of it, adds up to.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +116,12 @@ impl LogSum {
         self.table.filter(|_| only)
     }
 
+    /// How many records are of no known form.
+    pub(super) fn of_no_form(&self) -> u64 {
+        let of_no_form = Fate::ALL.into_iter().filter(|fate| fate.is_of_no_form());
+        of_no_form.map(|fate| self.tally.count(fate.word())).sum()
+    }
+
     /// The zone the times were read in, and where it came from; `None` where no time was read.
     #[must_use]
     pub fn zone(&self) -> Option<Zone> {
@@ -171,6 +177,11 @@ impl Fate {
     /// Whether the record gave nothing and may have been meant to: all but requests, headers and comments.
     const fn is_reject(self) -> bool {
         matches!(self, Self::BadRecord | Self::LineTooLong | Self::NoStatus | Self::NotARequest)
+    }
+
+    /// Whether nothing tells what the record is.
+    const fn is_of_no_form(self) -> bool {
+        matches!(self, Self::BadRecord | Self::LineTooLong)
     }
 
     const fn word(self) -> &'static str {
@@ -253,14 +264,23 @@ impl LogReader {
         Header::parse(line, &self.table).is_some()
     }
 
-    /// How many records of a whole log stand before its first request.
+    /// Whether the JSON that begins with `text` has the target and the status of a request.
+    pub(super) fn is_request(&self, text: &[u8]) -> bool {
+        let (mut fields, mut seen) = (Fields::default(), Vec::new());
+        // What was cut says what it said before.
+        let _cut = Known::new().collect(text, &self.table, &mut fields, &mut seen);
+        fields.status().is_some() && request_line(&fields).is_some()
+    }
+
+    /// How many records of no known form stand before the first request of a whole log.
     #[must_use]
     pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
         let (mut count, mut is_met) = (0, false);
         self.read_with(bytes, Part::WHOLE, Shapes::new(), |line, fate| {
             is_met |= matches!(fate, Some(Fate::OtherRequest | Fate::RecordingRequest));
-            // A line that waits for a header is a record too.
-            count += u64::from(!is_met && (fate.is_some() || !line.trim_ascii().is_empty()));
+            // A line that waits for a header has no known form yet.
+            let is_unknown = fate.map_or(!line.trim_ascii().is_empty(), Fate::is_of_no_form);
+            count += u64::from(!is_met && is_unknown);
         });
         count
     }
@@ -482,11 +502,15 @@ impl<'r> Block<'r> {
         self.header.as_ref()?.row(found.0, fields).then_some(found)
     }
 
+    /// Whether a line that is no request may be a record of another kind, or hold records.
+    fn may_hold(&self, line: &[u8]) -> bool {
+        let is_other = || self.reader.probe.as_ref().is_some_and(|probe| probe.is_other(line));
+        line.first() == Some(&b'{') && (is_list_of_objects(line) || is_other())
+    }
+
     /// Reads what a record holds that is no request itself; whether it holds any.
     fn held(&mut self, bytes: &[u8], format: Format, depth: u8) -> bool {
-        let holds_others = || memchr::memchr2(b'{', b'[', bytes.get(1..)?);
-        let probe = self.reader.probe.as_ref().filter(|_| holds_others().is_some());
-        let Some(inner) = probe.and_then(|probe| probe.within(bytes)) else { return false };
+        let Some(inner) = self.reader.probe.as_ref().and_then(|probe| probe.within(bytes)) else { return false };
         let record = self.log.lines;
         if depth == NESTED {
             let detail = || format!("more than {NESTED} lists in one another");
@@ -495,6 +519,7 @@ impl<'r> Block<'r> {
         }
         let mut fields = Fields::default();
         for nested in inner.entries(bytes) {
+            let format = document::exchange(&Sample::of(nested.bytes)).unwrap_or(format);
             if let Some(fate) = self.entry(nested.bytes, format, &mut fields, depth + 1) {
                 self.keep(nested.bytes, Some(fate));
                 self.log.tally.add(fate.word(), 1);
@@ -526,7 +551,11 @@ impl<'r> Block<'r> {
     fn entry_itself<'a>(&mut self, bytes: &'a [u8], format: Format, fields: &mut Fields<'a>) -> Fate {
         match format {
             Format::Har | Format::Newman => match Exchange::of(bytes, &mut self.known.keys) {
-                Some(exchange) => self.heard(&exchange, fields),
+                Some(exchange) => match self.heard(&exchange, fields) {
+                    // Among exchanges another record may stand that is a request.
+                    Fate::NoStatus | Fate::NotARequest => self.json(bytes, fields, Outer::default()),
+                    fate => fate,
+                },
                 None => Fate::BadRecord,
             },
             Format::SdkText => self.heard(&sdk::parse(bytes), fields),
@@ -621,7 +650,7 @@ impl<'r> Block<'r> {
         let whole = line;
         let line = line.get(start?..)?;
         let fate = self.record(line, fields, Outer::default());
-        if fate == Fate::NotARequest && is_list_of_objects(line) && self.held(line, Format::JsonLines, 0) {
+        if fate == Fate::NotARequest && self.may_hold(line) && self.held(line, Format::JsonLines, 0) {
             return None;
         }
         if fate == Fate::BadRecord {
@@ -927,11 +956,10 @@ impl<'r> Block<'r> {
     }
 }
 
-/// Whether a line is a JSON object with an array of others in it.
+/// Whether a JSON text may have an array of objects in it.
 fn is_list_of_objects(line: &[u8]) -> bool {
-    line.first() == Some(&b'{')
-        && memmem::find_iter(line, b"[")
-            .any(|at| line.get(at + 1..).unwrap_or_default().trim_ascii_start().starts_with(b"{"))
+    memchr::memchr_iter(b'[', line)
+        .any(|at| line.get(at + 1..).unwrap_or_default().trim_ascii_start().starts_with(b"{"))
 }
 
 /// Whether text that is no record was meant to be one of a request, and so was torn.

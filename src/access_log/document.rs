@@ -1,30 +1,25 @@
 //! Documents that hold API requests: which values of a JSON document are records, and how they are written.
 
 use crate::document::{Candidate, Entry, Marker, Pattern, Plan, Sample, Sight};
-use crate::evidence::SourceId;
-use crate::settings::Settings;
 
 use super::batch::LogReader;
-use super::format::{Format, is_log};
+use super::format::Format;
 use super::sdk;
 use super::stream;
 
-/// The format of the document shown as `shown` that begins as `sight` says, and where its records stand; `None` where
-/// it holds no API requests, or one on each line.
+/// The format of the document that begins as `sight` says, and where its records stand; `None` where it holds no API
+/// requests that `reader` reads, or one on each line.
 #[must_use]
-pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<(Format, Plan)> {
+pub fn recognise(sight: &Sight<'_>, reader: &LogReader) -> Option<(Format, Plan)> {
     let at = |format: Format, pattern: &Pattern| Some((format, Plan::json(vec![pattern.clone()])));
-    let reader = LogReader::new(SourceId(0), shown, settings);
-    // What lies in a request is a part of it, such as a body that was logged.
-    let is_inside = |pattern: &Pattern| {
-        let mut around =
-            sight.candidates.iter().filter(|outer| outer.pattern != *pattern && pattern.is_within(&outer.pattern));
-        around.any(|outer| requests_in(outer, &reader).0 > 0)
-    };
-    for candidate in &sight.candidates {
-        if is_inside(&candidate.pattern) {
-            continue;
-        }
+    // Without an array around them, records that keep to their lines are read as lines, each by itself.
+    let are_lines = |candidate: &Candidate<'_>| candidate.pattern.is_top() && !sight.spans_lines;
+    if sight.candidates.iter().any(|candidate| are_lines(candidate) && holds_requests(candidate, reader)) {
+        return None;
+    }
+    // What lies in a request is a part of it.
+    let is_plain = |sample: &Sample<'_>| exchange(sample).is_none() && reader.is_request(sample.bytes);
+    for candidate in &sight.without(is_plain).candidates {
         if let Some(format) = candidate.samples.iter().find_map(exchange) {
             return at(format, &candidate.pattern);
         }
@@ -33,8 +28,13 @@ pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<
             return at(Format::JsonDocument, &candidate.pattern);
         }
     }
+    if let Some(top) =
+        sight.candidates.iter().find(|candidate| candidate.pattern.is_top() && holds_requests(candidate, reader))
+    {
+        return at(Format::JsonDocument, &top.pattern);
+    }
     // What stands before the entries may be longer than the head.
-    let named = |pattern: &str| sight.at(pattern).is_some() && !is_inside(&Pattern::new(pattern));
+    let named = |pattern: &str| sight.at(pattern).is_some();
     let begins = |words: [&[u8]; 2]| {
         let top = sight.top().map_or(&b""[..], |top| top.bytes);
         words.iter().all(|word| memchr::memmem::find(top, word).is_some())
@@ -51,17 +51,13 @@ pub fn recognise(sight: &Sight<'_>, shown: &str, settings: &Settings) -> Option<
     let mut listed = sight.candidates.iter().filter(|candidate| !candidate.is_keyed());
     let mut keyed = sight.candidates.iter().filter(|candidate| candidate.is_keyed());
     let records = listed
-        .find(|candidate| holds_requests(candidate, &reader))
-        .or_else(|| keyed.find(|candidate| are_requests(candidate, &reader)))?;
-    // Without an array around them, records that keep to their lines are read as lines, each by itself.
-    if records.pattern.is_top() && !sight.spans_lines {
-        return None;
-    }
+        .find(|candidate| holds_requests(candidate, reader))
+        .or_else(|| keyed.find(|candidate| are_requests(candidate, reader)))?;
     at(Format::JsonDocument, &records.pattern)
 }
 
 /// The format of an entry that is an exchange.
-fn exchange(sample: &Sample<'_>) -> Option<Format> {
+pub(super) fn exchange(sample: &Sample<'_>) -> Option<Format> {
     if sample.has(&["startedDateTime", "request"]) {
         Some(Format::Har)
     } else if sample.has(&["request", "response", "item"])
@@ -74,26 +70,21 @@ fn exchange(sample: &Sample<'_>) -> Option<Format> {
     }
 }
 
+/// Whether it is a request by itself, also one that is cut behind what tells it.
+#[must_use]
+pub fn is_request(sample: &Sample<'_>, reader: &LogReader) -> bool {
+    exchange(sample).is_some() || reader.is_request(sample.bytes)
+}
+
 /// The samples that are whole, as entries.
 fn entries<'c>(candidate: &'c Candidate<'_>) -> impl Iterator<Item = Entry<'c>> {
     let whole = candidate.samples.iter().filter(|sample| sample.is_whole);
     whole.map(|sample| Entry { bytes: sample.bytes, record: 1, path: b"" })
 }
 
-impl LogReader {
-    /// Whether a sample is a request, as far as it goes.
-    #[must_use]
-    pub fn is_request(&self, sample: &Sample<'_>) -> bool {
-        let entry = Entry { bytes: sample.bytes, record: 1, path: b"" };
-        sample.is_whole && self.read_entries(Format::JsonDocument, std::iter::once(entry)).total > 0
-    }
-}
-
-/// Whether the samples are entries of a log.
+/// Whether any of the samples is a request.
 fn holds_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
-    let requests = |entry| reader.read_entries(Format::JsonDocument, std::iter::once(entry)).total;
-    let log = reader.read_entries(Format::JsonDocument, entries(candidate));
-    is_log(log.total, log.records, || entries(candidate).take_while(|entry| requests(*entry) == 0).count() as u64)
+    requests_in(candidate, reader).0 > 0
 }
 
 /// Where those of the samples stand that are requests, if any; of members of an object only where all are, at several keys:
@@ -102,7 +93,7 @@ fn holds_requests(candidate: &Candidate<'_>, reader: &LogReader) -> bool {
 pub fn requests(candidate: &Candidate<'_>, reader: &LogReader) -> Option<Pattern> {
     let is_one = match candidate.is_keyed() {
         true => are_requests(candidate, reader),
-        false => requests_in(candidate, reader).0 > 0,
+        false => holds_requests(candidate, reader),
     };
     is_one.then(|| candidate.pattern.clone())
 }

@@ -84,14 +84,15 @@ impl Format {
 /// The format of the access log shown as `shown` that begins with `head`: that of its first record of a request.
 /// `None` where it is no access log.
 ///
-/// A log may begin with torn lines or other programs' output, but one record in sixteen must be of a request: a text
-/// that quotes a line of a log is none. Where there are several requests, records before the first do not count. The
-/// configuration may name fields without which no record can be read.
+/// A log may begin with torn lines or other programs' output, but for sixteen lines of no known form there must be a
+/// request: a text that quotes a line of a log is none. Where there are several requests, lines before the first do not
+/// count, and whole records of something else never do. The configuration may name fields without which no record can be
+/// read.
 #[must_use]
 pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<Format> {
     let reader = LogReader::new(SourceId(0), shown, settings);
     let log = reader.read(head, Part::WHOLE);
-    let found = log.format.filter(|_| is_log(log.total, log.records, || reader.before_requests(head)));
+    let found = log.format.filter(|_| is_log(log.total, log.of_no_form(), || reader.before_requests(head)));
     found.or_else(|| log.empty_table())
 }
 
@@ -105,10 +106,11 @@ pub fn requests_among(head: &[u8], shown: &str, settings: &Settings) -> (u64, u6
 /// The fewest requests that make a log of what follows them, whatever stands before.
 const FEW: u64 = 4;
 
-/// Whether that many requests among that many records make a log. `before` counts the records before the first request.
-pub(super) fn is_log(requests: u64, records: u64, before: impl FnOnce() -> u64) -> bool {
-    let are_enough = |records: u64| requests > 0 && requests * 16 >= records;
-    are_enough(records) || requests >= FEW && are_enough(records.saturating_sub(before()))
+/// Whether that many requests make a log where that many records are of no known form. `before` counts those before the
+/// first request.
+fn is_log(requests: u64, unknown: u64, before: impl FnOnce() -> u64) -> bool {
+    let are_enough = |unknown: u64| requests > 0 && requests * 15 >= unknown;
+    are_enough(unknown) || requests >= FEW && are_enough(unknown.saturating_sub(before()))
 }
 
 #[cfg(test)]

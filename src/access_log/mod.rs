@@ -44,7 +44,7 @@ mod target;
 mod time;
 
 pub use batch::{LogReader, LogSum};
-pub use document::{recognise as recognise_document, recognise_text, requests, requests_in};
+pub use document::{is_request, recognise as recognise_document, recognise_text, requests, requests_in};
 pub use format::{Format, recognise, requests_among};
 pub use line::{LINE_BYTES, Part, Walk};
 pub use time::{Zone, ZoneFrom};

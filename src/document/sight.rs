@@ -3,6 +3,8 @@
 //! Every value that may be an entry is shown with samples: the document itself, the elements of arrays, and objects that
 //! are members of others, by whatever key. A value that the head cuts off is shown as far as it goes.
 
+use std::collections::BTreeMap;
+
 use super::pattern::{Pattern, Step};
 
 /// Objects and arrays above a candidate.
@@ -46,6 +48,8 @@ pub struct Candidate<'a> {
 /// One value.
 #[derive(Clone, Debug)]
 pub struct Sample<'a> {
+    /// Where it begins in what was shown.
+    at: usize,
     /// Its bytes, as far as they go.
     pub bytes: &'a [u8],
     /// Whether it ends within the head.
@@ -79,7 +83,20 @@ impl Candidate<'_> {
     }
 }
 
-impl Sample<'_> {
+impl<'a> Sample<'a> {
+    /// The whole value that `text` is, with its own keys; what its members hold is not looked at.
+    #[must_use]
+    pub fn of(text: &'a [u8]) -> Self {
+        let mut keys = Vec::new();
+        if text.first() == Some(&b'{') {
+            own_keys(text, |key| {
+                keys.push(key);
+                keys.len() < KEYS
+            });
+        }
+        Self { at: 0, bytes: text, is_whole: true, keys, key: None }
+    }
+
     /// Whether it is an object with all of `keys`.
     #[must_use]
     pub fn has(&self, keys: &[&str]) -> bool {
@@ -88,6 +105,28 @@ impl Sample<'_> {
 }
 
 impl<'a> Sight<'a> {
+    /// The same without the values that `is_one` accepts, and without all that these hold: the outermost that it accepts
+    /// are asked of, what lies in them is a part of them.
+    #[must_use]
+    pub fn without(&self, is_one: impl Fn(&Sample<'a>) -> bool) -> Self {
+        // Where those begin that are accepted, and where they end. They do not overlap.
+        let mut accepted: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut rest = self.clone();
+        // A value comes before what it holds.
+        for candidate in &mut rest.candidates {
+            candidate.samples.retain(|sample| {
+                let before = accepted.range(..=sample.at).next_back();
+                let is_inside = before.is_some_and(|(_, end)| sample.at < *end);
+                let is_accepted = !is_inside && is_one(sample);
+                if is_accepted {
+                    accepted.insert(sample.at, sample.at + sample.bytes.len());
+                }
+                !is_inside && !is_accepted
+            });
+        }
+        rest
+    }
+
     /// The candidate at `pattern`, written as [`Pattern::new`] reads it.
     #[must_use]
     pub fn at(&self, pattern: &str) -> Option<&Candidate<'a>> {
@@ -123,6 +162,12 @@ pub(super) fn inside<'a>(text: &'a [u8], key: Option<&'a [u8]>) -> (Sight<'a>, b
 
 /// Whether the object that begins with `text` has a member at one of `keys`; `None` where `text` ends before it tells.
 pub(super) fn has_member(text: &[u8], keys: &[&[u8]]) -> Option<bool> {
+    own_keys(text, |key| !keys.contains(&key)).map(|is_over| !is_over)
+}
+
+/// Shows `go_on` the keys of the object that begins with `text`, as written, until it says that they are enough: whether
+/// it never did; `None` where `text` ends before.
+fn own_keys<'a>(text: &'a [u8], mut go_on: impl FnMut(&'a [u8]) -> bool) -> Option<bool> {
     let (mut at, mut depth, mut may_be_key) = (0, 0_usize, false);
     loop {
         match text.get(at)? {
@@ -133,15 +178,15 @@ pub(super) fn has_member(text: &[u8], keys: &[&[u8]]) -> Option<bool> {
                 if !is_whole {
                     return None;
                 }
-                if depth == 1 && may_be_key && keys.contains(&text.get(at + 1..end - 1)?) {
-                    return Some(true);
+                if depth == 1 && may_be_key && !go_on(text.get(at + 1..end - 1)?) {
+                    return Some(false);
                 }
                 at = end - 1;
             }
             _ => {}
         }
         if depth == 0 {
-            return Some(false);
+            return Some(true);
         }
         may_be_key =
             depth == 1 && matches!(text.get(at)?, b'{' | b',') || may_be_key && text.get(at)?.is_ascii_whitespace();
@@ -225,7 +270,7 @@ impl<'a> Viewer<'a> {
             self.sight.is_partial = true;
             return None;
         }
-        samples.push(Sample { bytes: b"", is_whole: false, keys: Vec::new(), key });
+        samples.push(Sample { at: 0, bytes: b"", is_whole: false, keys: Vec::new(), key });
         Some(place)
     }
 
@@ -259,6 +304,7 @@ impl<'a> Viewer<'a> {
         if let Some((place, sample)) = sample
             && let Some(sample) = self.candidate(place).and_then(|candidate| candidate.samples.get_mut(sample))
         {
+            sample.at = at;
             sample.bytes = text.get(at..end).unwrap_or_default();
             sample.is_whole = is_whole;
         }

@@ -20,18 +20,21 @@ fn cut(text: &[u8], patterns: &[&str], size: usize) -> Given {
 /// Finds the records that have a key `r`, of members of an object only several, and those of another kind, which have a
 /// key `o`.
 fn probe() -> Probe {
-    Probe::new(|sight| {
-        let mut found: Vec<Found> = Vec::new();
-        for candidate in &sight.candidates {
-            let place = |key: &str| candidate.place(|sample| sample.has(&[key]));
-            let several = candidate.samples.len() > 1 || !candidate.is_keyed();
-            let Some(pattern) = place("r").filter(|_| several).or_else(|| place("o")) else { continue };
-            if !found.iter().any(|found| pattern.is_within(&found.pattern)) {
-                found.push(Found { pattern, is_read: place("r").is_some() });
+    Probe::new(
+        |sight| {
+            let mut found: Vec<Found> = Vec::new();
+            for candidate in &sight.candidates {
+                let place = |key: &str| candidate.place(|sample| sample.has(&[key]));
+                let several = candidate.samples.len() > 1 || !candidate.is_keyed();
+                let Some(pattern) = place("r").filter(|_| several).or_else(|| place("o")) else { continue };
+                if !found.iter().any(|found| pattern.is_within(&found.pattern)) {
+                    found.push(Found { pattern, is_read: place("r").is_some() });
+                }
             }
-        }
-        found
-    })
+            found
+        },
+        |sample| sample.has(&["o"]),
+    )
 }
 
 fn cut_by(plan: &Plan, text: &[u8], size: usize) -> Given {
@@ -315,10 +318,13 @@ fn a_document_that_is_nested_without_end_is_looked_at_a_few_times() {
     let deep = format!("{{\"a\":[{{\"r\":1}}],\"b\":{}", "[{\"x\":".repeat(400_000));
     let looks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let count = std::sync::Arc::clone(&looks);
-    let counting = Probe::new(move |_| {
-        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Vec::new()
-    });
+    let counting = Probe::new(
+        move |_| {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Vec::new()
+        },
+        |_| false,
+    );
     let plan = Plan::json(vec![Pattern::new("a[]")]).probing(counting);
     let given = cut_by(&plan, deep.as_bytes(), 1 << 20);
     let looks = looks.load(std::sync::atomic::Ordering::Relaxed);

@@ -8,7 +8,7 @@ use crate::sentence::{Kind, Sentence};
 
 use super::json::JsonWalk;
 use super::pattern::Pattern;
-use super::sight::Sight;
+use super::sight::{Sample, Sight};
 use super::text::{Marker, TextWalk};
 
 /// Bytes of the longest entry that is read. A longer one is set aside whole.
@@ -31,10 +31,16 @@ pub enum Plan {
 
 /// Tells which values inside another are records, at a place where no pattern says there are any.
 #[derive(Clone)]
-pub struct Probe(Arc<Tell>);
+pub struct Probe {
+    find: Arc<Find>,
+    is_other: Arc<IsOther>,
+}
 
 /// What is shown, to what is found in it.
-type Tell = dyn Fn(&Sight<'_>) -> Vec<Found> + Send + Sync;
+type Find = dyn Fn(&Sight<'_>) -> Vec<Found> + Send + Sync;
+
+/// Whether an entry is a record of another kind than its document's.
+type IsOther = dyn Fn(&Sample<'_>) -> bool + Send + Sync;
 
 /// Records that stand where none was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,21 +52,38 @@ pub struct Found {
 }
 
 impl Probe {
-    /// A probe that finds what `tell` says.
-    pub fn new(tell: impl Fn(&Sight<'_>) -> Vec<Found> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// A probe that finds what `find` says, and of entries that are no records tells by `is_other` whether they are some
+    /// of another kind.
+    pub fn new(
+        find: impl Fn(&Sight<'_>) -> Vec<Found> + Send + Sync + 'static,
+        is_other: impl Fn(&Sample<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { find: Arc::new(find), is_other: Arc::new(is_other) }
     }
 
-    /// What an entry with these `bytes` holds that is none itself: records in it, wherever they stand; `None` where it
-    /// holds none.
+    /// Whether an entry with these `bytes`, which is none of its document's kind, is a record of another.
+    #[must_use]
+    pub fn is_other(&self, bytes: &[u8]) -> bool {
+        (self.is_other)(&Sample::of(bytes))
+    }
+
+    /// What an entry with these `bytes` holds that is none itself: a record of another kind, which it may be, or records in
+    /// it, wherever they stand; `None` where it holds none.
     #[must_use]
     pub fn within(&self, bytes: &[u8]) -> Option<Pieces> {
+        if self.is_other(bytes) {
+            let mut pieces = Pieces::default();
+            pieces.other_kind(1, b"");
+            pieces.gaps.push(Aside { start: 0, record: 1, reason: OTHER_KIND }.until(bytes.len()));
+            return Some(pieces);
+        }
+        memchr::memchr2(b'{', b'[', bytes.get(1..)?)?;
         let (_, pieces) = JsonWalk::new(Vec::new(), Some(self.clone())).cut(bytes, true);
         (!pieces.spans.is_empty() || pieces.tally.count(OTHER_KIND) > 0).then_some(pieces)
     }
 
     pub(super) fn find(&self, sight: &Sight<'_>) -> Vec<Found> {
-        (self.0)(sight)
+        (self.find)(sight)
     }
 }
 
@@ -215,9 +238,12 @@ impl Pieces {
     pub(super) fn other_kind(&mut self, record: u64, path: &[u8]) {
         self.tally.add(OTHER_KIND, 1);
         self.anomalies.note(OTHER_KIND, Some(record), || {
-            Sentence::own("a record of another kind than the document's, at ")
-                .naming_raw(Kind::Keys, path, &path.escape_ascii().to_string())
-                .and("; it is read from a file of its own only")
+            let told = Sentence::own("a record of another kind than the document's");
+            let told = match path {
+                b"" => told,
+                _ => told.and(", at ").naming_raw(Kind::Keys, path, &path.escape_ascii().to_string()),
+            };
+            told.and("; it is read from a file of its own only")
         });
     }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::traces;
 use crate::access_log::{self, Format, LogReader, LogSum};
-use crate::document::{self, Found, Pieces, Plan, Probe, Sight, Walk};
+use crate::document::{self, Found, Pieces, Plan, Probe, Sample, Sight, Walk};
 use crate::evidence::{self, Block, Extents, Reading, Reject, SourceId, Spool, Stage, Utf16, in_order};
 use crate::facts::Store;
 use crate::facts::extract::Keep;
@@ -21,64 +21,19 @@ pub enum Content {
     Export(Kind),
 }
 
-/// What the document shown as `shown` that begins with `head` is, and how it is cut; `None` where it is none, or a log
-/// of lines.
-///
-/// What is a complete request is one, whatever else it carries: fields of an export beside it, or entries of one in the body
-/// that was logged.
-#[must_use]
-pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<(Content, Plan)> {
-    recognise_by(document::sight, head, shown, settings)
-}
-
-fn recognise_by(
-    sight: impl Fn(&[u8]) -> Option<Sight<'_>>,
-    head: &[u8],
-    shown: &str,
-    settings: &Settings,
-) -> Option<(Content, Plan)> {
-    let export = |(kind, plan)| (Content::Export(kind), plan);
-    let requests = |(format, plan)| (Content::Requests(format), plan);
-    let (content, plan) = match sight(head) {
-        Some(sight) => platform::recognise(&sight)
-            .filter(|(_, plan)| !is_of_requests(plan, &sight, shown, settings))
-            .map(export)
-            .or_else(|| access_log::recognise_document(&sight, shown, settings).map(requests)),
-        None => platform::recognise_text(head).map(export).or_else(|| access_log::recognise_text(head).map(requests)),
-    }?;
-    let is_export = match content {
-        Content::Requests(Format::JsonDocument) => false,
-        // Their formats say where records stand.
-        Content::Export(Kind::Terraform | Kind::CallFlow) | Content::Requests(_) => return Some((content, plan)),
-        Content::Export(_) => true,
-    };
-    Some((content, plan.probing(probe(is_export, shown, settings))))
-}
-
-/// Whether what is cut by `plan`, as entries of an export, are API requests for the most part, or parts of requests.
-fn is_of_requests(plan: &Plan, sight: &Sight<'_>, shown: &str, settings: &Settings) -> bool {
-    let Plan::Json(patterns, _) = plan else { return false };
-    let reader = LogReader::new(SourceId(0), shown, settings);
-    sight.candidates.iter().any(|candidate| {
-        let is_within = patterns.iter().any(|pattern| pattern.is_within(&candidate.pattern));
-        let requests = if is_within { access_log::requests_in(candidate, &reader).0 } else { 0 };
-        let is_around = !patterns.iter().any(|pattern| candidate.pattern.is_within(pattern));
-        requests > 0 && (is_around || requests > platform::entries_among(candidate, |sample| reader.is_request(sample)))
-    })
-}
-
 /// What finds records where nothing says that there are any: entries of an export, or API requests.
 #[must_use]
 pub fn probe(is_export: bool, shown: &str, settings: &Settings) -> Probe {
     let reader = LogReader::new(SourceId(0), shown, settings);
-    Probe::new(move |sight| {
+    let other = reader.clone();
+    let find = move |sight: &Sight<'_>| {
         let mut found: Vec<Found> = Vec::new();
         for candidate in &sight.candidates {
             if found.iter().any(|found| candidate.pattern.is_within(&found.pattern)) {
                 continue;
             }
             let place = |entries: bool| match entries {
-                true => platform::entries(candidate),
+                true => candidate.place(|sample| is_entry(sample, &reader)),
                 false => access_log::requests(candidate, &reader),
             };
             let of_its_kind = place(is_export).map(|pattern| Found { pattern, is_read: true });
@@ -86,7 +41,17 @@ pub fn probe(is_export: bool, shown: &str, settings: &Settings) -> Probe {
             found.extend(of_its_kind.or_else(other));
         }
         found
+    };
+    Probe::new(find, move |sample| match is_export {
+        true => access_log::is_request(sample, &other),
+        false => platform::is_entry(sample),
     })
+}
+
+/// Whether it is an entry of an export. A record that has a method, a target and a status of its own is a request, whatever
+/// else it carries.
+fn is_entry(sample: &Sample<'_>, reader: &LogReader) -> bool {
+    platform::is_entry(sample) && !access_log::is_request(sample, reader)
 }
 
 /// What a text is.
@@ -104,12 +69,7 @@ const FURTHER: [usize; 2] = [1 << 20, 8 << 20];
 
 /// What the text shown as `shown` is, by as much of its beginning as tells; `None` where it is no evidence.
 pub fn look(opened: &mut evidence::Content, shown: &str, settings: &Settings) -> Option<Text> {
-    let lines = |head: &[u8]| access_log::recognise(head, shown, settings).map(Text::Log);
-    let document = |(content, plan)| Text::Document(content, plan);
-    let mut found = {
-        let head = text(opened);
-        recognise(&head, shown, settings).map(document).or_else(|| lines(&head))
-    };
+    let mut found = recognise(&text(opened), shown, settings);
     for (length, is_first) in FURTHER.into_iter().zip([true, false]) {
         if found.is_some() || !is_text(&text(opened)) {
             break;
@@ -120,10 +80,77 @@ pub fn look(opened: &mut evidence::Content, shown: &str, settings: &Settings) ->
             break;
         }
         let head = text(opened);
-        found = recognise_by(document::wide_sight, &head, shown, settings).map(document);
-        found = found.or_else(|| is_longer.then(|| lines(&head)).flatten());
+        let lines = || is_longer.then(|| log(&head, shown, settings)).flatten();
+        found = of(document::wide_sight(&head), &head, (shown, settings), lines);
     }
     found
+}
+
+/// What the text shown as `shown` that begins with `head` is; `None` where that tells of no evidence.
+#[must_use]
+pub fn recognise(head: &[u8], shown: &str, settings: &Settings) -> Option<Text> {
+    of(document::sight(head), head, (shown, settings), || log(head, shown, settings))
+}
+
+/// The log of lines that begins with `head`.
+fn log(head: &[u8], shown: &str, settings: &Settings) -> Option<Text> {
+    access_log::recognise(head, shown, settings).map(Text::Log)
+}
+
+/// What the text that begins with `head`, and as JSON as `sight` says, is; `lines` sees a log of lines in it, if it is one.
+fn of(
+    sight: Option<Sight<'_>>,
+    head: &[u8],
+    named: (&str, &Settings),
+    lines: impl FnOnce() -> Option<Text>,
+) -> Option<Text> {
+    match sight {
+        Some(sight) => of_json(&sight, named, lines),
+        None => of_text(head).or_else(lines),
+    }
+}
+
+/// What the JSON that begins as `sight` says is, in which `lines` sees a log of lines, if it is one.
+///
+/// API requests are asked first, and of values in one another the outermost: a request is one whatever it holds, such as
+/// the answer that was logged with it, and so is an entry of an export. Where both stand beside one another, it is the
+/// requests that are read: a refusal that nothing binds is told, one that is not read is not.
+fn of_json(
+    sight: &Sight<'_>,
+    (shown, settings): (&str, &Settings),
+    lines: impl FnOnce() -> Option<Text>,
+) -> Option<Text> {
+    let reader = LogReader::new(SourceId(0), shown, settings);
+    let export = platform::recognise(&sight.without(|sample| access_log::is_request(sample, &reader)));
+    let document = |content, plan: Plan| {
+        // Of the others their formats say where records stand.
+        let is_export = match content {
+            Content::Export(Kind::Terraform | Kind::CallFlow) => None,
+            Content::Export(_) => Some(true),
+            Content::Requests(Format::Newman | Format::SdkText) => None,
+            Content::Requests(_) => Some(false),
+        };
+        let plan = match is_export {
+            Some(is_export) => plan.probing(probe(is_export, shown, settings)),
+            None => plan,
+        };
+        Text::Document(content, plan)
+    };
+    let export = export.map(|(kind, plan)| (kind, document(Content::Export(kind), plan)));
+    if let Some((Kind::Terraform, text)) = export {
+        return Some(text);
+    }
+    let requests = access_log::recognise_document(&sight.without(|sample| is_entry(sample, &reader)), &reader);
+    let requests = requests.map(|(format, plan)| document(Content::Requests(format), plan));
+    requests.or_else(lines).or_else(|| export.map(|(_, text)| text))
+}
+
+/// What the text that is no JSON and begins with `head` is.
+fn of_text(head: &[u8]) -> Option<Text> {
+    let export = platform::recognise_text(head).map(|(kind, plan)| Text::Document(Content::Export(kind), plan));
+    let requests =
+        || access_log::recognise_text(head).map(|(format, plan)| Text::Document(Content::Requests(format), plan));
+    export.or_else(requests)
 }
 
 /// Of a text that is no evidence, how many of how many records are API requests all the same, as far as `head` goes.

@@ -54,7 +54,7 @@ pub fn recognise(sight: &Sight<'_>) -> Option<(Kind, Plan)> {
     }
     let kind = |candidate: &Candidate<'_>| {
         let kind = candidate.samples.iter().find_map(of).or_else(|| of_path(candidate))?;
-        let pattern = entries(candidate).unwrap_or_else(|| candidate.pattern.clone());
+        let pattern = candidate.place(is_entry).unwrap_or_else(|| candidate.pattern.clone());
         Some((kind, Plan::json(vec![pattern])))
     };
     // A list says more clearly what its elements are than an object does of its members.
@@ -74,10 +74,7 @@ fn of(sample: &Sample<'_>) -> Option<Kind> {
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     if has("conversationid") && has("participants") {
         Some(Kind::ConversationDetails)
-    } else if (has("callid") || has("sid")) && any(&["msg", "sourceip"])
-        || has("msg") && has("sourceip")
-        || has("callid") && has("conversationid") && any(&trace::MARKS)
-    {
+    } else if is_trace(&has, sample) {
         Some(Kind::SipTraces)
     } else if any(&["trunkmetabase", "trunkmetabaseid", "trunkbase", "trunktype", "edgeautoupdateconfig", "mediamodel"])
     {
@@ -92,22 +89,28 @@ fn of(sample: &Sample<'_>) -> Option<Kind> {
     }
 }
 
+/// Whether it is a trace record: a message of SIP or the addresses that it went between, or the Call-ID with names that
+/// only a trace has. Programs write a Call-ID and a message of their own into their logs.
+fn is_trace(has: impl Fn(&str) -> bool, sample: &Sample<'_>) -> bool {
+    let any = |names: &[&str]| names.iter().any(|name| has(name));
+    let named = any(&["callid", "sid"]);
+    let addressed = any(&["sourceip", "srcip"]) && any(&["destinationip", "dstip"]);
+    let speaks_sip = || has("msg") && memchr::memmem::find(sample.bytes, b"SIP/2.0").is_some();
+    (named || any(&["sourceip"])) && speaks_sip()
+        || (named || has("msg")) && addressed
+        || has("callid") && has("conversationid") && any(&trace::MARKS)
+}
+
 /// What an array is whose elements say nothing, or that is empty.
 fn of_path(candidate: &Candidate<'_>) -> Option<Kind> {
     (candidate.samples.is_empty() && candidate.pattern == Pattern::new("conversations[]"))
         .then_some(Kind::ConversationDetails)
 }
 
-/// Where those of the samples stand that are entries of an export, if any.
+/// Whether it is an entry of an export, as far as it tells without what is inside its members.
 #[must_use]
-pub fn entries(candidate: &Candidate<'_>) -> Option<Pattern> {
-    candidate.place(|sample| of(sample).is_some())
-}
-
-/// How many of the samples are entries of an export and nothing that `is_other` knows better.
-#[must_use]
-pub fn entries_among(candidate: &Candidate<'_>, is_other: impl Fn(&Sample<'_>) -> bool) -> u64 {
-    candidate.samples.iter().filter(|sample| of(sample).is_some() && !is_other(sample)).count() as u64
+pub fn is_entry(sample: &Sample<'_>) -> bool {
+    of(sample).is_some()
 }
 
 /// The export that is no JSON and begins with `head`.

@@ -24,4 +24,4 @@ mod trace;
 mod trunk;
 
 pub use export::{ExportReader, ExportSum, REASONS};
-pub use kind::{Kind, entries, entries_among, recognise, recognise_text};
+pub use kind::{Kind, is_entry, recognise, recognise_text};

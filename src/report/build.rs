@@ -30,6 +30,9 @@ use crate::verdict::{self, Consent, Measured, Unconsented, Verdict};
 /// The anomaly of a text that is no access log though some of its records are API requests.
 pub const REQUESTS_UNREAD: &str = "unread_requests";
 
+/// The anomaly of a file with records that are not read, for they are of another kind than the file.
+const OTHER_KIND: &str = "other_kind";
+
 /// What one source told, beside its facts.
 #[derive(Clone, Debug)]
 pub struct SourceAccount {
@@ -801,12 +804,12 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
                 .and(". Set --log-timezone or [[access_log]] timezone if that is wrong."),
         });
     }
-    let passed_over: Vec<&str> = concluded
-        .accounts
-        .iter()
-        .filter(|account| account.anomalies.iter().any(|(code, _)| code == REQUESTS_UNREAD))
-        .map(|account| account.shown.as_str())
-        .collect();
+    let with = |anomaly: &str| -> Vec<Sentence> {
+        let accounts =
+            concluded.accounts.iter().filter(|account| account.anomalies.iter().any(|(code, _)| code == anomaly));
+        accounts.map(|account| Sentence::default().naming(Kind::Path, &account.shown)).collect()
+    };
+    let passed_over = with(REQUESTS_UNREAD);
     if !passed_over.is_empty() {
         notices.push(Notice {
             code: REQUESTS_UNREAD,
@@ -814,8 +817,19 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
                 "Text in which some records look like API requests was not read, for it is no access log as a whole, or holds \
                  them in no array: ",
             )
-            .list(passed_over.iter().map(|path| Sentence::default().naming(Kind::Path, path)), ", ")
+            .list(passed_over, ", ")
             .and(". To have them read, put them into a file of their own, one a line."),
+        });
+    }
+    let of_two_kinds = with(OTHER_KIND);
+    if !of_two_kinds.is_empty() {
+        notices.push(Notice {
+            code: OTHER_KIND,
+            text: Sentence::own(
+                "API requests and entries of the platform's exports stand in one file, of which one kind only was read: ",
+            )
+            .list(of_two_kinds, ", ")
+            .and(". The other is counted as other_kind; to have it read, put it into a file of its own."),
         });
     }
     notices.extend(requests::batch_errors(concluded));

@@ -559,15 +559,16 @@ fn an_export_is_read_under_every_key_and_says_what_else_it_holds() {
     let days = json!({"monday": {"conversations": [conversation(1)]}, "tuesday": {"conversations": [conversation(2)]}});
     let (source, _) = refusals(days.to_string().as_bytes());
     assert_eq!((&source["format"], &source["tally"]), (&"conversation_details".into(), &json!({"conversation": 2})));
-    let both = json!({"conversations": [conversation(1)], "requests": [request(403, 1), request(403, 2)]});
+    let both =
+        json!({"conversations": [conversation(1), conversation(2)], "requests": [request(403, 1), request(403, 2)]});
     let (source, records) = refusals(both.to_string().as_bytes());
-    assert_eq!(source["tally"], json!({"conversation": 1, "other_kind": 2}), "{source}");
+    assert_eq!(source["tally"], json!({"recording_request": 2, "other_kind": 2}), "{source}");
     let anomaly = &source["anomalies"][0];
     assert_eq!(
         (&anomaly["code"], &anomaly["count"], &anomaly["first_record"]),
-        (&"other_kind".into(), &2.into(), &2.into())
+        (&"other_kind".into(), &2.into(), &1.into())
     );
-    assert_eq!((&source["records"], records.len()), (&3.into(), 0));
+    assert_eq!((&source["records"], records), (&4.into(), vec![3, 4]));
 }
 
 #[test]
@@ -690,7 +691,7 @@ fn an_export_by_ids_is_read() {
         }
     }
     let (source, _) = refusals(json!([one, {"requests": [request(403, 1)]}]).to_string().as_bytes());
-    assert_eq!(source["tally"], json!({"conversation": 1, "other_kind": 1}), "{source}");
+    assert_eq!(source["tally"], json!({"recording_request": 1, "other_kind": 1}), "{source}");
 }
 
 #[test]
@@ -759,4 +760,116 @@ fn requests_in_text_that_is_no_log_are_told_first() {
     assert!(named.stderr.contains("1 of 1 records"), "{}", named.stderr);
     let named = audit(folder.path(), &["evidence/notes.txt"]);
     assert!(named.stderr.contains("1 of 101 records"), "{}", named.stderr);
+}
+
+/// What makes a record look like an entry of an export, or like a document of another form.
+fn looks() -> Vec<Value> {
+    let item =
+        json!({"id": "r", "conversationId": "c", "media": "audio", "mediaUris": {"0": {"mediaUri": "https://m"}}});
+    let har = json!({"log": {"version": "1.2", "creator": {}, "entries": [
+        {"startedDateTime": "2026-03-02T12:00:00Z", "request": {"method": "GET", "url": "https://h/x"}, "response": {"status": 200}}]}});
+    vec![
+        json!({"callId": "one@x", "msg": "request completed"}),
+        json!({"callId": "one@x", "sourceIp": "192.0.2.1", "destinationIp": "192.0.2.2", "msg": "INVITE sip:x SIP/2.0"}),
+        json!({"callId": "one@x", "conversationId": "c", "cseq": "1 INVITE"}),
+        json!({"conversationId": "c", "participants": []}),
+        json!({"conversationId": "c", "id": "r", "mediaSubtype": "Trunk"}),
+        json!({"trunkType": "EXTERNAL", "trunkBase": {"id": "b"}, "mediaModel": "x"}),
+        json!({"resource": {"genesyscloud_x": {"y": {}}}}),
+        json!({"entities": [{"id": "t", "trunkType": "EXTERNAL"}]}),
+        json!({"data": [{"callid": "one@x", "msg": "INVITE sip:x SIP/2.0"}]}),
+        json!({"run": {"executions": []}}),
+        json!({"responseBody": [item]}),
+        json!({"response": {"body": [item]}}),
+        json!({"responseBody": {"conversations": [conversation(1)]}}),
+        json!({"requestBody": har}),
+    ]
+}
+
+#[test]
+fn a_record_with_a_target_and_a_status_is_a_request_whatever_else_it_carries() {
+    let plain = request(403, 1);
+    for look in looks() {
+        let mut both = request(403, 2);
+        both.as_object_mut().expect("an object").extend(look.as_object().expect("an object").clone());
+        for (name, text) in [
+            ("lines", lines([both.clone(), both.clone(), both.clone()].into_iter())),
+            ("a line among others", lines([plain.clone(), both.clone(), plain.clone()].into_iter())),
+            ("one that is cut", format!("{both}\n{both}\n{both}\n{}", both.to_string().get(..40).expect("a part"))),
+            ("an array", json!([both, both, both]).to_string()),
+            ("an array among others", serde_json::to_string_pretty(&json!([plain, both, plain])).expect("JSON")),
+            ("under a key", json!({"requests": [both, plain, both]}).to_string()),
+        ] {
+            let (source, records) = refusals(text.as_bytes());
+            assert_eq!(source["kind"], "access_log", "{name}: {look}: {source}");
+            assert_eq!(source["tally"]["recording_request"], 3, "{name}: {look}: {source}");
+            assert_eq!(records.len(), 3, "{name}: {look}: {source}");
+        }
+    }
+}
+
+#[test]
+fn what_a_file_is_is_told_record_by_record() {
+    let trace = json!({"callid": "one@x", "date": "2026-03-02T10:00:00Z", "sourceIp": "192.0.2.1", "sourcePort": 5060,
+        "destinationIp": "192.0.2.2", "destinationPort": 5060, "msg": "INVITE sip:x SIP/2.0\r\nCall-ID: one@x\r\n\r\n"});
+    let requests = |count: u64| lines((0..count).map(|second| request(403, second)));
+    let page = json!({"events": [request(403, 1), request(403, 2)]});
+    let exchange = |number: u64| {
+        json!({"startedDateTime": "2026-03-02T12:00:00Z", "request": {"method": "GET", "headers": [],
+            "url": format!("https://h/api/v2/recordings/r{number}")}, "response": {"status": 403, "headers": [], "content": {}}})
+    };
+    let har = json!({"log": {"version": "1.2", "creator": {}, "entries": [exchange(1), exchange(2)]}});
+    let pretty = serde_json::to_string_pretty(&har).expect("JSON");
+    for (name, text, refused, others) in [
+        ("an export's entry before lines", format!("{}\n{}", conversation(1), requests(20)), 20, 1),
+        ("an export's entries behind lines", format!("{}{}\n{trace}\n", requests(3), conversation(1)), 3, 2),
+        ("a trace in a list", json!([request(403, 1), trace, request(403, 2)]).to_string(), 2, 1),
+        ("a page among lines", format!("{}{page}\n{}", requests(2), requests(1)), 5, 0),
+        ("a HAR before lines", format!("{har}\n{}", requests(3)), 5, 0),
+        ("a HAR behind lines", format!("{}{har}\n", requests(3)), 5, 0),
+        ("a HAR on many lines", format!("{pretty}\n{}", requests(3)), 5, 0),
+        ("HARs on lines", format!("{har}\n{har}\n"), 4, 0),
+        ("records under a wrapper's name", json!({"data": [request(403, 1), request(403, 2)]}).to_string(), 2, 0),
+        ("lines of them", lines((0..3).map(|_| json!({"data": [request(403, 1), request(403, 2)]}))), 6, 0),
+    ] {
+        let (source, records) = refusals(text.as_bytes());
+        assert_eq!((&source["kind"], records.len()), (&"access_log".into(), refused), "{name}: {source}");
+        assert_eq!(source["tally"]["other_kind"].as_u64().unwrap_or(0), others, "{name}: {source}");
+        let total: u64 = source["tally"].as_object().expect("a tally").values().filter_map(Value::as_u64).sum();
+        assert_eq!(
+            (total, total),
+            (refused as u64 + others, source["records"].as_u64().unwrap_or(0)),
+            "{name}: {source}"
+        );
+    }
+    // Behind what is looked at first the kind of the file holds, and says what it does not read.
+    let mut long = conversation(1);
+    long["attributes"] = "z".repeat(5 << 10).into();
+    let (source, _) = refusals(format!("{}{}", lines((0..30).map(|_| long.clone())), requests(2)).as_bytes());
+    assert_eq!(source["tally"], json!({"conversation": 30, "other_kind": 2}), "{source}");
+    assert_eq!(source["anomalies"][0]["first_record"], 31, "{source}");
+}
+
+#[test]
+fn records_of_another_kind_are_told_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("both.log"), format!("{}\n{}\n", request(403, 1), conversation(1))).expect("a file");
+    let report = audit(folder.path(), &["both.log"]).report();
+    let notice = list(&report["notices"]).iter().find(|notice| notice["code"] == "other_kind").expect("a notice");
+    assert!(notice["text"].as_str().is_some_and(|text| text.contains("both.log")), "{notice}");
+    assert!(!report["notices"].to_string().contains("unread_requests"), "{report}");
+}
+
+#[test]
+fn requests_among_whole_records_of_a_program_are_read() {
+    let others =
+        |count: u64| lines((0..count).map(|n| json!({"level": "info", "msg": format!("x{n}"), "callId": "one@x"})));
+    for between in [15, 16, 100, 2_000] {
+        let text: String = (0..3).map(|second| format!("{}\n{}", request(403, second), others(between))).collect();
+        let (source, records) = refusals(text.as_bytes());
+        let expected = json!({"recording_request": 3, "not_a_request": 3 * between});
+        assert_eq!((&source["tally"], records.len()), (&expected, 3), "{between}: {source}");
+    }
+    let (source, records) = refusals(format!("{}{}\n", others(3_000), request(403, 1)).as_bytes());
+    assert_eq!((&source["format"], records), (&"json_lines".into(), vec![3_001]), "{source}");
 }

@@ -8,7 +8,7 @@ use sipconsent::access_log::{self, LogReader, LogSum};
 use sipconsent::document;
 use sipconsent::evidence::{HashKind, Reject, SourceId, Timestamp, decompress, in_order, utf8};
 use sipconsent::facts::{ApiRequest, Audience, NameKind, Place};
-use sipconsent::pipeline::documents::{self, Content};
+use sipconsent::pipeline::documents::{self, Content, Text};
 
 /// Reads a log or document of requests, shown as `shown`; `None` where it is none.
 pub(crate) fn read(bytes: &[u8], shown: &str, settings: &Settings) -> Option<LogSum> {
@@ -23,7 +23,8 @@ pub(crate) fn read_in_blocks(bytes: &[u8], size: usize, shown: &str, settings: &
     reader.read_to_end(&mut text).expect("memory");
     let log = LogReader::new(SourceId(0), shown, settings).keeping_rejects(true);
     let mut sum;
-    if let Some((content, plan)) = documents::recognise(&head, shown, settings) {
+    let found = documents::recognise(&head, shown, settings)?;
+    if let Text::Document(content, plan) = found {
         let Content::Requests(format) = content else { return None };
         let log = log.probing(plan.probe().cloned());
         let mut walk = document::Walk::new(&plan);
@@ -40,7 +41,7 @@ pub(crate) fn read_in_blocks(bytes: &[u8], size: usize, shown: &str, settings: &
             taken
         });
     } else {
-        let format = access_log::recognise(&head, shown, settings)?;
+        let Text::Log(format) = found else { return None };
         let log = log.probing(Some(documents::probe(false, shown, settings)));
         let mut walk = access_log::Walk::new(format);
         sum = LogSum::new(format);

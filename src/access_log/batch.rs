@@ -179,6 +179,11 @@ impl Fate {
         matches!(self, Self::BadRecord | Self::LineTooLong | Self::NoStatus | Self::NotARequest)
     }
 
+    /// Whether the record is a request that was answered.
+    const fn is_request(self) -> bool {
+        matches!(self, Self::OtherRequest | Self::RecordingRequest)
+    }
+
     /// Whether nothing tells what the record is.
     const fn is_of_no_form(self) -> bool {
         matches!(self, Self::BadRecord | Self::LineTooLong)
@@ -277,7 +282,7 @@ impl LogReader {
     pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
         let (mut count, mut is_met) = (0, false);
         self.read_with(bytes, Part::WHOLE, Shapes::new(), |line, fate| {
-            is_met |= matches!(fate, Some(Fate::OtherRequest | Fate::RecordingRequest));
+            is_met |= fate.is_some_and(Fate::is_request);
             // A line that waits for a header has no known form yet.
             let is_unknown = fate.map_or(!line.trim_ascii().is_empty(), Fate::is_of_no_form);
             count += u64::from(!is_met && is_unknown);
@@ -551,11 +556,13 @@ impl<'r> Block<'r> {
     fn entry_itself<'a>(&mut self, bytes: &'a [u8], format: Format, fields: &mut Fields<'a>) -> Fate {
         match format {
             Format::Har | Format::Newman => match Exchange::of(bytes, &mut self.known.keys) {
-                Some(exchange) => match self.heard(&exchange, fields) {
+                Some(exchange) => {
+                    let heard = self.heard(&exchange, fields);
                     // Among exchanges another record may stand that is a request.
-                    Fate::NoStatus | Fate::NotARequest => self.json(bytes, fields, Outer::default()),
-                    fate => fate,
-                },
+                    let mut other =
+                        || Some(self.json(bytes, fields, Outer::default())).filter(|fate| fate.is_request());
+                    if heard.is_request() { heard } else { other().unwrap_or(heard) }
+                }
                 None => Fate::BadRecord,
             },
             Format::SdkText => self.heard(&sdk::parse(bytes), fields),

@@ -19,7 +19,7 @@ pub fn recognise(sight: &Sight<'_>, reader: &LogReader) -> Option<(Format, Plan)
     }
     // What lies in a request is a part of it.
     let is_plain = |sample: &Sample<'_>| exchange(sample).is_none() && reader.is_request(sample.bytes);
-    for candidate in &sight.without(is_plain).candidates {
+    for candidate in &sight.without(is_plain).0.candidates {
         if let Some(format) = candidate.samples.iter().find_map(exchange) {
             return at(format, &candidate.pattern);
         }

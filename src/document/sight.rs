@@ -106,9 +106,9 @@ impl<'a> Sample<'a> {
 
 impl<'a> Sight<'a> {
     /// The same without the values that `is_one` accepts, and without all that these hold: the outermost that it accepts
-    /// are asked of, what lies in them is a part of them.
+    /// are asked of, what lies in them is a part of them. And how many were accepted.
     #[must_use]
-    pub fn without(&self, is_one: impl Fn(&Sample<'a>) -> bool) -> Self {
+    pub fn without(&self, is_one: impl Fn(&Sample<'a>) -> bool) -> (Self, usize) {
         // Where those begin that are accepted, and where they end. They do not overlap.
         let mut accepted: BTreeMap<usize, usize> = BTreeMap::new();
         let mut rest = self.clone();
@@ -124,7 +124,7 @@ impl<'a> Sight<'a> {
                 !is_inside && !is_accepted
             });
         }
-        rest
+        (rest, accepted.len())
     }
 
     /// The candidate at `pattern`, written as [`Pattern::new`] reads it.

@@ -113,15 +113,20 @@ fn of(
 /// What the JSON that begins as `sight` says is, in which `lines` sees a log of lines, if it is one.
 ///
 /// API requests are asked first, and of values in one another the outermost: a request is one whatever it holds, such as
-/// the answer that was logged with it, and so is an entry of an export. Where both stand beside one another, it is the
-/// requests that are read: a refusal that nothing binds is told, one that is not read is not.
+/// the answer that was logged with it, and so is an entry of an export. Where both stand beside one another, it is what most
+/// of them are; the others are counted where they stand.
 fn of_json(
     sight: &Sight<'_>,
     (shown, settings): (&str, &Settings),
     lines: impl FnOnce() -> Option<Text>,
 ) -> Option<Text> {
     let reader = LogReader::new(SourceId(0), shown, settings);
-    let export = platform::recognise(&sight.without(|sample| access_log::is_request(sample, &reader)));
+    let is_request = |sample: &Sample<'_>| access_log::is_request(sample, &reader);
+    let (beside_requests, _) = sight.without(is_request);
+    let (beside_entries, _) = sight.without(|sample| is_entry(sample, &reader));
+    let [requests_shown, entries_shown] =
+        [beside_entries.without(is_request).1, beside_requests.without(platform::is_entry).1];
+    let export = platform::recognise(&beside_requests);
     let document = |content, plan: Plan| {
         // Of the others their formats say where records stand.
         let is_export = match content {
@@ -136,11 +141,12 @@ fn of_json(
         };
         Text::Document(content, plan)
     };
-    let export = export.map(|(kind, plan)| (kind, document(Content::Export(kind), plan)));
-    if let Some((Kind::Terraform, text)) = export {
+    let mut export = export.map(|(kind, plan)| (kind, document(Content::Export(kind), plan)));
+    let is_export = |kind: Kind| kind == Kind::Terraform || entries_shown > requests_shown;
+    if let Some((_, text)) = export.take_if(|(kind, _)| is_export(*kind)) {
         return Some(text);
     }
-    let requests = access_log::recognise_document(&sight.without(|sample| is_entry(sample, &reader)), &reader);
+    let requests = access_log::recognise_document(&beside_entries, &reader);
     let requests = requests.map(|(format, plan)| document(Content::Requests(format), plan));
     requests.or_else(lines).or_else(|| export.map(|(_, text)| text))
 }

@@ -26,6 +26,27 @@ impl StatusCode {
     }
 }
 
+/// The path of a request target and its query, without scheme, host and fragment.
+#[must_use]
+pub fn path_and_query(target: &[u8]) -> (&[u8], &[u8]) {
+    let target = memchr::memchr(b'#', target).map_or(target, |at| target.get(..at).unwrap_or_default());
+    let (target, query) = match memchr::memchr(b'?', target) {
+        Some(at) => (target.get(..at).unwrap_or_default(), target.get(at + 1..).unwrap_or_default()),
+        None => (target, &b""[..]),
+    };
+    if target.first() == Some(&b'/') {
+        return (target, query);
+    }
+    let path = match memchr::memmem::find(target, b"://") {
+        Some(at) => {
+            let authority = target.get(at + 3..).unwrap_or_default();
+            memchr::memchr(b'/', authority).map_or(&b""[..], |slash| authority.get(slash..).unwrap_or_default())
+        }
+        None => target,
+    };
+    (path, query)
+}
+
 /// What stands for a secret that is not shown.
 const HIDDEN: &[u8] = "…".as_bytes();
 

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter, memmem};
 
 use crate::facts::{Audience, Name, NameKind, Place};
-use crate::http::percent_decode;
+use crate::http::{path_and_query, percent_decode};
 use crate::settings::Settings;
 
 use super::fields::{Table, configured};
@@ -28,6 +28,8 @@ use crate::settings::pattern;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Word {
     Analytics,
+    /// What may stand below a recording and lead to its audio.
+    Audio,
     Conversations,
     /// A collection below `conversations`: the conversation stands behind it.
     Kind,
@@ -61,87 +63,144 @@ impl Word {
 
 /// The words of the platform's paths (its SDK, release 257), in lower case, and of gateways before it: by their length,
 /// then by their letters, for a segment is mostly told by its length to be none.
-const WORDS: [(&[u8], Word); 98] = [
+const WORDS: [(&[u8], Word); 155] = [
     (b"me", Word::Plain),
+    (b"all", Word::NoAudio),
     (b"api", Word::Plain),
+    (b"ogg", Word::Audio),
+    (b"raw", Word::Audio),
     (b"rec", Word::Plain),
+    (b"tag", Word::NoAudio),
+    (b"wav", Word::Audio),
     (b"apis", Word::Plain),
+    (b"blob", Word::Audio),
     (b"bulk", Word::Plain),
-    (b"file", Word::Plain),
+    (b"data", Word::Audio),
+    (b"file", Word::Audio),
+    (b"find", Word::NoAudio),
     (b"info", Word::NoAudio),
     (b"jobs", Word::Things),
     (b"list", Word::Plain),
+    (b"logs", Word::NoAudio),
+    (b"meta", Word::NoAudio),
+    (b"null", Word::NoAudio),
+    (b"opus", Word::Audio),
+    (b"part", Word::Audio),
     (b"pcap", Word::Plain),
-    (b"play", Word::Plain),
+    (b"ping", Word::NoAudio),
+    (b"play", Word::Audio),
     (b"rest", Word::Plain),
     (b"tags", Word::NoAudio),
-    (b"audio", Word::Plain),
+    (b"webm", Word::Audio),
+    (b"audio", Word::Audio),
+    (b"audit", Word::NoAudio),
     (b"batch", Word::Plain),
     (b"calls", Word::Kind),
     (b"chats", Word::Kind),
     (b"count", Word::NoAudio),
     (b"edges", Word::Plain),
-    (b"files", Word::Plain),
+    (b"files", Word::Audio),
+    (b"flags", Word::NoAudio),
+    (b"index", Word::NoAudio),
     (b"media", Word::Media),
+    (b"notes", Word::NoAudio),
+    (b"parts", Word::Audio),
     (b"proxy", Word::Plain),
     (b"query", Word::NoAudio),
     (b"state", Word::NoAudio),
     (b"stats", Word::NoAudio),
     (b"token", Word::Plain),
+    (b"track", Word::Audio),
     (b"users", Word::Plain),
     (b"video", Word::NoAudio),
+    (b"words", Word::NoAudio),
     (b"audits", Word::Plain),
+    (b"binary", Word::Audio),
+    (b"config", Word::NoAudio),
     (b"emails", Word::Kind),
     (b"events", Word::NoAudio),
-    (b"export", Word::Plain),
+    (b"exists", Word::NoAudio),
+    (b"export", Word::Audio),
+    (b"filter", Word::NoAudio),
     (b"health", Word::NoAudio),
+    (b"labels", Word::NoAudio),
+    (b"listen", Word::Audio),
+    (b"lookup", Word::NoAudio),
+    (b"policy", Word::NoAudio),
     (b"public", Word::Plain),
+    (b"recent", Word::NoAudio),
     (b"record", Word::Plain),
+    (b"schema", Word::NoAudio),
+    (b"scores", Word::NoAudio),
     (b"screen", Word::Plain),
     (b"search", Word::NoAudio),
     (b"status", Word::NoAudio),
-    (b"stream", Word::Plain),
+    (b"stream", Word::Audio),
+    (b"topics", Word::NoAudio),
+    (b"tracks", Word::Audio),
     (b"trunks", Word::Plain),
     (b"videos", Word::Kind),
+    (b"channel", Word::Audio),
+    (b"comment", Word::NoAudio),
+    (b"content", Word::Audio),
     (b"details", Word::NoAudio),
     (b"gateway", Word::Plain),
     (b"genesys", Word::Plain),
+    (b"history", Word::NoAudio),
     (b"quality", Word::Plain),
     (b"reports", Word::Things),
-    (b"snippet", Word::Plain),
+    (b"segment", Word::Audio),
+    (b"snippet", Word::Audio),
     (b"socials", Word::Kind),
     (b"summary", Word::NoAudio),
     (b"uploads", Word::Plain),
+    (b"version", Word::NoAudio),
+    (b"channels", Word::Audio),
     (b"cobrowse", Word::Plain),
-    (b"download", Word::Plain),
+    (b"comments", Word::NoAudio),
+    (b"download", Word::Audio),
     (b"internal", Word::Plain),
     (b"messages", Word::Kind),
     (b"metadata", Word::NoAudio),
+    (b"original", Word::Audio),
     (b"platform", Word::Plain),
+    (b"playback", Word::Audio),
+    (b"policies", Word::NoAudio),
+    (b"segments", Word::Audio),
     (b"settings", Word::NoAudio),
+    (b"snippets", Word::Audio),
+    (b"speakers", Word::NoAudio),
+    (b"versions", Word::NoAudio),
     (b"waveform", Word::NoAudio),
     (b"analytics", Word::Analytics),
     (b"callbacks", Word::Kind),
-    (b"downloads", Word::Plain),
+    (b"downloads", Word::Audio),
     (b"localkeys", Word::Plain),
     (b"providers", Word::Plain),
     (b"recording", Word::Recording),
     (b"retention", Word::NoAudio),
+    (b"sentiment", Word::NoAudio),
     (b"siptraces", Word::Plain),
     (b"telephony", Word::Plain),
     (b"thumbnail", Word::NoAudio),
+    (b"undefined", Word::NoAudio),
+    (b"permission", Word::NoAudio),
+    (b"properties", Word::NoAudio),
     (b"recordings", Word::Recordings),
+    (b"retentions", Word::NoAudio),
     (b"statistics", Word::NoAudio),
     (b"transcript", Word::NoAudio),
     (b"acknowledge", Word::NoAudio),
     (b"annotations", Word::NoAudio),
     (b"evaluations", Word::Plain),
+    (b"permissions", Word::NoAudio),
     (b"transcoding", Word::NoAudio),
     (b"transcripts", Word::NoAudio),
     (b"conversation", Word::Conversations),
     (b"participants", Word::Plain),
     (b"screenshares", Word::Kind),
     (b"batchrequests", Word::Things),
+    (b"configuration", Word::NoAudio),
     (b"conversations", Word::Conversations),
     (b"crossplatform", Word::Plain),
     (b"recordingkeys", Word::Plain),
@@ -226,7 +285,7 @@ impl Targets {
         if !self.may_be_recording(target) {
             return None;
         }
-        let (path, query) = split(target);
+        let (path, query) = path_and_query(target);
         let segments = self.segments(path);
         let audience = if self.is_configured(path) { Audience::Recording } else { judge(&segments)? };
         Some((audience, names(&segments, query, table)))
@@ -301,15 +360,57 @@ fn judge(segments: &[Segment<'_>]) -> Option<Audience> {
         (Some(_), _) | (None, None) => Audience::Recording,
         (None, Some([])) => Audience::RecordingList,
         (None, Some(below)) => {
-            let no_audio =
-                |segment: &Segment<'_>| segment.word.is_some_and(|word| word == Word::NoAudio || word.is_recording());
-            // Words alone (`…/recordings/jobs`) name no recording, and neither do blanks and marks.
-            let names_one = below
-                .iter()
-                .any(|segment| segment.word.is_none() && segment.text.iter().any(|byte| byte.is_ascii_alphanumeric()));
-            if names_one && !below.iter().any(no_audio) { Audience::RecordingMedia } else { Audience::Recording }
+            if leads_to_audio(below) {
+                Audience::RecordingMedia
+            } else {
+                Audience::Recording
+            }
         }
     })
+}
+
+/// Whether what stands behind `recordings` leads to one recording or its audio. Words alone (`…/recordings/jobs`) name no
+/// recording, and neither do blanks and marks. Below the recording nothing counts but words of audio, further identifiers
+/// and files that may be audio: what else an API hands out there is endless.
+fn leads_to_audio(below: &[Segment<'_>]) -> bool {
+    let mut is_named = false;
+    below.iter().all(|segment| match segment.word {
+        Some(Word::Audio | Word::Media) => true,
+        Some(Word::Plain | Word::Kind | Word::Conversations) => !is_named,
+        Some(_) => false,
+        None => {
+            let ending = ending(&segment.text);
+            let may_be_below = matches!(ending, Ending::Audio)
+                || segment.text.iter().any(|byte| byte.is_ascii_digit() || *byte == b'@');
+            let is_one = segment.text.iter().any(u8::is_ascii_alphanumeric) && !matches!(ending, Ending::Other);
+            is_one && (!std::mem::replace(&mut is_named, true) || may_be_below)
+        }
+    }) && is_named
+}
+
+/// What the ending of a name says of the file.
+enum Ending {
+    Audio,
+    /// Another kind of file.
+    Other,
+    /// Nothing: there is none, or it may be a part of an identifier.
+    None,
+}
+
+/// The endings of files that hold audio, in lower case.
+const AUDIO_ENDINGS: [&str; 28] = [
+    "aac", "aif", "aiff", "alaw", "amr", "au", "bin", "caf", "flac", "gsm", "gz", "m4a", "mka", "mp3", "mp4", "oga",
+    "ogg", "opus", "pcm", "raw", "snd", "spx", "tar", "ulaw", "vox", "wav", "webm", "wma",
+];
+
+fn ending(name: &[u8]) -> Ending {
+    let Some(dot) = memchr::memrchr(b'.', name).filter(|_| memchr(b'@', name).is_none()) else { return Ending::None };
+    let ending = name.get(dot + 1..).unwrap_or_default();
+    if AUDIO_ENDINGS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(ending)) {
+        return Ending::Audio;
+    }
+    let is_other = (2..=4).contains(&ending.len()) && ending.iter().all(u8::is_ascii_alphabetic);
+    if is_other { Ending::Other } else { Ending::None }
 }
 
 /// Whether a segment stands for any: `{conversationId}`, `{proxy+}`. An identifier in braces has digits.
@@ -368,23 +469,6 @@ fn parameter<'v, 't>(
         let inner = halves(name, b'[').and_then(|(_, inner)| inner.strip_suffix(b"]"));
         named(names, table, (inner.unwrap_or(name), value), analytics, &keep);
     }
-}
-
-/// The path of a target and its query, without scheme, host and fragment.
-fn split(target: &[u8]) -> (&[u8], &[u8]) {
-    let target = memchr(b'#', target).map_or(target, |at| target.get(..at).unwrap_or_default());
-    let (target, query) = halves(target, b'?').unwrap_or((target, b""));
-    if target.first() == Some(&b'/') {
-        return (target, query);
-    }
-    let path = match memchr::memmem::find(target, b"://") {
-        Some(at) => {
-            let authority = target.get(at + 3..).unwrap_or_default();
-            memchr(b'/', authority).map_or(&b""[..], |slash| authority.get(slash..).unwrap_or_default())
-        }
-        None => target,
-    };
-    (path, query)
 }
 
 /// What stands before and behind the first `byte`.
@@ -476,6 +560,15 @@ mod tests {
             "/recordings/abc",
             "/recordings/screen1@host",
             "/api/v2/orphanrecordings/o1/media",
+            "/gw/recordings/r1/download",
+            "/gw/recordings/r1/Audio/r1.WAV",
+            "/gw/recordings/r1/channels/0/wav",
+            "/gw/recordings/r1.wav",
+            "/gw/recordings/r1/left.mp3",
+            "/gw/recordings/download/abc",
+            "/gw/recordings/1700000000.42",
+            "/gw/recordings/a@pbx.example.com",
+            "/gw/recordings/2026/03/02/r1.ogg",
         ] {
             about(target, Audience::RecordingMedia);
         }
@@ -521,6 +614,19 @@ mod tests {
             "/gw/recordings/status",
             "/gw/recordings/r1/status",
             "/gw/recordings/r1/transcoding",
+            "/gw/recordings/r1/meta",
+            "/gw/recordings/r1/comments",
+            "/gw/recordings/r1/whatever",
+            "/gw/recordings/r1/media/%6Deta",
+            "/gw/recordings/r1/media/whatever",
+            "/gw/recordings/r1/x.json",
+            "/gw/recordings/r1/media/x1.png",
+            "/gw/recordings/r1.json",
+            "/gw/recordings/index.html",
+            "/gw/recordings/jobs/j1",
+            "/gw/recordings/undefined?callId=a",
+            "/gw/recordings/permissions",
+            "/gw/recordings/download",
             "/gw/recordings/%20",
             "/gw/recordings/-",
         ] {

@@ -36,14 +36,35 @@ pub(super) fn answered<'v>(status: u16, signs: impl Iterator<Item = (Sign, &'v [
     found.map(|(by, known_by)| Answered { by, known_by })
 }
 
-/// The status that the proxy got from behind it: `-`, nothing or 0 where it asked nobody. nginx lists several tries.
+/// Whether the record says that what the client got under a status of success came from no one behind the proxy, who
+/// refused it or was not asked: then it is a page of the proxy's own. An answer out of a cache came from there once.
+pub(super) fn is_own_page<'v>(mut signs: impl Iterator<Item = (Sign, &'v [u8])>) -> bool {
+    signs.any(|(sign, value)| match sign {
+        Sign::Status | Sign::EdgeStatus => last_status(value).is_some_and(|code| code >= 400),
+        // Others tell of an answer that had begun.
+        Sign::Details => matches!(value, b"direct_response" | b"fault_filter_abort" | b"lua_response"),
+        Sign::Flags => value.split(|byte| *byte == b',').any(|flag| flag == b"FI"),
+        Sign::Server => value.first() == Some(&b'<') && value != b"<CACHE>",
+        Sign::EdgeResult => edge(value) == Some(Answerer::Edge) && !matches!(value, b"Hit" | b"RefreshHit"),
+        Sign::Host | Sign::Termination => false,
+    })
+}
+
+/// The last of the statuses that the proxy got from behind it; nginx lists several tries.
+fn last_status(value: &[u8]) -> Option<u16> {
+    str::from_utf8(last_try(value)).ok()?.parse().ok()
+}
+
+fn last_try(value: &[u8]) -> &[u8] {
+    value.rsplit(|byte| matches!(byte, b',' | b':')).next().unwrap_or_default().trim_ascii()
+}
+
+/// The status that the proxy got from behind it: `-`, nothing or 0 where it asked nobody.
 fn passed_on(status: u16, value: &[u8]) -> Option<Answerer> {
-    let last = value.rsplit(|byte| matches!(byte, b',' | b':')).next().unwrap_or_default().trim_ascii();
-    let code = match last {
-        b"" | b"-" | b"0" | b"000" => return Some(Answerer::Proxy),
-        digits => str::from_utf8(digits).ok()?.parse::<u16>().ok()?,
-    };
-    Some(if code == status { Answerer::Upstream } else { Answerer::Proxy })
+    if matches!(last_try(value), b"" | b"-" | b"0" | b"000") {
+        return Some(Answerer::Proxy);
+    }
+    Some(if last_status(value)? == status { Answerer::Upstream } else { Answerer::Proxy })
 }
 
 /// Envoy's response code details.
@@ -136,6 +157,30 @@ mod tests {
         check(&[(Sign::EdgeStatus, "0")], Some((Edge, KnownBy::UpstreamStatus)));
         check(&[(Sign::EdgeStatus, "403")], Some((Upstream, KnownBy::UpstreamStatus)));
         check(&[], None);
+    }
+
+    #[test]
+    fn what_the_proxy_made_itself_came_from_no_one_behind_it() {
+        let own = |sign: Sign, value: &str| is_own_page([(sign, value.as_bytes())].into_iter());
+        for refused in ["403", "404", "500", "502", "200, 403", "200 : 404"] {
+            assert!(own(Sign::Status, refused) && own(Sign::EdgeStatus, refused), "{refused}");
+        }
+        for passed in ["200", "206", "304", "403, 200", "-", "", "0"] {
+            assert!(!own(Sign::Status, passed) && !own(Sign::EdgeStatus, passed), "{passed}");
+        }
+        for details in ["direct_response", "fault_filter_abort"] {
+            assert!(own(Sign::Details, details));
+        }
+        for details in ["via_upstream", "response_from_cache", "upstream_reset_after_response_started", "-", ""] {
+            assert!(!own(Sign::Details, details), "{details}");
+        }
+        assert!(own(Sign::Flags, "FI") && !own(Sign::Flags, "-") && !own(Sign::Flags, "UT"));
+        assert!(own(Sign::EdgeResult, "FunctionGeneratedResponse") && own(Sign::EdgeResult, "SYNTH"));
+        assert!(
+            !own(Sign::EdgeResult, "Hit") && !own(Sign::EdgeResult, "Miss") && !own(Sign::EdgeResult, "RefreshHit")
+        );
+        assert!(own(Sign::Server, "<STATS>") && own(Sign::Server, "<NOSRV>"));
+        assert!(!own(Sign::Server, "<CACHE>") && !own(Sign::Server, "api1"));
     }
 
     #[test]

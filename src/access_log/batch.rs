@@ -774,7 +774,14 @@ impl<'r> Block<'r> {
         let at = (at, self.locus());
         let request = ApiRequest::among(at, StatusCode(status), audience, (&texts, &mut self.packer));
         let is_ambiguous = self.is_ambiguous;
-        self.log.requests.push(ApiRequest { answered: answer::answered(status, signs), is_ambiguous, ..request });
+        let is_no_audio =
+            StatusCode(status).is_allowed() && (answer::is_own_page(signs.clone()) || is_refusal(behind.error_code));
+        self.log.requests.push(ApiRequest {
+            answered: answer::answered(status, signs),
+            is_no_audio,
+            is_ambiguous,
+            ..request
+        });
         Fate::RecordingRequest
     }
 
@@ -891,10 +898,12 @@ impl<'r> Block<'r> {
                 .collect(),
             batch_errors: body.batch_errors.into(),
         };
+        let is_denied =
+            StatusCode(status).is_allowed() && (answer::is_own_page(signs.clone()) || is_refusal(texts.error_code));
         let request = ApiRequest {
             answered: edge.or_else(|| answer::answered(status, signs)),
             body_has_media_uri: fields.media_uris > 0 || body.has_media_uri,
-            body_is_no_audio: fields.no_audio || body.no_audio,
+            is_no_audio: fields.no_audio || body.no_audio || is_denied,
             more: more.kept(),
             is_ambiguous: self.is_ambiguous,
             ..ApiRequest::among((at, self.locus()), StatusCode(status), audience, (&texts, &mut self.packer))
@@ -961,6 +970,15 @@ impl<'r> Block<'r> {
     fn locus(&self) -> Locus {
         Locus { source: self.reader.source, record: self.log.lines }
     }
+}
+
+/// Whether an error code is one of the API's, such as `not.authorized`, which no answer has that hands out a recording.
+fn is_refusal(code: Option<&[u8]>) -> bool {
+    code.is_some_and(|code| {
+        code.contains(&b'.')
+            && code.first().is_some_and(u8::is_ascii_lowercase)
+            && code.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_' | b'-'))
+    })
 }
 
 /// Whether a JSON text may have an array of objects in it.
@@ -1064,6 +1082,35 @@ mod tests {
                 "{time}"
             );
         }
+    }
+
+    #[test]
+    fn what_the_record_says_was_refused_behind_the_proxy_is_not_served() {
+        let is_served = |more: &str| {
+            let line = format!(
+                "{{\"time\":\"2026-03-02T10:00:00Z\",\"method\":\"GET\",\"uri\":\"/api/v2/recordings/r1\",\"status\":200{more}}}\n"
+            );
+            request(&line).is_served()
+        };
+        for more in ["", ",\"upstream_status\":\"200\"", ",\"upstream_status\":\"-\"", ",\"error_code\":\"OK\""] {
+            assert!(is_served(more), "{more}");
+        }
+        for more in [
+            ",\"upstream_status\":\"403\"",
+            ",\"upstream_status\":502",
+            ",\"response_code_details\":\"direct_response\"",
+            ",\"error_code\":\"not.authorized\"",
+            ",\"responseBody\":{\"code\":\"not.authorized\",\"status\":403}",
+            ",\"responseBody\":\"{\\\"code\\\":\\\"not.authorized\\\"}\"",
+        ] {
+            assert!(!is_served(more), "{more}");
+        }
+        let line = |status: &str| {
+            format!(
+                "192.0.2.1 - - [02/Mar/2026:10:00:00 +0000] \"GET /recordings/r1 HTTP/1.1\" 200 1 \"-\" \"a\" upstream_status={status}\n"
+            )
+        };
+        assert_eq!(["200", "404"].map(|status| request(&line(status)).is_served()), [true, false]);
     }
 
     #[test]

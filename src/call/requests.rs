@@ -78,7 +78,7 @@ fn merge(known: &mut ApiRequest, mut copy: ApiRequest) {
     known.set_texts(&texts);
     known.answered = answered(known.answered, copy.answered);
     known.body_has_media_uri |= copy.body_has_media_uri;
-    known.body_is_no_audio |= copy.body_is_no_audio;
+    known.is_no_audio |= copy.is_no_audio;
     // A gateway's own path does not say what the API's path behind it does.
     known.audience = known.audience.max(copy.audience);
     let more = match (known.more.take(), copy.more.take()) {
@@ -170,9 +170,9 @@ mod tests {
         let api = request(1, 1, Some("r"));
         let (kept, _) = distinct(vec![gateway.clone(), api.clone()]);
         assert_eq!(kept[0].audience, Audience::RecordingMedia);
-        let screen = ApiRequest { body_is_no_audio: true, ..request(2, 1, Some("r")) };
+        let screen = ApiRequest { is_no_audio: true, ..request(2, 1, Some("r")) };
         let (kept, _) = distinct(vec![gateway, api, screen]);
-        assert!(kept[0].body_is_no_audio);
+        assert!(kept[0].is_no_audio);
     }
 
     #[test]

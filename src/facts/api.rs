@@ -26,8 +26,9 @@ pub struct ApiRequest {
     pub audience: Audience,
     /// A logged response body that carries a media URI.
     pub body_has_media_uri: bool,
-    /// Whether the logged body says that the recording is no call audio (a screen's, a chat's, an e-mail's).
-    pub body_is_no_audio: bool,
+    /// Whether the record says that what was handed out is no call audio: the logged body, that it is a screen's, a chat's,
+    /// an e-mail's or an error; a proxy, that it made the answer itself.
+    pub is_no_audio: bool,
     /// What only few records say.
     pub more: Option<Box<More>>,
     pub(crate) texts: Packed,
@@ -257,7 +258,7 @@ impl ApiRequest {
             answered: None,
             audience,
             body_has_media_uri: false,
-            body_is_no_audio: false,
+            is_no_audio: false,
             more: None,
             texts,
         }
@@ -393,7 +394,7 @@ impl ApiRequest {
     pub fn is_served(&self) -> bool {
         match self.audience {
             Audience::RecordingMedia => {
-                matches!(self.status.0, 200 | 206) && !self.body_is_no_audio && is_get(self.method())
+                matches!(self.status.0, 200 | 206) && !self.is_no_audio && is_get(self.method())
             }
             Audience::RecordingList => self.status.0 == 200 && self.body_has_media_uri,
             Audience::Other | Audience::Recording => false,

@@ -1,15 +1,37 @@
 //! API requests of all logs, in order, each once.
+//!
+//! # Design
+//!
+//! An equal id alone makes no copy: gateways number their requests from one, clients send one id with all they ask, and
+//! loggers write a word where there is none. So what the records say of the request itself must agree, too: the method,
+//! the status, the time, and what the target names. A gateway may have put a prefix before the path, or taken off the host
+//! or the query; one that wrote another path is believed only where the id is too long to be a number and no log repeats
+//! it. When in doubt they are two.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::identifier::{is_nil, normal};
 use crate::evidence::SourceId;
-use crate::facts::{Answered, Answerer, ApiRequest, More, Room, distinct_names};
+use crate::facts::{Answered, Answerer, ApiRequest, Audience, More, NameKind, Place, Room, distinct_names};
+use crate::http::{path_and_query, percent_decode};
+
+type Seed = foldhash::fast::RandomState;
+
+/// How far the times of one request may lie apart in two logs, in nanoseconds: one writes when it began, another when it
+/// was answered, and each has its own clock.
+const APART_NS: u64 = 60_000_000_000;
+
+/// Requests with an id, the latest, among which one with the same is looked for.
+const LOOKED_AT: usize = 64;
+
+/// Bytes that an id has if it is no number of a log's own.
+const LONG_ID: usize = 16;
 
 /// Sorts requests by time, source and record (those without a time last) and takes out those that another log states
-/// too: the same correlation or request id, method and status. What only the copy says is added to the one that stays.
-/// Gives the number taken out of each log.
+/// too. What only the copy says is added to the one that stays. Gives the number taken out of each log.
 #[must_use]
 pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, BTreeMap<SourceId, u64>) {
     requests.sort_unstable_by_key(|request| (request.at.is_none(), request.at.map(|at| at.ns), request.locus));
@@ -17,37 +39,16 @@ pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, BTreeMap<Sou
     if requests.windows(2).all(|two| matches!(two, [one, other] if one.locus.source == other.locus.source)) {
         return (requests, BTreeMap::new());
     }
-    // The k-th request of an id in one log is the k-th of that id in another; within one log none is a copy.
-    let mut seen: HashMap<Key, usize, foldhash::fast::RandomState> = HashMap::default();
-    let mut nth: HashMap<(Box<[u8]>, SourceId), u32, foldhash::fast::RandomState> = HashMap::default();
+    let mut known = Known::of(&requests);
     let mut kept: Vec<ApiRequest> = Vec::with_capacity(requests.len());
     let mut copies = BTreeMap::new();
     for request in requests {
-        let [request_id, correlation_id] = request.ids();
-        // What one log calls a correlation id another may call a request id.
-        let second = request_id.filter(|id| Some(id) != correlation_id.as_ref());
-        let keys = [correlation_id, second].map(|id| {
-            let id: Box<[u8]> = id?.into();
-            let count = nth.entry((id.clone(), request.locus.source)).or_insert(0);
-            *count += 1;
-            Some(Key { id, method: request.method().into(), status: request.status.0, nth: *count })
-        });
-        let known = keys.iter().flatten().find_map(|key| {
-            let place = *seen.get(key)?;
-            (kept.get(place)?.locus.source != request.locus.source).then_some(place)
-        });
-        let place = known.unwrap_or(kept.len());
-        for key in keys.into_iter().flatten() {
-            match known {
-                // The copy's other id leads to the same request.
-                Some(place) => _ = seen.entry(key).or_insert(place),
-                None => _ = seen.insert(key, place),
-            }
-        }
-        match known.and_then(|place| kept.get_mut(place)) {
-            Some(known) => {
+        let found = known.same(&request, &kept);
+        known.keep(&request, found.unwrap_or(kept.len()));
+        match found.and_then(|place| kept.get_mut(place)) {
+            Some(same) => {
                 *copies.entry(request.locus.source).or_insert(0) += 1;
-                merge(known, request);
+                merge(same, request);
             }
             None => kept.push(request),
         }
@@ -55,12 +56,178 @@ pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, BTreeMap<Sou
     (kept, copies)
 }
 
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    id: Box<[u8]>,
-    method: Box<str>,
-    status: u16,
-    nth: u32,
+/// The requests that are kept, by their ids.
+struct Known {
+    bearers: HashMap<Box<[u8]>, Bearers, Seed>,
+    /// The logs that state a request.
+    logs: HashMap<usize, Vec<SourceId>, Seed>,
+}
+
+/// The requests with one id.
+#[derive(Default)]
+struct Bearers {
+    /// The logs that hold it, until one holds it twice.
+    logs: Vec<SourceId>,
+    /// Whether one does: then the id is no request's own.
+    is_repeated: bool,
+    kept: Vec<usize>,
+}
+
+impl Bearers {
+    fn latest(&self) -> &[usize] {
+        self.kept.get(self.kept.len().saturating_sub(LOOKED_AT)..).unwrap_or_default()
+    }
+}
+
+impl Known {
+    /// None yet, with what the ids of all `requests` are worth.
+    fn of(requests: &[ApiRequest]) -> Self {
+        let mut bearers: HashMap<Box<[u8]>, Bearers, Seed> = HashMap::default();
+        for request in requests {
+            for id in ids(request) {
+                let bearers = bearers.entry(id.as_ref().into()).or_default();
+                if bearers.is_repeated || bearers.logs.contains(&request.locus.source) {
+                    bearers.is_repeated = true;
+                } else {
+                    bearers.logs.push(request.locus.source);
+                }
+            }
+        }
+        Self { bearers, logs: HashMap::default() }
+    }
+
+    /// Which of those `kept` is the same request in another log: one whose target is the same, else one whose id is its
+    /// own and whose target does not gainsay it. Of several the first, for the k-th in one log is the k-th in another.
+    fn same(&self, request: &ApiRequest, kept: &[ApiRequest]) -> Option<usize> {
+        let mut alike = None;
+        for id in ids(request) {
+            let Some(bearers) = self.bearers.get(&*id) else { continue };
+            let is_long = id.len() >= LONG_ID;
+            for place in bearers.latest() {
+                let Some(one) = kept.get(*place).filter(|one| self.may_be(one, *place, request, is_long)) else {
+                    continue;
+                };
+                match Targets::of(one, request) {
+                    Targets::Same => return Some(*place),
+                    Targets::Unlike if is_long && !bearers.is_repeated => alike = alike.or(Some(*place)),
+                    Targets::Unlike | Targets::Contradicting => {}
+                }
+            }
+        }
+        alike
+    }
+
+    /// Whether all but the targets may be of one request.
+    fn may_be(&self, one: &ApiRequest, place: usize, other: &ApiRequest, is_long: bool) -> bool {
+        let is_near = match (one.at, other.at) {
+            (Some(one), Some(other)) => one.ns.abs_diff(other.ns) <= APART_NS,
+            _ => is_long,
+        };
+        let source = other.locus.source;
+        is_near
+            && one.status == other.status
+            && one.method() == other.method()
+            // Within one log none is a copy.
+            && self.logs.get(&place).is_some_and(|logs| !logs.contains(&source))
+    }
+
+    /// Takes down that `request` is the one at `place`. Either of its ids leads there.
+    fn keep(&mut self, request: &ApiRequest, place: usize) {
+        for id in ids(request) {
+            if let Some(bearers) = self.bearers.get_mut(&*id)
+                && !bearers.latest().contains(&place)
+            {
+                bearers.kept.push(place);
+                self.logs.entry(place).or_default();
+            }
+        }
+        if let Some(logs) = self.logs.get_mut(&place) {
+            logs.push(request.locus.source);
+        }
+    }
+}
+
+/// The ids that a request bears; what one log calls a correlation id another may call a request id.
+fn ids(request: &ApiRequest) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let [request_id, correlation_id] = request.ids();
+    let second = request_id.filter(|id| Some(id) != correlation_id.as_ref());
+    [correlation_id, second].into_iter().flatten().filter(|id| names_one(id))
+}
+
+/// Whether an id names a request, and does not stand where none is.
+fn names_one(id: &[u8]) -> bool {
+    const NONE: [&[u8]; 9] = [b"empty", b"n/a", b"na", b"nil", b"none", b"null", b"undefined", b"unknown", b"unset"];
+    let bare: Vec<u8> =
+        id.iter().filter(|byte| !b"\"'()<>[]{} \\".contains(byte)).map(u8::to_ascii_lowercase).collect();
+    !is_nil(&bare) && !NONE.contains(&&*bare)
+}
+
+/// How the targets of two requests compare.
+enum Targets {
+    /// They lead to the same, but for what gateways put before a path and take off.
+    Same,
+    /// Neither shows what the other leads to.
+    Unlike,
+    /// They name different things of a kind.
+    Contradicting,
+}
+
+impl Targets {
+    fn of(one: &ApiRequest, other: &ApiRequest) -> Self {
+        let named = |kind: NameKind| differ(&values(one, kind), &values(other, kind));
+        if [NameKind::CallId, NameKind::Conversation, NameKind::Trunk].into_iter().any(named) {
+            return Self::Contradicting;
+        }
+        if is_same_path(one, other) {
+            return Self::Same;
+        }
+        let hand_out_otherwise = matches!(
+            [one.audience, other.audience],
+            [Audience::RecordingList, Audience::RecordingMedia] | [Audience::RecordingMedia, Audience::RecordingList]
+        );
+        if hand_out_otherwise || named(NameKind::Segment) { Self::Contradicting } else { Self::Unlike }
+    }
+}
+
+/// Whether both name something, and nothing that is the same.
+fn differ(one: &HashSet<Box<[u8]>, Seed>, other: &HashSet<Box<[u8]>, Seed>) -> bool {
+    !one.is_empty() && !other.is_empty() && one.is_disjoint(other)
+}
+
+/// What a request names of that kind, as it is compared. A field may hold it encoded.
+fn values(request: &ApiRequest, kind: NameKind) -> HashSet<Box<[u8]>, Seed> {
+    request.names().filter(|name| name.kind == kind).map(|name| normal(&percent_decode(&name.value))).collect()
+}
+
+/// Whether one path ends as the other does, and what stands before that is a gateway's own: it names no conversation, and
+/// anything else only where the common end names something, too.
+fn is_same_path(one: &ApiRequest, other: &ApiRequest) -> bool {
+    let targets = [one.target(), other.target()];
+    let [one_path, other_path] = targets.each_ref().map(|target| {
+        let (path, _) = path_and_query(target);
+        path.split(|byte| *byte == b'/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| normal(&percent_decode(segment)))
+    });
+    let named: HashMap<Box<[u8]>, NameKind, Seed> = [one, other]
+        .into_iter()
+        .flat_map(ApiRequest::names)
+        .filter(|name| name.place == Place::Path)
+        .map(|name| (normal(&name.value), name.kind))
+        .collect();
+    let (mut one_path, mut other_path) = (one_path.rev().peekable(), other_path.rev().peekable());
+    let (mut is_common, mut names_something) = (false, false);
+    while let Some(segment) = one_path.next_if(|segment| other_path.peek() == Some(segment)) {
+        other_path.next();
+        is_common = true;
+        names_something |= named.contains_key(&segment);
+    }
+    is_common
+        && one_path.chain(other_path).all(|segment| match named.get(&segment) {
+            None => true,
+            Some(NameKind::Segment) => names_something,
+            Some(_) => false,
+        })
 }
 
 /// Adds what only the copy says.
@@ -112,9 +279,11 @@ fn answered(one: Option<Answered>, other: Option<Answered>) -> Option<Answered> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access_log::{LogReader, Part};
     use crate::evidence::{Locus, Timestamp};
-    use crate::facts::{Audience, Texts};
+    use crate::facts::Texts;
     use crate::http::StatusCode;
+    use crate::settings::Settings;
 
     fn request(source: u32, record: u64, id: Option<&str>) -> ApiRequest {
         saying(source, record, Texts { request_id: id.map(str::as_bytes), ..Texts::default() })
@@ -181,5 +350,97 @@ mod tests {
             [request(0, 1, Some("a")), request(0, 2, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("a"))];
         let (kept, copies) = distinct(polls.to_vec());
         assert_eq!((kept.len(), copies), (2, BTreeMap::from([(SourceId(1), 2)])));
+    }
+
+    const ONE: &str = "/api/v2/conversations/00000001-1111-4222-8333-000000000001/recordings";
+    const OTHER: &str = "/api/v2/conversations/00000002-1111-4222-8333-000000000002/recordings";
+    const LONG: &str = "5e6dd5e995b61e467dd5bbbe7b03d0e0";
+
+    /// What the reader makes of a target that a log states with this id, so many seconds after the first.
+    fn read(source: u32, seconds: i64, target: &str, id: &str) -> ApiRequest {
+        let line = format!(
+            "{{\"time\":{},\"method\":\"GET\",\"uri\":\"{target}\",\"status\":403,\"request_id\":\"{id}\"}}\n",
+            1_700_000_000 + seconds
+        );
+        let reader = LogReader::new(SourceId(source), "a.log", &Settings::default());
+        let mut request = reader.read(line.as_bytes(), Part::WHOLE).requests.remove(0);
+        request.locus.record = seconds.unsigned_abs();
+        request
+    }
+
+    #[track_caller]
+    fn check(one: (&str, &str), other: (i64, &str), expected: usize) {
+        let ((id, target), (seconds, of_other)) = (one, other);
+        for [first, second] in [[0, 1], [1, 0]] {
+            let (kept, _) = distinct(vec![read(first, 0, target, id), read(second, seconds, of_other, id)]);
+            assert_eq!(kept.len(), expected, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_leads_to_the_same_at_about_the_same_time() {
+        let prefixed = format!("https://gw.example/crm/v1{}?token=x", ONE.trim_start_matches("/api/v2"));
+        for id in ["17", LONG] {
+            check((id, ONE), (2, ONE), 1);
+            check((id, ONE), (60, ONE), 1);
+            check((id, ONE), (61, ONE), 2);
+            check((id, ONE), (2, &prefixed), 1);
+            check(
+                (id, ONE),
+                (
+                    2,
+                    &ONE.to_uppercase()
+                        .replace("API/V2/CONVERSATIONS", "conversations")
+                        .replace("RECORDINGS", "recordings"),
+                ),
+                1,
+            );
+            check((id, ONE), (2, OTHER), 2);
+            check((id, ONE), (2, &format!("{ONE}/r1")), 2);
+            check((id, &format!("{ONE}/r1")), (2, &format!("{ONE}/r2")), 2);
+            check((id, "/api/v2/recordings"), (2, "/gateway/recordings"), 1);
+            check((id, "/recordings?callId=a%40h"), (2, "/recordings?callId=b%40h"), 2);
+            check((id, "/recordings?callId=a%40h"), (2, "/recordings"), 1);
+            check((id, "/calls/a@h/recordings"), (2, "/calls/b@h/recordings"), 2);
+            check((id, "/calls/a@h/recordings/r1"), (2, "/recordings/r1"), 1);
+        }
+    }
+
+    #[test]
+    fn a_path_of_the_gateways_own_is_believed_where_the_id_is_the_requests_own() {
+        for target in ["/api/v2/recordings", "/crm/recordings", "/calls/a@h/recordings"] {
+            check((LONG, ONE), (2, target), 1);
+            check(("17", ONE), (2, target), 2);
+        }
+        // The client sends that id with all it asks.
+        let (all, first) = ("/api/v2/recordings", ("17", ONE).1);
+        let of = |source, seconds, target| read(source, seconds, target, LONG);
+        let (kept, copies) = distinct(vec![of(0, 1, first), of(0, 2, all), of(1, 3, all), of(2, 4, OTHER)]);
+        assert_eq!((kept.len(), copies), (3, BTreeMap::from([(SourceId(1), 1)])));
+        assert_eq!(kept[1].names().count(), 0, "what it leads to is its own");
+    }
+
+    #[test]
+    fn words_that_stand_where_no_id_is_are_none() {
+        for id in [
+            "0",
+            "none",
+            "null",
+            "Unknown",
+            "undefined",
+            "(null)",
+            "00000000-0000-0000-0000-000000000000",
+            "\\\"\\\"",
+            "[-]",
+        ] {
+            check((id, ONE), (0, ONE), 2);
+        }
+        check(("01", ONE), (0, ONE), 1);
+    }
+
+    #[test]
+    fn an_id_that_is_sent_with_everything_takes_no_square_of_time() {
+        let requests = (0..20_000).map(|number| request(number % 2, u64::from(number), Some("a")));
+        assert_eq!(distinct(requests.collect()).0.len(), 10_000);
     }
 }

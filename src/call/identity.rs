@@ -406,7 +406,7 @@ impl Identity {
                 }
             }
         }
-        found.conclude(at, legs, settings)
+        found.conclude(at, legs, &self.calls, settings)
     }
 
     fn exact(&self, value: &[u8], legs: &[Outline<'_>], found: &mut Found) -> bool {
@@ -423,9 +423,7 @@ impl Identity {
         }
         let key = normal(value);
         found.too_common |= self.too_common.contains_key(&key);
-        for link in self.loose.get(&key).into_iter().flatten() {
-            found.add(*link);
-        }
+        found.loose.extend(self.loose.get(&key).into_iter().flatten());
         let Some(sharers) = self.by_identifier.get(&key) else { return };
         let Some((first, bridge)) = sharers.first() else { return };
         let call = self.calls.of(*first);
@@ -461,6 +459,8 @@ fn of_leg(conversations: &[(usize, Vec<Box<[u8]>>)], leg: usize) -> Option<&Vec<
 #[derive(Default)]
 struct Found {
     links: Vec<Link>,
+    /// What exports add that join nothing.
+    loose: Vec<Link>,
     /// Where each leg's link stands.
     places: HashMap<usize, usize, Seed>,
     named: bool,
@@ -485,18 +485,26 @@ impl Found {
         }
     }
 
-    fn conclude(mut self, at: Timestamp, legs: &[Outline<'_>], settings: &Settings) -> Binding {
-        let any = !self.links.is_empty();
+    fn conclude(mut self, at: Timestamp, legs: &[Outline<'_>], calls: &Calls, settings: &Settings) -> Binding {
+        let any = !self.links.is_empty() || !self.loose.is_empty();
+        // A log that writes whole seconds says that it came in that second.
+        let latest = at.latest_ns();
+        let has_begun = |link: &Link| {
+            legs.get(link.leg).is_some_and(|leg| latest >= leg.first().at.ns.saturating_sub(settings.clock_skew_ns))
+        };
+        self.links.retain(has_begun);
+        self.places = self.links.iter().enumerate().map(|(place, link)| (link.leg, place)).collect();
         // Of a request that names several calls nothing tells whose recording it was.
-        let mut exposed = self.links.iter().filter(|link| link.exposes && crosses_byoc(legs, link.leg, settings));
-        if exposed.nth(1).is_some() {
+        if self
+            .links
+            .iter()
+            .any(|link| self.links.first().is_some_and(|first| calls.of(first.leg) != calls.of(link.leg)))
+        {
             self.links.iter_mut().for_each(|link| link.exposes = false);
         }
-        self.links.retain(|link| {
-            // A log that writes whole seconds says that it came in that second.
-            let latest = at.latest_ns();
-            legs.get(link.leg).is_some_and(|leg| latest >= leg.first().at.ns.saturating_sub(settings.clock_skew_ns))
-        });
+        for link in std::mem::take(&mut self.loose).into_iter().filter(has_begun) {
+            self.add(link);
+        }
         if !self.links.is_empty() {
             self.links.sort_by_key(|link| link.leg);
             return Binding::Legs(self.links);

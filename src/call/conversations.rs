@@ -64,6 +64,8 @@ pub struct Conversations {
     known: BTreeMap<Box<[u8]>, Known>,
     /// When recordings of a call's audio began and ended, by their ids.
     times: BTreeMap<Box<[u8]>, (Timestamp, Timestamp)>,
+    /// The conversations that recordings belong to, by the recordings' ids.
+    of: BTreeMap<Box<[u8]>, Ids>,
     /// Recordings of screens, chats and messages, by their ids.
     no_audio: BTreeSet<Box<[u8]>>,
 }
@@ -101,8 +103,12 @@ impl Conversations {
             own.recorded = Some(true);
             own.sources.insert(at(recording.times.map(|(start, _)| start), recording.locus));
         }
+        let mut of: BTreeMap<Box<[u8]>, Ids> = BTreeMap::new();
+        for recording in &exports.recordings {
+            of.entry(normal(&recording.id)).or_default().insert(normal(&recording.conversation));
+        }
         let no_audio = exports.recordings.iter().filter(|recording| !recording.audio);
-        Self { known, times, no_audio: no_audio.map(|recording| normal(&recording.id)).collect() }
+        Self { known, times, of, no_audio: no_audio.map(|recording| normal(&recording.id)).collect() }
     }
 
     /// When the recording that a served request names in its path began and ended, where an export lists it.
@@ -112,6 +118,19 @@ impl Conversations {
             return None;
         }
         path_names(request).find_map(|name| self.times.get(&name).copied())
+    }
+
+    /// Whether the exports say that the recording that a request names in its path is of other conversations than a call's,
+    /// whose `ids` are asked for where that is so.
+    #[must_use]
+    pub fn are_elsewhere(&self, request: &ApiRequest, ids: impl Fn() -> Vec<Box<[u8]>>) -> bool {
+        if self.of.is_empty() || !request.is_served() {
+            return false;
+        }
+        path_names(request).filter_map(|name| self.of.get(&name)).any(|of| {
+            let own = ids();
+            !own.is_empty() && own.iter().all(|id| !of.contains(&normal(id)))
+        })
     }
 
     /// Takes requests for recordings that an export lists as a screen's, a chat's or a message's for what they are: what
@@ -155,7 +174,8 @@ fn path_names(request: &ApiRequest) -> impl Iterator<Item = Box<[u8]>> {
 mod tests {
     use super::*;
     use crate::evidence::{Locus, SourceId};
-    use crate::facts::{Conversation, Recording};
+    use crate::facts::{Conversation, Name, NameKind, Recording, Texts};
+    use crate::http::StatusCode;
 
     fn conversation(id: &str, recorded: Option<bool>, ended: bool) -> Conversation {
         Conversation {
@@ -219,6 +239,30 @@ mod tests {
         };
         let of = |audio| recorded(vec![conversation("c", Some(false), true)], vec![recording(audio)], "c");
         assert_eq!((of(true), of(false)), (Some(true), Some(false)));
+    }
+
+    #[test]
+    fn a_recording_of_another_conversation_is_told() {
+        let recording = |conversation: &str| Recording {
+            locus: Locus { source: SourceId(1), record: 1 },
+            id: b"r1".as_slice().into(),
+            conversation: conversation.as_bytes().into(),
+            audio: true,
+            times: None,
+        };
+        let is_elsewhere = |listed: &[&str], ids: &[&str]| {
+            let recordings = listed.iter().map(|conversation| recording(conversation)).collect();
+            let target = b"/api/v2/conversations/c1/recordings/r1";
+            let name = Name { kind: NameKind::Segment, place: Place::Path, value: b"r1".into() };
+            let texts = Texts { method: "GET", target, names: vec![name], ..Texts::default() };
+            let at = (None, Locus { source: SourceId(0), record: 1 });
+            let request = ApiRequest::new(at, StatusCode(200), Audience::RecordingMedia, &texts);
+            let ids: Vec<Box<[u8]>> = ids.iter().map(|id| id.as_bytes().into()).collect();
+            Conversations::of(&Exports { recordings, ..Exports::default() }).are_elsewhere(&request, || ids.clone())
+        };
+        assert!(is_elsewhere(&["c77"], &["c1"]));
+        assert!(!is_elsewhere(&["c1"], &["c1"]) && !is_elsewhere(&["c77", "c1"], &["c1", "c2"]));
+        assert!(!is_elsewhere(&[], &["c1"]) && !is_elsewhere(&["c77"], &[]), "nothing says so");
     }
 
     #[test]

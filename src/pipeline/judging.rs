@@ -65,11 +65,12 @@ impl Concerning<'_> {
 
     fn requests_of(&self, leg: usize) -> Vec<BoundRequest<'_>> {
         let bound = self.bound.of_leg(leg).iter();
+        let call = || self.identity.conversation_ids(self.identity.calls.of(leg));
         let request = |(place, link): &(usize, Link)| {
             self.requests.get(*place).map(|request| BoundRequest {
                 request,
                 strength: link.strength,
-                exposes: link.exposes,
+                exposes: link.exposes && !self.conversations.are_elsewhere(request, call),
                 recorded: self.conversations.recorded(request),
             })
         };

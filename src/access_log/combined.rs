@@ -208,15 +208,46 @@ impl<'a> Line<'a> {
     pub(super) fn asker(&self) -> [Option<&'a [u8]>; 2] {
         // What a log shipper wrote before the record.
         let front = prefix::strip(self.front).map_or(self.front, |stripped| stripped.record);
-        let front = front.trim_ascii();
-        let front = front.strip_prefix(b"\"").unwrap_or(front);
-        let (first, behind) = token(front);
-        let (second, after) = token(behind);
-        // A virtual host stands before the address.
-        let (host, behind) = if !is_address(first) && is_address(second) { (second, after) } else { (first, behind) };
+        let (first, behind) = word(front.trim_ascii());
+        let (second, after) = word(behind);
+        // A virtual host stands before the address, and what a proxy was told of the client before that of the proxy.
+        let (host, behind) = match (is_address(first), is_address(second)) {
+            (true, true) => (first, after),
+            (false, true) => (second, after),
+            (_, false) => (first, behind),
+        };
         let (_ident, user) = token(behind);
-        [said(host), said(user.trim_ascii())]
+        let user = user.trim_ascii();
+        [said(host), said(user).filter(|user| user.iter().any(|byte| !matches!(byte, b'-' | b' ')))]
     }
+}
+
+/// What stands before the first blank, or between quotes, and behind it. Of a list, which a comma before the blank
+/// continues, the first address: the client's own, before those of the proxies.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let (list, behind) = match text.strip_prefix(b"\"") {
+        Some(quoted) => match memchr(b'"', quoted) {
+            Some(end) => {
+                (quoted.get(..end).unwrap_or_default(), quoted.get(end + 1..).unwrap_or_default().trim_ascii_start())
+            }
+            // The quote of a line that was quoted as a whole.
+            None => return word(quoted),
+        },
+        None => {
+            let mut end = 0;
+            loop {
+                let rest = text.get(end..).unwrap_or_default();
+                end += find(b' ', rest).unwrap_or(rest.len());
+                if end == text.len() || end == 0 || text.get(end - 1) != Some(&b',') {
+                    break (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default());
+                }
+                end += 1;
+            }
+        }
+    };
+    let mut parts = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let first = parts.clone().next().unwrap_or_default();
+    (parts.find(|part| is_address(part)).unwrap_or(first), behind)
 }
 
 fn said(name: &[u8]) -> Option<&[u8]> {
@@ -327,10 +358,21 @@ mod tests {
             ("example.com 192.0.2.1 ", "192.0.2.1"),
             ("\"192.0.2.1 - - ", "192.0.2.1"),
             ("192.0.2.1 - [x] ", "[x]"),
+            ("\"192.0.2.1, 10.0.0.5\" - - ", "192.0.2.1"),
+            ("\"unknown, 192.0.2.1\" - frank ", "frank"),
+            ("\"192.0.2.1\" - - ", "192.0.2.1"),
+            ("\"192.0.2.1\" 10.0.0.5 - - ", "192.0.2.1"),
+            ("\"-\" 10.0.0.5 - - ", "10.0.0.5"),
+            ("192.0.2.1 10.0.0.5 - frank ", "frank"),
+            ("192.0.2.1, 10.0.0.5 - - ", "192.0.2.1"),
+            ("192.0.2.1,10.0.0.4, 10.0.0.5 - ann ", "ann"),
+            ("www.example.com 192.0.2.1, 10.0.0.5 - - ", "192.0.2.1"),
         ] {
             check(&format!("{front}{TIME} \"GET / HTTP/1.1\" 200 1"), "GET", "/", Some(200), Some(client));
         }
-        check(&format!("- - - {TIME} \"GET / HTTP/1.1\" 200 1"), "GET", "/", Some(200), None);
+        for front in ["- - - ", "\"-\" - - ", "\"\" - - ", "- ", "\"-\" - "] {
+            check(&format!("{front}{TIME} \"GET / HTTP/1.1\" 200 1"), "GET", "/", Some(200), None);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether two builds of the program write the same reports: for changes that must change nothing but the time.
+# Whether two builds of the program write the same reports, in every format: for changes that must change nothing but the time.
 #
 #     benches/same.sh BEFORE AFTER [EVIDENCE...]
 #
@@ -14,15 +14,15 @@ trap 'rm -rf "$scratch"' EXIT
 same=0 other=0
 
 compare() { # arguments of an audit
-    for threads in 1 2; do
-        local status=(0 0)
-        "$before" audit -q -j $threads -f json "$@" > "$scratch/before" 2> "$scratch/before.err" || status[0]=$?
-        "$after" audit -q -j $threads -f json "$@" > "$scratch/after" 2> "$scratch/after.err" || status[1]=$?
+    for run in {1,2}" "{json,ndjson,csv,text,markdown,html}; do
+        local status=(0 0) threads=${run% *} format=${run#* }
+        "$before" audit -q -j $threads -f $format "$@" > "$scratch/before" 2> "$scratch/before.err" || status[0]=$?
+        "$after" audit -q -j $threads -f $format "$@" > "$scratch/after" 2> "$scratch/after.err" || status[1]=$?
         if [ "${status[0]}" = "${status[1]}" ] && cmp -s "$scratch/before" "$scratch/after" && cmp -s "$scratch/before.err" "$scratch/after.err"; then
             same=$((same + 1))
         else
             other=$((other + 1))
-            echo "differs, status ${status[0]} and ${status[1]}: $*"
+            echo "differs, $format, $threads threads, status ${status[0]} and ${status[1]}: $*"
         fi
     done
 }

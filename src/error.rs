@@ -83,6 +83,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What hinders a report from being written there: `cause` is the destination's failure, or has another as its own.
+    #[must_use]
+    pub fn of_writing(path: Option<PathBuf>, cause: io::Error) -> Self {
+        cause.downcast().unwrap_or_else(|cause| Self::Write { path, cause })
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

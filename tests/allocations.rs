@@ -17,7 +17,11 @@ use sipconsent::access_log::{LogReader, Part};
 use sipconsent::evidence::{BLOCK_BYTES, SourceId, Task};
 use sipconsent::facts::Store;
 use sipconsent::facts::extract::Keep;
-use sipconsent::pipeline::{captures, gather::Limits};
+use sipconsent::pipeline::{Beside, audit_and, captures, gather::Limits};
+use sipconsent::report::calls::Whole;
+use sipconsent::report::json;
+use sipconsent::report::messages::Wanted;
+use sipconsent::report::show::Show;
 use sipconsent::settings::Settings;
 
 use capture::Container;
@@ -96,4 +100,30 @@ fn lines_that_are_no_recording_requests_allocate_nothing() {
         let (fewer, more) = (read(&small), read(&large));
         assert!(more.saturating_sub(fewer) < (many - few) / 50, "{fewer} for {few} lines, {more} for {many}");
     }
+}
+
+/// What is held at most while all rows of so many calls are made and written, one thread.
+fn writing(calls: u64) -> (u64, u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("capture");
+    std::fs::write(&path, capture(false, calls, 2).0).expect("written");
+    let wanted = Wanted { rows: Some(&|_| false), written: Some(&|_| true), messages: None };
+    let beside = Beside { wanted, ..Beside::default() };
+    let written = audit_and(&[path], &Settings::default(), Some(1), beside, |audit, calls| {
+        let mut out = std::io::sink();
+        let whole = Whole { report: &audit.report, calls };
+        let counted = measure(|| json::write(whole, &Show::All.into(), &mut out).expect("a sink takes all"));
+        assert_eq!(audit.report.summary.legs, audit.report.summary.calls);
+        (audit.report.summary.legs, counted.bytes_max)
+    });
+    written.expect("an audit")
+}
+
+#[test]
+fn rows_take_no_more_memory_however_many_they_are() {
+    // Each more than a part, so that a whole one is held at some time.
+    let ((few, of_few), (many, of_many)) = (writing(4_200), writing(8_400));
+    assert_eq!((few, many), (4_200, 8_400));
+    assert!(of_many < of_few + of_few / 20, "{of_few} bytes for {few} legs, {of_many} for {many}");
+    assert!(of_many < 16 << 20, "{of_many} bytes");
 }

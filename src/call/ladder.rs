@@ -2,12 +2,13 @@
 //!
 //! Legs keep what they conclude and not the messages they read. Where a report shows a ladder diagram, this reads the
 //! messages again for the legs it shows, by the same grouping, so that an audit that shows none pays nothing. Called by
-//! `report::build`.
+//! `report::messages`.
 //!
 //! Keeps: a leg's messages here are those that its conclusions rest on, record by record.
 
 use super::copies::without_copies_telling;
-use super::legs::{Leg, each_wanted};
+use super::legs::each_wanted;
+use super::outline::Outline;
 use crate::evidence::Locus;
 use crate::facts::{Chosen, Signalling};
 
@@ -24,7 +25,7 @@ pub struct Rung<'a> {
 /// `legs`, `None` for a leg that is not among the chosen.
 pub fn ladders<R: Send>(
     chosen: &Chosen<'_>,
-    legs: &[&Leg<'_>],
+    legs: &[&Outline<'_>],
     show: impl Fn(usize, Vec<Rung<'_>>) -> R + Sync,
 ) -> Vec<Option<R>> {
     let wanted = legs.iter().enumerate().map(|(place, leg)| (leg.call_id, leg.nth_use, place));

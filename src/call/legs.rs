@@ -237,6 +237,33 @@ pub fn again<'a>(
     each_wanted(chosen, wanted, room, read).into_iter().flatten().collect()
 }
 
+/// Reads legs again one by one: what one took room for, the next one uses.
+pub struct Reader<'s, 'a> {
+    reader: dialog::Reader<'s, 'a>,
+    messages: Vec<Signalling<'a>>,
+}
+
+impl<'s, 'a> Reader<'s, 'a> {
+    /// A reader of legs.
+    #[must_use]
+    pub fn new(settings: &'s Settings) -> Self {
+        Self { reader: dialog::Reader::new(settings), messages: Vec::new() }
+    }
+
+    /// The leg that is this use of the Call-ID.
+    pub fn leg(&mut self, call: Call<'_, 'a>, wanted: u32) -> Option<Leg<'a>> {
+        let Self { reader, messages } = self;
+        let mut found = None;
+        sort(call, messages);
+        each_use(messages, |nth_use, messages| {
+            if nth_use == wanted && reader.leg(messages, nth_use).is_some() {
+                found = reader.take();
+            }
+        });
+        found
+    }
+}
+
 /// Gives `show` the place, the number of the use, and the messages, by time, of each wanted use of a Call-ID: Call-ID,
 /// number of the use, place. Each worker has a `room` for it. What it makes of them comes in no order.
 pub(super) fn each_wanted<'a, 'w, S, R: Send>(
@@ -434,6 +461,13 @@ mod tests {
             wanted.sort_unstable();
             assert_eq!(again.iter().map(|(place, _)| *place).collect::<Vec<_>>(), wanted);
             for (place, leg) in again {
+                assert_eq!(format!("{leg:?}"), format!("{:?}", read[place]));
+            }
+            // The same one by one.
+            let (shelves, mut reader) = (chosen.shelves(), Reader::new(&settings));
+            for place in wanted {
+                let call = shelves.iter().flat_map(Shelf::calls).next().expect("the only one");
+                let leg = reader.leg(call, outlines[place].nth_use).expect("the leg");
                 assert_eq!(format!("{leg:?}"), format!("{:?}", read[place]));
             }
         }

@@ -80,7 +80,7 @@ impl From<Media> for carve::Media {
     }
 }
 
-pub(super) fn run<E: Write>(args: &Carve, err: &mut Stream<E>) -> Result<Outcome, Stop> {
+pub(super) fn run<E: Write + Send>(args: &Carve, err: &mut Stream<E>) -> Result<Outcome, Stop> {
     let usage = |message: String| Stop::Usage(args::usage("carve", message));
     args.reading.range().map_err(usage)?;
     if args.reading.evidence.iter().any(|path| path.as_os_str() == "-") {
@@ -89,7 +89,7 @@ pub(super) fn run<E: Write>(args: &Carve, err: &mut Stream<E>) -> Result<Outcome
     let wanted = if args.findings { Wanted::Findings } else { Wanted::Calls(args.call.clone()) };
     let settings = args.reading.settings()?;
     let running = &args.reading.running;
-    let carved = watch(err, running.shows_progress(args.quiet), |progress| {
+    let carved = watch(err, running.shows_progress(args.quiet), |progress, _| {
         let order = Order {
             evidence: &args.reading.evidence,
             settings: &settings,

@@ -15,7 +15,7 @@ use crate::report::proposal;
 use crate::settings::Settings;
 
 /// Reads the evidence by the built-in rules and proposes a configuration.
-pub(super) fn init<O: Write + Send, E: Write>(
+pub(super) fn init<O: Write + Send, E: Write + Send>(
     args: &Init,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -29,7 +29,7 @@ pub(super) fn init<O: Write + Send, E: Write>(
     }
     let settings = Settings { hash: HashKind::None, memory_limit: args.running.memory_limit(), ..Settings::default() };
     let wanted = |_: &crate::report::model::Leg| true;
-    let audit = watch(err, args.running.shows_progress(false), |progress| {
+    let audit = watch(err, args.running.shows_progress(false), |progress, _| {
         let beside = Beside { wanted: Wanted::messages(&wanted), progress: Some(progress), ..Beside::default() };
         pipeline::audit_beside(&args.evidence, &settings, args.running.threads(), beside)
     })?;

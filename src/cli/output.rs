@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Audit, Format};
-use crate::report::model::{Leg, Report};
+use crate::report::calls::Whole;
+use crate::report::model::Leg;
 use crate::report::show::{Listing, Mark, Show};
 use crate::report::{csv, html, json, ndjson, text};
 
 /// One report to write.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Output {
     /// `None` for standard output.
     pub(super) path: Option<PathBuf>,
@@ -68,9 +69,24 @@ impl Output {
         self.format == Format::Html
     }
 
-    /// Whether it lists legs of this mark, or needs them for what else it says: all but JSON count or number the others.
+    /// Whether the report must hold the rows of legs of this mark for it: people's formats look at them several times, and
+    /// the timeline of HTML at all.
     pub(super) fn needs_row(&self, mark: &Mark<'_>) -> bool {
-        self.format != Format::Json || self.listing.picks(mark)
+        match self.format {
+            Format::Csv | Format::Json | Format::Ndjson => false,
+            Format::Html => true,
+            Format::Markdown | Format::Text => text::shows(&self.listing, mark),
+        }
+    }
+
+    /// Whether it asks for rows of legs of this mark while it is written.
+    pub(super) fn asks_row(&self, mark: &Mark<'_>) -> bool {
+        self.asks_rows() && self.listing.picks(mark)
+    }
+
+    /// Whether it asks for rows one by one.
+    fn asks_rows(&self) -> bool {
+        matches!(self.format, Format::Csv | Format::Json | Format::Ndjson)
     }
 
     /// Whether it shows those of `leg`.
@@ -78,14 +94,15 @@ impl Output {
         self.needs_messages() && self.listing.lists(leg)
     }
 
-    /// Renders `report` as this output wants it.
-    pub(super) fn render(&self, report: &Report, look: Look, mut out: &mut (dyn Write + Send)) -> io::Result<()> {
+    /// Renders a report as this output wants it.
+    pub(super) fn render(&self, whole: Whole<'_>, look: Look, mut out: &mut (dyn Write + Send)) -> io::Result<()> {
+        let report = whole.report;
         let Look { width, color, verbose, closing } = look;
         let medium = match self.format {
-            Format::Csv => return csv::write(report, &self.listing, &mut out),
+            Format::Csv => return csv::write(whole, &self.listing, &mut out),
             Format::Html => return html::write(report, &self.listing, Some(closing), &mut out),
-            Format::Json => return json::write(report, &self.listing, &mut out),
-            Format::Ndjson => return ndjson::write(report, &self.listing, &mut out),
+            Format::Json => return json::write(whole, &self.listing, &mut out),
+            Format::Ndjson => return ndjson::write(whole, &self.listing, &mut out),
             Format::Markdown => text::Medium::Markdown,
             Format::Text => text::Medium::Terminal { width: width.unwrap_or(text::WIDTH), color },
         };

@@ -10,6 +10,7 @@
 
 use std::io::Write;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,64 +32,93 @@ const PACE: Pace = Pace { after: Duration::from_secs(1), every: Duration::from_m
 const BAR: std::ops::RangeInclusive<usize> = 10..=40;
 
 /// Does `work`, and shows how far it is where `wanted` and where there is a terminal to show it on.
-pub(super) fn watch<W: Write, T: Send>(
+pub(super) fn watch<W: Write + Send, T: Send>(
     err: &mut Stream<W>,
     wanted: bool,
-    work: impl FnOnce(&Progress) -> T + Send,
+    work: impl FnOnce(&Progress, &Watched<'_, W>) -> T + Send,
 ) -> T {
     watch_at(PACE, err, wanted, work)
 }
 
-fn watch_at<W: Write, T: Send>(
+fn watch_at<W: Write + Send, T: Send>(
     pace: Pace,
     err: &mut Stream<W>,
     wanted: bool,
-    work: impl FnOnce(&Progress) -> T + Send,
+    work: impl FnOnce(&Progress, &Watched<'_, W>) -> T + Send,
 ) -> T {
     let progress = Progress::default();
-    let Some(width) = err.width.filter(|_| wanted) else { return work(&progress) };
+    let width = err.width.filter(|_| wanted);
+    let drawn = Drawn { err, width: width.unwrap_or_default(), columns: 0, pass: (0, Instant::now()), is_over: false };
+    let watched = Watched(Mutex::new(drawn));
+    if width.is_none() {
+        return work(&progress, &watched);
+    }
     let (done, finished) = channel();
     thread::scope(|scope| {
-        let worker = scope.spawn(|| {
-            let given = work(&progress);
+        let (progress, watched) = (&progress, &watched);
+        // What ends in a panic gives `done` back, and so ends the watch, too.
+        let worker = scope.spawn(move || {
+            let given = work(progress, watched);
             // Told at once; nobody listens any more only where this thread has panicked.
             let _ = done.send(());
             given
         });
-        let mut drawn = Drawn { width, columns: 0, pass: (0, Instant::now()) };
         let mut wait = pace.after;
         while finished.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-            drawn.draw(progress.seen(), &mut err.to);
+            watched.lock().draw(progress.seen());
             wait = pace.every;
         }
-        drawn.say("", &mut err.to);
+        watched.end(|_| ());
         worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
+/// Standard error while somebody works: maybe a line stands on it.
+pub(super) struct Watched<'e, W>(Mutex<Drawn<'e, W>>);
+
+impl<'e, W: Write> Watched<'e, W> {
+    /// Takes the line away for good, and lets `say` have the stream: what is written from then on stands undisturbed.
+    pub(super) fn end<T>(&self, say: impl FnOnce(&mut Stream<W>) -> T) -> T {
+        let mut drawn = self.lock();
+        drawn.say("");
+        drawn.is_over = true;
+        say(drawn.err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Drawn<'e, W>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What stands on the terminal.
-struct Drawn {
+struct Drawn<'e, W> {
+    err: &'e mut Stream<W>,
     /// Columns of the terminal.
     width: usize,
     /// Columns that are taken.
     columns: usize,
     /// The pass over the evidence that is drawn, and when it was first seen.
     pass: (u64, Instant),
+    /// Whether nothing is drawn any more.
+    is_over: bool,
 }
 
-impl Drawn {
-    fn draw<W: Write>(&mut self, seen: Seen, to: &mut W) {
+impl<W: Write> Drawn<'_, W> {
+    fn draw(&mut self, seen: Seen) {
+        if self.is_over {
+            return;
+        }
         if self.pass.0 != seen.pass {
             // What passed before the first look belongs to the first pass.
             let since = if self.pass.0 == 0 { self.pass.1 } else { Instant::now() };
             self.pass = (seen.pass, since);
         }
         let text = line(seen, self.pass.1.elapsed(), self.width.saturating_sub(1));
-        self.say(&text, to);
+        self.say(&text);
     }
 
     /// Puts `text` in the place of what stands there. A terminal that went away is shown nothing.
-    fn say<W: Write>(&mut self, text: &str, to: &mut W) {
+    fn say(&mut self, text: &str) {
         if text.is_empty() && self.columns == 0 {
             return;
         }
@@ -96,6 +126,7 @@ impl Drawn {
         let blanks = self.columns.saturating_sub(columns);
         self.columns = columns;
         let back = if text.is_empty() { "\r" } else { "" };
+        let to = &mut self.err.to;
         let _ = write!(to, "\r{text}{:blanks$}{back}", "").and_then(|()| to.flush());
     }
 }
@@ -253,7 +284,7 @@ mod tests {
         let (drawn, look) = channel();
         let mut err = Stream { to: Terminal { text: Vec::new(), drawn }, color: false, width: Some(40) };
         let pace = Pace { after: Duration::ZERO, every: Duration::from_millis(1) };
-        let given = watch_at(pace, &mut err, true, move |progress| {
+        let given = watch_at(pace, &mut err, true, move |progress, _| {
             progress.begin(Phase::Reading, Some(500));
             // As long as it takes until two more lines stand there: the first may have been begun before.
             while look.try_recv().is_ok() {}
@@ -270,15 +301,41 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_drawn_over_what_is_said_while_the_work_goes_on() {
+        let (drawn, look) = channel();
+        let mut err = Stream { to: Terminal { text: Vec::new(), drawn }, color: false, width: Some(40) };
+        let pace = Pace { after: Duration::ZERO, every: Duration::from_millis(1) };
+        watch_at(pace, &mut err, true, move |progress, watched| {
+            progress.begin(Phase::Reading, Some(500));
+            look.recv().expect("a line");
+            watched.end(|err| write!(err.to, "said")).expect("memory");
+            // What was drawn before; and what would be drawn from now on, many times.
+            while look.try_recv().is_ok() {}
+            assert_eq!(look.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
+        });
+        let text = String::from_utf8(err.to.text).expect("UTF-8");
+        assert!(text.ends_with("\rsaid") && text.contains("\rreading "), "{text:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "what went wrong")]
+    fn work_that_panics_is_watched_no_longer() {
+        let (drawn, _look) = channel();
+        let mut err = Stream { to: Terminal { text: Vec::new(), drawn }, color: false, width: Some(40) };
+        let pace = Pace { after: Duration::ZERO, every: Duration::from_millis(1) };
+        watch_at(pace, &mut err, true, |_, _| panic!("what went wrong"))
+    }
+
+    #[test]
     fn nothing_is_drawn_of_a_short_run_or_where_none_is_wanted() {
         let short = Pace { after: Duration::from_secs(600), every: Duration::from_secs(600) };
         let (drawn, _look) = channel();
         let mut err = Stream { to: Terminal { text: Vec::new(), drawn }, color: false, width: Some(60) };
-        assert_eq!(watch_at(short, &mut err, true, |_| 1), 1);
+        assert_eq!(watch_at(short, &mut err, true, |_, _| 1), 1);
         let eager = Pace { after: Duration::ZERO, every: Duration::ZERO };
-        assert_eq!(watch_at(eager, &mut err, false, |_| 2), 2);
+        assert_eq!(watch_at(eager, &mut err, false, |_, _| 2), 2);
         err.width = None;
-        assert_eq!(watch_at(eager, &mut err, true, |_| 3), 3);
+        assert_eq!(watch_at(eager, &mut err, true, |_, _| 3), 3);
         assert_eq!(err.to.text, b"");
     }
 }

@@ -15,6 +15,7 @@ use super::{Outcome, Stream, carve, init, manual, show, verify};
 use crate::error::Error;
 use crate::evidence;
 use crate::pipeline::{self, Beside};
+use crate::report::calls::{Calls, Whole};
 use crate::report::escape;
 use crate::report::messages::Wanted;
 use crate::report::model::{Leg, Report};
@@ -28,17 +29,22 @@ use crate::settings::Settings;
 /// Runs the program with its arguments, the program's own name first.
 ///
 /// Reports go to `out` or to files, everything else to `err`. A reader of `out` that went away is no failure.
-pub fn run<O: Write + Send, E: Write>(
+pub fn run<O: Write + Send, E: Write + Send>(
     args: impl IntoIterator<Item = OsString>,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
 ) -> Outcome {
-    run_with(args, out, err, pipeline::audit_beside)
+    run_with(args, out, err, |evidence, settings, threads, beside, then| {
+        pipeline::audit_and(evidence, settings, threads, beside, then)
+    })
 }
 
-type Auditor = fn(&[PathBuf], &Settings, Option<usize>, Beside<'_>) -> Result<pipeline::Audit, Error>;
+type Auditor = fn(&[PathBuf], &Settings, Option<usize>, Beside<'_>, Then<'_>) -> Result<(), Error>;
 
-fn run_with<O: Write + Send, E: Write>(
+/// What is done with an audit.
+type Then<'t> = Box<dyn FnOnce(pipeline::Audit, &dyn Calls) + Send + 't>;
+
+fn run_with<O: Write + Send, E: Write + Send>(
     args: impl IntoIterator<Item = OsString>,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -87,7 +93,7 @@ impl From<Error> for Stop {
     }
 }
 
-fn audit<O: Write + Send, E: Write>(
+fn audit<O: Write + Send, E: Write + Send>(
     args: &Audit,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -102,77 +108,111 @@ fn audit<O: Write + Send, E: Write>(
     let settings = Settings { hash: args.hash.into(), ..args.reading.settings()? };
     known_trunks(args, &settings).map_err(usage)?;
     let key = redaction(args)?;
-    let mut outputs = destinations(args, outputs)?;
-    let kept = rejects_destination(args, &outputs)?;
+    let destinations = destinations(args, &outputs)?;
+    let kept = rejects_destination(args, &destinations)?;
 
-    let shows_messages = |leg: &Leg| outputs.iter().any(|(output, _)| output.shows_messages(leg));
-    let needs_messages = outputs.iter().any(|(output, _)| output.needs_messages());
-    let needs_row = |mark: &Mark<'_>| outputs.iter().any(|(output, _)| output.needs_row(mark));
+    let shows_messages = |leg: &Leg| outputs.iter().any(|output| output.shows_messages(leg));
+    let needs_messages = outputs.iter().any(Output::needs_messages);
+    let needs_row = |mark: &Mark<'_>| outputs.iter().any(|output| output.needs_row(mark));
+    let asks_row = |mark: &Mark<'_>| outputs.iter().any(|output| output.asks_row(mark));
     let wanted = Wanted {
         messages: needs_messages.then_some(&shows_messages as _),
         // What a report says elsewhere of a leg without a row would not be made a pseudonym.
         rows: key.is_none().then_some(&needs_row as _),
+        written: key.is_none().then_some(&asks_row as _),
     };
     let Reading { evidence, running, .. } = &args.reading;
-    let audit = watch(err, running.shows_progress(args.quiet), |progress| {
-        let beside = Beside { wanted, rejects: kept.is_some(), progress: Some(progress) };
-        auditor(evidence, &settings, running.threads(), beside)
-    })?;
-    let pipeline::Audit { mut report, failures, rejects } = audit;
-    for failure in &failures {
-        complain(err, failure);
-    }
-    let anomalies: u64 = report.evidence.iter().flat_map(|source| &source.anomalies).map(|anomaly| anomaly.count).sum();
-    let strict = args.strict && anomalies > 0;
-    if strict {
-        let word = if anomalies == 1 { "anomaly" } else { "anomalies" };
-        let text = format!("the evidence has {anomalies} {word}, listed in the report, and --strict is given");
-        line(err, &format!("sipconsent: {text}"));
-    }
-    let mut outcome = Outcome::of(&report, failures.is_empty() && !strict);
-    if let Some(key) = &key {
-        redact::redact(&mut report, key);
-        for output in &mut outputs {
-            redact::names(&mut output.0.listing.trunks, key);
-        }
-    }
-    let closing = outcome.meaning();
-    let pool = pipeline::workers(running.threads())?;
-    let mut written = Vec::new();
-    for (output, destination) in outputs {
-        let result = match destination {
-            Some(destination) => {
-                let color = args.color == Color::Always;
-                let look = Look { width: None, color, verbose: args.verbose, closing };
-                let name = output.path.as_ref().map(|path| path.display().to_string());
-                destination.write(|to| pool.install(|| output.render(&report, look, to))).map(|()| written.extend(name))
-            }
-            None => {
-                let look =
-                    Look { width: out.width, color: colored(args.color, out.color), verbose: args.verbose, closing };
-                to_stdout(&mut out.to, |to| pool.install(|| output.render(&report, look, to)))
-            }
+    let keeps_rejects = kept.is_some();
+    let mut outcome = Outcome::Incomplete;
+    watch(err, running.shows_progress(args.quiet), |progress, watched| {
+        let beside = Beside { wanted, rejects: keeps_rejects, progress: Some(progress) };
+        let write = |audit: pipeline::Audit, calls: &dyn Calls| {
+            let reports = Reports { args, outputs: &outputs, destinations, rejects: kept, key: key.as_ref() };
+            watched.end(|err| outcome = reports.write(audit, calls, (out, err)));
         };
-        if let Err(error) = result {
-            complain(err, &error);
-            outcome = Outcome::Incomplete;
+        auditor(evidence, &settings, running.threads(), beside, Box::new(write))
+    })?;
+    Ok(outcome)
+}
+
+/// The reports that are written of an audit.
+struct Reports<'a> {
+    args: &'a Audit,
+    outputs: &'a [Output],
+    /// Of each output.
+    destinations: Vec<Option<Destination>>,
+    rejects: Option<Destination>,
+    /// Of pseudonyms.
+    key: Option<&'a Key>,
+}
+
+impl Reports<'_> {
+    /// Writes them, and says what went wrong.
+    fn write<O: Write + Send, E: Write>(
+        self,
+        audit: pipeline::Audit,
+        calls: &dyn Calls,
+        (out, err): (&mut Stream<O>, &mut Stream<E>),
+    ) -> Outcome {
+        let Self { args, outputs, destinations, rejects: kept, key } = self;
+        let pipeline::Audit { mut report, failures, rejects } = audit;
+        for failure in &failures {
+            complain(err, failure);
         }
-    }
-    if let Some((destination, rejects)) = kept.zip(rejects) {
-        match destination.write(|to| rejects::write(rejects, &report.generator, &report.evidence, to)) {
-            Ok(()) => written.extend(args.rejects.as_ref().map(|path| path.display().to_string())),
-            Err(error) => {
+        let anomalies = report.evidence.iter().flat_map(|source| &source.anomalies);
+        let anomalies: u64 = anomalies.map(|anomaly| anomaly.count).sum();
+        let strict = args.strict && anomalies > 0;
+        if strict {
+            let word = if anomalies == 1 { "anomaly" } else { "anomalies" };
+            let text = format!("the evidence has {anomalies} {word}, listed in the report, and --strict is given");
+            line(err, &format!("sipconsent: {text}"));
+        }
+        let mut outcome = Outcome::of(&report, failures.is_empty() && !strict);
+        let mut outputs = outputs.to_vec();
+        if let Some(key) = key {
+            redact::redact(&mut report, key);
+            outputs.iter_mut().for_each(|output| redact::names(&mut output.listing.trunks, key));
+        }
+        // Rows that name pseudonyms are held.
+        let calls = if key.is_some() { &report.calls } else { calls };
+        let whole = Whole { report: &report, calls };
+        let closing = outcome.meaning();
+        let mut written = Vec::new();
+        for (output, destination) in outputs.iter().zip(destinations) {
+            let result = match destination {
+                Some(destination) => {
+                    let color = args.color == Color::Always;
+                    let look = Look { width: None, color, verbose: args.verbose, closing };
+                    let name = output.path.as_ref().map(|path| path.display().to_string());
+                    destination.write(|to| output.render(whole, look, to)).map(|()| written.extend(name))
+                }
+                None => {
+                    let color = colored(args.color, out.color);
+                    let look = Look { width: out.width, color, verbose: args.verbose, closing };
+                    to_stdout(&mut out.to, |to| output.render(whole, look, to))
+                }
+            };
+            if let Err(error) = result {
                 complain(err, &error);
                 outcome = Outcome::Incomplete;
             }
         }
+        if let Some((destination, rejects)) = kept.zip(rejects) {
+            match destination.write(|to| rejects::write(rejects, &report.generator, &report.evidence, to)) {
+                Ok(()) => written.extend(args.rejects.as_ref().map(|path| path.display().to_string())),
+                Err(error) => {
+                    complain(err, &error);
+                    outcome = Outcome::Incomplete;
+                }
+            }
+        }
+        if !args.quiet && !written.is_empty() {
+            line(err, &format!("sipconsent: {}; written to {}", figures(&report), written.join(", ")));
+        }
+        // The process ends. Giving back hundred thousands of rows one by one would make it wait.
+        std::mem::forget(report);
+        outcome
     }
-    if !args.quiet && !written.is_empty() {
-        line(err, &format!("sipconsent: {}; written to {}", figures(&report), written.join(", ")));
-    }
-    // The process ends. Giving back hundred thousands of rows one by one would make it wait.
-    std::mem::forget(report);
-    Ok(outcome)
 }
 
 /// The key of `--redact`: that of the file named, else a random one that nobody keeps.
@@ -209,22 +249,19 @@ fn known_trunks(args: &Audit, settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// Every file that will be written, tried before any evidence is read.
-fn destinations(args: &Audit, outputs: Vec<Output>) -> Result<Vec<(Output, Option<Destination>)>, Stop> {
-    let mut destinations: Vec<(Output, Option<Destination>)> = Vec::new();
+/// Every file that will be written, tried before any evidence is read: of each output its own, if it has any.
+fn destinations(args: &Audit, outputs: &[Output]) -> Result<Vec<Option<Destination>>, Stop> {
+    let mut destinations = Vec::with_capacity(outputs.len());
     for output in outputs {
-        let Some(path) = &output.path else {
-            destinations.push((output, None));
-            continue;
-        };
-        let destination = destination(args, ("--output", path), &destinations)?;
-        destinations.push((output, Some(destination)));
+        let path = output.path.as_ref();
+        let destination = path.map(|path| destination(args, ("--output", path), &destinations)).transpose()?;
+        destinations.push(destination);
     }
     Ok(destinations)
 }
 
 /// The file that rejects will be written to, if any, tried as the reports' are.
-fn rejects_destination(args: &Audit, outputs: &[(Output, Option<Destination>)]) -> Result<Option<Destination>, Stop> {
+fn rejects_destination(args: &Audit, outputs: &[Option<Destination>]) -> Result<Option<Destination>, Stop> {
     match &args.rejects {
         None => Ok(None),
         Some(path) if path.as_os_str() == "-" => {
@@ -239,7 +276,7 @@ fn rejects_destination(args: &Audit, outputs: &[(Output, Option<Destination>)]) 
 fn destination(
     args: &Audit,
     (option, path): (&str, &Path),
-    others: &[(Output, Option<Destination>)],
+    others: &[Option<Destination>],
 ) -> Result<Destination, Stop> {
     let destination = Destination::open(path)?;
     let refuse = |reason: &str| {
@@ -255,7 +292,7 @@ fn destination(
     if args.reading.config.iter().any(|config| destination.replaces(config)) {
         return refuse("is the configuration");
     }
-    if others.iter().filter_map(|(_, known)| known.as_ref()).any(|known| known.is_same(&destination)) {
+    if others.iter().flatten().any(|known| known.is_same(&destination)) {
         return refuse("is given twice");
     }
     Ok(destination)
@@ -296,7 +333,7 @@ pub(super) fn to_stdout(
     // What a broken stream did not take is not tried again when the buffer goes.
     let (out, _) = buffered.into_parts();
     match result.and_then(|()| out.flush()) {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::Write { path: None, cause }),
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::of_writing(None, cause)),
         _ => Ok(()),
     }
 }
@@ -374,53 +411,66 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::report::calls::Render;
     use crate::report::model::Verdicts;
     use crate::report::sample;
+    use crate::report::show::Listing;
 
-    /// An auditor that finds what the sample holds.
-    fn incident(_: &[PathBuf], settings: &Settings, _: Option<usize>, _: Beside<'_>) -> Result<pipeline::Audit, Error> {
+    /// What the sample holds, and what else becomes of it; its calls are those that it holds.
+    fn told(settings: &Settings, then: Then<'_>, change: impl FnOnce(&mut pipeline::Audit)) -> Result<(), Error> {
         let mut report = sample::incident();
         report.settings = settings.clone();
-        Ok(pipeline::Audit { report, failures: Vec::new(), rejects: None })
+        let mut audit = pipeline::Audit { report, failures: Vec::new(), rejects: None };
+        change(&mut audit);
+        let calls = audit.report.calls.clone();
+        then(audit, &calls);
+        Ok(())
+    }
+
+    /// An auditor that finds what the sample holds.
+    fn incident(
+        _: &[PathBuf],
+        settings: &Settings,
+        _: Option<usize>,
+        _: Beside<'_>,
+        then: Then<'_>,
+    ) -> Result<(), Error> {
+        told(settings, then, |_| ())
     }
 
     /// One that finds nothing, in evidence without anomalies.
-    fn clear(
-        evidence: &[PathBuf],
-        settings: &Settings,
-        threads: Option<usize>,
-        beside: Beside<'_>,
-    ) -> Result<pipeline::Audit, Error> {
-        let mut audit = incident(evidence, settings, threads, beside)?;
-        audit.report.summary.verdicts = Verdicts { clear: 7, ..Verdicts::default() };
-        audit.report.summary.requests.unbound_refusals = 0;
-        audit.report.evidence.iter_mut().for_each(|source| source.anomalies.clear());
-        Ok(audit)
+    fn clear(_: &[PathBuf], settings: &Settings, _: Option<usize>, _: Beside<'_>, then: Then<'_>) -> Result<(), Error> {
+        told(settings, then, |audit| {
+            audit.report.summary.verdicts = Verdicts { clear: 7, ..Verdicts::default() };
+            audit.report.summary.requests.unbound_refusals = 0;
+            audit.report.evidence.iter_mut().for_each(|source| source.anomalies.clear());
+        })
     }
 
     /// One whose second source could not be read.
     fn failing(
-        evidence: &[PathBuf],
+        _: &[PathBuf],
         settings: &Settings,
-        threads: Option<usize>,
-        beside: Beside<'_>,
-    ) -> Result<pipeline::Audit, Error> {
-        let mut audit = incident(evidence, settings, threads, beside)?;
-        audit.report.complete = false;
-        let cause = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
-        audit.failures.push(Error::Open { path: PathBuf::from("b.pcap"), cause });
-        audit.failures.push(Error::Unrecognised { path: PathBuf::from("no\x1btes.txt"), found: None });
-        Ok(audit)
+        _: Option<usize>,
+        _: Beside<'_>,
+        then: Then<'_>,
+    ) -> Result<(), Error> {
+        told(settings, then, |audit| {
+            audit.report.complete = false;
+            let cause = io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
+            audit.failures.push(Error::Open { path: PathBuf::from("b.pcap"), cause });
+            audit.failures.push(Error::Unrecognised { path: PathBuf::from("no\x1btes.txt"), found: None });
+        })
     }
 
     /// One that finds no evidence where it was named.
-    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Beside<'_>) -> Result<pipeline::Audit, Error> {
+    fn missing(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Beside<'_>, _: Then<'_>) -> Result<(), Error> {
         let cause = io::Error::new(io::ErrorKind::NotFound, "no such file");
         Err(Error::Open { path: PathBuf::from("none.pcap"), cause })
     }
 
     /// One that must not be asked.
-    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Beside<'_>) -> Result<pipeline::Audit, Error> {
+    fn unasked(_: &[PathBuf], _: &Settings, _: Option<usize>, _: Beside<'_>, _: Then<'_>) -> Result<(), Error> {
         panic!("evidence is read though the run cannot succeed")
     }
 
@@ -491,6 +541,50 @@ mod tests {
                         files, folders, or - for standard input)\n";
         assert_eq!(err, expected);
         assert_eq!(fs::read_to_string(&report).expect("read"), "old");
+    }
+
+    /// Calls that cannot be made any more.
+    struct Lost;
+
+    impl Calls for Lost {
+        fn write(&self, _: &Listing, out: &mut (dyn Write + Send), _: &Render<'_>) -> io::Result<usize> {
+            out.write_all(b"begun")?;
+            Err(io::Error::other(Error::SetAside { cause: io::ErrorKind::UnexpectedEof.into() }))
+        }
+
+        fn listed(&self, _: &Listing) -> u64 {
+            0
+        }
+    }
+
+    /// An auditor whose temporary file is lost when it has concluded.
+    fn losing(
+        _: &[PathBuf],
+        settings: &Settings,
+        _: Option<usize>,
+        _: Beside<'_>,
+        then: Then<'_>,
+    ) -> Result<(), Error> {
+        told(settings, Box::new(|audit, _| then(audit, &Lost)), |_| ())
+    }
+
+    #[test]
+    fn rows_that_cannot_be_made_leave_the_older_report_and_say_why() {
+        let folder = tempfile::tempdir().expect("folder");
+        let said = "sipconsent: cannot read again what was set aside in a temporary file: unexpected end of file \
+                    (TMPDIR names the folder of temporary files; what they hold needs room there)\n";
+        for format in ["json", "ndjson", "csv"] {
+            let report = path(folder.path(), "report");
+            fs::write(&report, "old").expect("write");
+            let (status, out, err) = run(&["audit", "-f", format, "-o", &report, "x"], losing);
+            assert_eq!((status, out.as_str(), err.as_str()), (2, "", said), "{format}");
+            assert_eq!(fs::read_to_string(&report).expect("read"), "old", "{format}");
+            let (status, out, err) = run(&["audit", "-f", format, "x"], losing);
+            assert_eq!((status, out.ends_with("}\n"), err.as_str()), (2, false, said), "{format}");
+        }
+        // What asks for no row does not miss any.
+        let (status, _, err) = run(&["audit", "x"], losing);
+        assert_eq!((status, err.as_str()), (1, ""));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 const NEAR: usize = 8;
 
 /// Reads the evidence and shows the legs of one Call-ID.
-pub(super) fn show<O: Write + Send, E: Write>(
+pub(super) fn show<O: Write + Send, E: Write + Send>(
     args: &ShowLeg,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -28,7 +28,7 @@ pub(super) fn show<O: Write + Send, E: Write>(
     // Which leg is meant is known only when all are: a Call-ID may be named by its beginning.
     let begins = |leg: &Leg| text::may_be(leg, &args.call_id);
     let running = &args.reading.running;
-    let audit = watch(err, running.shows_progress(false), |progress| {
+    let audit = watch(err, running.shows_progress(false), |progress, _| {
         let beside = Beside { wanted: Wanted::messages(&begins), progress: Some(progress), ..Beside::default() };
         pipeline::audit_beside(&args.reading.evidence, &settings, running.threads(), beside)
     })?;

@@ -36,7 +36,7 @@ struct Point {
 }
 
 /// Re-hashes the evidence, audits it again with the recorded settings, and says what of the report matches.
-pub(super) fn verify<O: Write + Send, E: Write>(
+pub(super) fn verify<O: Write + Send, E: Write + Send>(
     args: &Verify,
     out: &mut Stream<O>,
     err: &mut Stream<E>,
@@ -54,7 +54,7 @@ pub(super) fn verify<O: Write + Send, E: Write>(
     let (settings, recorded) = settings(args, &report, redacted)?;
     let settings = Settings { memory_limit: args.running.memory_limit(), ..settings };
 
-    let audit = watch(err, args.running.shows_progress(false), |progress| {
+    let audit = watch(err, args.running.shows_progress(false), |progress, _| {
         let beside = Beside { progress: Some(progress), ..Beside::default() };
         pipeline::audit_beside(&args.evidence, &settings, args.running.threads(), beside)
     })?;

@@ -30,7 +30,7 @@ pub use platform::{
     CallFlow, Conversation, Exports, FlowName, InventoryKind, Recording, Traced, TracedMessage, TrunkSettings,
 };
 pub use signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
-pub use store::{CallIds, Chosen, Shelves, Store};
+pub use store::{CallIds, Chosen, Parts, Places, Shelves, Store};
 pub use strand::{Call, Shelf};
 pub(crate) use texts::Packer;
 pub use texts::{Room, Texts};

@@ -6,7 +6,8 @@
 //! shelf can be looked at on its own. Messages are [written](super::written) when they are read, and moved as bytes from
 //! then on: taking over is copying. Once the shelves hold more than there is room for, those that have grown are set
 //! aside, and come back one by one when they are looked at ([`Shelves::visit`], [`Shelves::choose`]). So memory does not
-//! grow with the signalling.
+//! grow with the signalling. Who asks for Call-IDs in an order of his own has them part by part ([`Shelves::in_parts`]):
+//! what was set aside is set aside anew, in as many places as there are parts; the rest is pointed at.
 //!
 //! Keeps: what is seen of the messages of a Call-ID depends neither on the order nor on the threads of those who added
 //! them, nor on what was set aside, as far as it is sorted by time and locus. Where the file cannot be written, nothing
@@ -18,7 +19,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashSet;
+use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::batch::{SignallingBatch, hash_of};
@@ -44,6 +46,14 @@ const ASIDE: u64 = 128 << 10;
 /// SIP messages that are being gathered.
 #[derive(Debug)]
 pub struct Store {
+    filling: Filling,
+    /// Batches that nobody fills now, whose messages were not taken over yet.
+    open: Mutex<Vec<SignallingBatch>>,
+}
+
+/// Shelves that are being filled.
+#[derive(Debug)]
+struct Filling {
     shelves: Vec<Mutex<Lying>>,
     room: u64,
     held: AtomicU64,
@@ -52,8 +62,6 @@ pub struct Store {
     /// Whether shelves are set aside as they grow.
     is_short: AtomicBool,
     file: Mutex<Aside>,
-    /// Batches that nobody fills now, whose messages were not taken over yet.
-    open: Mutex<Vec<SignallingBatch>>,
     budget: Arc<Budget>,
 }
 
@@ -98,6 +106,9 @@ struct Aside {
 pub struct Shelves {
     shelves: Vec<Lying>,
     file: Mutex<Aside>,
+    /// Bytes of messages that may be held.
+    room: u64,
+    budget: Arc<Budget>,
 }
 
 /// Call-IDs, byte by byte.
@@ -110,6 +121,22 @@ pub struct Chosen<'s> {
     shelves: Vec<(Strands, Vec<Strand<'s>>)>,
 }
 
+/// Where Call-IDs stand in an order of somebody's, by half of their hashes: there may be millions.
+#[derive(Debug, Default)]
+pub struct Places(HashMap<u32, u32, foldhash::fast::RandomState>);
+
+/// A place and the bytes of a [strand](Strand) that belongs there.
+type Placed<'s> = (u32, &'s [u8]);
+
+/// The messages of chosen Call-IDs in an order of somebody's, part by part.
+#[derive(Debug)]
+pub struct Parts<'s> {
+    /// Of each part what lies on the shelves.
+    lying: Vec<Vec<Placed<'s>>>,
+    /// Those that were set aside there, a shelf for each part.
+    aside: Shelves,
+}
+
 impl Store {
     /// An empty store within a budget, which is asked for nothing as long as messages can be set aside.
     #[must_use]
@@ -120,16 +147,7 @@ impl Store {
     }
 
     fn with_room(room: u64, budget: Arc<Budget>) -> Self {
-        Self {
-            shelves: (0..SHELVES).map(|_| Mutex::default()).collect(),
-            room,
-            held: AtomicU64::new(0),
-            kept: AtomicU64::new(0),
-            is_short: AtomicBool::new(false),
-            file: Mutex::default(),
-            open: Mutex::default(),
-            budget,
-        }
+        Self { filling: Filling::new(SHELVES, room, budget), open: Mutex::default() }
     }
 
     /// A batch to push messages into and give back. It holds some already.
@@ -160,19 +178,54 @@ impl Store {
         let mut calls: Vec<(usize, usize)> = block.hashes().map(shelf_of).zip(0..).collect();
         calls.sort_unstable();
         for calls in calls.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some(shelf) = calls.first().and_then(|(shelf, _)| self.shelves.get(*shelf)) else { continue };
-            let mut shelf = lock(shelf);
-            let before = shelf.strands.length();
-            for (_, call) in calls {
-                shelf.strands.add(|bytes| block.write_strand(*call, bytes));
-            }
-            let more = shelf.strands.length() - before;
-            if self.held.fetch_add(more, Ordering::Relaxed) + more > self.room {
-                self.is_short.store(true, Ordering::Relaxed);
-            }
-            if self.is_short.load(Ordering::Relaxed) && shelf.strands.length() > ASIDE.min(self.room / SHELVES as u64) {
-                self.set_aside(&mut shelf, more);
-            }
+            let Some((shelf, _)) = calls.first() else { continue };
+            self.filling.add(*shelf, |strands| {
+                calls.iter().for_each(|(_, call)| strands.add(|bytes| block.write_strand(*call, bytes)));
+            });
+        }
+    }
+
+    /// The messages, once nobody adds any.
+    #[must_use]
+    pub fn finish(self) -> Shelves {
+        let open = std::mem::take(&mut *lock(&self.open));
+        open.iter().filter(|batch| !batch.is_empty()).for_each(|batch| self.take_over(batch));
+        drop(open);
+        let shelves = self.filling.finish();
+        // How much is held now depends on who added when. Whether the budget is spent must not: the room counts whole.
+        if shelves.strands() > 0 && !lock(&shelves.file).failed {
+            shelves.budget.keep(shelves.room);
+        }
+        shelves
+    }
+}
+
+impl Filling {
+    fn new(shelves: usize, room: u64, budget: Arc<Budget>) -> Self {
+        Self {
+            shelves: (0..shelves).map(|_| Mutex::default()).collect(),
+            room,
+            held: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
+            is_short: AtomicBool::new(false),
+            file: Mutex::default(),
+            budget,
+        }
+    }
+
+    /// Adds to a shelf.
+    fn add(&self, shelf: usize, add: impl FnOnce(&mut Strands)) {
+        let Some(shelf) = self.shelves.get(shelf) else { return };
+        let mut shelf = lock(shelf);
+        let before = shelf.strands.length();
+        add(&mut shelf.strands);
+        let more = shelf.strands.length() - before;
+        if self.held.fetch_add(more, Ordering::Relaxed) + more > self.room {
+            self.is_short.store(true, Ordering::Relaxed);
+        }
+        let least = ASIDE.min(self.room / self.shelves.len() as u64);
+        if self.is_short.load(Ordering::Relaxed) && shelf.strands.length() > least {
+            self.set_aside(&mut shelf, more);
         }
     }
 
@@ -195,25 +248,13 @@ impl Store {
         self.budget.keep(bytes);
     }
 
-    /// The messages, once nobody adds any.
-    #[must_use]
-    pub fn finish(self) -> Shelves {
-        let open = std::mem::take(&mut *lock(&self.open));
-        open.iter().filter(|batch| !batch.is_empty()).for_each(|batch| self.take_over(batch));
-        drop(open);
+    fn finish(self) -> Shelves {
         let Self { shelves, file, room, held, kept, budget, .. } = self;
-        let shelves: Vec<Lying> =
-            shelves.into_iter().map(|shelf| shelf.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        let shelves = Shelves { shelves, file };
-        // How much is held now depends on who added when. Whether the budget is spent must not: the room counts whole.
-        budget.keep(if lock(&shelves.file).failed {
-            held.into_inner().saturating_sub(kept.into_inner())
-        } else if shelves.strands() > 0 {
-            room
-        } else {
-            0
-        });
-        shelves
+        if lock(&file).failed {
+            budget.keep(held.into_inner().saturating_sub(kept.into_inner()));
+        }
+        let shelves = shelves.into_iter().map(|shelf| shelf.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Shelves { shelves: shelves.collect(), file, room, budget }
     }
 }
 
@@ -344,6 +385,46 @@ impl Shelves {
         self.pick(&vec![true; self.shelves.len()], |_| true)
     }
 
+    /// The messages of the Call-IDs that have places, in so many parts: those of `together` places that follow each other
+    /// are one.
+    ///
+    /// # Errors
+    ///
+    /// When what was set aside cannot be read.
+    pub fn in_parts<'s>(&'s self, places: &Places, (parts, together): (usize, usize)) -> io::Result<Parts<'s>> {
+        // Where nothing was set aside, nothing is set aside here. Else half of what may lie on a shelf is enough.
+        let room = self.room.min(parts as u64 * ASIDE / 2);
+        let aside = Filling::new(parts, room, Arc::clone(&self.budget));
+        let lying: Vec<Mutex<Vec<Placed<'s>>>> = (0..parts).map(|_| Mutex::default()).collect();
+        let place_of = |strand: &Strand<'_>| {
+            let place = places.of(strand.hash)?;
+            Some((place, place as usize / together.max(1)))
+        };
+        let spread = |shelf: &'s Lying| -> io::Result<()> {
+            let Lying { strands, aside: extents } = shelf;
+            // Piece by piece: nobody asks for the shelf as a whole.
+            for extent in extents {
+                let bytes = lock(&self.file).read(extent)?;
+                for strand in Strand::all(&bytes) {
+                    let Some((place, part)) = place_of(&strand) else { continue };
+                    aside.add(part, |strands| strands.add(|bytes| strand.write_at(place, bytes)));
+                }
+            }
+            for strand in strands.iter() {
+                let Some((place, part)) = place_of(&strand) else { continue };
+                if let Some(part) = lying.get(part) {
+                    lock(part).push((place, strand.bytes()));
+                }
+            }
+            Ok(())
+        };
+        if !places.0.is_empty() {
+            self.shelves.par_iter().with_max_len(1).try_for_each(spread)?;
+        }
+        let lying = lying.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(Parts { lying: lying.collect(), aside: aside.finish() })
+    }
+
     fn pick<'s>(&'s self, is_asked: &[bool], is_chosen: impl Fn(&Strand<'_>) -> bool + Sync) -> io::Result<Chosen<'s>> {
         let pick = |(shelf, is_asked): (&'s Lying, &bool)| {
             let mut own = Strands::default();
@@ -364,6 +445,51 @@ impl Shelves {
     fn again(&self, shelf: &Lying) -> io::Result<Vec<Strands>> {
         let read = |extent: &Extent| Ok(Strands { bytes: lock(&self.file).read(extent)?, number: 0 });
         shelf.aside.iter().map(read).collect()
+    }
+}
+
+impl Places {
+    /// With room for so many.
+    #[must_use]
+    pub fn with_capacity(places: usize) -> Self {
+        Self(HashMap::with_capacity_and_hasher(places, Default::default()))
+    }
+
+    /// Gives a Call-ID its place.
+    ///
+    /// # Errors
+    ///
+    /// The place of who came before it: the same Call-ID, or one that cannot be told from it here.
+    pub fn add(&mut self, call_id: &[u8], place: u32) -> Result<(), u32> {
+        match self.0.entry(hash_of(call_id) as u32) {
+            Entry::Occupied(known) => Err(*known.get()),
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+                Ok(())
+            }
+        }
+    }
+
+    /// The place of a hash: of a Call-ID that has one, and maybe of some that have none.
+    fn of(&self, hash: u64) -> Option<u32> {
+        self.0.get(&(hash as u32)).copied()
+    }
+}
+
+impl Parts<'_> {
+    /// Shows a part: its calls lie [at their places](Shelf::call_at).
+    ///
+    /// # Errors
+    ///
+    /// When what was set aside cannot be read.
+    pub fn look<T>(&self, part: usize, look: impl FnOnce(&Shelf<'_>) -> T) -> io::Result<T> {
+        let Some(aside) = self.aside.shelves.get(part) else { return Ok(look(&Shelf::default())) };
+        let again = self.aside.again(aside)?;
+        // What was set aside there came before what lies there still.
+        let aside = again.iter().flat_map(Strands::iter).chain(aside.strands.iter());
+        let lying = self.lying.get(part).map_or(&[][..], Vec::as_slice);
+        let lying = lying.iter().flat_map(|(place, strand)| Strand::all(strand).map(|strand| strand.at(*place)));
+        Ok(look(&Shelf::of(aside.chain(lying))))
     }
 }
 
@@ -574,10 +700,63 @@ mod tests {
     }
 
     #[test]
+    fn parts_have_the_messages_of_their_places_wherever_those_are_kept() {
+        // Every other Call-ID has a place, the last one first.
+        let ids: Vec<Vec<u8>> = (0..CALLS).rev().step_by(2).map(|call| format!("{call}@host").into_bytes()).collect();
+        let mut places = Places::default();
+        for (place, id) in (0..).zip(&ids) {
+            assert_eq!(places.add(id, place), Ok(()));
+        }
+        assert_eq!(places.add(&ids[7], 1_000), Err(7));
+        for room in [0, 1, 40_000, 100_000, u64::MAX] {
+            let shelves = filled(room);
+            for (parts, together) in [(1, ids.len()), (4, 40), (ids.len(), 1)] {
+                let laid = shelves.in_parts(&places, (parts, together)).expect("it can be read");
+                let mut found = Vec::new();
+                for part in 0..parts {
+                    let of_part = |shelf: &Shelf<'_>| -> Vec<Vec<String>> {
+                        let own = (0..).zip(&ids).skip(part * together).take(together);
+                        let own = own.map(|(place, id)| shelf.call_at(place, id).expect("a call"));
+                        own.flat_map(|call| {
+                            assert!(call.messages().is_sorted_by_key(|message| message.at), "as they were added");
+                            by_call(call.messages())
+                        })
+                        .collect()
+                    };
+                    let (own, all) = laid.look(part, |shelf| (of_part(shelf), shelf.calls().count())).expect("read");
+                    assert_eq!(own.len(), all, "and no other");
+                    found.extend(own);
+                }
+                found.sort();
+                let has_place = |call: &&Vec<String>| ids.iter().any(|id| call[0].starts_with(&format!("{id:?}")));
+                let expected: Vec<Vec<String>> = pushed().iter().filter(has_place).cloned().collect();
+                assert_eq!((found.len(), found == expected), (ids.len(), true), "{room}, {parts} parts");
+                assert_eq!(laid.look(parts, |shelf| shelf.calls().count()).expect("nothing to be read"), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_set_aside_is_not_held_in_parts_either() {
+        let mut places = Places::default();
+        (0..CALLS as u32).for_each(|call| places.add(format!("{call}@host").as_bytes(), call).expect("another"));
+        let held = |aside, room| {
+            let shelves = Shelves { room, ..filled(aside) };
+            let laid = shelves.in_parts(&places, (1, CALLS as usize)).expect("it can be read");
+            assert_eq!(laid.look(0, |shelf| shelf.calls().count()).expect("it can be read") as u64, CALLS);
+            laid.aside.shelves.iter().map(|part| part.strands.length()).sum::<u64>()
+        };
+        let all = filled(u64::MAX).shelves.iter().map(|shelf| shelf.strands.length()).sum::<u64>();
+        assert!(all > 100_000, "{all} bytes tell nothing");
+        assert!(held(0, u64::MAX) <= ASIDE / 2, "however much room there is");
+        assert_eq!((held(0, 0), held(u64::MAX, u64::MAX)), (0, 0));
+    }
+
+    #[test]
     fn where_nothing_can_be_set_aside_nothing_is_lost_and_the_budget_knows() {
         let budget: Arc<Budget> = Arc::new(Budget::new(Some(10_000)));
         let store = Store::within(&budget);
-        store.file.lock().expect("a lock").failed = true;
+        store.filling.file.lock().expect("a lock").failed = true;
         blocks().iter().for_each(|block| store.take_over(block));
         assert!(budget.is_spent());
         let shelves = store.finish();
@@ -605,8 +784,15 @@ mod tests {
     fn is_unreadable(shelves: &Shelves) -> bool {
         let ids: Vec<Vec<u8>> = (0..CALLS).map(|call| format!("{call}@host").into_bytes()).collect();
         let ids: CallIds<'_> = ids.iter().map(Vec::as_slice).collect();
-        let of = [shelves.visit(|_, _| ()).is_err(), shelves.choose(&ids).is_err(), shelves.all().is_err()];
-        assert!(of == [of[0]; 3], "{of:?}");
+        let mut places = Places::default();
+        ids.iter().for_each(|id| places.add(id, 0).expect("another"));
+        let of = [
+            shelves.visit(|_, _| ()).is_err(),
+            shelves.choose(&ids).is_err(),
+            shelves.all().is_err(),
+            shelves.in_parts(&places, (1, 1)).is_err(),
+        ];
+        assert!(of == [of[0]; 4], "{of:?}");
         of[0]
     }
 
@@ -630,6 +816,20 @@ mod tests {
             change();
             assert!(!is_unreadable(&shelves), "{at}");
         }
+    }
+
+    #[test]
+    fn parts_that_cannot_be_read_again_are_an_error() {
+        let mut places = Places::default();
+        (0..CALLS as u32).for_each(|call| places.add(format!("{call}@host").as_bytes(), call).expect("another"));
+        let shelves = filled(0);
+        let laid = shelves.in_parts(&places, (3, 100)).expect("it can be read");
+        let is_read = || [0, 1, 2].map(|part| laid.look(part, |shelf| shelf.calls().count()).ok());
+        assert_eq!(is_read(), [Some(100); 3]);
+        let file = laid.aside.file.lock().expect("a lock");
+        file.file.as_ref().expect("a file").set_len(100).expect("a shorter file");
+        drop(file);
+        assert_eq!(is_read(), [None; 3]);
     }
 
     #[test]

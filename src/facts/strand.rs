@@ -10,6 +10,7 @@ use super::written::Reader;
 /// The messages of one Call-ID that one batch held.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Strand<'m> {
+    /// Of the Call-ID; or the [place](Self::at) that stands for it.
     pub(super) hash: u64,
     pub(super) call_id: &'m [u8],
     methods: Methods,
@@ -81,6 +82,17 @@ impl<'m> Strand<'m> {
         self.whole
     }
 
+    /// The same under a place: a shelf has the calls in the order of theirs.
+    pub(super) fn at(self, place: u32) -> Self {
+        Self { hash: place.into(), ..self }
+    }
+
+    /// Writes all bytes of it, under a place.
+    pub(super) fn write_at(&self, place: u32, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&u64::from(place).to_le_bytes());
+        bytes.extend_from_slice(self.whole.get(8..).unwrap_or_default());
+    }
+
     pub(super) fn messages(self) -> impl Iterator<Item = Signalling<'m>> {
         let (mut reader, mut cursor) = (Reader::of(self.call_id), Cursor(self.messages));
         std::iter::from_fn(move || reader.next(&mut cursor))
@@ -134,6 +146,20 @@ impl<'m> Shelf<'m> {
         Self { strands }
     }
 
+    /// The call of a Call-ID that lies [under a place](super::store::Places).
+    #[must_use]
+    pub fn call_at(&self, place: u32, call_id: &[u8]) -> Option<Call<'_, 'm>> {
+        let place = u64::from(place);
+        let from = self.strands.partition_point(|strand| strand.hash < place);
+        let alike = self.strands.get(from..)?.iter().take_while(|strand| strand.hash == place);
+        // Another Call-ID of the same hash may lie there, too.
+        let is_other = |strand: &&Strand<'m>| strand.call_id != call_id;
+        let from = from + alike.clone().take_while(is_other).count();
+        let length = alike.skip_while(is_other).take_while(|strand| !is_other(strand)).count();
+        let strands = self.strands.get(from..from + length).filter(|strands| !strands.is_empty())?;
+        Some(Call { strands })
+    }
+
     /// Its calls, in no order of the evidence.
     pub fn calls(&self) -> impl Iterator<Item = Call<'_, 'm>> {
         let is_same = |one: &Strand<'m>, other: &Strand<'m>| (one.hash, one.call_id) == (other.hash, other.call_id);
@@ -144,6 +170,25 @@ impl<'m> Shelf<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_found_at_its_place_whatever_else_has_its_hash() {
+        let mut bytes = Vec::new();
+        let told: [(u64, &[u8]); 5] = [(7, b"b"), (9, b"x"), (7, b"a"), (7, b"b"), (7, b"c")];
+        for (hash, call_id) in told {
+            let mut own = Vec::new();
+            Strand::write_head((hash, Methods::NONE), call_id, 0, &mut own);
+            Strand::all(&own).for_each(|strand| strand.write_at(if hash == 7 { 3 } else { 1 }, &mut bytes));
+        }
+        let mut other = Vec::new();
+        Strand::write_head((7, Methods::NONE), b"b", 0, &mut other);
+        let shelf = Shelf::of(Strand::all(&bytes).chain(Strand::all(&other).map(|strand| strand.at(3))));
+        let found = |place, call_id: &[u8]| shelf.call_at(place, call_id).map(|call| call.strands.len());
+        let of_three = [b"a", b"b", b"c"].map(|call_id| found(3, call_id));
+        assert_eq!(of_three, [Some(1), Some(3), Some(1)]);
+        assert_eq!((found(1, b"x"), found(1, b"a"), found(3, b"x"), found(2, b"a")), (Some(1), None, None, None));
+        assert!(shelf.calls().map(|call| call.call_id()).eq([&b"x"[..], b"a", b"b", b"c"]), "by place");
+    }
 
     #[test]
     fn call_ids_of_one_hash_are_calls_of_their_own() {

@@ -2,19 +2,19 @@
 //!
 //! Where the evidence holds no RTP, a leg's signalling settles all that is concluded of it but for the requests that bind
 //! to it and the leg that it may replace. So a leg is judged here and let go of: of it stays its outline and what the
-//! report's figures ask. Those that have a row, that others ask for, or that await RTP are [read again](super::judging).
+//! report's figures ask. Those that others ask for, or that await RTP, are [read again](super::judging), and those that
+//! have a row [once more](super::made) when it is made.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{GapKind, Leg};
-use crate::report::build::{Brief, JudgedLeg, Rows};
+use crate::report::build::{Brief, JudgedLeg};
 use crate::settings::{RuleMessage, Settings};
 use crate::verdict::{self, BoundRequest, Consent};
 
 /// What is looked for, and what was seen in all legs.
 pub(super) struct Look<'s> {
     settings: &'s Settings,
-    rows: &'s Rows,
     /// Whether RTP may still be tied to the legs.
     awaits_media: bool,
     /// For each rule whether its field occurs on some INVITE of the evidence, or on another message that it reads.
@@ -38,9 +38,9 @@ impl Seen {
 }
 
 impl<'s> Look<'s> {
-    pub(super) fn new(settings: &'s Settings, rows: &'s Rows, awaits_media: bool) -> Self {
+    pub(super) fn new(settings: &'s Settings, awaits_media: bool) -> Self {
         let rules_seen = settings.rules.iter().map(|_| AtomicBool::new(false)).collect();
-        Self { settings, rows, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
+        Self { settings, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
     }
 
     /// Looks at a leg.
@@ -51,10 +51,7 @@ impl<'s> Look<'s> {
         }
         leg.streams.retain(|stream| !stream.if_media);
         let (verdict, unconsented) = verdict::brief(leg, self.settings);
-        match self.rows.has(leg.trunk, verdict) {
-            true => Seen::Asked,
-            false => Seen::Settled(Brief::of(verdict, unconsented)),
-        }
+        Seen::Settled(Brief::of(verdict, unconsented))
     }
 
     fn note(&self, leg: &Leg<'_>) {

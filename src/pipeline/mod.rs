@@ -2,8 +2,9 @@
 //!
 //! Map: every source is read on its own, block by block, captures and logs at the same time. Join: fragments and TCP
 //! segments into what they carry, signalling by Call-ID, RTP by flow. Reduce: each leg is read, measured and judged
-//! on its own, and read again where something else concerns it. Then one sort and one report. No step depends on which worker did what, so the same evidence gives the same
-//! report for any number of threads.
+//! on its own, and read again where something else concerns it. Then one sort and one report, whose rows are made of the
+//! signalling once more, where they are asked for and nobody holds their legs. No step depends on which worker did what, so
+//! the same evidence gives the same report for any number of threads.
 
 pub mod captures;
 pub mod documents;
@@ -12,6 +13,7 @@ pub mod join;
 mod judging;
 pub mod logs;
 mod look;
+mod made;
 mod source;
 mod traces;
 mod trail;
@@ -33,15 +35,17 @@ use crate::diagnosis::{self, Population};
 use crate::error::Error;
 use crate::evidence::{self, Budget, Extents, Phase, Progress, Rejects, Source, SourceId, Spool, Timestamp};
 use crate::facts::extract::Keep;
-use crate::facts::{ApiRequest, CallIds, Exports, Shelves, Store};
+use crate::facts::{ApiRequest, CallIds, Exports, Places, Shelves, Store};
 use crate::report::build::{self, Brief, Concluded, Rows};
-use crate::report::messages::Wanted;
+use crate::report::calls::Calls;
+use crate::report::messages::{self, Wanted};
 use crate::report::model::{Report, Unseen};
 use crate::rtp::Flows;
 use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
 
 use judging::Concerning;
 use look::{Look, Seen};
+use made::{Laid, Made};
 use source::{Read, SourceTask};
 
 pub use join::Trace;
@@ -109,7 +113,23 @@ pub fn audit_beside(
     threads: Option<usize>,
     beside: Beside<'_>,
 ) -> Result<Audit, Error> {
-    follow(evidence, settings, threads, Asked { choice: None, beside }).map(|(audit, _)| audit)
+    audit_and(evidence, settings, threads, beside, |audit, _| audit)
+}
+
+/// The same, for whoever writes reports of more legs than have room: gives `then` the audit and its [`Calls`], which make
+/// the rows that are [asked for while it is written](Wanted::written), one by one. On one of the audit's own threads.
+///
+/// # Errors
+///
+/// Those of [`audit`]; then `then` is not asked.
+pub fn audit_and<T: Send>(
+    evidence: &[PathBuf],
+    settings: &Settings,
+    threads: Option<usize>,
+    beside: Beside<'_>,
+    then: impl FnOnce(Audit, &dyn Calls) -> T + Send,
+) -> Result<T, Error> {
+    follow(evidence, settings, threads, Asked { choice: None, beside }, |audit, calls, _| then(audit, calls))
 }
 
 /// Audits as [`audit`] does, and says which packets hold the signalling of the calls that `choice` chooses by the report.
@@ -129,6 +149,7 @@ pub fn trace(
         settings,
         threads,
         Asked { choice: Some(choice), beside: Beside { progress: Some(progress), ..Beside::default() } },
+        |audit, _, trail| (audit, trail),
     )
 }
 
@@ -140,12 +161,13 @@ struct Asked<'a> {
     beside: Beside<'a>,
 }
 
-fn follow(
+fn follow<T: Send>(
     evidence: &[PathBuf],
     settings: &Settings,
     threads: Option<usize>,
     asked: Asked<'_>,
-) -> Result<(Audit, Trail), Error> {
+    then: impl FnOnce(Audit, &dyn Calls, Trail) -> T + Send,
+) -> Result<T, Error> {
     let unwatched = Progress::default();
     let progress = asked.beside.progress.unwrap_or(&unwatched);
     let sources = evidence::collect(evidence, (progress, Phase::Reading))?;
@@ -159,9 +181,12 @@ fn follow(
     progress.enter(Phase::Judging);
     let extents: Vec<(SourceId, Extents)> =
         read.iter_mut().zip(0..).map(|(read, rank)| (SourceId(rank), std::mem::take(&mut read.rejects))).collect();
-    let (mut audit, trail) = pool.install(|| conclude(read, store, (settings, &keep, &budget), asked))?;
-    audit.rejects = spool.map(|spool| spool.finish(extents));
-    Ok((audit, trail))
+    let rejects = spool.map(|spool| spool.finish(extents));
+    pool.install(|| {
+        conclude(read, store, (settings, &keep, &budget), asked, |audit, calls, trail| {
+            then(Audit { rejects, ..audit }, calls, trail)
+        })
+    })
 }
 
 /// Every SIP message of the evidence, of all transports: what is known before anything is concluded. Messages that show no Call-ID are not among them.
@@ -220,12 +245,8 @@ fn of_legs(calls: usize, has_media: bool, wanted: Wanted<'_>) -> u64 {
     const LEG: u64 = 3_500;
     /// Of its row in the report.
     const ROW: u64 = 2_500;
-    calls as u64
-        * match wanted.rows {
-            None => LEG + ROW,
-            Some(_) if has_media => LEG,
-            Some(_) => OUTLINE,
-        }
+    let leg = if has_media { LEG } else { OUTLINE };
+    calls as u64 * (leg + if wanted.rows.is_none() { ROW } else { 0 })
 }
 
 /// The workers of one run: `threads`, or one for each core.
@@ -239,12 +260,13 @@ pub fn workers(threads: Option<usize>) -> Result<rayon::ThreadPool, Error> {
 }
 
 /// Joins what the sources gave, and judges.
-fn conclude(
+fn conclude<T>(
     read: Vec<Read>,
     store: Store,
     (settings, keep, budget): (&Settings, &Keep, &Budget),
     asked: Asked<'_>,
-) -> Result<(Audit, Trail), Error> {
+    then: impl FnOnce(Audit, &dyn Calls, Trail) -> T,
+) -> Result<T, Error> {
     let Asked { choice, beside: Beside { wanted, .. } } = asked;
     let mut flows = Flows::default();
     let mut requests: Vec<ApiRequest> = Vec::new();
@@ -277,7 +299,7 @@ fn conclude(
     }
     let messages = store.finish();
     let rows = Rows::of(settings, wanted);
-    let look = Look::new(settings, &rows, !flows.is_empty());
+    let look = Look::new(settings, !flows.is_empty());
     let call_ids: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
     let found = Outlines::new(&call_ids, messages.strands());
     let transactions = messages.visit(|number, shelf| {
@@ -323,7 +345,15 @@ fn conclude(
         requests: &requests,
         conversations: &conversations,
     };
-    let concerned = concerning.concerned(seen.iter().map(Seen::is_asked));
+    let range = Range::of(&outlines, &identity, &bindings, settings);
+    let written = wanted.written.map(|picks| Rows::picked(settings, picks));
+    let mut concerned = concerning.concerned(seen.iter().map(Seen::is_asked));
+    let has_row = |leg: usize| {
+        let (Some(outline), Some(Seen::Settled(brief))) = (outlines.get(leg), seen.get(leg)) else { return false };
+        let has = |rows: &Rows| rows.has(outline.trunk(), brief.verdict);
+        range.legs.get(leg) == Some(&true) && (has(&rows) || written.as_ref().is_some_and(has))
+    };
+    let places = places(&outlines, &mut concerned, has_row);
     let call_ids = concerned.iter().filter_map(|leg| outlines.get(*leg)).map(|leg| leg.call_id);
     let chosen = messages.choose(&call_ids.collect::<CallIds<'_>>()).map_err(unreadable)?;
     let mut full = legs::again(&chosen, &outlines, &concerned, settings);
@@ -359,7 +389,6 @@ fn conclude(
         (None, Seen::Asked) => None,
     };
     let briefs: Vec<Brief> = seen.into_iter().enumerate().filter_map(brief).collect();
-    let range = Range::of(&outlines, &identity, &bindings, settings);
     let concluded: BTreeMap<usize, diagnosis::Judged<'_, '_>> = full
         .iter()
         .map(|(place, (leg, judged))| {
@@ -386,13 +415,13 @@ fn conclude(
         inventory: &inventory,
         flows: &exports.flows,
     });
-    let report = build::build(&Concluded {
+    let laid = Laid::apart(&messages, &places, outlines.len()).map_err(unreadable)?;
+    drop(places);
+    within(budget)?;
+    let all = Concluded {
         settings,
         accounts: &accounts,
         complete: failures.is_empty(),
-        chosen: &chosen,
-        rows: &rows,
-        messages: wanted.messages,
         legs: &outlines,
         briefs: &briefs,
         full: &full,
@@ -413,7 +442,17 @@ fn conclude(
         diagnosis: &diagnosis::diagnose(&population),
         unseen: &hidden.trunks,
         ties: &call::recorded::ties(&outlines),
-    });
+    };
+    let made = Made { concluded: &all, messages: &laid };
+    let mut held = made.held(&rows)?;
+    if let Some(wanted) = wanted.messages {
+        let legs = all.calls().filter(|call| all.has_row(&rows, call)).flatten();
+        let legs = legs.filter_map(|leg| outlines.get(*leg)).zip(held.iter_mut().flat_map(|call| &mut call.legs));
+        let shown: Vec<_> = legs.filter(|(_, row)| wanted(row)).collect();
+        let call_ids = shown.iter().map(|(leg, _)| leg.call_id).collect::<CallIds<'_>>();
+        messages::fill(&messages.choose(&call_ids).map_err(unreadable)?, shown);
+    }
+    let report = build::build(&all, held);
     let trail = match choice {
         Some(choice) => {
             let asked = shared(&requests, &bindings);
@@ -422,6 +461,7 @@ fn conclude(
         None => Ok(Trail::default()),
     };
     let trail = trail.map_err(unreadable)?;
+    let given = then(Audit { report, failures, rejects: None }, &made, trail);
     // Giving back what a large capture left is worth sharing, too.
     drop(population);
     drop(concluded);
@@ -429,7 +469,26 @@ fn conclude(
     drop(chosen);
     rayon::join(|| drop(messages), || drop(outlines));
     requests.into_par_iter().for_each(drop);
-    Ok((Audit { report, failures, rejects: None }, trail))
+    Ok(given)
+}
+
+/// The places of the legs that are read again when their rows are made: those that have a row and that nothing further
+/// concerns. Those whose Call-IDs cannot be told apart by their places become `concerned`: of one Call-ID that many legs
+/// bear, each would be read out of the messages of all.
+fn places(outlines: &[Outline<'_>], concerned: &mut Vec<usize>, has_row: impl Fn(usize) -> bool) -> Places {
+    let mut sorted = concerned.iter().copied().peekable();
+    let alone = |leg: &usize| sorted.next_if_eq(leg).is_none() && has_row(*leg);
+    let alone: Vec<u32> = (0..outlines.len()).filter(alone).map(|leg| leg as u32).collect();
+    let mut places = Places::with_capacity(alone.len());
+    for leg in alone {
+        let Some(outline) = outlines.get(leg as usize) else { continue };
+        if let Err(other) = places.add(outline.call_id, leg) {
+            concerned.extend([leg as usize, other as usize]);
+        }
+    }
+    concerned.sort_unstable();
+    concerned.dedup();
+    places
 }
 
 /// Messages that were set aside could not be read again.

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
-use super::messages::{self, Wanted};
+use super::messages::Wanted;
 use super::model::{
     self, Anomaly, Awareness, BoundRequest, Call, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
     Hypothesis, Instant, Link, Notice, Observation, Outcome, Outcomes, PlainRequest, Pointer, RecordedLeg,
@@ -22,7 +20,7 @@ use crate::call::inventory::Inventory;
 use crate::call::{self, Field, Leg, Outline};
 use crate::diagnosis::{Counts, Group, Held, Population, Status, Weighed};
 use crate::evidence::{Anomalies, Locus, Tally, Timestamp};
-use crate::facts::{ApiRequest, Chosen, InventoryKind, MediaFlow, TrunkSettings};
+use crate::facts::{ApiRequest, InventoryKind, MediaFlow, TrunkSettings};
 use crate::sentence::{Kind, Sentence};
 use crate::settings::{self, RulePlace, Settings, TrunkKind, builtin};
 use crate::verdict::{self, Consent, Measured, Unconsented, Verdict};
@@ -131,6 +129,12 @@ impl Rows {
     /// As they are wanted.
     #[must_use]
     pub fn of(settings: &Settings, wanted: Wanted<'_>) -> Self {
+        Self::picked(settings, |mark| wanted.rows.is_none_or(|wanted| wanted(mark)))
+    }
+
+    /// Those that `picks`.
+    #[must_use]
+    pub fn picked(settings: &Settings, picks: impl Fn(&Mark<'_>) -> bool) -> Self {
         let trunks = settings.trunks.iter().map(Some).chain([None]);
         let of_trunk = |trunk: Option<&settings::Trunk>| {
             Verdict::ALL.map(|verdict| {
@@ -139,7 +143,7 @@ impl Rows {
                     trunk: trunk.map(|trunk| trunk.name.as_str()),
                     kind: trunk.map_or(TrunkKind::Unknown, |trunk| trunk.kind).name(),
                 };
-                wanted.rows.is_none_or(|wanted| wanted(&mark))
+                picks(&mark)
             })
         };
         Self { of_trunk: trunks.map(of_trunk).collect() }
@@ -162,17 +166,11 @@ pub struct Concluded<'a> {
     pub accounts: &'a [SourceAccount],
     /// Whether everything named was read whole.
     pub complete: bool,
-    /// The signalling that the legs in `full` were read from.
-    pub chosen: &'a Chosen<'a>,
-    /// The legs that are to have a row.
-    pub rows: &'a Rows,
-    /// Those whose messages are asked for.
-    pub messages: Option<&'a (dyn Fn(&model::Leg) -> bool + Sync)>,
     /// The legs, by first message.
     pub legs: &'a [Outline<'a>],
     /// What is concluded of each.
     pub briefs: &'a [Brief],
-    /// The legs that have a row, and others that something asked for, in full, and what is concluded of them, by leg.
+    /// The legs that more than their own signalling concerns, in full, and what is concluded of them, by leg.
     pub full: &'a BTreeMap<usize, (Leg<'a>, JudgedLeg)>,
     /// Whether any leg has an INVITE or another message that rules read.
     pub any_entry: bool,
@@ -212,19 +210,20 @@ pub struct Concluded<'a> {
 
 impl<'a> Concluded<'a> {
     /// The calls in the time range.
-    fn calls(&self) -> impl Iterator<Item = &'a [usize]> {
+    pub fn calls(&self) -> impl Iterator<Item = &'a [usize]> {
         let in_range = self.legs_in_range;
         self.identity.calls.iter().filter(move |call| call.iter().all(|leg| in_range.get(*leg) == Some(&true)))
     }
 
-    /// Whether the leg at this place is to have a row.
-    fn has_row(&self, place: usize) -> bool {
-        let (Some(leg), Some(brief)) = (self.legs.get(place), self.briefs.get(place)) else { return false };
-        self.rows.has(leg.trunk(), brief.verdict)
+    /// Whether a call has a leg that is one of `rows`.
+    #[must_use]
+    pub fn has_row(&self, rows: &Rows, call: &[usize]) -> bool {
+        let legs = call.iter().filter_map(|leg| self.legs.get(*leg).zip(self.briefs.get(*leg)));
+        legs.into_iter().any(|(leg, brief)| rows.has(leg.trunk(), brief.verdict))
     }
 
     /// The legs in the time range, judged.
-    fn legs(&self) -> impl Iterator<Item = (&'a Outline<'a>, &'a Brief)> {
+    pub fn legs(&self) -> impl Iterator<Item = (&'a Outline<'a>, &'a Brief)> {
         let legs = self.legs.iter().zip(self.briefs).zip(self.legs_in_range);
         legs.filter(|(_, in_range)| **in_range).map(|(leg, _)| leg)
     }
@@ -236,10 +235,9 @@ impl<'a> Concluded<'a> {
     }
 }
 
-/// Builds the report.
+/// Builds the report, which holds these of its calls.
 #[must_use]
-pub fn build(concluded: &Concluded<'_>) -> Report {
-    let calls = calls(concluded);
+pub fn build(concluded: &Concluded<'_>, calls: Vec<Call>) -> Report {
     let unbound_refusals = requests::unbound_refusals(concluded);
     Report {
         schema: model::SCHEMA,
@@ -297,31 +295,20 @@ fn optional_text(bytes: &[u8]) -> Option<EvidenceText> {
     (!bytes.is_empty()).then(|| text(bytes))
 }
 
-fn calls(concluded: &Concluded<'_>) -> Vec<Call> {
-    let calls = concluded.calls().filter(|call| call.iter().any(|leg| concluded.has_row(*leg)));
-    let mut calls: Vec<Call> = calls
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .map(|call| {
-            let conversation_ids = concluded.identity.conversation_ids(call);
-            let export = concluded.conversations.known(&conversation_ids).map(exported);
-            let conversation_ids: Vec<EvidenceText> = conversation_ids.iter().map(|id| text(id)).collect();
-            let legs = call
-                .iter()
-                .filter(|leg| concluded.has_row(**leg))
-                .filter_map(|leg| self::leg(concluded, *leg))
-                .collect();
-            let escaped = are_escaped(&conversation_ids);
-            Call { conversation_ids, legs, export, links: links(concluded, call), escaped }
-        })
-        .collect();
-    if let Some(wanted) = concluded.messages {
-        let shown = concluded.calls().flatten().filter(|leg| concluded.has_row(**leg));
-        let facts = shown.filter_map(|leg| concluded.full.get(leg)).map(|(leg, _)| leg);
-        let rows = calls.iter_mut().flat_map(|call| &mut call.legs);
-        messages::fill(concluded.chosen, facts.zip(rows).filter(|(_, row)| wanted(row)).collect());
+/// The row of a call with those of its legs.
+#[must_use]
+pub fn call(concluded: &Concluded<'_>, call: &[usize], legs: Vec<model::Leg>) -> Call {
+    let conversation_ids = concluded.identity.conversation_ids(call);
+    let export = concluded.conversations.known(&conversation_ids).map(exported);
+    let conversation_ids: Vec<EvidenceText> = conversation_ids.iter().map(|id| text(id)).collect();
+    let escaped = are_escaped(&conversation_ids);
+    Call {
+        legs,
+        export,
+        conversation_ids,
+        links: links(concluded, call),
+        escaped,
     }
-    calls
 }
 
 /// What ties the legs of a call.
@@ -360,9 +347,10 @@ fn exported(known: Known) -> model::CallExport {
     }
 }
 
-fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
+/// The row of the leg at this place, which is `leg`.
+#[must_use]
+pub fn leg(concluded: &Concluded<'_>, place: usize, (leg, judged): (&Leg<'_>, &JudgedLeg)) -> model::Leg {
     let settings = concluded.settings;
-    let (leg, judged) = concluded.full.get(&place)?;
     let call_id = text(leg.call_id);
     let requests = concluded.bound.of_leg(place).iter().filter_map(|(request, link)| {
         let request = concluded.requests.get(*request)?;
@@ -381,7 +369,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
     };
     let (from, to) = (optional_text(leg.from_uri), optional_text(leg.to_uri));
     let escaped = are_escaped([&from, &to].into_iter().flatten().chain([&call_id]));
-    Some(model::Leg {
+    model::Leg {
         escaped,
         call_id,
         trunk: trunk_ref(leg, settings),
@@ -417,7 +405,7 @@ fn leg(concluded: &Concluded<'_>, place: usize) -> Option<model::Leg> {
         records: concluded.ties.get(place).map_or(&[][..], Vec::as_slice).iter().filter_map(recorded).collect(),
         recording_awareness: leg.of_recording.iter().flat_map(|own| &own.awareness).map(awareness).collect(),
         ladder: None,
-    })
+    }
 }
 
 /// Consent that an INVITE upstream carried and the one on the trunk did not: both packets.

@@ -10,9 +10,10 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use super::calls::{Numbered, Whole};
+use super::escape;
 use super::model::{Call, Endpoint, EvidenceText, Instant, Leg, Pointer, Report, Seconds, Stream};
 use super::show::Listing;
-use super::{escape, rows};
 
 /// The columns, in their order.
 pub const COLUMNS: [&str; 37] = [
@@ -60,25 +61,26 @@ pub const COLUMNS: [&str; 37] = [
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
+pub fn write<'r>(report: impl Into<Whole<'r>>, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
+    let Whole { report, calls } = report.into();
     let mut row = Row { out, begun: false };
     for column in COLUMNS {
         row.own(column)?;
     }
     row.end()?;
-    let calls: Vec<(u64, &Call)> = (1..).zip(&report.calls).collect();
-    rows::write(&calls, rows::SMALL, out, |(number, call), _, out| {
+    calls.write(listing, out, &|Numbered { call, number, .. }, out| {
         let mut row = Row { out, begun: false };
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             for stream in leg.streams.iter().map(Some).chain(leg.streams.is_empty().then_some(None)) {
-                self::leg(&mut row, *number, call, leg)?;
+                self::leg(&mut row, number, call, leg)?;
                 self::stream(&mut row, stream)?;
                 outcome(&mut row, report, leg)?;
                 row.end()?;
             }
         }
         Ok(())
-    })
+    })?;
+    Ok(())
 }
 
 fn leg<W: Write>(row: &mut Row<'_, W>, number: u64, call: &Call, leg: &Leg) -> io::Result<()> {

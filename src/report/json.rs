@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
+use super::calls::{Numbered, Whole};
 use super::model::{Call, CallExport, CallLink, EvidenceText, Leg, Report};
 use super::show::Listing;
 use super::{escape, rows};
@@ -20,9 +21,9 @@ use super::{escape, rows};
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
+pub fn write<'r>(report: impl Into<Whole<'r>>, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
     let mut object = Object::open(out, Layout::INDENTED)?;
-    object.report(report, listing, true)?;
+    object.report(report.into(), listing, true)?;
     object.close()?;
     out.write_all(b"\n")
 }
@@ -161,14 +162,21 @@ impl<'o, W: Write + Send> Object<'o, W> {
 
     /// An array of many.
     fn rows<T: Serialize + Sync>(&mut self, key: &'static str, values: &[T]) -> io::Result<()> {
+        self.array(key, |layout, out| {
+            rows::write(values, rows::SMALL, out, |value, is_first, out| {
+                layout.part(out, is_first)?;
+                Ok(value.serialize(&mut Serializer::with_formatter(out, layout))?)
+            })?;
+            Ok(values.len())
+        })
+    }
+
+    /// An array of what `write` writes and counts.
+    fn array(&mut self, key: &'static str, write: impl FnOnce(Layout, &mut W) -> io::Result<usize>) -> io::Result<()> {
         self.key(key)?;
         let mut layout = self.layout;
         layout.open(self.out, b'[')?;
-        rows::write(values, rows::SMALL, self.out, |value, is_first, out| {
-            layout.part(out, is_first)?;
-            Ok(value.serialize(&mut Serializer::with_formatter(out, layout))?)
-        })?;
-        layout.is_empty = values.is_empty();
+        layout.is_empty = write(layout, self.out)? == 0;
         layout.close(self.out, b']')
     }
 
@@ -180,7 +188,7 @@ impl<'o, W: Write + Send> Object<'o, W> {
     }
 
     /// All that a report says; with the calls whose legs are listed, or without any.
-    pub(super) fn report(&mut self, report: &Report, listing: &Listing, with_calls: bool) -> io::Result<()> {
+    pub(super) fn report(&mut self, whole: Whole<'_>, listing: &Listing, with_calls: bool) -> io::Result<()> {
         // Every field by name: one that is new is not forgotten here.
         let Report {
             schema,
@@ -190,11 +198,11 @@ impl<'o, W: Write + Send> Object<'o, W> {
             notices,
             evidence,
             summary,
-            calls,
+            calls: _,
             trunks,
             unbound_refusals,
             diagnosis,
-        } = report;
+        } = whole.report;
         self.field("schema", schema)?;
         self.field("generator", generator)?;
         self.field("settings", settings)?;
@@ -203,13 +211,17 @@ impl<'o, W: Write + Send> Object<'o, W> {
         self.field("evidence", evidence)?;
         self.field("summary", summary)?;
         if with_calls {
-            let calls = calls.iter().filter(|call| call.legs.iter().any(|leg| listing.lists(leg)));
-            self.rows("calls", &calls.map(|call| ListedCall { call, listing }).collect::<Vec<_>>())?;
+            self.array("calls", |layout, mut out| {
+                whole.calls.write(listing, &mut out, &|Numbered { call, is_first, .. }, out| {
+                    layout.part(out, is_first)?;
+                    Ok(ListedCall { call, listing }.serialize(&mut Serializer::with_formatter(out, layout))?)
+                })
+            })?;
         }
         self.field("trunks", trunks)?;
         self.rows("unbound_refusals", unbound_refusals)?;
         self.field("diagnosis", diagnosis)?;
-        match listing.listed(report) {
+        match listing.listed(whole) {
             Some(listed) => self.field("listing", &listed),
             None => Ok(()),
         }

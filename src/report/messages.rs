@@ -1,6 +1,6 @@
 //! The SIP messages of the legs that a report shows one by one, as rows.
 //!
-//! Called by [`build`](super::build) once the legs are rows themselves. Reads the signalling again for those legs only, so
+//! Called by the pipeline once the legs are rows themselves. Reads the signalling again for those legs only, so
 //! reports that show no message cost nothing. Bounded for legs that an attack has filled: what is not listed is counted.
 
 use std::collections::BTreeSet;
@@ -10,31 +10,33 @@ use super::model::{
     self, Endpoint, EvidenceText, HeaderField, Hop, Instant, Ladder, MediaDescription, Message, Pointer,
 };
 use super::show::Mark;
-use crate::call::Leg;
+use crate::call::Outline;
 use crate::call::ladder::{self, Rung};
 use crate::facts::{Body, Chosen, Signalling, StartLine, Subject};
 
 /// What of a report is asked for. Its figures are those of the whole evidence all the same.
 #[derive(Clone, Copy, Default)]
-#[expect(missing_debug_implementations, reason = "two functions")]
+#[expect(missing_debug_implementations, reason = "functions")]
 pub struct Wanted<'a> {
     /// The legs that are shown message by message, judged by their row; `None` for none.
     pub messages: Option<&'a (dyn Fn(&model::Leg) -> bool + Sync)>,
-    /// The legs that have a row; `None` for all. A call without any has none either.
+    /// The legs whose rows the report holds, with those of their calls; `None` for all.
     pub rows: Option<&'a (dyn Fn(&Mark<'_>) -> bool + Sync)>,
+    /// The legs whose rows are asked for while the report is written ([`Calls`](super::calls::Calls)); `None` for none.
+    pub written: Option<&'a (dyn Fn(&Mark<'_>) -> bool + Sync)>,
 }
 
 impl<'a> Wanted<'a> {
     /// Every row, and the messages of these legs.
     #[must_use]
     pub fn messages(of: &'a (dyn Fn(&model::Leg) -> bool + Sync)) -> Self {
-        Self { messages: Some(of), rows: None }
+        Self { messages: Some(of), ..Self::default() }
     }
 }
 
 /// Gives each of `legs` its ladder.
-pub(super) fn fill(chosen: &Chosen<'_>, mut legs: Vec<(&Leg<'_>, &mut model::Leg)>) {
-    let facts: Vec<&Leg<'_>> = legs.iter().map(|(leg, _)| *leg).collect();
+pub fn fill(chosen: &Chosen<'_>, mut legs: Vec<(&Outline<'_>, &mut model::Leg)>) {
+    let facts: Vec<&Outline<'_>> = legs.iter().map(|(leg, _)| *leg).collect();
     let rows: Vec<&model::Leg> = legs.iter().map(|(_, row)| &**row).collect();
     let ladders = ladder::ladders(chosen, &facts, |place, rungs| match rows.get(place) {
         Some(leg) => self::ladder(leg, &rungs),

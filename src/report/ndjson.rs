@@ -9,9 +9,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::calls::{Numbered, Whole};
 use super::json::{self, Layout, Object};
-use super::model::{Call, CallExport, CallLink, EvidenceText, Leg, Report};
-use super::rows;
+use super::model::{Call, CallExport, CallLink, EvidenceText, Leg};
 use super::show::Listing;
 
 /// Writes the report. `listing` says which legs are listed.
@@ -19,23 +19,23 @@ use super::show::Listing;
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write(report: &Report, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
-    let calls: Vec<(u64, &Call)> = (1..).zip(&report.calls).collect();
-    rows::write(&calls, rows::SMALL, out, |(number, call), _, out| {
+pub fn write<'r>(report: impl Into<Whole<'r>>, listing: &Listing, out: &mut (impl Write + Send)) -> io::Result<()> {
+    let whole = report.into();
+    whole.calls.write(listing, out, &|Numbered { call, number, .. }, out| {
         for leg in call.legs.iter().filter(|leg| listing.lists(leg)) {
             let links = call.links.iter().filter(|link| link.legs.contains(&leg.call_id)).collect();
             let Call { conversation_ids, legs: _, export, links: _, escaped } = call;
             // The leg writes its own.
             let escaped = *escaped && !leg.escaped;
             let export = export.as_ref();
-            let line = LegLine { r#type: "leg", call: *number, conversation_ids, escaped, leg, export, links };
+            let line = LegLine { r#type: "leg", call: number, conversation_ids, escaped, leg, export, links };
             json::line(&line, out)?;
         }
         Ok(())
     })?;
     let mut object = Object::open(out, Layout::LINE)?;
     object.field("type", &"report")?;
-    object.report(report, listing, false)?;
+    object.report(whole, listing, false)?;
     object.close()?;
     out.write_all(b"\n")
 }

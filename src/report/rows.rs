@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Rows of some hundred bytes that are worth being rendered apart from others.
-pub(super) const SMALL: usize = 128;
+pub const SMALL: usize = 128;
 
 /// The same of rows of some thousand bytes.
 pub(super) const LARGE: usize = 16;
@@ -27,20 +27,34 @@ const EACH: usize = 4;
 pub(super) fn write<T: Sync>(
     rows: &[T],
     together: usize,
-    out: &mut (impl Write + Send),
+    out: &mut (impl Write + Send + ?Sized),
     render: impl Fn(&T, bool, &mut Vec<u8>) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
-    let some = |number: usize, rows: &[T], buffer: &mut Vec<u8>| {
+    write_with(rows, (together, || ()), out, |(), row, first, out| render(row, first, out))
+}
+
+/// The same; each worker has a `room` for it.
+///
+/// # Errors
+///
+/// Those of `out`, and of `render`.
+pub fn write_with<T: Sync, S>(
+    rows: &[T],
+    (together, room): (usize, impl Fn() -> S + Sync),
+    out: &mut (impl Write + Send + ?Sized),
+    render: impl Fn(&mut S, &T, bool, &mut Vec<u8>) -> io::Result<()> + Sync,
+) -> io::Result<()> {
+    let some = |room: &mut S, number: usize, rows: &[T], buffer: &mut Vec<u8>| {
         rows.iter()
             .zip((0..).map(|place| number == 0 && place == 0))
-            .try_for_each(|(row, first)| render(row, first, buffer))
+            .try_for_each(|(row, first)| render(room, row, first, buffer))
     };
     let threads = rayon::current_num_threads();
     if rows.len() <= together || threads == 1 {
-        let mut buffer = Vec::new();
+        let (mut buffer, mut room) = (Vec::new(), room());
         return rows.chunks(together).enumerate().try_for_each(|(number, rows)| {
             buffer.clear();
-            some(number, rows, &mut buffer)?;
+            some(&mut room, number, rows, &mut buffer)?;
             out.write_all(&buffer)
         });
     }
@@ -49,11 +63,11 @@ pub(super) fn write<T: Sync>(
     let order =
         Mutex::new(Order { out: Some(out), next: 0, ready: BTreeMap::new(), spare: Vec::new(), outcome: Ok(()) });
     rayon::broadcast(|_| {
-        let mut buffer = Vec::new();
+        let (mut buffer, mut room) = (Vec::new(), room());
         loop {
             let number = turn.fetch_add(1, Ordering::Relaxed);
             let Some(rows) = rows.get(number * together..).filter(|rows| !rows.is_empty()) else { return };
-            let made = some(number, rows.get(..together).unwrap_or(rows), &mut buffer);
+            let made = some(&mut room, number, rows.get(..together).unwrap_or(rows), &mut buffer);
             let mut held = lock(&order);
             // Who makes what comes next never waits here, so the wait ends.
             while number > held.next + ahead && held.outcome.is_ok() {
@@ -83,7 +97,7 @@ pub(super) fn write<T: Sync>(
 }
 
 /// What is written and what waits for it.
-struct Order<'o, W> {
+struct Order<'o, W: ?Sized> {
     /// `None` while somebody writes.
     out: Option<&'o mut W>,
     /// The number of what is written next.
@@ -95,7 +109,7 @@ struct Order<'o, W> {
     outcome: io::Result<()>,
 }
 
-impl<'o, W> Order<'o, W> {
+impl<'o, W: ?Sized> Order<'o, W> {
     /// What is to be written now, and where, if it is there and nobody writes.
     fn turn(&mut self) -> Option<(&'o mut W, Vec<u8>)> {
         if self.outcome.is_err() || !self.ready.contains_key(&self.next) {

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::calls::Whole;
 use super::escape;
-use super::model::{Leg, Report, Verdicts};
+use super::model::{Leg, Verdicts};
 
 /// The verdicts that are findings (contract §2), gravest first.
 pub const FINDINGS: [&str; 4] = ["exposed_unconsented", "blocked_unconsented", "unconsented", "blocked_consented"];
@@ -97,7 +98,8 @@ impl Listing {
         self.lets_through(&leg.into())
     }
 
-    fn lets_through(&self, mark: &Mark<'_>) -> bool {
+    /// Whether the filters let a leg of this mark through.
+    pub(super) fn lets_through(&self, mark: &Mark<'_>) -> bool {
         let named = |name: &String| mark.trunk == Some(name.as_str());
         (self.only.is_empty() || self.only.contains(&mark.verdict))
             && (self.trunks.is_empty() || self.trunks.iter().any(named))
@@ -119,10 +121,10 @@ impl Listing {
 
     /// What the filters leave out of `report`; `None` without a filter.
     #[must_use]
-    pub fn listed(&self, report: &Report) -> Option<Listed> {
+    pub fn listed<'r>(&self, report: impl Into<Whole<'r>>) -> Option<Listed> {
+        let Whole { report, calls } = report.into();
         self.is_filtered().then(|| {
-            let legs = report.calls.iter().flat_map(|call| &call.legs);
-            let listed = legs.filter(|leg| self.lists(leg)).count() as u64;
+            let listed = calls.listed(self);
             Listed {
                 show: self.show,
                 only: self.only.clone(),

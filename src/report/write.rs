@@ -73,7 +73,7 @@ impl Destination {
             Target::File(path) => replace(&path, render),
             Target::Stream(file) => write_all(file, render).map(drop),
         };
-        written.map_err(|cause| Error::Write { path: Some(named), cause })
+        written.map_err(|cause| Error::of_writing(Some(named), cause))
     }
 }
 

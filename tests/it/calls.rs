@@ -1,10 +1,17 @@
 //! Every case of fixtures/calls: the evidence its scene makes is concluded as its truth says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use sipconsent::pipeline::{Beside, audit, audit_and};
+use sipconsent::report::calls::Whole;
+use sipconsent::report::messages::Wanted;
+use sipconsent::report::show::{Listing, Show};
+use sipconsent::report::{csv, json, ndjson};
+use sipconsent::settings::Settings;
 use tempfile::TempDir;
 
-use crate::support::run::{Run, audit};
+use crate::support::packet::{pcap, stray_media};
+use crate::support::run::{self, Run};
 use crate::support::scene::{LOG, Scene};
 use crate::support::truth::Truth;
 use crate::support::{folders, here, laws, read};
@@ -50,7 +57,7 @@ impl Case {
         }
         arguments.extend(more);
         arguments.extend(evidence);
-        audit(self.folder.path(), &arguments)
+        run::audit(self.folder.path(), &arguments)
     }
 }
 
@@ -133,6 +140,73 @@ fn legs_that_are_let_go_of_decide_nothing_else() {
         std::env::var_os("SIPCONSENT_CASE").is_some() || findings > 50,
         "{findings} calls with findings tell nothing"
     );
+}
+
+/// Rows that are made while a report is written, those that a report holds, and those of legs that are held (all are, where
+/// there is RTP) are the same.
+#[test]
+fn rows_that_are_made_are_those_that_are_held() {
+    let listings = [
+        Show::All.into(),
+        Show::Byoc.into(),
+        Listing { only: vec!["clear", "indeterminate"], ..Show::All.into() },
+        Listing { trunks: vec!["SG1".to_owned()], ..Show::Findings.into() },
+    ];
+    let mut rows = 0;
+    for folder in all() {
+        let mut case = Case::open(&folder).expect("a case");
+        // What a case's own arguments change is concluded otherwise, and the same in all rows.
+        let settings = Settings::read(&case.folder.path().join("sipconsent.toml")).expect("a configuration");
+        let evidence = [case.folder.path().join("evidence"), case.folder.path().join("stray")];
+        case.scene.silent = true;
+        case.scene.evidence().write_to(&evidence[0]);
+        for without in ["rtp", "rtp and requests"] {
+            if without == "rtp and requests" && std::fs::remove_file(evidence[0].join(LOG)).is_err() {
+                continue;
+            }
+            let name = format!("{}, without {without}", case.name);
+            std::fs::write(&evidence[1], pcap(&[])).expect("written");
+            let held = audit(&evidence, &settings, Some(2)).expect("an audit").report;
+            let held = written((&held).into(), &listings);
+            let made = made(&evidence, &settings, &listings);
+            assert!(made == held, "{name}: made and held by the report");
+            std::fs::write(&evidence[1], stray_media()).expect("written");
+            assert!(of_legs(&self::made(&evidence, &settings, &listings)) == of_legs(&made), "{name}: held legs");
+            rows += of_legs(&made).len();
+        }
+    }
+    assert!(std::env::var_os("SIPCONSENT_CASE").is_some() || rows > 2_000, "{rows} rows tell nothing");
+}
+
+/// The reports of rows that nobody holds.
+fn made(evidence: &[PathBuf], settings: &Settings, listings: &[Listing]) -> Vec<Vec<u8>> {
+    let wanted = Wanted { rows: Some(&|_| false), written: Some(&|_| true), messages: None };
+    let beside = Beside { wanted, ..Beside::default() };
+    let made = audit_and(evidence, settings, Some(2), beside, |audit, calls| {
+        assert_eq!(audit.report.calls.len(), 0);
+        written(Whole { report: &audit.report, calls }, listings)
+    });
+    made.expect("an audit")
+}
+
+/// The report in every format that asks for its rows, of every listing.
+fn written(whole: Whole<'_>, listings: &[Listing]) -> Vec<Vec<u8>> {
+    let mut reports = Vec::new();
+    for listing in listings {
+        let mut out = [const { Vec::new() }; 3];
+        ndjson::write(whole, listing, &mut out[0]).expect("memory");
+        csv::write(whole, listing, &mut out[1]).expect("memory");
+        json::write(whole, listing, &mut out[2]).expect("memory");
+        reports.extend(out);
+    }
+    reports
+}
+
+/// The rows and lines of legs in such reports.
+fn of_legs(reports: &[Vec<u8>]) -> Vec<&[u8]> {
+    let lines =
+        reports.chunks(3).flat_map(|formats| &formats[..2]).flat_map(|report| report.split(|byte| *byte == b'\n'));
+    lines.filter(|line| !line.starts_with(br#"{"type":"report""#)).collect()
 }
 
 #[test]

@@ -10,9 +10,19 @@ mod log;
 mod plan;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use sipconsent::pipeline::{Beside, audit_and};
+use sipconsent::report::calls::Whole;
+use sipconsent::report::messages::Wanted;
+use sipconsent::report::show::Show;
+use sipconsent::report::{csv, json, ndjson};
+use sipconsent::settings::Settings;
 
+use crate::support::packet::{pcap, stray_media};
 use crate::support::run::{program, program_with};
 use capture::Container;
 use plan::{Plan, Truth};
@@ -124,4 +134,89 @@ fn what_is_set_aside_is_reported_as_what_is_held() {
         // Without a limit it stays in memory.
         assert!(run(format, &[], "/nonexistent").text() == held.text(), "{format}");
     }
+}
+
+/// A capture of so many calls without RTP.
+fn signalling(folder: &Path, calls: u64) -> PathBuf {
+    let mut capture = Vec::new();
+    let plan = Plan { calls, ..plan(false) };
+    calls::write(&plan, Container::Pcap, &mut capture).expect("memory takes all");
+    let path = folder.join("capture");
+    fs::write(&path, capture).expect("written");
+    path
+}
+
+/// Rows are made part by part, some thousand legs at a time: where one part ends and the next begins is not seen, nor
+/// whether their messages were set aside. They are the rows of legs that are held.
+#[test]
+fn borders_of_parts_do_not_show() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let evidence = [signalling(folder.path(), 4_200), folder.path().join("stray")];
+    let written = |threads: usize, memory_limit: Option<u64>| {
+        let settings = Settings { memory_limit, ..Settings::default() };
+        let wanted = Wanted { rows: Some(&|_| false), written: Some(&|_| true), messages: None };
+        let beside = Beside { wanted, ..Beside::default() };
+        let written = audit_and(&evidence, &settings, Some(threads), beside, |audit, calls| {
+            let whole = Whole { report: &audit.report, calls };
+            let mut out = [const { Vec::new() }; 3];
+            json::write(whole, &Show::All.into(), &mut out[0]).expect("memory");
+            ndjson::write(whole, &Show::Findings.into(), &mut out[1]).expect("memory");
+            csv::write(whole, &Show::All.into(), &mut out[2]).expect("memory");
+            out
+        });
+        written.expect("an audit")
+    };
+    fs::write(&evidence[1], pcap(&[])).expect("written");
+    let made = written(1, None);
+    let rows = String::from_utf8_lossy(&made[2]).into_owned();
+    let numbers = rows.lines().skip(1).map(|row| row.split(',').next().and_then(|number| number.parse().ok()));
+    assert!(numbers.eq((1..=4_200_u64).map(Some)), "calls are numbered through");
+    for (threads, memory_limit) in [(2, None), (2, Some(2_500_000)), (1, Some(2_500_000))] {
+        assert!(written(threads, memory_limit) == made, "{threads} threads, {memory_limit:?}");
+    }
+    fs::write(&evidence[1], stray_media()).expect("written");
+    let held = written(2, None);
+    let calls = |json: &[u8]| serde_json::from_slice::<Value>(json).expect("JSON")["calls"].clone();
+    assert_eq!(calls(&held[0]), calls(&made[0]));
+    let lines = |ndjson: &[u8]| {
+        let text = String::from_utf8_lossy(ndjson).into_owned();
+        text.lines().filter(|line| line.starts_with(r#"{"type":"leg""#)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(lines(&held[1]) == lines(&made[1]), "the lines of legs");
+    assert!(held[2] == made[2], "the rows of CSV");
+}
+
+/// What was set aside is read again while the report is written. Where that fails, the report ends there and the run says
+/// so.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_temporary_file_that_is_lost_while_rows_are_made_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    signalling(folder.path(), 6_000);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sipconsent"));
+    command.current_dir(folder.path()).env("TMPDIR", folder.path());
+    command.args(["audit", "--hash", "none", "--memory-limit", "2500K", "-f", "ndjson", "capture"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    // Nobody reads on: it waits within the first part.
+    let mut out = BufReader::new(child.stdout.take().expect("standard output"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    assert!(line.starts_with(r#"{"type":"leg","call":1,"#), "{line}");
+    let files = fs::read_dir(format!("/proc/{}/fd", child.id())).expect("its files").flatten();
+    let is_lost = |file: &fs::DirEntry| {
+        let name = fs::read_link(file.path()).unwrap_or_default();
+        name.starts_with(folder.path()) && name.to_string_lossy().ends_with(" (deleted)")
+    };
+    let lost: Vec<_> = files.filter(is_lost).collect();
+    assert!(!lost.is_empty(), "nothing was set aside");
+    for file in lost {
+        fs::File::options().write(true).open(file.path()).and_then(|file| file.set_len(0)).expect("an empty file");
+    }
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).expect("the rest");
+    let ended = child.wait_with_output().expect("the program ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot read again what was set aside"), "{said}");
+    assert!(!rest.contains(r#""type":"report""#), "a line that says that the report is whole");
 }

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use self::layout::{Form, Page};
 use self::pointer::Names;
 use super::model::{Call, Leg, Report};
-use super::show::{FINDINGS, Listed, Listing, Show};
+use super::show::{FINDINGS, Listed, Listing, Mark, Show};
 
 /// Columns of a text that no terminal will show.
 pub const WIDTH: usize = 100;
@@ -87,6 +87,14 @@ pub fn write(report: &Report, options: &Options<'_>, out: &mut (impl Write + Sen
         page.indented(0, &layout::Phrase::words(closing))?;
     }
     Ok(())
+}
+
+/// Whether a report shows legs of this mark, or counts them: those that are listed, and findings and undecided legs that
+/// pass the filters whatever is to be listed.
+#[must_use]
+pub fn shows(listing: &Listing, mark: &Mark<'_>) -> bool {
+    let is_open = FINDINGS.contains(&mark.verdict) || mark.verdict == UNDECIDED;
+    listing.picks(mark) || (is_open && listing.lets_through(mark))
 }
 
 /// Writes one leg whole, with the messages it carries: `sipconsent show`.
@@ -185,17 +193,20 @@ fn findings<W: Write + Send>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::R
     })
 }
 
-/// Undecided legs listed without `--show byoc` or `--show all`.
-const UNDECIDED: usize = 20;
+/// The verdict of legs that the evidence does not decide.
+const UNDECIDED: &str = "indeterminate";
+
+/// How many of them are listed without `--show byoc` or `--show all`.
+const MOST_UNDECIDED: usize = 20;
 
 fn undecided<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
-    let listed = |leg: &Leg| leg.verdict == "indeterminate" && sheet.listing.passes(leg);
+    let listed = |leg: &Leg| leg.verdict == UNDECIDED && sheet.listing.passes(leg);
     let count = sheet.legs().filter(|(_, leg)| listed(leg)).count() as u64;
     if count == 0 {
         return Ok(());
     }
     page.heading(&format!("UNDECIDED: {} that the evidence does not decide", counted(count, "leg")))?;
-    let most = if sheet.listing.show == Show::Findings { sheet.at_most(UNDECIDED) } else { usize::MAX };
+    let most = if sheet.listing.show == Show::Findings { sheet.at_most(MOST_UNDECIDED) } else { usize::MAX };
     let mut left = 0_u64;
     for (index, (call, leg)) in sheet.legs().filter(|(_, leg)| listed(leg)).enumerate() {
         if index < most {
@@ -213,8 +224,7 @@ fn undecided<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<
 
 /// Legs that are neither findings nor undecided, where asked for.
 fn others<W: Write>(sheet: &Sheet<'_>, page: &mut Page<'_, W>) -> io::Result<()> {
-    let other =
-        |leg: &Leg| sheet.listing.lists(leg) && leg.verdict != "indeterminate" && !FINDINGS.contains(&leg.verdict);
+    let other = |leg: &Leg| sheet.listing.lists(leg) && leg.verdict != UNDECIDED && !FINDINGS.contains(&leg.verdict);
     let count = sheet.legs().filter(|(_, leg)| other(leg)).count() as u64;
     if count == 0 {
         return Ok(());

@@ -14,6 +14,24 @@ pub(crate) struct Packet {
     pub(crate) captured: Option<usize>,
 }
 
+/// A capture of some RTP that no dialog describes. Where there is any, every leg of the evidence is held until it is tied.
+pub(crate) fn stray_media() -> Vec<u8> {
+    let packet = |number: u16| {
+        let mut payload = vec![0x80, 0];
+        payload.extend(number.to_be_bytes());
+        payload.extend((160 * u32::from(number)).to_be_bytes());
+        payload.extend([7; 4 + 160]);
+        Packet {
+            at_us: 946_684_800_000_000 + 20_000 * i64::from(number),
+            source: ([10, 99, 99, 1], 40_000).into(),
+            destination: ([10, 99, 99, 2], 40_002).into(),
+            payload,
+            captured: None,
+        }
+    };
+    pcap(&(0..50).map(packet).collect::<Vec<_>>())
+}
+
 /// A capture file of `packets`, in their order.
 pub(crate) fn pcap(packets: &[Packet]) -> Vec<u8> {
     let mut file = Vec::new();

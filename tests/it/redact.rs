@@ -71,10 +71,10 @@ const SIP: &str = "
 /// where a packet was cut).
 const PLATFORM: &str = "
     X-Genesys-Recording-Consent X-Genesys-Recording X-Genesys-Recording-Con X-ININ-CNV Consent active agent analytics
-    analytics:byoc annotations callId call_id conversation conversation_id conversations correlation_id details division
+    analytics:byoc annotations callId call_id conversation conversationId conversation_id conversations correlation_id details division
     divisionIds error_code filter formatId maxWaitMs media missing.any.permissions orphanrecordings pageSize
     participants protocolCallId query queueId queues recording recording:consent recordingmetadata recordings retention
-    screen screensessions segments sessions sipCallId suppressRecording trunk trunkId trunk_recording_consent_required
+    screen screensessions segments sessions sipCallId suppressRecording trunk trunkId trunk_recording_consent_required userId https
     trunk_recording_enabled userrecordings";
 
 /// Words that the report itself says or is made of, some of which the evidence says too.

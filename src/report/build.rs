@@ -302,13 +302,7 @@ pub fn call(concluded: &Concluded<'_>, call: &[usize], legs: Vec<model::Leg>) ->
     let export = concluded.conversations.known(&conversation_ids).map(exported);
     let conversation_ids: Vec<EvidenceText> = conversation_ids.iter().map(|id| text(id)).collect();
     let escaped = are_escaped(&conversation_ids);
-    Call {
-        legs,
-        export,
-        conversation_ids,
-        links: links(concluded, call),
-        escaped,
-    }
+    Call { legs, export, conversation_ids, links: links(concluded, call), escaped }
 }
 
 /// What ties the legs of a call.

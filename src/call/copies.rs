@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::dialog::Seed;
 use crate::evidence::Locus;
-use crate::facts::{Body, CSeq, Method, Signalling, StartLine, Subject};
+use crate::facts::{Body, CSeq, Hop, Method, Signalling, StartLine, Subject};
 
 /// Takes out retransmissions and second copies: the same message between the same two addresses. Of several copies
 /// the first time and place stand, with the first whole copy's content and record: so those of one instant stay in the
@@ -58,27 +58,75 @@ pub(super) fn without_copies_telling<'a>(
         }
         return messages;
     }
-    let mut known: HashMap<_, Vec<usize>, Seed> = HashMap::default();
+    let mut known = Known::default();
     for message in captured {
-        // A cut message may lack all but these; whatever copies it shares them.
-        let alike = known.entry((message.hop, start_key(message))).or_default();
-        // Bounded: a flood of distinct messages between two addresses is not compared without end.
-        let copy = alike
-            .iter()
-            .rev()
-            .take(64)
-            .find(|index| messages.get(**index).is_some_and(|known| is_copy(known, message)))
-            .copied();
+        let copy = known.copied(message, &messages);
+        known.add(message, copy.unwrap_or(messages.len()), copy.is_none());
         tell(copy.unwrap_or(messages.len()), message.locus);
         match copy.and_then(|index| messages.get_mut(index)) {
             Some(known) => keep_better(known, message),
-            None => {
-                alike.push(messages.len());
-                messages.push(*message);
-            }
+            None => messages.push(*message),
         }
     }
     messages
+}
+
+/// Where the messages stand that one may be a copy of, however many others there are.
+#[derive(Default)]
+struct Known<'a> {
+    /// By their bytes.
+    same: HashMap<(Hop, u64), usize, Seed>,
+    /// By the transaction that they name.
+    named: HashMap<(Alike, CSeq, &'a [u8]), Vec<usize>, Seed>,
+    /// Those that name none, or not to its end.
+    unnamed: HashMap<Alike, Vec<usize>, Seed>,
+    all: HashMap<Alike, Vec<usize>, Seed>,
+}
+
+/// What a message shares with whatever copies it, however early it was cut.
+type Alike = (Hop, (Option<Method>, u16));
+
+/// Messages of one transaction, or cut before they name one, that are compared with another: each differs from the others.
+const MOST_COMPARED: usize = 64;
+
+impl<'a> Known<'a> {
+    fn transaction(message: &Signalling<'a>) -> Option<(Alike, CSeq, &'a [u8])> {
+        Some(((message.hop, start_key(message)), message.cseq?, message.branch?))
+    }
+
+    /// The place of the message that this one is a copy of.
+    fn copied(&self, message: &Signalling<'a>, messages: &[Signalling<'a>]) -> Option<usize> {
+        let is_copied = |place: &usize| messages.get(*place).is_some_and(|known| is_copy(known, message));
+        let alike = (message.hop, start_key(message));
+        let latest = |places: Option<&Vec<usize>>| {
+            places?.iter().rev().take(MOST_COMPARED).find(|place| is_copied(place)).copied()
+        };
+        let same = self.same.get(&(message.hop, message.fingerprint)).copied().filter(is_copied);
+        same.or_else(|| match Self::transaction(message) {
+            Some(transaction) => latest(self.named.get(&transaction)).or_else(|| latest(self.unnamed.get(&alike))),
+            None => latest(self.all.get(&alike)),
+        })
+    }
+
+    /// Remembers a message that stands at `place`, as the first of its copies or as another one.
+    fn add(&mut self, message: &Signalling<'a>, place: usize, is_first: bool) {
+        self.same.insert((message.hop, message.fingerprint), place);
+        let alike = (message.hop, start_key(message));
+        match Self::transaction(message) {
+            // What a copy names that was cut less is found by it from now on.
+            Some(transaction) => {
+                let places = self.named.entry(transaction).or_default();
+                if places.last() != Some(&place) {
+                    places.push(place);
+                }
+            }
+            None if is_first => self.unnamed.entry(alike).or_default().push(place),
+            None => {}
+        }
+        if is_first {
+            self.all.entry(alike).or_default().push(place);
+        }
+    }
 }
 
 /// A bit that copies have in common; all of them where a cut may have taken away what tells.
@@ -168,7 +216,6 @@ fn keep_better<'a>(known: &mut Signalling<'a>, copy: &Signalling<'a>) {
 mod tests {
     use super::*;
     use crate::evidence::{SourceId, Timestamp};
-    use crate::facts::Hop;
 
     #[test]
     fn a_copy_that_was_cut_before_its_cseq_is_one_all_the_same() {
@@ -183,6 +230,29 @@ mod tests {
         for captured in [[whole, cut], [cut, whole]] {
             let messages = without_copies(&captured);
             assert_eq!(messages.iter().map(|own| own.locus).collect::<Vec<_>>(), [locus(1)]);
+        }
+    }
+
+    #[test]
+    fn copies_are_found_behind_any_number_of_other_messages() {
+        let hop = Hop { source: ([192, 0, 2, 1], 5060).into(), destination: ([192, 0, 2, 2], 5060).into() };
+        let branches: Vec<Vec<u8>> = (0..300).map(|number: u32| format!("z9hG4bK{number}").into_bytes()).collect();
+        let update = |source: u32, number: u32, header_whole: bool| {
+            let locus = Locus { source: SourceId(source), record: u64::from(number) };
+            let start = StartLine::Request { method: Method::Update, uri: b"sip:b@x" };
+            let at = Timestamp::new(i64::from(source) * 1_000 + i64::from(number), 9);
+            let mut own = Signalling::bare(at, locus, hop, start);
+            own.cseq = Some(CSeq { number, method: Method::Update });
+            own.branch = branches.get(number as usize).map(Vec::as_slice);
+            (own.header_whole, own.fingerprint) = (header_whole, u64::from(number) * 2 + u64::from(header_whole));
+            own
+        };
+        for second_whole in [true, false] {
+            let second = (0..300).map(|number| update(1, number, second_whole));
+            let captured: Vec<_> = (0..300).map(|number| update(0, number, true)).chain(second).collect();
+            let kept = without_copies(&captured);
+            assert_eq!(kept.len(), 300);
+            assert!(kept.iter().all(|own| own.locus.source == SourceId(0)));
         }
     }
 

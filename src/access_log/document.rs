@@ -13,7 +13,10 @@ use super::stream;
 pub fn recognise(sight: &Sight<'_>, reader: &LogReader) -> Option<(Format, Plan)> {
     let at = |format: Format, pattern: &Pattern| Some((format, Plan::json(vec![pattern.clone()])));
     // Without an array around them, records that keep to their lines are read as lines, each by itself.
-    let are_lines = |candidate: &Candidate<'_>| candidate.pattern.is_top() && !sight.spans_lines;
+    let are_lines = |candidate: &Candidate<'_>| {
+        let is_plain = candidate.samples.iter().all(|sample| exchange(sample).is_none());
+        candidate.pattern.is_top() && !sight.spans_lines && is_plain
+    };
     if sight.candidates.iter().any(|candidate| are_lines(candidate) && holds_requests(candidate, reader)) {
         return None;
     }

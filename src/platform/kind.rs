@@ -74,7 +74,7 @@ fn of(sample: &Sample<'_>) -> Option<Kind> {
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     if has("conversationid") && has("participants") {
         Some(Kind::ConversationDetails)
-    } else if is_trace(&has, sample) {
+    } else if is_trace(has, sample) {
         Some(Kind::SipTraces)
     } else if any(&["trunkmetabase", "trunkmetabaseid", "trunkbase", "trunktype", "edgeautoupdateconfig", "mediamodel"])
     {

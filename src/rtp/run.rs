@@ -5,8 +5,8 @@
 //!
 //! At a break (a dialog that holds the port ended or began) a run ends though its packets go on. In the tail of a flow
 //! it is exact to the packet, and between two bursts: see [`super::fold`]. A burst that goes on over a break in its
-//! midst, elsewhere than in a tail, belongs up to its second's border to the run before. That run then ends so much
-//! before the break as two packets of a burst may be apart, since no time of a packet nearer to it is known.
+//! midst, elsewhere than in a tail, belongs up to its second's border to the run before. That run then ends with the break:
+//! packets on both sides of it, less than a tenth of a second apart, show that media flowed until then.
 
 use super::cell::{SECOND_NS, second_of};
 use super::clocks;
@@ -512,9 +512,9 @@ fn join(packets: &[Seen], intervals: &mut Vec<Interval>) {
 }
 
 impl Growing {
-    /// Ends it before a break within a burst, however near the break its packets may come.
+    /// Ends it before a break within a burst, which goes on over it.
     fn end_in_burst(&mut self, at: i64) {
-        self.until = self.until.min(at.saturating_sub(SPACE_NS));
+        self.until = self.until.min(at.saturating_sub(1));
     }
 
     /// Whether it begins with a number that an earlier run had, which other sources captured.
@@ -580,7 +580,9 @@ impl Growing {
 
     fn into_run(mut self) -> Run {
         self.captured.sort_unstable_by_key(|(source, _)| *source);
-        self.last.ns = self.last.ns.min(self.until.max(self.first.ns));
+        if self.until < i64::MAX {
+            self.last.ns = self.until.max(self.first.ns);
+        }
         Run {
             first: self.first,
             last: self.last,

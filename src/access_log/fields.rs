@@ -974,8 +974,10 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
                     *edge = edge.or(Some(value));
                 }
             }
-            // What a list holds is not of the record's own: each of its elements may be another.
-            Some((Role::Method | Role::Request | Role::Status | Role::Target, _)) if place.in_array => entry = None,
+            // What the objects of a list say is not of the record's own: each may be another.
+            Some((Role::Method | Role::Request | Role::Status | Role::Target, _)) if place.in_listed_object => {
+                entry = None
+            }
             // Of a list the first counts, such as the values of one header field; identifiers all do.
             Some((role, _)) if place.behind_first && !matches!(role, Role::Name(_)) => entry = None,
             _ => {}

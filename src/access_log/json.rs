@@ -113,6 +113,8 @@ pub(super) struct Place {
     pub(super) behind_first: bool,
     /// Whether any array lies between it and the top.
     pub(super) in_array: bool,
+    /// Whether an object that lies in an array does: then it may be of another record.
+    pub(super) in_listed_object: bool,
 }
 
 /// The keys of many texts as a tree, so that a path is made once and found again by its number.
@@ -319,6 +321,7 @@ impl<'a, S: Sink<'a>> Walker<'a, '_, S> {
     }
 
     fn object(&mut self) -> Option<()> {
+        self.place.in_listed_object |= self.place.in_array;
         self.sink.enter();
         if self.take(b'}').is_none() {
             let (above, mut before) = (self.place.key, None);

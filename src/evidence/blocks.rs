@@ -498,7 +498,8 @@ mod tests {
                 1
             }
         }
-        let text = lines(12 * BLOCK_BYTES);
+        // Many more than workers can read before the budget is seen to be spent.
+        let text = lines(40 * BLOCK_BYTES);
         for threads in THREADS {
             let content = decompress(Box::new(io::Cursor::new(text.clone())), HashKind::Sha256).expect("memory");
             let account = content.account.clone();

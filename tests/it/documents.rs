@@ -873,3 +873,14 @@ fn requests_among_whole_records_of_a_program_are_read() {
     let (source, records) = refusals(format!("{}{}\n", others(3_000), request(403, 1)).as_bytes());
     assert_eq!((&source["format"], records), (&"json_lines".into(), vec![3_001]), "{source}");
 }
+
+#[test]
+fn what_a_store_of_logs_puts_into_arrays_is_the_records_own() {
+    // Elasticsearch's `fields` hold each value in an array.
+    let [time, method, path, status] = ["@timestamp", "http.request.method", "url.path", "http.response.status_code"];
+    let fields =
+        json!({ time: ["2026-03-02T10:01:00Z"], method: ["GET"], path: ["/api/v2/recordings/1"], status: [403] });
+    let answer = json!({ "hits": { "hits": [{ "_id": "1", "fields": fields }] } });
+    let (row, records) = refusals(answer.to_string().as_bytes());
+    assert_eq!((&row["kind"], records.as_slice()), (&json!("access_log"), &[1][..]), "{row}");
+}

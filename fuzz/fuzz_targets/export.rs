@@ -14,7 +14,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((kind, plan)) = recognised else { return };
     let (taken, pieces) = Walk::new(&plan).cut(input, true);
     assert_eq!(taken, input.len(), "everything is taken at the end");
-    let reader = ExportReader { source: SourceId(0), kind, keeps_rejects: false };
+    let reader = ExportReader { source: SourceId(0), kind, keeps_rejects: false, probe: plan.probe().cloned() };
     let sum = reader.read(pieces.entries(input));
     for (reason, _) in sum.tally.iter() {
         assert!(REASONS.iter().any(|(known, _)| *known == reason), "{reason}");

@@ -47,6 +47,9 @@ pub(super) struct Course {
     pub(super) cancelled: Option<usize>,
     /// The end that was seen.
     pub(super) ended: Option<usize>,
+    /// The last message of its dialogs, or of the INVITE that set them up. What bears its Call-ID and neither tag (an OPTIONS,
+    /// a SUBSCRIBE of its own) shows nothing of how long it lasted.
+    pub(super) last: Option<usize>,
     /// Requests that were not captured, in no order.
     pub(super) missing: Vec<Missing>,
     /// Its offers and answers.
@@ -187,6 +190,7 @@ impl Course {
             final_response: setting_up.answered.or(setting_up.refused),
             cancelled: setting_up.cancelled.filter(|_| setting_up.answered.is_none()),
             ended: end(dialog, &setting_up),
+            last: dialog.iter().rev().find(|step| setting_up.is_of_leg(*step)).map(|step| step.place),
             missing: if has_dialog { missing(dialog, &setting_up, invite, reads.info) } else { Vec::new() },
             exchanges: offer_answer::exchanges(dialog, invite, of),
             listed,
@@ -443,6 +447,12 @@ impl<'m> SettingUp<'m> {
             limited,
             counting,
         }
+    }
+
+    /// Whether a message belongs to a dialog of the leg or to the transaction of the INVITE that counts, or answers or confirms it.
+    fn is_of_leg(&self, step: Noted<'_>) -> bool {
+        let named = step.note.named.map(Named::of_invite);
+        self.is_own(step.step) || self.counting.is_none() || named == self.counting.map(Named::of_invite)
     }
 
     /// Whether a request belongs to a dialog of the attempt that counts; where nothing names its dialogs, every one does.

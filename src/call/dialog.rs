@@ -135,7 +135,10 @@ impl<'s, 'a> Reader<'s, 'a> {
             from_uri: parties.from_uri,
             to_uri: parties.to_uri,
             first: at(first),
-            last: at(all.on_dialog.last().and_then(|place| all.at(*place as usize)).or(messages.last())?),
+            last: {
+                let last = course.last.or(all.on_dialog.last().map(|place| *place as usize));
+                at(last.and_then(|place| all.at(place)).or(messages.last())?)
+            },
             answered,
             answered_elsewhere: course.answered_elsewhere,
             ended: all.when(course.ended),

@@ -5,9 +5,9 @@
 //! earlier clock is taken, as it is for messages. Numbers that come again after all is sent may have been sent anew:
 //! that is not told here (see [`crate::facts::Run::repeats`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::cell::SECOND_NS;
+use super::cell::{SECOND_NS, WIDTH};
 use super::fold::{Packets, Piece, SPACE_NS};
 use super::run::{MAX_DROPOUT, RUN_GAP_NS};
 
@@ -16,6 +16,9 @@ const PROBED: usize = 64;
 
 /// Places of one number in a source that are looked at. It comes again every 65,536 packets.
 const MOST_PLACES: usize = 64;
+
+/// Sources with numbers of another one that it is compared with.
+const MOST_COMPARED: usize = 64;
 
 /// The pieces of one source.
 struct Seen<'p, 'a> {
@@ -41,12 +44,21 @@ struct Votes {
 pub(super) fn align(sources: &mut [Vec<Piece<'_>>]) {
     // Seconds that each clock is ahead of the first one of its group, and that one.
     let mut ahead: Vec<(usize, i64)> = Vec::with_capacity(sources.len());
-    for (place, pieces) in sources.iter().enumerate() {
-        let found = sources.iter().zip(&ahead).find_map(|(known, (group, seconds))| {
-            lag(&Seen::of(known), pieces).map(|lag| (*group, seconds.saturating_add(lag)))
+    let seen: Vec<Seen<'_, '_>> = sources.iter().map(|pieces| Seen::of(pieces)).collect();
+    // Who shares no number has nothing to tell, and of a rotated capture that is nearly every other file.
+    let mut with_block: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (place, own) in seen.iter().enumerate() {
+        let blocks = own.blocks();
+        let alike: BTreeSet<usize> =
+            blocks.iter().filter_map(|block| with_block.get(block)).flatten().copied().collect();
+        let found = alike.into_iter().take(MOST_COMPARED).find_map(|other| {
+            let (group, seconds) = ahead.get(other)?;
+            Some((*group, seconds.saturating_add(lag(seen.get(other)?, own)?)))
         });
         ahead.push(found.unwrap_or((place, 0)));
+        blocks.into_iter().for_each(|block| with_block.entry(block).or_default().push(place));
     }
+    drop(seen);
     for (pieces, (group, seconds)) in sources.iter_mut().zip(&ahead) {
         let least = ahead.iter().filter(|(other, _)| other == group).map(|(_, seconds)| *seconds).min();
         let by = seconds.saturating_sub(least.unwrap_or(0)).saturating_mul(SECOND_NS);
@@ -58,10 +70,10 @@ pub(super) fn align(sources: &mut [Vec<Piece<'_>>]) {
     }
 }
 
-/// The whole seconds that the clock of `pieces` is ahead of that of `known`; `None` if nothing shows that it is.
-fn lag(known: &Seen<'_, '_>, pieces: &[Piece<'_>]) -> Option<i64> {
+/// The whole seconds that the clock of `own` is ahead of that of `known`; `None` if nothing shows that it is.
+fn lag(known: &Seen<'_, '_>, own: &Seen<'_, '_>) -> Option<i64> {
     let mut votes: BTreeMap<i64, Votes> = BTreeMap::new();
-    let own = Seen::of(pieces);
+    let pieces = own.pieces;
     let step = pieces.len().div_ceil(PROBED).max(1);
     let probed = pieces.iter().enumerate().filter(|(place, _)| *place < PROBED / 4 || place % step == 0);
     for (place, piece) in probed {
@@ -126,6 +138,17 @@ impl<'p, 'a> Seen<'p, 'a> {
             }
         }
         Self { pieces, by_number, widest, paused }
+    }
+
+    /// The blocks of [`WIDTH`] numbers that its pieces reach into.
+    fn blocks(&self) -> BTreeSet<u16> {
+        let of = |piece: &Piece<'_>| {
+            let (start, len) = span(&piece.packets);
+            let first = start / WIDTH;
+            let count = (u32::from(start % WIDTH) + u32::from(len)).div_ceil(u32::from(WIDTH));
+            (0..count as u16).map(move |block| first.wrapping_add(block) % (u16::MAX / WIDTH + 1))
+        };
+        self.pieces.iter().flat_map(of).collect()
     }
 
     /// The pieces that have a number, with their places.

@@ -14,7 +14,7 @@ use crate::document::{Entry, NESTED, Probe, Sample};
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp, in_order};
 use crate::facts::{Answered, Answerer, ApiRequest, Audience, KnownBy, More, Packer, Place, Texts, distinct_names};
 use crate::http::StatusCode;
-use crate::settings::Settings;
+use crate::settings::{Settings, Zone, Zones};
 
 use super::alike::Alike;
 use super::body::{Said, error_params, recorded};
@@ -28,7 +28,7 @@ use super::sdk;
 use super::shape::{Shapes, Sketch};
 use super::stream::Shipped;
 use super::target::{self, Targets};
-use super::time::{Clock, Instant, Memo, Zone, Zones, joined};
+use super::time::{Clock, Instant, Memo, joined};
 use super::{answer, balancer, combined, document, logfmt, prefix};
 
 /// What a log, or a part of it, adds up to.

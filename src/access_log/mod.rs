@@ -47,4 +47,3 @@ pub use batch::{LogReader, LogSum};
 pub use document::{is_request, recognise as recognise_document, recognise_text, requests, requests_in};
 pub use format::{Format, recognise, requests_among};
 pub use line::{LINE_BYTES, Part, Walk};
-pub use time::{Zone, ZoneFrom};

@@ -7,78 +7,13 @@
 //!
 //! Zone abbreviations other than `Z`, `UTC` and `GMT` are not read: they name no single offset.
 
-use jiff::tz::TimeZone;
-
 use crate::evidence::Timestamp;
-use crate::settings::{Settings, Timezone};
-
-use crate::settings::pattern;
-
-/// Where the zone of a log's times came from; the greatest is the weakest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ZoneFrom {
-    /// The times carry it.
-    Written,
-    /// The configuration or the command line names it.
-    Configured,
-    /// Nobody names it: UTC.
-    Assumed,
-}
-
-impl ZoneFrom {
-    /// The word the report uses.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Written => "written",
-            Self::Configured => "configured",
-            Self::Assumed => "assumed",
-        }
-    }
-}
-
-/// The zone of a log's times, by the weakest source that any of them needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
-    /// `UTC`, an offset such as `+03:30`, a span of offsets such as `+01:00 to +02:00`, or the zone's configured name.
-    pub name: String,
-    /// Where it came from.
-    pub from: ZoneFrom,
-}
-
-/// Which zones the times of a log were read in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Zones {
-    /// The least and the greatest offset written, in seconds east of UTC. Epoch numbers count as offset 0.
-    written: Option<(i32, i32)>,
-    /// Whether any time carried none.
-    local: bool,
-}
-
-impl Zones {
-    pub(super) fn merge(&mut self, other: Self) {
-        self.local |= other.local;
-        if let Some((least, greatest)) = other.written {
-            self.write(least);
-            self.write(greatest);
-        }
-    }
-
-    fn write(&mut self, offset: i32) {
-        self.written = Some(match self.written {
-            None => (offset, offset),
-            Some((least, greatest)) => (least.min(offset), greatest.max(offset)),
-        });
-    }
-}
+use crate::settings::{Settings, SourceZone, Zone, Zones};
 
 /// Reads the times of one log.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
-    zone: Timezone,
-    from: ZoneFrom,
-    /// The zone's offset in seconds where it never changes.
-    fixed: Option<i32>,
+    zone: SourceZone,
 }
 
 /// An instant, and whether its local time happened twice or never: then it is the earlier one, or the one after the gap.
@@ -89,33 +24,18 @@ pub(super) struct Instant {
 }
 
 impl Clock {
-    /// The clock of the log shown as `shown`: the first table that fits it and has a zone, else the general one.
+    /// The clock of the log shown as `shown`.
     pub(super) fn new(settings: &Settings, shown: &str) -> Self {
-        let fits = |files: &Option<String>| {
-            files.as_ref().is_none_or(|files| pattern::fits(files.as_bytes(), shown.as_bytes()))
-        };
-        let own = settings.access_logs.iter().filter(|log| fits(&log.files)).find_map(|log| log.timezone.clone());
-        let (zone, from) = match own.or_else(|| settings.log_timezone.clone()) {
-            Some(zone) => (zone, ZoneFrom::Configured),
-            None => (Timezone::utc(), ZoneFrom::Assumed),
-        };
-        let fixed = zone.zone.to_fixed_offset().ok().map(jiff::tz::Offset::seconds);
-        Self { zone, from, fixed }
+        Self { zone: SourceZone::new(settings, shown) }
     }
 
     /// The instant that `text` states; `None` where it states none that can be read.
     pub(super) fn read(&self, text: &[u8], zones: &mut Zones) -> Option<Instant> {
         let written = parse(text)?;
-        let (at, ambiguous) = match (written.offset, self.fixed) {
-            (Some(offset), _) => (written.less(offset)?, false),
-            (None, Some(offset)) => (written.less(offset)?, false),
-            (None, None) => local(written, &self.zone.zone)?,
-        };
-        match written.offset {
-            Some(offset) => zones.write(offset),
-            None => zones.local = true,
-        }
-        Some(Instant { at, ambiguous })
+        let (seconds, ambiguous) = self.zone.utc(written.seconds, written.offset)?;
+        let ns = seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(written.nanos))?;
+        zones.note(written.offset);
+        Some(Instant { at: Timestamp::new(ns, written.digits), ambiguous })
     }
 
     /// [`read`](Self::read) with the last time at hand: times of one log mostly differ in the second alone.
@@ -130,15 +50,7 @@ impl Clock {
 
     /// The zone to report for times that were read in `zones`; `None` where no time was read.
     pub(super) fn zone(&self, zones: Zones) -> Option<Zone> {
-        if zones.local {
-            return Some(Zone { name: self.zone.name.clone(), from: self.from });
-        }
-        let (least, greatest) = zones.written?;
-        let name = match least == greatest {
-            true => offset_name(least),
-            false => format!("{} to {}", offset_name(least), offset_name(greatest)),
-        };
-        Some(Zone { name, from: ZoneFrom::Written })
+        self.zone.reported(zones)
     }
 }
 
@@ -257,24 +169,6 @@ pub(super) fn joined(one: &[u8], other: &[u8], utc: bool) -> Option<Joined> {
     Some(Joined { text, length })
 }
 
-fn offset_name(seconds: i32) -> String {
-    if seconds == 0 {
-        return "UTC".to_owned();
-    }
-    let sign = if seconds < 0 { '-' } else { '+' };
-    let minutes = seconds.abs() / 60;
-    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-}
-
-/// A local time whose offset changes over the year. Where the clock was set back the earlier instant is taken.
-fn local(written: Written, zone: &TimeZone) -> Option<(Timestamp, bool)> {
-    let civil = jiff::Timestamp::from_second(written.seconds).ok()?.to_zoned(TimeZone::UTC).datetime();
-    let ambiguous = zone.to_ambiguous_timestamp(civil);
-    let is_ambiguous = ambiguous.is_ambiguous();
-    let seconds = ambiguous.compatible().ok()?.as_second();
-    Some((Written { seconds, ..written }.less(0)?, is_ambiguous))
-}
-
 /// A time as written: the wall clock's seconds since the epoch, and the offset where one was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Written {
@@ -282,14 +176,6 @@ struct Written {
     nanos: u32,
     digits: u8,
     offset: Option<i32>,
-}
-
-impl Written {
-    /// The instant of this wall clock when it is `offset` seconds east of UTC; `None` outside 1677 to 2262.
-    fn less(self, offset: i32) -> Option<Timestamp> {
-        let ns = (self.seconds - i64::from(offset)).checked_mul(1_000_000_000)?.checked_add(i64::from(self.nanos))?;
-        Some(Timestamp::new(ns, self.digits))
-    }
 }
 
 fn parse(text: &[u8]) -> Option<Written> {
@@ -542,7 +428,10 @@ fn epoch(text: &[u8]) -> Option<Written> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
+    use crate::settings::{Timezone, ZoneFrom};
 
     fn clock(zone: &str) -> Clock {
         let zone = Timezone { name: zone.to_owned(), zone: TimeZone::get(zone).expect(zone) };
@@ -748,7 +637,12 @@ mod tests {
             table(None, zone("America/New_York")),
         ];
         let settings = Settings { access_logs, ..Settings::default() };
-        assert_eq!(Clock::new(&settings, "logs/gateway.log").zone.name, "Asia/Singapore");
-        assert_eq!(Clock::new(&settings, "logs/proxy.log").zone.name, "America/New_York");
+        let zone = |shown: &str| {
+            let (clock, mut zones) = (Clock::new(&settings, shown), Zones::default());
+            clock.read(b"2026-01-02T03:04:05", &mut zones).expect("a time");
+            clock.zone(zones).map(|zone| (zone.name, zone.from))
+        };
+        assert_eq!(zone("logs/gateway.log"), Some(("Asia/Singapore".to_owned(), ZoneFrom::Configured)));
+        assert_eq!(zone("logs/proxy.log"), Some(("America/New_York".to_owned(), ZoneFrom::Configured)));
     }
 }

@@ -10,7 +10,7 @@ use crate::evidence::{self, Block, Extents, Reading, Reject, SourceId, Spool, St
 use crate::facts::Store;
 use crate::facts::extract::Keep;
 use crate::platform::{self, ExportReader, ExportSum, Kind};
-use crate::settings::Settings;
+use crate::settings::{Settings, SourceZone};
 
 /// What a document was recognised as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,10 @@ pub fn reading<'s>(
             let log = LogReader::new(source, shown, settings).keeping_rejects(keeps_rejects).probing(probe);
             Entries::Requests(Box::new(log), format)
         }
-        Content::Export(kind) => Entries::Export(ExportReader { source, kind, keeps_rejects, probe }, keep, store),
+        Content::Export(kind) => {
+            let zone = SourceZone::new(settings, shown);
+            Entries::Export(ExportReader { source, kind, zone, keeps_rejects, probe }, keep, store)
+        }
     };
     let stage = DocumentStage { entries, rejects };
     Reading::new(stage, Walk::new(plan), DocumentSum::default(), reader)

@@ -14,7 +14,7 @@ use crate::facts::{ApiRequest, Exports, Store};
 use crate::report::build::{REQUESTS_UNREAD, SourceAccount};
 use crate::report::own;
 use crate::rtp::Flows;
-use crate::settings::Settings;
+use crate::settings::{Settings, SourceZone};
 use crate::{access_log, capture, evidence};
 
 /// A source to be read.
@@ -262,8 +262,8 @@ impl<'s> SourceTask<'s> {
                         account.last = sum.export.last;
                         account.tally = sum.export.tally;
                         account.anomalies = sum.export.anomalies;
-                        // The platform writes its times in UTC.
-                        account.timezone = sum.export.first.map(|_| ("UTC".to_owned(), "written"));
+                        let zone = SourceZone::new(self.settings, &account.shown).reported(sum.export.zones);
+                        account.timezone = zone.map(|zone| (zone.name, zone.from.name()));
                         read.exports = sum.export.exports;
                     }
                 }

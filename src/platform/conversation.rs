@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::json::{distinct, field, list, mentions, plain, text, truth};
-use super::time::instant;
+use super::time::Times;
 use crate::evidence::Locus;
 use crate::facts::{Conversation, FlowName};
 
@@ -17,8 +17,8 @@ pub(super) fn is_one(value: &Value) -> bool {
 }
 
 /// Reads one; `None` where it names no conversation.
-pub(super) fn read(value: &Value, locus: Locus) -> Option<Conversation> {
-    let time = |name| text(value, name).and_then(|text| instant(&text));
+pub(super) fn read(value: &Value, locus: Locus, times: &mut Times<'_>) -> Option<Conversation> {
+    let mut time = |name| text(value, name).and_then(|text| times.instant(&text));
     let mut conversation = Conversation {
         locus,
         id: text(value, "conversationid")?,
@@ -85,6 +85,7 @@ fn read_session(session: &Value, customer: bool, conversation: &mut Conversation
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Settings, SourceZone};
     use crate::evidence::SourceId;
     use serde_json::json;
 
@@ -92,6 +93,11 @@ mod tests {
 
     fn texts(values: &[Box<[u8]>]) -> Vec<String> {
         values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+    }
+
+    fn read_utc(value: &Value, locus: Locus) -> Option<Conversation> {
+        let zone = SourceZone::new(&Settings::default(), "a.json");
+        read(value, locus, &mut Times::new(&zone))
     }
 
     #[test]
@@ -114,7 +120,7 @@ mod tests {
             ]
         });
         assert!(is_one(&value));
-        let read = read(&value, LOCUS).expect("a conversation");
+        let read = read_utc(&value, LOCUS).expect("a conversation");
         assert_eq!(texts(&read.call_ids), ["a@b", "c"]);
         assert_eq!((texts(&read.divisions), texts(&read.queues)), (vec!["d1".into(), "d2".into()], vec!["q".into()]));
         assert_eq!((texts(&read.agents), read.recorded), (vec!["u1".into()], Some(true)));
@@ -126,20 +132,20 @@ mod tests {
     #[test]
     fn what_is_not_said_is_unknown() {
         let of = |sessions: Value| {
-            read(&json!({"conversation_id": "c", "participants": [{"sessions": sessions}]}), LOCUS).expect("one")
+            read_utc(&json!({"conversation_id": "c", "participants": [{"sessions": sessions}]}), LOCUS).expect("one")
         };
         assert_eq!(of(json!([{"media_type": "voice"}])).recorded, None);
         assert_eq!(of(json!([{"recording": false}, {}])).recorded, Some(false));
         assert_eq!(of(json!([{"recording": false}, {"recording": true}])).recorded, Some(true));
         assert_eq!(of(json!([{"mediaType": "chat", "recording": true}])).recorded, None);
-        assert_eq!(read(&json!({"conversationId": "", "participants": []}), LOCUS), None);
+        assert_eq!(read_utc(&json!({"conversationId": "", "participants": []}), LOCUS), None);
     }
 
     #[test]
     fn silence_says_something_only_where_what_would_say_it_is_shown() {
         let of = |purpose: Value, session: Value| {
             let participant = json!({"purpose": purpose, "sessions": [session]});
-            let read = read(&json!({"conversationId": "c", "participants": [participant]}), LOCUS).expect("one");
+            let read = read_utc(&json!({"conversationId": "c", "participants": [participant]}), LOCUS).expect("one");
             (read.shows_customer, read.shows_segments, read.recorded)
         };
         let segments = || json!([{"segmentType": "interact"}]);
@@ -156,7 +162,7 @@ mod tests {
         for (recorded, expected) in [(true, Some(true)), (false, None)] {
             let sessions = json!([open, {"recording": recorded}]);
             let value = json!({"conversationId": "c", "participants": [{"sessions": sessions}]});
-            assert_eq!(read(&value, LOCUS).expect("one").recorded, expected);
+            assert_eq!(read_utc(&value, LOCUS).expect("one").recorded, expected);
         }
     }
 }

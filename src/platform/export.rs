@@ -5,8 +5,10 @@ use serde_json::Value;
 use crate::document::{Entry, NESTED, Probe};
 use crate::evidence::{Anomalies, Locus, Reject, SourceId, Tally, Timestamp};
 use crate::facts::{Exports, TracedMessage};
+use crate::settings::{SourceZone, Zones};
 
 use super::kind::Kind;
+use super::time::Times;
 use super::{conversation, flow, recording, terraform, trace, trunk};
 
 /// What may become of an entry, with what it means: the reasons of an export's tally. Stable words.
@@ -40,6 +42,8 @@ pub struct ExportSum {
     pub first: Option<Timestamp>,
     /// The latest.
     pub last: Option<Timestamp>,
+    /// The zones that its times were read in.
+    pub zones: Zones,
     /// Entries that gave nothing, where the reader keeps them.
     pub rejects: Vec<Reject>,
 }
@@ -53,6 +57,7 @@ impl ExportSum {
         self.anomalies.absorb(next.anomalies, 0);
         self.first = [self.first, next.first].into_iter().flatten().min();
         self.last = self.last.max(next.last);
+        self.zones.merge(next.zones);
         self.rejects.extend(next.rejects);
     }
 
@@ -71,6 +76,8 @@ pub struct ExportReader {
     pub source: SourceId,
     /// What it was recognised as.
     pub kind: Kind,
+    /// The zone of times that carry none.
+    pub zone: SourceZone,
     /// Whether entries that give nothing are kept.
     pub keeps_rejects: bool,
     /// Finds entries in one that is nothing itself; they are read in its stead, under its number.
@@ -116,7 +123,7 @@ impl ExportReader {
                 }
             }
             (_, Ok(value)) => {
-                let reason = take(&value, locus, sum);
+                let reason = self.take(&value, locus, sum);
                 let inner = (reason == OTHER).then(|| self.probe.as_ref()?.within(entry.bytes)).flatten();
                 let Some(inner) = inner else { return self.count(reason, entry, sum) };
                 if depth == NESTED {
@@ -162,18 +169,32 @@ impl ExportSum {
 /// The reason of an entry that is nothing of what is read.
 const OTHER: &str = "export_other";
 
+impl ExportReader {
+    /// Takes one entry by its fields: the reason it is counted under.
+    fn take(&self, value: &Value, locus: Locus, sum: &mut ExportSum) -> &'static str {
+        let mut times = Times::new(&self.zone);
+        let reason = take(value, locus, &mut times, sum);
+        sum.zones.merge(times.zones);
+        if times.has_ambiguous {
+            sum.anomalies.note("ambiguous_time", Some(locus.record), || {
+                "a local time that came twice or never, when the clock was set; it is none".to_owned()
+            });
+        }
+        reason
+    }
+}
+
 /// Takes one entry by its fields: the reason it is counted under.
-fn take(value: &Value, locus: Locus, sum: &mut ExportSum) -> &'static str {
+fn take(value: &Value, locus: Locus, times: &mut Times<'_>, sum: &mut ExportSum) -> &'static str {
     if conversation::is_one(value) {
-        let read = conversation::read(value, locus);
-        let Some(read) = read else { return "bad_record" };
+        let Some(read) = conversation::read(value, locus, times) else { return "bad_record" };
         sum.spans([read.start, read.end]);
         sum.exports.conversations.push(read);
         "conversation"
     } else if trace::is_one(value) {
-        take_trace(value, locus, sum)
+        take_trace(value, locus, times, sum)
     } else if recording::is_one(value) {
-        let Some(read) = recording::read(value, locus) else { return "bad_record" };
+        let Some(read) = recording::read(value, locus, times) else { return "bad_record" };
         sum.spans([read.times.map(|(start, _)| start), read.times.map(|(_, end)| end)]);
         sum.exports.recordings.push(read);
         "recording"
@@ -190,8 +211,8 @@ fn take_trunk(value: &Value, locus: Locus, sum: &mut ExportSum) -> &'static str 
     "trunk"
 }
 
-fn take_trace(value: &Value, locus: Locus, sum: &mut ExportSum) -> &'static str {
-    let trace::Trace { traced, message } = trace::read(value, locus);
+fn take_trace(value: &Value, locus: Locus, times: &mut Times<'_>, sum: &mut ExportSum) -> &'static str {
+    let trace::Trace { traced, message } = trace::read(value, locus, times);
     sum.exports.traced.extend(traced);
     match message {
         Ok(message) => {
@@ -230,8 +251,9 @@ mod tests {
         let (kind, plan) = recognised?;
         let (taken, pieces) = Walk::new(&plan).cut(bytes, true);
         assert_eq!(taken, bytes.len());
-        let mut sum =
-            ExportReader { source: SourceId(0), kind, keeps_rejects: false, probe: None }.read(pieces.entries(bytes));
+        let zone = SourceZone::new(&crate::settings::Settings::default(), "a.json");
+        let reader = ExportReader { source: SourceId(0), kind, zone, keeps_rejects: false, probe: None };
+        let mut sum = reader.read(pieces.entries(bytes));
         sum.tally.merge(&pieces.tally);
         Some((kind, sum))
     }

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::json::{field, text};
-use super::time::instant;
+use super::time::Times;
 use crate::evidence::Locus;
 use crate::facts::Recording;
 
@@ -18,8 +18,8 @@ pub(super) fn is_one(value: &Value) -> bool {
 }
 
 /// Reads one; `None` where it names no recording or no conversation.
-pub(super) fn read(value: &Value, locus: Locus) -> Option<Recording> {
-    let time = |name| text(value, name).and_then(|text| instant(&text));
+pub(super) fn read(value: &Value, locus: Locus, times: &mut Times<'_>) -> Option<Recording> {
+    let mut time = |name| text(value, name).and_then(|text| times.instant(&text));
     let is = |name: &str, word: &str| text(value, name).is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()));
     Some(Recording {
         locus,
@@ -34,8 +34,14 @@ pub(super) fn read(value: &Value, locus: Locus) -> Option<Recording> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Settings, SourceZone};
     use crate::evidence::SourceId;
     use serde_json::json;
+
+    fn read_utc(value: &Value, locus: Locus) -> Option<Recording> {
+        let zone = SourceZone::new(&Settings::default(), "a.json");
+        read(value, locus, &mut Times::new(&zone))
+    }
 
     #[test]
     fn audio_is_told_from_the_rest() {
@@ -55,7 +61,7 @@ mod tests {
             value["endTime"] = json!("2026-03-02T10:00:01.000Z");
             value["mediaUris"] = json!({"0": {"mediaUri": "https://host/secret"}});
             assert!(is_one(&value));
-            let read = read(&value, locus).expect("one");
+            let read = read_utc(&value, locus).expect("one");
             assert_eq!((read.audio, read.times), (audio, None), "{value}");
             assert!(!format!("{read:?}").contains("secret"));
         }

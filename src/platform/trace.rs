@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::Value;
 
 use super::json::{field, text};
-use super::time::{epoch, instant};
+use super::time::{Times, Written, epoch};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Hop, Traced, TracedMessage, Transport};
 
@@ -43,17 +43,17 @@ pub(super) fn is_one(value: &Value) -> bool {
 }
 
 /// Reads one.
-pub(super) fn read(value: &Value, locus: Locus) -> Trace {
+pub(super) fn read(value: &Value, locus: Locus, times: &mut Times<'_>) -> Trace {
     let raw = field(value, "msg").and_then(Value::as_str).unwrap_or_default();
     let bytes = with_line_ends(raw.as_bytes());
     let extent = Extent::of(&bytes);
     let call_id = text(value, "callid").or_else(|| extent.call_id.map(Into::into));
     let traced = call_id.zip(text(value, "conversationid"));
-    let message = || {
+    let mut message = || {
         if raw.trim().is_empty() {
             return Err("trace_no_message");
         }
-        let at = at(value).ok_or("trace_no_time")?;
+        let at = at(value, times).ok_or("trace_no_time")?;
         let hop = hop(value).ok_or("trace_no_address")?;
         let transport = transport(value, extent.transport);
         Ok(TracedMessage { at, locus, hop, transport, truncated: extent.truncated, bytes: bytes.as_ref().into() })
@@ -61,12 +61,32 @@ pub(super) fn read(value: &Value, locus: Locus) -> Trace {
     Trace { traced: traced.map(|(call_id, conversation)| Traced { locus, call_id, conversation }), message: message() }
 }
 
-/// The most precise of the times that can be one. The epochs are believed where they agree with the date.
-fn at(value: &Value) -> Option<Timestamp> {
-    let date = text(value, "date").or_else(|| text(value, "timestamp")).and_then(|text| instant(&text));
-    let near = |epoch: &Timestamp| date.is_none_or(|date| (epoch.ns - date.ns).abs() <= 1_000_000_000);
-    let of = |name, digits| text(value, name).and_then(|text| epoch(&text, digits)).filter(near);
-    of("microts", 6).or_else(|| of("millits", 3)).or(date)
+/// The most precise of the times that can be one. The epochs are believed where they agree with the date, or with one
+/// without a zone but for the zone.
+fn at(value: &Value, times: &mut Times<'_>) -> Option<Timestamp> {
+    const SECOND: i64 = 1_000_000_000;
+    /// Zones are whole quarters of an hour apart, by 26 hours at most.
+    const QUARTER: i64 = 900 * SECOND;
+    const APART: i64 = 26 * 3600 * SECOND;
+    let text_of = |name| text(value, name);
+    let said = text_of("date").or_else(|| text_of("timestamp"));
+    let has_ambiguous = times.has_ambiguous;
+    let date = said.and_then(|text| times.written(&text));
+    let near = |epoch: &Timestamp| {
+        date.is_none_or(|Written { at, offset }| {
+            let apart = (epoch.ns - at.ns).abs();
+            let of_a_zone = (apart + SECOND) % QUARTER <= 2 * SECOND && apart <= APART;
+            apart <= SECOND || offset.is_none() && of_a_zone
+        })
+    };
+    let of = |name, digits| text_of(name).and_then(|text| epoch(&text, digits)).filter(near);
+    match of("microts", 6).or_else(|| of("millits", 3)) {
+        Some(at) => {
+            times.has_ambiguous = has_ambiguous;
+            Some(times.used(Written { at, offset: Some(0) }))
+        }
+        None => date.map(|date| times.used(date)),
+    }
 }
 
 fn hop(value: &Value) -> Option<Hop> {
@@ -162,6 +182,7 @@ fn via(value: &[u8]) -> Option<Transport> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Settings, SourceZone};
     use crate::evidence::SourceId;
     use serde_json::json;
 
@@ -177,11 +198,16 @@ mod tests {
         })
     }
 
+    fn read_utc(value: &Value, locus: Locus) -> Trace {
+        let zone = SourceZone::new(&Settings::default(), "a.json");
+        read(value, locus, &mut Times::new(&zone))
+    }
+
     #[test]
     fn a_record_stands_in_for_a_packet() {
         let value = record(INVITE);
         assert!(is_one(&value));
-        let Trace { traced, message } = read(&value, LOCUS);
+        let Trace { traced, message } = read_utc(&value, LOCUS);
         let message = message.expect("a message");
         assert_eq!(message.at.rfc3339(), "2026-03-02T10:00:00.250125Z");
         assert_eq!(message.hop.destination.to_string(), "192.0.2.1:5061");
@@ -200,7 +226,7 @@ mod tests {
             "source_port": 5060, "destination_ip": "2001:db8::2", "destination_port": 5060, "proto": 17, "msg": INVITE,
             "conversation_id": "c",
         });
-        let Trace { traced, message } = read(&value, LOCUS);
+        let Trace { traced, message } = read_utc(&value, LOCUS);
         let message = message.expect("a message");
         assert_eq!((message.at.ns, message.transport), (1_772_445_600_250_125_000, Transport::Udp));
         assert_eq!(traced.map(|traced| traced.call_id), Some(b"a@b"[..].into()));
@@ -210,14 +236,14 @@ mod tests {
     fn a_record_without_message_and_addresses_ties_its_call_id() {
         let value = json!({"callid": "a@b", "conversationId": "c", "fromUser": "+12025550123"});
         assert!(is_one(&value));
-        let Trace { traced, message } = read(&value, LOCUS);
+        let Trace { traced, message } = read_utc(&value, LOCUS);
         assert_eq!((traced.is_some(), message), (true, Err("trace_no_message")));
         assert!(!is_one(&json!({"callId": "a@b", "conversationId": "c", "status": 403})), "a log record");
     }
 
     #[test]
     fn a_message_is_cut_where_it_says_so_itself() {
-        let cut = |message: &str| read(&record(message), LOCUS).message.expect("a message").truncated;
+        let cut = |message: &str| read_utc(&record(message), LOCUS).message.expect("a message").truncated;
         assert!(!cut(INVITE));
         assert!(cut(INVITE.strip_suffix("0\n").expect("the end")));
         assert!(cut(INVITE.split_once("\r\n\r\n").expect("a header").0));
@@ -227,7 +253,7 @@ mod tests {
     #[test]
     fn line_ends_that_lost_their_cr_are_given_back() {
         let text = "INVITE sip:1@h SIP/2.0\r\nCall-ID: a@b\r\nContent-Length: 10\r\n\r\nv=0\r\ns=-\r\n";
-        let message = read(&record(&text.replace("\r\n", "\n")), LOCUS).message.expect("a message");
+        let message = read_utc(&record(&text.replace("\r\n", "\n")), LOCUS).message.expect("a message");
         assert_eq!((&*message.bytes, message.truncated), (text.as_bytes(), false));
     }
 
@@ -236,13 +262,13 @@ mod tests {
         for (field, reason) in [("msg", "trace_no_message"), ("sourceIp", "trace_no_address")] {
             let mut value = record(INVITE);
             value[field] = Value::Null;
-            let Trace { traced, message } = read(&value, LOCUS);
+            let Trace { traced, message } = read_utc(&value, LOCUS);
             assert_eq!((message, traced.is_some()), (Err(reason), true), "{field}");
         }
         let mut value = record(INVITE);
         for field in ["date", "milliTs", "microTs"] {
             value[field] = json!("250");
         }
-        assert_eq!(read(&value, LOCUS).message, Err("trace_no_time"));
+        assert_eq!(read_utc(&value, LOCUS).message, Err("trace_no_time"));
     }
 }

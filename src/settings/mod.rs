@@ -12,6 +12,7 @@ pub mod pattern;
 mod recorded;
 mod rule;
 mod timezone;
+mod zones;
 
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ use crate::evidence::{HashKind, Timestamp};
 pub use network::Network;
 pub use rule::{ConsentRule, RuleDirection, RuleMessage, RulePlace};
 pub use timezone::Timezone;
+pub use zones::{SourceZone, Zone, ZoneFrom, Zones};
 
 /// The effective configuration of one audit, and the options that change its result.
 #[derive(Clone, Debug, PartialEq)]

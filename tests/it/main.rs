@@ -4,6 +4,8 @@ mod support;
 
 /// What the sources must look like: imports, headers, the README's options.
 mod architecture;
+/// Evidence of cases rewritten by hand into forms that no scene makes.
+mod byhand;
 /// Every case of fixtures/calls through one check.
 mod calls;
 mod carve;

@@ -8,7 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::packets::Media;
-use crate::report::model::{EvidenceText, Instant, Leg, Report};
+use crate::evidence::SourceId;
+use crate::report::model::{Evidence, EvidenceId, EvidenceText, Instant, Leg, Report};
 
 /// Its name.
 pub(super) const NAME: &str = "manifest.json";
@@ -20,13 +21,24 @@ const SCHEMA: &str = "sipconsent.carve/1";
 #[derive(Debug, Serialize)]
 pub(super) struct Manifest {
     schema: &'static str,
-    /// The sources, as the report of the whole evidence shows them.
+    /// The sources' names, as the report of the whole evidence shows them.
     pub(super) sources: Vec<String>,
+    /// The same, with what tells those of one name apart.
+    evidence: Vec<Origin>,
     media: &'static str,
     pub(super) whole_connections: bool,
     pub(super) packets: u64,
     pub(super) records: Vec<Record>,
     pub(super) legs: Vec<LegVerdict>,
+}
+
+/// A source of the whole evidence.
+#[derive(Debug, Serialize)]
+struct Origin {
+    /// Its id in the report.
+    id: EvidenceId,
+    path: String,
+    digest: Option<String>,
 }
 
 /// A log record: where it stands and where it stood.
@@ -35,6 +47,7 @@ pub(super) struct Record {
     path: String,
     record: u64,
     source: String,
+    source_id: EvidenceId,
     source_record: u64,
 }
 
@@ -60,10 +73,14 @@ impl LegVerdict {
 }
 
 impl Manifest {
-    pub(super) fn new(media: Media) -> Self {
+    /// That of nothing yet, carved of the evidence of `whole`.
+    pub(super) fn new(media: Media, whole: &Report) -> Self {
+        let origin =
+            |source: &Evidence| Origin { id: source.id, path: source.path.clone(), digest: source.digest.clone() };
         Self {
             schema: SCHEMA,
-            sources: Vec::new(),
+            sources: whole.evidence.iter().map(|source| source.path.clone()).collect(),
+            evidence: whole.evidence.iter().map(origin).collect(),
             media: media.name(),
             whole_connections: false,
             packets: 0,
@@ -72,14 +89,27 @@ impl Manifest {
         }
     }
 
-    /// Notes that the file at `path` holds records of `source`: the number of each here and there.
-    pub(super) fn lines(&mut self, path: &str, source: &str, places: &[(u64, u64)]) {
+    /// Notes that the file at `path` holds records of the source `id`: the number of each here and there.
+    pub(super) fn lines(&mut self, path: &str, id: SourceId, places: &[(u64, u64)]) {
+        let source = self.sources.get(id.0 as usize).cloned().unwrap_or_default();
         self.records.extend(places.iter().map(|(record, source_record)| Record {
             path: path.to_owned(),
             record: *record,
-            source: source.to_owned(),
+            source: source.clone(),
+            source_id: EvidenceId(id.0),
             source_record: *source_record,
         }));
+    }
+
+    /// What each source is called where nothing but a name tells it: those of one name with their ids.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut bearers: BTreeMap<&str, u32> = BTreeMap::new();
+        self.sources.iter().for_each(|name| *bearers.entry(name).or_default() += 1);
+        let name = |origin: &Origin| match bearers.get(origin.path.as_str()) {
+            Some(2..) => format!("{} ({})", origin.path, origin.id),
+            _ => origin.path.clone(),
+        };
+        self.evidence.iter().map(name).collect()
     }
 
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {

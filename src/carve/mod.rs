@@ -138,7 +138,7 @@ fn attempt(order: &Order<'_>, folder: &Path, trace: Trace) -> Result<(Carved, Op
 /// Goes through the sources a second time.
 fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder: &Path) -> Result<Manifest, Error> {
     let written = |cause| Error::Carve { path: folder.to_owned(), cause };
-    let mut manifest = Manifest::new(order.media);
+    let mut manifest = Manifest::new(order.media, &audit.report);
     let flows = choice::flows(&audit.report, &trail.call_ids);
     let records = choice::records(&audit.report, &trail.call_ids);
     let mut spool = spool::Spool::new().map_err(written)?;
@@ -154,14 +154,12 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
         let was_not_read =
             account.is_some_and(|account| account.anomalies.iter().any(|anomaly| anomaly.code == "not_opened"));
         if source.passed_over.is_some() || was_not_read {
-            manifest.sources.push(shown);
             continue;
         }
         let mut content = source.open(HashKind::None)?;
         if capture::recognise(&content.head).is_some() {
             packets::pick(&pool, id, content, (wanted, &flows), order.media, &mut spool)
                 .map_err(|cause| Error::Open { path: source.name(), cause })?;
-            manifest.sources.push(shown);
             continue;
         }
         let wanted: BTreeSet<u64> = wanted.union(from_log).copied().collect();
@@ -178,13 +176,12 @@ fn copy(order: &Order<'_>, audit: &Audit, trail: &Trail, place: &Folder, folder:
                 }
                 None => lines::copy((None, reader), (&shown, order.settings), &wanted, &path),
             };
-            manifest.lines(&name, &shown, &places.map_err(written)?);
+            manifest.lines(&name, id, &places.map_err(written)?);
         }
-        manifest.sources.push(shown);
     }
     manifest.packets = spool.len();
     if manifest.packets > 0 {
-        pcapng::write(spool, &manifest.sources, &place.path().join(CAPTURE)).map_err(written)?;
+        pcapng::write(spool, &manifest.names(), &place.path().join(CAPTURE)).map_err(written)?;
     }
     Ok(manifest)
 }

@@ -370,6 +370,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Open { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             Some("evidence is named as files, folders, or - for standard input")
         }
+        Error::Open { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+            Some("whoever runs this may not read it; give the right and run again, the rest was read all the same")
+        }
         Error::ReadConfig { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
             Some("without --config the built-in rules hold")
         }
@@ -524,7 +527,8 @@ mod tests {
         let (status, out, err) = run(&["audit", "a.pcap", "b.pcap", "notes.txt"], failing);
         assert_eq!(status, 2);
         assert!(out.contains("Exit status 2: "));
-        let expected = "sipconsent: cannot open evidence b.pcap: permission denied\n\
+        let expected = "sipconsent: cannot open evidence b.pcap: permission denied (whoever runs this may not read it; give \
+                        the right and run again, the rest was read all the same)\n\
                         sipconsent: no\\x1btes.txt: neither a capture (pcap, pcapng, snoop) nor an access log, a document \
                         of API requests or an export of the platform (in a folder that is named it would be listed as unrecognised and passed over)\n";
         assert_eq!(err, expected);

@@ -33,6 +33,12 @@ impl Source {
         Self { shown, escaped, path, named, progress: Progress::default(), passed_over: None }
     }
 
+    /// What was named by itself, shown by its name alone.
+    fn alone(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Self::new(shown(Path::new(name)), Some(path.to_owned()), true)
+    }
+
     /// Opens the source and reads its head.
     ///
     /// # Errors
@@ -73,7 +79,8 @@ impl Source {
 ///
 /// # Errors
 ///
-/// When a named input does not exist or cannot be opened: before anything is read.
+/// When a named input does not exist: before anything is read. One that is there and cannot be opened is told when it is its
+/// turn, and the others are read.
 pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     for path in named {
@@ -82,13 +89,10 @@ pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Resu
             continue;
         }
         let cause = |cause| Error::Open { path: path.clone(), cause };
-        let metadata = fs::metadata(path).map_err(cause)?;
-        if metadata.is_dir() {
-            walk(path, Path::new(""), &mut sources)?;
-        } else {
-            File::open(path).map_err(cause)?;
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            sources.push(Source::new(shown(Path::new(name)), Some(path.clone()), true));
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => walk(path, Path::new(""), &mut sources),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Err(cause(missing)),
+            Ok(_) | Err(_) => sources.push(Source::alone(path)),
         }
     }
     rank(&mut sources);
@@ -97,16 +101,13 @@ pub fn collect(named: &[PathBuf], (progress, phase): (&Progress, Phase)) -> Resu
     Ok(sources)
 }
 
-fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<(), Error> {
+fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) {
     let folder = root.join(below);
     let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut entries = match entries {
         Ok(entries) => entries,
-        Err(cause) if below.as_os_str().is_empty() => return Err(Error::Open { path: folder, cause }),
-        Err(_) => {
-            sources.push(Source::new(shown(below), Some(folder), false));
-            return Ok(());
-        }
+        Err(_) if below.as_os_str().is_empty() => return sources.push(Source::alone(root)),
+        Err(_) => return sources.push(Source::new(shown(below), Some(folder), false)),
     };
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
@@ -114,7 +115,7 @@ fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<(), Erro
         let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
         let passed_over = match fs::metadata(entry.path()) {
             Ok(kind) if kind.is_dir() && !is_link => {
-                walk(root, &relative, sources)?;
+                walk(root, &relative, sources);
                 continue;
             }
             Ok(kind) if kind.is_dir() => Some("a link to a folder, which is not followed"),
@@ -123,7 +124,6 @@ fn walk(root: &Path, below: &Path, sources: &mut Vec<Source>) -> Result<(), Erro
         };
         sources.push(Source { passed_over, ..Source::new(shown(&relative), Some(entry.path()), false) });
     }
-    Ok(())
 }
 
 /// Paths are shown with `/` on every system; and whether this one is escaped.

@@ -85,8 +85,8 @@ fn read_session(session: &Value, customer: bool, conversation: &mut Conversation
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Settings, SourceZone};
     use crate::evidence::SourceId;
+    use crate::settings::{Settings, SourceZone};
     use serde_json::json;
 
     const LOCUS: Locus = Locus { source: SourceId(0), record: 1 };

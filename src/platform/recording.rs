@@ -34,8 +34,8 @@ pub(super) fn read(value: &Value, locus: Locus, times: &mut Times<'_>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Settings, SourceZone};
     use crate::evidence::SourceId;
+    use crate::settings::{Settings, SourceZone};
     use serde_json::json;
 
     fn read_utc(value: &Value, locus: Locus) -> Option<Recording> {

@@ -182,8 +182,8 @@ fn via(value: &[u8]) -> Option<Transport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Settings, SourceZone};
     use crate::evidence::SourceId;
+    use crate::settings::{Settings, SourceZone};
     use serde_json::json;
 
     const LOCUS: Locus = Locus { source: SourceId(0), record: 4 };

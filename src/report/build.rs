@@ -791,6 +791,16 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
             concluded.accounts.iter().filter(|account| account.anomalies.iter().any(|(code, _)| code == anomaly));
         accounts.map(|account| Sentence::default().naming(Kind::Path, &account.shown)).collect()
     };
+    let damaged = with("truncated_stream");
+    if !damaged.is_empty() {
+        notices.push(Notice {
+            code: "damaged_stream",
+            text: Sentence::own("Compressed files that are cut or damaged: ").list(damaged, ", ").and(
+                ". What stood before the damage was read; what stood behind it was not, and where a checksum does not agree \
+                 what was read may be altered.",
+            ),
+        });
+    }
     let passed_over = with(REQUESTS_UNREAD);
     if !passed_over.is_empty() {
         notices.push(Notice {

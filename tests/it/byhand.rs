@@ -1,12 +1,14 @@
 //! Cases whose evidence is rewritten by hand: what exports and logs say in forms that no scene makes.
 
 use std::fs;
+use std::io::Write as _;
 
 use serde_json::{Value, json};
 
 use crate::calls::Case;
 use crate::support::here;
 use crate::support::run::Run;
+use crate::support::scene::LOG;
 use crate::support::truth::list;
 
 /// The case `name`, of whose evidence `rewrite` makes other files: it is shown each name and text.
@@ -62,4 +64,24 @@ fn times_of_an_export_without_a_zone_are_in_the_zone_of_logs() {
         recordings.to_string()
     };
     assert_eq!(of(&[], dates), (json!("unconsented"), Value::Null, false));
+}
+
+#[test]
+fn a_compressed_log_whose_checksum_is_wrong_says_so_on_top() {
+    let case = Case::open(&here("fixtures/calls").join("verdict-blocked-unconsented")).expect("a case");
+    let evidence = case.folder.path().join("evidence");
+    let log = fs::read(evidence.join(LOG)).expect("a log");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&log).expect("memory");
+    let mut bytes = encoder.finish().expect("memory");
+    let checksum = bytes.len() - 8;
+    bytes[checksum] ^= 1;
+    fs::remove_file(evidence.join(LOG)).expect("it is there");
+    fs::write(evidence.join("access.log.gz"), bytes).expect("it can be written");
+    let report = case.run(&[], &["evidence"]).report();
+    // What was read is evidence.
+    assert_eq!(legs(&report)[0]["verdict"], "blocked_unconsented");
+    assert_eq!(source(&report, "access.log.gz")["anomalies"][0]["code"], "truncated_stream");
+    let notice = list(&report["notices"]).iter().find(|notice| notice["code"] == "damaged_stream").expect("a notice");
+    assert!(notice["text"].as_str().is_some_and(|text| text.contains("access.log.gz")), "{notice}");
 }

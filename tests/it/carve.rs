@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::calls::{Case, all};
 use crate::support::here;
 use crate::support::run::{Run, audit, program};
+use crate::support::truth::list;
 
 const INCIDENT: [&str; 3] = ["-c", "sipconsent.toml", "evidence"];
 
@@ -142,6 +143,51 @@ fn the_findings_of_the_incident_are_carved_and_nothing_else() {
     );
     assert_eq!(copy["summary"]["requests"]["unbound_refusals"], 0);
     assert_eq!(copy["summary"]["requests"]["total"], copy["summary"]["requests"]["recording"]);
+}
+
+#[test]
+fn what_comes_from_two_sources_of_one_name_says_from_which() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::copy(here("fixtures/incident/sipconsent.toml"), folder.path().join("sipconsent.toml")).expect("a copy");
+    let own = |path: &str| here("fixtures/incident/evidence").join(path);
+    let log = fs::read_to_string(own("api-access.jsonl")).expect("the log");
+    let lines: Vec<&str> = log.lines().collect();
+    let (one, other) = lines.split_at(20);
+    let mut arguments: Vec<String> = INCIDENT[..2].iter().map(|part| (*part).to_owned()).collect();
+    for (below, lines) in [("a", one), ("b", other)] {
+        fs::create_dir(folder.path().join(below)).expect("a folder");
+        fs::write(folder.path().join(below).join("api.log"), lines.join("\n")).expect("a log");
+        arguments.push(format!("{below}/api.log"));
+    }
+    for entry in fs::read_dir(here("fixtures/incident/evidence")).expect("the incident") {
+        let path = entry.expect("an entry").path();
+        if path != own("api-access.jsonl") {
+            arguments.push(path.display().to_string());
+        }
+    }
+    let more: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let report = audit(folder.path(), &more).report();
+    let run = program(folder.path(), [&["carve", "--findings", "-o", "out"], &more[..]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.ending());
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("out/manifest.json")).expect("one")).expect("JSON");
+    for (told, source) in list(&manifest["evidence"]).iter().zip(list(&report["evidence"])) {
+        for key in ["id", "path", "digest"] {
+            assert_eq!(told[key], source[key]);
+        }
+    }
+    // Every record is the one of that source, byte for byte.
+    let carved = || list(&manifest["records"]).iter().filter(|record| record["source"] == "api.log");
+    let ids: BTreeSet<&str> = carved().filter_map(|record| record["source_id"].as_str()).collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    for record in carved() {
+        let source = list(&report["evidence"]).iter().find(|source| source["id"] == record["source_id"]);
+        let half = [one, other].into_iter().find(|half| source.is_some_and(|it| it["records"] == half.len()));
+        let (half, number) = (half.expect("a source"), |key: &str| record[key].as_u64().expect("a number") as usize);
+        let copy = fs::read_to_string(folder.path().join("out").join(record["path"].as_str().expect("a path")));
+        let copy = copy.expect("a copy");
+        assert_eq!(copy.lines().nth(number("record") - 1), half.get(number("source_record") - 1).copied());
+    }
 }
 
 #[test]

@@ -193,6 +193,23 @@ fn links_of_a_folder_that_lead_nowhere_or_to_folders_are_told() {
     assert_eq!(evidence(&report, "gone.pcap")["anomalies"][0]["code"], "not_opened");
 }
 
+// A file that is named and cannot be opened costs nothing of the others; one that is not there is a slip of the hand.
+#[cfg(unix)]
+#[test]
+fn what_is_named_and_cannot_be_opened_leaves_the_others_read() {
+    use std::os::unix::net::UnixListener;
+    let case = case("verdict-clear");
+    let _listener = UnixListener::bind(case.folder.path().join("other.pcap")).unwrap();
+    let run = case.run(&[], &["other.pcap", "evidence"]);
+    assert_eq!(run.code, Some(2), "{}", run.ending());
+    assert!(run.stderr.contains("cannot open evidence other.pcap: "), "{}", run.stderr);
+    let report = run.report();
+    assert_eq!((&report["complete"], &report["summary"]["verdicts"]["clear"]), (&false.into(), &1.into()));
+    assert_eq!(evidence(&report, "other.pcap")["anomalies"][0]["code"], "not_opened");
+    let run = case.run(&[], &["another.pcap", "evidence"]);
+    assert_eq!((run.code, run.stdout.len()), (Some(2), 0), "{}", run.ending());
+}
+
 // A slip of the hand must not cost evidence.
 #[test]
 fn a_report_replaces_no_file_of_a_folder_of_evidence() {

@@ -143,7 +143,7 @@ pub fn tie(flows: MediaFlows, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<Media
         }
     }
     for stream in legs.iter_mut().flat_map(|leg| &mut leg.streams) {
-        stream.beyond_limits |= is_limited && stream.flows.is_empty() && !stream.if_media;
+        stream.beyond_limits |= is_limited && stream.flows.is_empty() && !stream.if_media && stream.is_of_rtp();
     }
     for leg in legs {
         leg.streams.retain(|stream| !stream.if_media || !stream.flows.is_empty() || stream.beyond_limits);
@@ -266,7 +266,7 @@ fn claims(legs: &[Leg<'_>]) -> HashMap<SocketAddr, Vec<Claim>, Seed> {
             (Some(ended), None) => (ended.at.ns, false),
             (None, None) => (leg.last.at.ns.saturating_add(SILENCE_NS), true),
         };
-        for (stream, negotiated) in leg.streams.iter().enumerate() {
+        for (stream, negotiated) in leg.streams.iter().enumerate().filter(|(_, stream)| stream.is_of_rtp()) {
             for endpoint in &negotiated.endpoints {
                 let from = endpoint.since.ns.max(leg.first.at.ns);
                 let left = endpoint.until.map(|until| until.ns).filter(|until| *until < end);

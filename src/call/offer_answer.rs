@@ -1,7 +1,7 @@
 //! Offers and answers over the life of a dialog (RFC 3264, RFC 3261 §13.2.1), into media streams.
 //!
 //! A stream is one media description that offer and answer accepted; where only one of the two was captured it stands
-//! for both. Its windows are the times the signalling gives it; its endpoints are what RTP is tied by. What an early dialog
+//! for both. A description of another medium in the same place is another stream (RFC 3264 §8.3.3). Its windows are the times the signalling gives it; its endpoints are what RTP is tied by. What an early dialog
 //! negotiated that no 2xx confirmed says where its early media goes, and opens and ends no stream.
 
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,8 @@ const MOST_EARLY_RESPONSES: usize = 64;
 /// One media stream of a leg.
 #[derive(Clone, Debug)]
 pub struct Stream<'a> {
-    /// Its place among the media descriptions, from 0.
+    /// Its place among the media descriptions, from 0. Media that take each other's place (a fax that of speech) have the
+    /// same, and come by time.
     pub index: u32,
     /// The media type.
     pub media: &'a [u8],
@@ -84,6 +85,19 @@ impl Stream<'_> {
     /// Whether some description of the stream names this address and port.
     pub(super) fn negotiates(&self, socket: SocketAddr) -> bool {
         self.endpoints.iter().any(|negotiated| negotiated.socket == socket)
+    }
+
+    /// Whether it may be sent as RTP. A fax is not (T.38 over UDPTL or TCP): what flows on its ports shows nothing of it.
+    pub(super) fn is_of_rtp(&self) -> bool {
+        !self.media.eq_ignore_ascii_case(b"image")
+    }
+
+    /// Ends it until it is accepted again.
+    fn close(&mut self, at: Timestamp) {
+        if let Some((_, end @ None)) = self.windows.last_mut() {
+            *end = Some(at);
+        }
+        self.give_up(at, |_| true);
     }
 
     /// Ends what was negotiated by the sides that `of` says yes to.
@@ -378,29 +392,23 @@ pub(super) fn streams<'a>(
                 (None, Some(answer)) => answer.port != Some(0) && !is_whole(first),
                 (None, None) => false,
             };
-            // They stand in order; most calls have one.
-            let place = match streams.last() {
-                None => Err(0),
-                Some(last) if (last.index as usize) < index => Err(streams.len()),
-                Some(_) => streams.binary_search_by_key(&(index as u32), |stream| stream.index),
-            };
-            if !accepted {
-                if let (Some(stream), Some(at)) = (place.ok().and_then(|place| streams.get_mut(place)), opens.or(since))
-                    && !exchange.aside
-                {
-                    if let Some((_, end @ None)) = stream.windows.last_mut() {
-                        *end = Some(at);
-                    }
-                    stream.give_up(at, |_| true);
+            let best = answer.or(offer).filter(|_| accepted);
+            let (known, end) = of_index(&streams, index as u32, best.map(|best| best.media));
+            if best.is_none() || known.is_none() {
+                // Rejected, or another medium takes its place.
+                let at = if best.is_none() { opens.or(since) } else { opens };
+                if let Some(at) = at.filter(|_| !exchange.aside) {
+                    let of_index = streams.iter_mut().take(end).rev().take_while(|stream| stream.index == index as u32);
+                    of_index.for_each(|stream| stream.close(at));
                 }
-                continue;
             }
-            let Some(best) = answer.or(offer) else { continue };
-            let place = match place {
-                Ok(place) => place,
+            let Some(best) = best else { continue };
+            let place = match known {
+                Some(place) => place,
                 // What came to nothing opens no stream.
-                Err(_) if exchange.aside => continue,
-                Err(place) => {
+                None if exchange.aside => continue,
+                None => {
+                    let place = end;
                     if streams.capacity() == 0 {
                         // No room for more than there may be.
                         streams.reserve_exact(count - index);
@@ -474,6 +482,21 @@ pub(super) fn streams<'a>(
         streams.iter_mut().for_each(|stream| stream.beyond_limits = true);
     }
     streams
+}
+
+/// The stream of a media description that a later one of the same place and medium goes on with, and the end of those of
+/// its place. Where another medium took the place meanwhile there is none, nor where the description has no medium.
+fn of_index(streams: &[Stream<'_>], index: u32, media: Option<&[u8]>) -> (Option<usize>, usize) {
+    // They stand in order; most calls have one.
+    let end = match streams.last() {
+        Some(last) if last.index > index => streams.partition_point(|stream| stream.index <= index),
+        _ => streams.len(),
+    };
+    let own = streams.iter().enumerate().take(end).rev().take_while(|(_, stream)| stream.index == index);
+    // What was offered and not seen accepted took no place.
+    let is_same = |stream: &Stream<'_>| media.is_some_and(|media| stream.media.eq_ignore_ascii_case(media));
+    let mut standing = own.skip_while(|(_, stream)| stream.windows.is_empty() && !is_same(stream));
+    (standing.next().filter(|(_, stream)| is_same(stream)).map(|(place, _)| place), end)
 }
 
 /// The next section of a message that has any.

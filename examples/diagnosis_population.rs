@@ -316,6 +316,7 @@ impl World {
             requests: &self.requests,
             registrations: &self.registrations,
             health: &[],
+            beyond_passages: Vec::new(),
             passages: Default::default(),
             inventory: &self.inventory,
             flows: &[],

@@ -14,7 +14,7 @@ use hashbrown::{HashMap, HashSet};
 use super::dialog::Seed;
 use super::field::Reads;
 use super::ledger::{GapKind, Outcome};
-use super::offer_answer::{self, Exchange};
+use super::offer_answer::{self, Exchanges};
 use super::steps::{SHORT, Start, Step, Steps, Tag, Tags};
 use super::transactions::{Dialog, Named, Noted, Seen, Transactions};
 use crate::facts::Method;
@@ -53,7 +53,7 @@ pub(super) struct Course {
     /// Requests that were not captured, in no order.
     pub(super) missing: Vec<Missing>,
     /// Its offers and answers.
-    pub(super) exchanges: Vec<Exchange>,
+    pub(super) exchanges: Exchanges,
 }
 
 /// A message of the ledger.

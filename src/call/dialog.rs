@@ -162,11 +162,8 @@ impl<'s, 'a> Reader<'s, 'a> {
                 (first.at, answered.map(|answered| answered.at), initial.is_some()),
                 streams,
             ),
-            described: course
-                .exchanges
-                .iter()
-                .find_map(|exchange| exchange.described().find_map(|place| all.at(place)))
-                .map(|message| message.locus),
+            described: course.exchanges.described().find_map(|place| all.at(place)).map(|message| message.locus),
+            beyond_limits: course.exchanges.limited,
             recording_session,
             replaces: invite.filter(|_| subjects.references).and_then(|invite| {
                 let replaces = invite.rows().find(|row| row.subject == Subject::Replaces);

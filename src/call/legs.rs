@@ -60,6 +60,8 @@ pub struct Leg<'a> {
     pub streams: Vec<Stream<'a>>,
     /// Whether any media description of it was captured.
     pub described: Option<Locus>,
+    /// Whether a limit left out offers or answers of it.
+    pub beyond_limits: bool,
     /// A sign that it is a SIPREC recording session (RFC 7866).
     pub recording_session: Option<Locus>,
     /// The Call-ID that its INVITE replaces (RFC 3891).
@@ -77,6 +79,12 @@ impl Leg<'_> {
     #[must_use]
     pub fn kind(&self, settings: &Settings) -> TrunkKind {
         super::trunk::kind(self.trunk, settings)
+    }
+
+    /// Whether a limit left out descriptions of its media, or RTP that may be its own.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.beyond_limits || self.streams.iter().any(|stream| stream.beyond_limits)
     }
 
     /// When it was cancelled, where no final response shows that this took effect: a CANCEL may cross the answer (RFC 3261 §9.1).

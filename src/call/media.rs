@@ -9,6 +9,7 @@
 use std::net::SocketAddr;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::legs::Leg;
 use crate::facts::{FlowKey, MediaFlow, MediaFlows, Run};
@@ -29,7 +30,8 @@ pub const SILENCE_NS: i64 = 300_000_000_000;
 /// stays unknown.
 const MOST_CLAIMS: usize = 16;
 
-/// Flows of one stream that are kept. A call has a handful; what is beyond is nobody's, and the stream's time unknown.
+/// Flows of the streams of one leg that are kept. A call has a handful; what is beyond is nobody's, and the time of the
+/// stream unknown.
 const MOST_FLOWS: usize = 1024;
 
 type Seed = foldhash::fast::RandomState;
@@ -94,8 +96,9 @@ pub fn tie(flows: MediaFlows, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<Media
     // By time: what is tied keeps a leg whose end was not seen alive for what follows.
     runs.sort_by_key(|(flow, run, _)| (run.first, run.first_record, *flow));
     let mut untied: HashMap<usize, MediaFlow, Seed> = HashMap::default();
-    // Where each flow stands in each stream it is tied to.
+    // Where each flow stands in each stream it is tied to, and how many a leg has.
     let mut places: HashMap<(usize, usize, usize), usize, Seed> = HashMap::default();
+    let mut counts = vec![0; legs.len()];
     for (flow, run, goes_on) in runs {
         let Some(key) = keys.get(flow).copied() else { continue };
         let mut claimed = key.destination;
@@ -122,21 +125,28 @@ pub fn tie(flows: MediaFlows, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<Media
             // Where one side's description was not captured, nothing says that its packets are not where it wants them.
             let is_moved = stream.names_both_sides()
                 && (by_source && !stream.negotiates(key.destination) || !stream.names(key.source.ip()));
-            let place = *places.entry((owner.leg, owner.stream, flow)).or_insert(stream.flows.len());
-            if place == MOST_FLOWS {
-                stream.beyond_limits = true;
-                continue;
-            }
-            if place == stream.flows.len() {
-                stream.flows.push(MediaFlow { key, runs: Vec::new() });
-                if is_moved {
-                    stream.behind_nat.push(run.first_record);
+            let own = Run { repeats, ..run.clone() };
+            match places.entry((owner.leg, owner.stream, flow)) {
+                Entry::Occupied(place) => {
+                    if let Some(known) = stream.flows.get_mut(*place.get()) {
+                        known.runs.push(own);
+                    }
+                }
+                Entry::Vacant(place) => {
+                    let Some(count) = counts.get_mut(owner.leg).filter(|count| **count < MOST_FLOWS) else {
+                        stream.beyond_limits = true;
+                        continue;
+                    };
+                    *count += 1;
+                    place.insert(stream.flows.len());
+                    // Most flows are one run.
+                    stream.flows.push(MediaFlow { key, runs: vec![own] });
+                    if is_moved {
+                        stream.behind_nat.push(run.first_record);
+                    }
                 }
             }
-            if let Some(known) = stream.flows.get_mut(place) {
-                known.runs.push(Run { repeats, ..run.clone() });
-                is_tied = true;
-            }
+            is_tied = true;
         }
         if !is_tied {
             untied.entry(flow).or_insert_with(|| MediaFlow { key, runs: Vec::new() }).runs.push(run);
@@ -169,11 +179,16 @@ struct OnSocket {
     begun: usize,
     /// Those of them that may not have ended.
     alive: Vec<usize>,
+    /// How many were given up before they began.
+    given_up: usize,
+    /// Those of legs whose setting up was not seen.
+    unbegun: Vec<usize>,
 }
 
 impl OnSocket {
     fn of(claims: Vec<Claim>) -> Self {
-        Self { claims, begun: 0, alive: Vec::new() }
+        let unbegun = (0..).zip(&claims).filter(|(_, claim)| claim.unbegun).map(|(place, _)| place).collect();
+        Self { claims, begun: 0, alive: Vec::new(), given_up: 0, unbegun }
     }
 
     /// The claims within whose life `run` begins; where there are none, those that begin so little later that the clocks of
@@ -198,16 +213,25 @@ impl OnSocket {
             return alive().collect();
         }
         let later = |at: i64| claims.partition_point(|claim| claim.from <= at.saturating_add(CLOCKS_APART_NS));
-        let between = |from: usize, upto: usize| {
-            claims.iter().enumerate().take(upto).skip(from).map(|(place, claim)| (place, *claim)).take(MOST_CLAIMS)
-        };
-        let by_another_clock = |claim: &Claim| legs.get(claim.leg).is_some_and(|leg| !is_of_one_clock(leg, run));
-        let soon = between(self.begun, later(first)).filter(|(_, claim)| goes_on && by_another_clock(claim));
-        let slightly_later: Vec<_> = soon.collect();
+        let soon = self.begun..later(first);
+        let by_another_clock = |claim: &&Claim| legs.get(claim.leg).is_some_and(|leg| !is_of_one_clock(leg, run));
+        if goes_on && soon.len() > MOST_CLAIMS {
+            // Each once, however many runs there are.
+            let from = std::mem::replace(&mut self.given_up, soon.end).max(soon.start);
+            let given_up: Vec<Claim> =
+                claims.get(from..soon.end).unwrap_or_default().iter().filter(by_another_clock).copied().collect();
+            given_up.iter().for_each(|claim| claim.give_up(legs));
+            return Vec::new();
+        }
+        let all = claims.iter().enumerate().take(soon.end).skip(soon.start);
+        let slightly_later = all.filter(|(_, claim)| goes_on && by_another_clock(claim));
+        let slightly_later: Vec<_> = slightly_later.map(|(place, claim)| (place, *claim)).collect();
         if !slightly_later.is_empty() {
             return slightly_later;
         }
-        between(later(first), later(run.last.ns)).find(|(_, claim)| claim.unbegun).into_iter().collect()
+        let next = self.unbegun.partition_point(|place| *place < soon.end);
+        let unbegun = self.unbegun.get(next).filter(|place| **place < later(run.last.ns));
+        unbegun.and_then(|place| Some((*place, *claims.get(*place)?))).into_iter().collect()
     }
 
     /// Keeps the claim of a leg whose end was not seen alive by a packet. An end that was seen is not moved.

@@ -7,8 +7,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
+use hashbrown::HashMap;
 
 use super::course::of_invite;
+use super::dialog::Seed;
 use super::ledger::Outcome;
 use super::recent::Recent;
 use super::steps::{Start, Step, Tag};
@@ -17,14 +19,12 @@ use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, MediaDescription, MediaFlow, Method, Signalling};
 use crate::few::Few;
 
-/// Offers and answers of one dialog that are followed. More are an attack, not a call.
+/// Offers and answers of one dialog that are followed, with the requests that may still bring some. More are an attack, not
+/// a call.
 const MOST_EXCHANGES: usize = 1024;
 
 /// Answers to one offer that are told apart: more forks than a call has.
 const MOST_ANSWERS: usize = 16;
-
-/// Responses of a dialog whose requests are looked for behind them.
-const MOST_EARLY_RESPONSES: usize = 64;
 
 /// One media stream of a leg.
 #[derive(Clone, Debug)]
@@ -131,7 +131,7 @@ pub(super) struct Transaction {
 
 /// One offer with its answer.
 #[derive(Clone, Debug)]
-pub(super) struct Exchange {
+struct Exchange {
     /// The message that began it.
     begun: usize,
     /// The transaction of that.
@@ -153,8 +153,22 @@ pub(super) struct Exchange {
     confirms: bool,
     /// Whether it was made in an early dialog that came to nothing.
     aside: bool,
-    /// Whether answers to it, or exchanges of its dialog, were more than are followed.
-    limited: bool,
+}
+
+/// The offers and answers of a leg.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exchanges {
+    /// Those that describe something, by time.
+    list: Vec<Exchange>,
+    /// Whether there were more of them, or more answers to one, than are followed.
+    pub(super) limited: bool,
+}
+
+impl Exchanges {
+    /// The messages that offer and answer.
+    pub(super) fn described(&self) -> impl Iterator<Item = usize> {
+        self.list.iter().flat_map(Exchange::described)
+    }
 }
 
 impl Exchange {
@@ -165,8 +179,7 @@ impl Exchange {
         self.acknowledged.filter(|ack| branch(*ack).is_some_and(|other| other != own))
     }
 
-    /// The messages that offer and answer.
-    pub(super) fn described(&self) -> impl Iterator<Item = usize> {
+    fn described(&self) -> impl Iterator<Item = usize> {
         self.offer.into_iter().chain(self.answers.iter().map(|place| *place as usize))
     }
 }
@@ -176,7 +189,7 @@ pub(super) fn exchanges<'m>(
     dialog: Dialog<'m>,
     invite: Option<Noted<'m>>,
     transaction: impl Fn(Noted<'m>) -> Transaction,
-) -> Vec<Exchange> {
+) -> Exchanges {
     let mut exchanges: Vec<Exchange> = Vec::new();
     // The exchange that a request may begin; none for an attempt that does not count, and for a refused one.
     let begins = |message: Noted<'m>| {
@@ -202,10 +215,11 @@ pub(super) fn exchanges<'m>(
             refused,
             confirms: !initial && message.method() == Some(Method::Invite),
             aside: !initial && !of.own,
-            limited: false,
         })
     };
-    let mut early_responses = 0;
+    // The requests behind their responses, once one is asked for.
+    let mut requests: Option<HashMap<Named, usize, Seed>> = None;
+    let mut limited = false;
     for message in dialog.iter() {
         let Some(cseq) = message.cseq() else { continue };
         let method = of_invite(cseq);
@@ -219,6 +233,10 @@ pub(super) fn exchanges<'m>(
                 false
             }
         };
+        if exchanges.len() >= MOST_EXCHANGES {
+            // What was answered without a description is done with.
+            exchanges.retain(|exchange| exchange.agreed.is_none() || exchange.described().next().is_some());
+        }
         let described = message.describes();
         let begun_by = |exchange: &Exchange| dialog.at(exchange.begun);
         let of_message = message.note.named.map(Named::of_invite);
@@ -227,7 +245,7 @@ pub(super) fn exchanges<'m>(
             // The answer to what a reliable provisional response offered (RFC 3262 §5).
             let is_early =
                 |place: usize| dialog.at(place).is_some_and(|offer| matches!(offer.start(), Start::Response(..=199)));
-            let offered_early = exchanges.iter_mut().rev().take(64).find(|exchange| {
+            let offered_early = exchanges.iter_mut().rev().find(|exchange| {
                 method == Method::Prack
                     && described
                     && begun_by(exchange).is_some_and(|begun| begun.from == message.from)
@@ -252,11 +270,15 @@ pub(super) fn exchanges<'m>(
                 }
             } else if exchanges.len() < MOST_EXCHANGES {
                 exchanges.extend(begins(message));
+            } else {
+                limited = true;
             }
             continue;
         }
         let mut known = exchanges.iter().rposition(is_own);
-        if known.is_none() && exchanges.len() < MOST_EXCHANGES {
+        if known.is_none() && exchanges.len() >= MOST_EXCHANGES {
+            limited = true;
+        } else if known.is_none() {
             let before = exchanges.len();
             let of = transaction(message);
             if !of.request_captured {
@@ -274,17 +296,12 @@ pub(super) fn exchanges<'m>(
                     refused: false,
                     confirms,
                     aside: !of.sets_up && !of.own,
-                    limited: false,
                 };
                 exchanges.extend(described.then_some(exchange));
-            } else if early_responses < MOST_EARLY_RESPONSES {
-                early_responses += 1;
-                let is_its = |other: &Noted<'_>| {
-                    other.is_request()
-                        && other.method() == Some(method)
-                        && other.note.named.map(Named::of_invite) == of_message
-                };
-                exchanges.extend(dialog.iter().find(is_its).and_then(begins));
+            } else {
+                let requests = requests.get_or_insert_with(|| requests_of(dialog));
+                let request = of_message.and_then(|named| requests.get(&named)).and_then(|place| dialog.at(*place));
+                exchanges.extend(request.and_then(begins));
             }
             known = (exchanges.len() > before).then_some(before);
         }
@@ -315,21 +332,30 @@ pub(super) fn exchanges<'m>(
                 exchange.offer = Some(message.place);
             }
             (true, true) if offered_late => {}
-            (true, _) => exchange.limited |= !keep_answer(&mut exchange.answers, dialog, message, status),
+            (true, _) => limited |= !keep_answer(&mut exchange.answers, dialog, message, status),
         }
     }
     // A refused INVITE agreed on nothing but what a provisional answer let flow early.
-    let limited = exchanges.len() >= MOST_EXCHANGES;
     exchanges.retain_mut(|exchange| {
-        exchange.limited |= limited;
         exchange.refused &= exchange.answers.is_empty();
         exchange.described().next().is_some()
     });
-    exchanges
+    Exchanges { list: exchanges, limited }
+}
+
+/// The first request of each transaction that may offer; the ACK is none.
+fn requests_of(dialog: Dialog<'_>) -> HashMap<Named, usize, Seed> {
+    let mut requests = HashMap::default();
+    for message in dialog.iter().filter(|message| message.is_request() && message.method() != Some(Method::Ack)) {
+        if let Some(named) = message.note.named {
+            requests.entry(named).or_insert(message.place);
+        }
+    }
+    requests
 }
 
 /// The answer of a final response takes the place of its provisional ones; a fork's answer stands beside. Whether there was
-/// room for it.
+/// room for it and for all before: that of a dialog that was confirmed takes the place of one that was not.
 fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, message: Noted<'_>, status: u16) -> bool {
     let answer = |place: u32| dialog.at(place as usize);
     let is_final = |place: u32| answer(place).is_some_and(|answer| matches!(answer.start(), Start::Response(200..)));
@@ -340,7 +366,14 @@ fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, me
         }
         return true;
     }
-    let has_room = answers.try_push(message.place as u32).is_ok();
+    let mut has_room = answers.try_push(message.place as u32).is_ok();
+    if !has_room && status >= 200 {
+        // The confirmed ones stand first.
+        if let Some(last) = answers.last_mut().filter(|last| !is_final(**last)) {
+            *last = message.place as u32;
+        }
+        has_room = false;
+    }
     // The dialog that was confirmed first stands first.
     answers.sort_by_key(|answer| !is_final(*answer));
     has_room
@@ -353,7 +386,7 @@ fn keep_answer(answers: &mut ArrayVec<u32, MOST_ANSWERS>, dialog: Dialog<'_>, me
 /// one, and with an INVITE that was captured, only a re-INVITE's 2xx shows that a dialog was confirmed.
 pub(super) fn streams<'a>(
     (messages, steps): (&[Signalling<'a>], &[Step]),
-    exchanges: &[Exchange],
+    Exchanges { list: exchanges, limited }: &Exchanges,
     mut addresses: Option<&mut Addresses<'a>>,
     (began, answered, invite_captured): (Timestamp, Option<Timestamp>, bool),
     mut streams: Vec<Stream<'a>>,
@@ -478,7 +511,7 @@ pub(super) fn streams<'a>(
             described.extend(own.map(|(message, step)| Described::of(message, step)));
         }
     }
-    if exchanges.iter().any(|exchange| exchange.limited) {
+    if *limited {
         streams.iter_mut().for_each(|stream| stream.beyond_limits = true);
     }
     streams

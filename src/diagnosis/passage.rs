@@ -49,8 +49,9 @@ struct Candidate<'e, 'a> {
     entry: &'e Entry<'a>,
 }
 
-/// The passages of all legs on BYOC trunks, by leg.
-pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> {
+/// The passages of all legs on BYOC trunks, by leg; and the INVITEs upstream of which more may have carried consent than
+/// are looked at.
+pub(super) fn passages(material: &Material<'_, '_>) -> (BTreeMap<usize, Passage>, Vec<At>) {
     let invite = |Candidate { leg, at, entry }: &Candidate<'_, '_>| Invite {
         leg: *leg,
         at: *at,
@@ -59,6 +60,7 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
     // Addresses are read only where they decide something: most calls are one leg on one hop.
     let mut open: Vec<(usize, At, bool, Vec<Invite>)> = Vec::new();
     let mut candidates: Vec<Candidate<'_, '_>> = Vec::new();
+    let mut limited = Vec::new();
     for call in material.calls {
         let legs = || call.iter().filter_map(|place| Some((*place, material.judged.get(place)?)));
         candidates.clear();
@@ -71,14 +73,19 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
             }));
         }
         candidates.sort_unstable_by_key(|candidate| candidate.at);
+        let rules = &material.settings.rules;
+        let first_granted = candidates.iter().position(|candidate| grants(candidate.entry, rules));
         for (place, judged) in legs() {
             let Some((here, kept)) = crossing(judged, material.settings) else { continue };
             let earlier = candidates.partition_point(|candidate| candidate.at.at.ns <= here.at.ns);
             let is_other = |candidate: &&Candidate<'_, '_>| {
                 candidate.at.locus != here.locus && (candidate.leg != place || !candidate.entry.counts)
             };
-            let others: Vec<Invite> =
-                candidates.iter().take(earlier).rev().filter(is_other).take(MOST_UPSTREAM).map(invite).collect();
+            let mut latest = candidates.iter().enumerate().take(earlier).rev().filter(|(_, other)| is_other(other));
+            let others: Vec<Invite> = latest.by_ref().take(MOST_UPSTREAM).map(|(_, other)| invite(other)).collect();
+            if latest.next().is_some_and(|(place, _)| first_granted.is_some_and(|granted| granted <= place)) {
+                limited.push(here);
+            }
             if others.iter().any(|invite| invite.granted) {
                 open.push((place, here, kept, others));
             }
@@ -91,7 +98,7 @@ pub(super) fn passages(material: &Material<'_, '_>) -> BTreeMap<usize, Passage> 
         let upstream = upstream(*here, others, &hops, trunk)?;
         Some((*place, Passage { upstream, here: *here, kept: *kept }))
     });
-    found.collect()
+    (found.collect(), limited)
 }
 
 /// The INVITE of a leg that crossed a BYOC trunk, and whether it carries consent; `None` where that says nothing.

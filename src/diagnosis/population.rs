@@ -93,6 +93,8 @@ pub struct Population<'m> {
     pub flows: &'m [CallFlow],
     /// What became of consent that was carried towards a trunk, by leg.
     pub passages: BTreeMap<usize, Passage>,
+    /// The INVITEs on a trunk upstream of which more may have carried consent than are looked at.
+    pub beyond_passages: Vec<At>,
 }
 
 /// Where one call stands.
@@ -320,7 +322,7 @@ impl<'m> Population<'m> {
     /// Counts the calls of `material`.
     #[must_use]
     pub fn of(material: &Material<'m, '_>) -> Self {
-        let passages = passage::passages(material);
+        let (passages, beyond_passages) = passage::passages(material);
         let counted: Vec<(Standing, Vec<Unit<'m>>)> = material
             .calls
             .par_iter()
@@ -370,6 +372,7 @@ impl<'m> Population<'m> {
             inventory: material.inventory,
             flows: material.flows,
             passages,
+            beyond_passages,
         }
     }
 
@@ -658,6 +661,25 @@ mod tests {
         capture.call(1, "198.51.100.8", "10.1.7.7", "second", ["", "x-inin-cnv: 1\r\n"]);
         capture.call(2, CARRIER, PLATFORM, "inside", ["", "x-inin-cnv: 1\r\n"]);
         assert_eq!(passages(&capture), [(1, 7, false)]);
+    }
+
+    #[test]
+    fn invites_upstream_beyond_the_limit_are_told_where_one_may_have_carried_consent() {
+        for (others, granted, beyond) in [(64, true, 0), (65, true, 1), (65, false, 0)] {
+            let mut capture = Capture::default();
+            // Attempts on an earlier hop of the same leg.
+            let invite = |number: i64, from: &str, rows: &str| {
+                message("INVITE sip:1@platform SIP/2.0", "a", from, &format!("{number} INVITE"), rows, true)
+            };
+            for number in 0..others {
+                let rows = if granted && number == 0 { GRANTED } else { "" };
+                capture.message(number, "198.51.100.7", "198.51.100.8", invite(number, "198.51.100.7", rows));
+            }
+            capture.message(others, CARRIER, PLATFORM, invite(others, CARRIER, ""));
+            capture.population(&settings(), |population| {
+                assert_eq!(population.beyond_passages.len(), beyond, "{others} others, granted: {granted}");
+            });
+        }
     }
 
     #[test]

@@ -216,6 +216,7 @@ impl Sample {
             registrations: self.registrations.clone().leak(),
             health: self.health.clone().leak(),
             passages: Default::default(),
+            beyond_passages: Vec::new(),
             inventory: Box::leak(Box::new(Inventory::of(
                 Box::leak(Box::new(self.exports.clone())),
                 Box::leak(Box::new(self.settings.clone())),

@@ -84,7 +84,10 @@ impl<'s> Look<'s> {
 /// was met in it than is read.
 fn concerns_others(leg: &Leg<'_>) -> bool {
     let initial = leg.ledger.iter().filter(|entry| entry.initial).count();
-    initial > 1 || leg.replaces.is_some() || leg.gaps.iter().any(|gap| gap.kind == GapKind::TooManyDialogs)
+    initial > 1
+        || leg.replaces.is_some()
+        || leg.is_limited()
+        || leg.gaps.iter().any(|gap| gap.kind == GapKind::TooManyDialogs)
 }
 
 /// Judges a leg with the requests that bind to it.

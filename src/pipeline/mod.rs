@@ -381,6 +381,12 @@ fn conclude<T>(
         }
         full.extend(all.into_iter().enumerate());
     }
+    for (_, leg) in full.iter().filter(|(_, leg)| leg.is_limited()) {
+        if let Some(account) = accounts.get_mut(leg.first.locus.source.0 as usize) {
+            let detail = || "a limit left out descriptions of a leg's media, or RTP that may be its own".to_owned();
+            account.anomalies.note("limit_media", Some(leg.first.locus.record), detail);
+        }
+    }
     let full = concerning.judge(full);
     let brief = |(leg, seen): (usize, Seen)| match (full.get(&leg), seen) {
         (Some((_, judged)), _) => Some(Brief::of(judged.verdict, judged.measured.unconsented())),
@@ -415,6 +421,12 @@ fn conclude<T>(
         inventory: &inventory,
         flows: &exports.flows,
     });
+    for here in &population.beyond_passages {
+        if let Some(account) = accounts.get_mut(here.locus.source.0 as usize) {
+            let detail = || "more INVITEs upstream of one on a trunk than are looked at".to_owned();
+            account.anomalies.note("limit_upstream", Some(here.locus.record), detail);
+        }
+    }
     let laid = Laid::apart(&messages, &places, outlines.len()).map_err(unreadable)?;
     drop(places);
     within(budget)?;

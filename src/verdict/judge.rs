@@ -190,7 +190,8 @@ pub fn is_without_media(leg: &Leg<'_>, measured: &Measured) -> bool {
 
 /// Whether a leg is seen to have had no media, and by what.
 fn excludes_media(leg: &Leg<'_>, by_state: &ByState, grounds: &mut Grounds) -> bool {
-    if leg.streams.iter().any(|stream| !stream.flows.is_empty()) {
+    // What a limit left out may have been media.
+    if leg.is_limited() || leg.streams.iter().any(|stream| !stream.flows.is_empty()) {
         return false;
     }
     let Some(answered) = leg.answered else {
@@ -258,7 +259,7 @@ fn media_grounds(leg: &Leg<'_>, measured: &Measured, grounds: &mut Grounds) {
     let runs = leg.streams.iter().flat_map(|stream| &stream.flows).flat_map(|flow| &flow.runs);
     let repeated = runs.filter(|run| run.repeats).map(|run| run.first_record);
     grounds.add(|| Ground::several("media_repeated", repeated));
-    if leg.streams.iter().any(|stream| stream.beyond_limits) {
+    if leg.is_limited() {
         grounds.one("limit_media", leg.first.locus);
     }
 }

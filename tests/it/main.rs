@@ -29,6 +29,8 @@ mod html;
 mod incident;
 /// Text that attacks, one test for each attack and format.
 mod inert;
+/// Limits of media, each met.
+mod limits;
 /// Generated loads, whose truth their generator knows.
 mod load;
 /// Completion scripts, manual pages, a proposed configuration.

@@ -1,0 +1,192 @@
+//! Limits of media and dialogs: each is met without an accusation, named in the leg's grounds and counted as an anomaly.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::calls::CONFIG;
+use crate::support::run::{Run, audit};
+use crate::support::scene::Scene;
+use crate::support::truth::list;
+use crate::support::{here, laws};
+
+/// Audits a scene; with consent that is withdrawn when the media has ended whoever measures it by the signalling accuses.
+fn run(scene: &str) -> Run {
+    let folder = TempDir::new().expect("a folder");
+    let evidence = folder.path().join("evidence");
+    std::fs::create_dir(&evidence).expect("a folder");
+    let head = "purpose = \"\"\nclause = \"\"\n";
+    Scene::parse(&format!("{head}{scene}")).expect("a scene").evidence().write_to(&evidence);
+    let config = here(CONFIG).to_string_lossy().into_owned();
+    let run = audit(folder.path(), &["--config", &config, "--hash", "none", "evidence"]);
+    let broken = laws::broken(&run.report(), run.code);
+    assert!(broken.is_empty(), "{broken:?}");
+    run
+}
+
+/// The verdict of each leg, and how often an anomaly was met.
+fn told(run: &Run, code: &str) -> (Vec<String>, u64) {
+    let report = run.report();
+    let legs = list(&report["calls"]).iter().flat_map(|call| list(&call["legs"]));
+    let verdicts = legs.map(|leg| leg["verdict"].as_str().expect("a verdict").to_owned()).collect();
+    let anomalies = list(&report["evidence"]).iter().flat_map(|source| list(&source["anomalies"]));
+    let met = anomalies.filter(|anomaly| anomaly["code"] == code).filter_map(|anomaly| anomaly["count"].as_u64());
+    (verdicts, met.sum())
+}
+
+/// The grounds of the only leg.
+fn grounds(run: &Run) -> Vec<String> {
+    let report = run.report();
+    let word = |ground: &Value| ground["reason"].as_str().expect("a reason").to_owned();
+    list(&report["calls"][0]["legs"][0]["grounds"]).iter().map(word).collect()
+}
+
+/// A granted call of `seconds` on some ports with what happens in it.
+fn call(ports: u16, seconds: u32, reinvites: &[String]) -> String {
+    format!(
+        "{{ call_id = \"{ports}@x\", from = \"carrier\", to = \"platform\", consent = \"true\", ports = [{ports}, {}], \
+         bye = {seconds}, without = [\"rtp\"], reinvites = [\n{}\n] }}",
+        ports + 10_000,
+        reinvites.join(",\n"),
+    )
+}
+
+/// A re-INVITE that closes the stream, and an UPDATE that withdraws consent then.
+fn closed_and_withdrawn(at: u32) -> [String; 2] {
+    [
+        format!("{{ at = {at}, sdp = [\"audio carrier:0 PCMU\"], answer_sdp = [\"audio platform:0 PCMU\"] }}"),
+        format!("{{ at = {}, method = \"UPDATE\", consent = \"false\" }}", at + 1),
+    ]
+}
+
+fn hundredths(number: u32) -> String {
+    format!("{}.{:02}", 2 + number / 10, number % 10 * 10)
+}
+
+#[test]
+fn requests_that_describe_no_media_use_no_limit_up() {
+    let updates = (0..1_100).map(|number| format!("{{ at = {}, method = \"UPDATE\" }}", hundredths(number)));
+    let reinvites: Vec<String> = updates.chain(closed_and_withdrawn(120)).collect();
+    let run = run(&format!("calls = [{}]", call(4000, 200, &reinvites)));
+    assert_eq!((told(&run, "limit_media"), run.code), ((vec!["clear".to_owned()], 0), Some(0)));
+}
+
+#[test]
+fn more_offers_than_are_followed_accuse_nobody_and_are_named() {
+    for (offers, expected) in [(1_000, ("clear", 0, 0)), (1_100, ("indeterminate", 1, 3))] {
+        let offers = (0..offers).map(|number| format!("{{ at = {} }}", hundredths(number)));
+        let reinvites: Vec<String> = offers.chain(closed_and_withdrawn(120)).collect();
+        let run = run(&format!("calls = [{}]", call(4000, 200, &reinvites)));
+        let (verdict, met, code) = expected;
+        assert_eq!((told(&run, "limit_media"), run.code), ((vec![verdict.to_owned()], met), Some(code)));
+        assert_eq!(grounds(&run).contains(&"limit_media".to_owned()), met > 0);
+    }
+}
+
+#[test]
+fn media_behind_more_offers_than_are_followed_is_not_seen_to_be_none() {
+    let rejected = "sdp = [\"audio carrier:4000 PCMU\"], answer_sdp = [\"audio platform:0 PCMU\"]";
+    let offers = (0..1_100).map(|number| format!("{{ at = {}, {rejected} }}", hundredths(number)));
+    let reinvites: Vec<String> = offers.collect();
+    let call = call(4000, 200, &reinvites).replacen("bye", &format!("{rejected}, bye"), 1);
+    let run = run(&format!("calls = [{call}]"));
+    assert_eq!((told(&run, "limit_media"), run.code), ((vec!["indeterminate".to_owned()], 1), Some(3)));
+}
+
+#[test]
+fn answers_are_found_before_their_requests_however_many_there_are() {
+    // By the clock of a second tap every answer to a re-INVITE comes before it; the last one rejects the stream.
+    let message = |at: String, down: bool, send: &str, more: String| {
+        let (from, to) = if down { ("carrier", "platform") } else { ("platform", "carrier") };
+        format!("{{ at = {at}, from = \"{from}\", to = \"{to}\", send = \"{send}\", call_id = \"a@x\", {more} }}")
+    };
+    let offer = "sdp = [\"audio carrier:4000 PCMU\"]";
+    let mut messages = vec![
+        message("0".into(), true, "INVITE", format!("consent = \"true\", {offer}")),
+        message(
+            "1".into(),
+            false,
+            "200",
+            "to_tag = \"t\", cseq = \"1 INVITE\", sdp = [\"audio platform:6000 PCMU\"]".into(),
+        ),
+        message("1.1".into(), true, "ACK", "to_tag = \"t\", cseq = \"1 ACK\"".into()),
+    ];
+    for number in 2..=80 {
+        let port = if number == 80 { 0 } else { 6000 };
+        let answer = format!("to_tag = \"t\", cseq = \"{number} INVITE\", sdp = [\"audio platform:{port} PCMU\"]");
+        messages.push(message(format!("{number}.1"), false, "200", answer));
+        messages.push(message(
+            format!("{number}.2"),
+            true,
+            "INVITE",
+            format!("to_tag = \"t\", cseq = \"{number} INVITE\", {offer}"),
+        ));
+    }
+    messages.push(message(
+        "90".into(),
+        true,
+        "UPDATE",
+        "to_tag = \"t\", cseq = \"81 UPDATE\", consent = \"false\"".into(),
+    ));
+    messages.push(message("99".into(), true, "BYE", "to_tag = \"t\", cseq = \"82 BYE\"".into()));
+    let run = run(&format!("messages = [{}]", messages.join(",\n")));
+    assert_eq!((told(&run, "limit_media"), run.code), ((vec!["clear".to_owned()], 0), Some(0)));
+}
+
+#[test]
+fn more_forks_than_are_told_apart_accuse_nobody_and_are_named() {
+    for (forks, expected) in [(15, ("clear", 0)), (16, ("indeterminate", 1)), (40, ("indeterminate", 1))] {
+        let early = |number: u32| {
+            format!(
+                "{{ at = 0.{:02}, from = \"platform\", to = \"carrier\", send = \"183\", call_id = \"4000@x\", to_tag = \"e{number}\", \
+                 cseq = \"1 INVITE\", sdp = [\"audio platform:{} PCMU\"] }}",
+                20 + number,
+                7000 + 2 * number
+            )
+        };
+        let early: Vec<String> = (0..forks).map(early).collect();
+        let call = call(4000, 20, &[]).replacen("[\"rtp\"]", "[\"rtp\", \"provisional\"]", 1);
+        let call = call.replacen("bye", "to_tag = \"confirmed\", bye", 1);
+        let rtp = "rtp = [{ from = \"pstn:9\", to = \"platform:14000\", at = 1.5, seconds = 8 }]";
+        let run = run(&format!("calls = [{call}]\nmessages = [{}]\n{rtp}", early.join(",\n")));
+        let (verdict, met) = expected;
+        assert_eq!(told(&run, "limit_media"), (vec![verdict.to_owned()], met), "{forks} forks");
+        // The dialog that was confirmed has its packets all the same.
+        let report = run.report();
+        assert_eq!(report["calls"][0]["legs"][0]["streams"][0]["rtp"][0]["packets"], 81, "{forks} forks");
+    }
+}
+
+#[test]
+fn more_streams_on_one_port_than_are_told_apart_accuse_nobody_and_are_named() {
+    for legs in [16, 17] {
+        let withdrawn = ["{ at = 9, method = \"UPDATE\", consent = \"false\" }".to_owned()];
+        let own = |leg: u32| call(4000, 40, &withdrawn).replacen("4000@x", &format!("{leg}@x"), 1);
+        let calls: Vec<String> = (0..legs).map(own).collect();
+        let rtp = "rtp = [{ from = \"carrier:4000\", to = \"platform:14000\", at = 1.5, seconds = 6 }]";
+        let run = run(&format!("calls = [{}]\n{rtp}", calls.join(",\n")));
+        let (verdict, met) = if legs == 16 { ("clear", 0) } else { ("indeterminate", 17) };
+        assert_eq!(told(&run, "limit_media"), (vec![verdict.to_owned(); legs as usize], met));
+    }
+}
+
+#[test]
+fn more_flows_of_one_leg_than_are_kept_accuse_nobody_and_are_named() {
+    for (flows, expected) in [(512, ("clear", 0)), (513, ("indeterminate", 1))] {
+        let two = "sdp = [\"audio carrier:4000 PCMU\", \"video carrier:4002 H264\"], \
+                   answer_sdp = [\"audio platform:14000 PCMU\", \"video platform:14002 H264\"]";
+        let withdrawn = ["{ at = 29, method = \"UPDATE\", consent = \"false\" }".to_owned()];
+        let call = call(4000, 40, &withdrawn).replacen("bye", &format!("{two}, bye"), 1);
+        let flow = |number: u32| {
+            format!(
+                "{{ from = \"carrier:{}\", to = \"platform:{}\", at = 2.{:03}, seconds = 0.1, ssrc = {number} }}",
+                4000 + number % 2 * 2,
+                14_000 + number % 2 * 2,
+                number / 2
+            )
+        };
+        let rtp: Vec<String> = (0..2 * flows).map(flow).collect();
+        let run = run(&format!("calls = [{call}]\nrtp = [{}]", rtp.join(",\n")));
+        let (verdict, met) = expected;
+        assert_eq!(told(&run, "limit_media"), (vec![verdict.to_owned()], met), "{flows} flows of each stream");
+    }
+}

@@ -47,9 +47,11 @@ pub(super) struct Course {
     pub(super) cancelled: Option<usize>,
     /// The end that was seen.
     pub(super) ended: Option<usize>,
-    /// The last message of its dialogs, or of the INVITE that set them up. What bears its Call-ID and neither tag (an OPTIONS,
-    /// a SUBSCRIBE of its own) shows nothing of how long it lasted.
+    /// The last message of its dialogs, or of the INVITE that set them up.
     pub(super) last: Option<usize>,
+    /// The messages that are of none of its dialogs and of no attempt to set one up, whatever Call-ID they bear. What is
+    /// read without them has none.
+    pub(super) strays: Box<[u32]>,
     /// Requests that were not captured, in no order.
     pub(super) missing: Vec<Missing>,
     /// Its offers and answers.
@@ -191,6 +193,7 @@ impl Course {
             cancelled: setting_up.cancelled.filter(|_| setting_up.answered.is_none()),
             ended: end(dialog, &setting_up),
             last: dialog.iter().rev().find(|step| setting_up.is_of_leg(*step)).map(|step| step.place),
+            strays: strays(dialog),
             missing: if has_dialog { missing(dialog, &setting_up, invite, reads.info) } else { Vec::new() },
             exchanges: offer_answer::exchanges(dialog, invite, of),
             listed,
@@ -351,6 +354,8 @@ struct SettingUp<'m> {
     answered: Option<usize>,
     refused: Option<usize>,
     cancelled: Option<usize>,
+    /// The caller's tag; none where the INVITE that counts does not show.
+    caller: Tag,
     /// The callees' tags of the dialogs that a 2xx confirmed.
     confirmed: &'m [Tag],
     /// Of its dialogs: the confirmed ones, and before any 2xx the early ones.
@@ -442,6 +447,7 @@ impl<'m> SettingUp<'m> {
             answered: answer.map(|answer| answer.place),
             refused,
             cancelled: cancel.map(|cancel| cancel.place),
+            caller: counting.map_or(Tag::NONE, |counting| dialog.number(counting).0),
             confirmed: &dialogs.confirmed,
             dialogs,
             limited,
@@ -459,10 +465,51 @@ impl<'m> SettingUp<'m> {
     fn is_own(&self, step: &Step) -> bool {
         self.limited
             || (self.confirmed.is_empty() && self.dialogs.early.is_empty())
-            || self.dialogs.is_own(step.from)
-            || self.dialogs.is_own(step.to)
+            || (self.dialogs.is_own(step.from) && self.may_be_caller(step.to))
+            || (self.dialogs.is_own(step.to) && self.may_be_caller(step.from))
             || (step.to.is_none() && !step.header_whole())
     }
+
+    /// Whether this may be the caller's tag: a dialog has two (RFC 3261 §12), where both are known.
+    fn may_be_caller(&self, tag: Tag) -> bool {
+        tag == self.caller || tag.is_none() || self.caller.is_none()
+    }
+}
+
+/// The messages of no INVITE dialog: those that name none of the tags that an INVITE's sender had (an OPTIONS, a SUBSCRIBE, a
+/// BYE of its own), and what is sent outside of any dialog, with its responses.
+fn strays(dialog: Dialog<'_>) -> Box<[u32]> {
+    use Method::{Ack, Bye, Cancel, Invite, Message, Notify, Options, Other, Prack, Publish, Refer, Register};
+    use Method::{Subscribe, Update};
+
+    // Tags far behind in the list are taken as one: such a leg has more dialogs than are told apart.
+    let bit = |tag: Tag| 1_u64 << tag.place().min(63);
+    let is_of_invite = |step: &Noted<'_>| matches!(step.method(), Some(Ack | Cancel | Invite | Prack));
+    let invites = || dialog.everywhere().filter(is_of_invite);
+    let (mut callers, mut callees) =
+        invites().fold((0, 0), |(from, to), step| (from | bit(step.from), to | bit(step.to)));
+    if callers == 0 {
+        let shows_one = |step: &Noted<'_>| matches!(step.method(), Some(Bye | Update));
+        callers = dialog.everywhere().filter(shows_one).fold(0, |all, step| all | bit(step.from) | bit(step.to));
+        callees = callers;
+    }
+    let is_outside = |step: &Noted<'_>| match step.start() {
+        Start::Request(Message | Notify | Options | Other | Publish | Refer | Register | Subscribe) => {
+            step.to.is_none() && step.header_whole()
+        }
+        _ => false,
+    };
+    let outside: HashSet<Named, Seed> =
+        dialog.everywhere().filter(is_outside).filter_map(|step| step.note.named).collect();
+    let is_stray = |step: &Noted<'_>| {
+        let is_unread = step.from.is_none() || (step.to.is_none() && !step.header_whole());
+        // Where one tag is missing, the other is either side's.
+        let parties = if step.to.is_none() { callers | callees } else { callers };
+        let is_foreign = (bit(step.from) | bit(step.to)) & parties == 0 && !is_unread;
+        let answers = !step.is_request() && step.note.named.is_some_and(|named| outside.contains(&named));
+        !is_of_invite(step) && (is_foreign || is_outside(step) || answers)
+    };
+    dialog.everywhere().filter(is_stray).map(|step| step.place as u32).collect()
 }
 
 /// What shows that a dialog goes on after an attempt to set it up was refused.
@@ -498,7 +545,10 @@ fn end(dialog: Dialog<'_>, setting_up: &SettingUp<'_>) -> Option<usize> {
                 let refused = seen.refused().and_then(|refused| dialog.at(refused));
                 !seen.accepted && refused.is_some_and(|refused| matches!(refused.start(), Start::Response(401 | 407)))
             };
-            ends && (tag.is_none() || step.from == tag || step.to == tag || step.to.is_none()) && !is_challenged()
+            let is_between = |callee: Tag, caller: Tag| {
+                setting_up.may_be_caller(caller) && (tag.is_none() || callee == tag || callee.is_none())
+            };
+            ends && (is_between(step.from, step.to) || is_between(step.to, step.from)) && !is_challenged()
         })
     };
     if setting_up.confirmed.is_empty() {

@@ -90,6 +90,13 @@ impl<'s, 'a> Reader<'s, 'a> {
         hops.read(messages, &steps.list);
         let trunk = hops.choose(messages, &mut steps.list, (settings, hosts));
         let course = courses.of(steps, *reads);
+        if !course.strays.is_empty() {
+            // What is of none of its dialogs says nothing of when it began, where it went, or what it is called.
+            let is_own = |place: u32| course.strays.binary_search(&place).is_err();
+            let own: Vec<Signalling<'a>> =
+                (0..).zip(messages).filter(|(place, _)| is_own(*place)).map(|(_, message)| *message).collect();
+            return self.read(&own, nth_use);
+        }
         let all = Messages { messages, steps: &steps.list, on_dialog: &course.on_dialog };
 
         let entry = |listed: &Listed| Some(entry(*listed, all.at(listed.place)?, *reads, settings));

@@ -10,7 +10,7 @@
 //! are then read together, as those between two addresses are. Of hops that pass one INVITE on, the first is read, for what
 //! comes after it on the way are the same dialogs once more; the others are asked whether they say the same.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -344,7 +344,7 @@ fn socket_pair(hop: Hop) -> Hop {
     if hop.source <= hop.destination { hop } else { Hop { source: hop.destination, destination: hop.source } }
 }
 
-fn address_pair(hop: Hop) -> (std::net::IpAddr, std::net::IpAddr) {
+pub(super) fn address_pair(hop: Hop) -> (IpAddr, IpAddr) {
     let pair = socket_pair(hop);
     (pair.source.ip().min(pair.destination.ip()), pair.source.ip().max(pair.destination.ip()))
 }

@@ -1,7 +1,7 @@
 //! Signalling grouped by Call-ID into legs.
 //!
-//! A Call-ID whose INVITE, or whose INVITE dialog, was seen is a leg. Used anew after its dialog ended, by an initial
-//! INVITE with another From tag, it starts another leg (contract §3).
+//! A Call-ID whose INVITE, or whose INVITE dialog, was seen is a leg; each of its [uses](super::uses) is another one
+//! (contract §3).
 
 use std::cmp::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -17,6 +17,7 @@ use super::offer_answer::Stream;
 use super::outline::Outline;
 use super::recorded::OfRecording;
 use super::trunk::Direction;
+use super::uses::each_use;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Call, Chosen, Method, Shelf, Signalling, StartLine, Subject};
 use crate::settings::{Settings, TrunkKind};
@@ -319,92 +320,12 @@ pub fn correlate<'a>(messages: &'a Chosen<'_>, settings: &Settings) -> Vec<Leg<'
     legs
 }
 
-/// Shows the messages of each use of one Call-ID, which come sorted by time, with its number from 0.
-pub(super) fn each_use<'a>(alike: &[Signalling<'a>], mut show: impl FnMut(u32, &[Signalling<'a>])) {
-    // Where a use begins stands an initial INVITE.
-    if alike.iter().filter(|message| is_initial_invite(message)).nth(1).is_none() {
-        return show(0, alike);
-    }
-    match uses(alike).as_slice() {
-        [] | [_] => show(0, alike),
-        several => (0..).zip(split(alike, several)).for_each(|(nth_use, messages)| show(nth_use, &messages)),
-    }
-}
-
 /// Calls that a worker reads at least at once.
 const CALLS_AT_ONCE: usize = 32;
 
-/// Uses of one Call-ID back to which a straggling message is followed.
-const MOST_STRAGGLING: usize = 64;
-
-/// Where a use of a Call-ID begins, and its caller's tag.
-type Use<'a> = ((i64, Locus), Option<&'a [u8]>);
-
-/// Splits the messages of one Call-ID, sorted by time, among its uses.
-fn split<'a>(messages: &[Signalling<'a>], uses: &[Use<'_>]) -> Vec<Vec<Signalling<'a>>> {
-    let mut legs: Vec<Vec<Signalling<'a>>> = uses.iter().map(|_| Vec::new()).collect();
-    for message in messages {
-        let begun = uses.partition_point(|(from, _)| *from <= (message.at.ns, message.locus));
-        // A straggler of an earlier use carries that use's caller tag in From or To.
-        let owner = uses
-            .get(..begun)
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-            .rev()
-            .take(MOST_STRAGGLING)
-            .find(|(_, (_, tag))| tag.is_some() && (message.from_tag == *tag || message.to_tag == *tag))
-            .map_or(begun.saturating_sub(1), |(place, _)| place);
-        if let Some(leg) = legs.get_mut(owner) {
-            leg.push(*message);
-        }
-    }
-    legs
-}
-
-/// Where each use of a Call-ID begins, with its caller's tag. At least one.
-fn uses<'a>(messages: &[Signalling<'a>]) -> Vec<Use<'a>> {
-    let Some(first) = messages.first() else { return Vec::new() };
-    let mut caller = first.from_tag;
-    let mut uses = vec![((i64::MIN, first.locus), caller)];
-    let mut ended = false;
-    let mut begun = false;
-    for message in messages {
-        match (message.start, message.method()) {
-            _ if is_initial_invite(message) => {
-                if !begun {
-                    begun = true;
-                    caller = message.from_tag;
-                    if let [(_, tag)] = uses.as_mut_slice() {
-                        *tag = caller;
-                    }
-                } else if message.from_tag != caller && ended {
-                    caller = message.from_tag;
-                    uses.push(((message.at.ns, message.locus), caller));
-                    ended = false;
-                }
-            }
-            (StartLine::Request { .. }, Some(Method::Bye)) => ended = true,
-            (StartLine::Response(status), Some(Method::Invite))
-                if ends_the_call(status) && message.from_tag == caller =>
-            {
-                ended = true;
-            }
-            (StartLine::Response(200..=299), Some(Method::Bye)) => ended = true,
-            (StartLine::Response(200..=299), Some(Method::Invite)) => ended = false,
-            _ => {}
-        }
-    }
-    uses
-}
-
-fn is_initial_invite(message: &Signalling<'_>) -> bool {
+/// Whether a message is an attempt to set up a leg.
+pub(super) fn is_initial_invite(message: &Signalling<'_>) -> bool {
     matches!(message.start, StartLine::Request { method: Method::Invite, .. }) && message.to_tag.is_none()
-}
-
-/// Whether a final status ends the call: after a challenge, a redirection or 422 the same caller tries again.
-fn ends_the_call(status: u16) -> bool {
-    status >= 400 && !matches!(status, 401 | 407 | 422)
 }
 
 /// Whether a message proves that its Call-ID names an INVITE dialog.

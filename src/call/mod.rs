@@ -34,6 +34,7 @@ pub mod requests;
 mod steps;
 mod transactions;
 mod trunk;
+mod uses;
 
 pub use course::MOST_DIALOGS;
 pub use field::Field;

@@ -16,6 +16,7 @@ use super::recorded::OfRecording;
 use super::references;
 use super::steps::{Start, Step, Steps};
 use super::trunk::{self, Direction, Hosts};
+use super::uses::in_turn;
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{Body, Method, Signalling, StartLine, Subject};
 use crate::settings::Settings;
@@ -71,11 +72,29 @@ impl<'s, 'a> Reader<'s, 'a> {
             return None;
         }
         let messages = without_copies(captured);
-        let read = self.read(&messages, nth_use);
+        let read = match in_turn(&messages).as_slice() {
+            [] | [_] => self.read(&messages, nth_use),
+            turns => self.read_turns(turns, nth_use),
+        };
         if messages.len() > MOST_ROOM {
             (self.steps, self.hops, self.courses) = Default::default();
         }
         read.and(self.leg.as_mut())
+    }
+
+    /// Reads the dialogs that the same caller set up one after the other into one leg.
+    fn read_turns(&mut self, turns: &[Vec<Signalling<'a>>], nth_use: u32) -> Option<()> {
+        let mut whole: Option<Leg<'a>> = None;
+        for turn in turns {
+            self.read(turn, nth_use)?;
+            let next = self.leg.take()?;
+            match &mut whole {
+                Some(leg) => leg.goes_on(next),
+                None => whole = Some(next),
+            }
+        }
+        self.leg = whole;
+        Some(())
     }
 
     /// The last leg, to keep.
@@ -244,6 +263,7 @@ fn entry<'a>(listed: Listed, message: &Signalling<'a>, reads: Reads, settings: &
         status,
         cseq: message.cseq.map(|cseq| cseq.number),
         initial,
+        anew: false,
         counts,
         sets_up,
         header_whole: message.header_whole,
@@ -358,9 +378,12 @@ fn dispute(ledger: &mut [Entry<'_>], course: &Course) {
         && let Some(counting) = ledger.get(begun).filter(|entry| entry.cseq.is_some())
     {
         for (other, (entry, listed)) in ledger.iter().zip(&course.listed).enumerate() {
-            // An attempt of its own that was refused is no other hop's view of this one.
+            // An attempt of its own that was refused is no other hop's view of this one; one that was accepted as well set
+            // up a dialog beside it.
             let is_other_attempt = entry.outcome == Outcome::Refused && counting.outcome != Outcome::Refused;
-            let is_same = entry.initial && (entry.counts || listed.behind) && entry.cseq == counting.cseq;
+            let is_beside = entry.counts && entry.outcome == Outcome::Accepted;
+            let is_same =
+                entry.initial && (entry.counts || listed.behind) && (entry.cseq == counting.cseq || is_beside);
             if other != begun && is_same && !is_other_attempt {
                 compare(begun, other);
             }

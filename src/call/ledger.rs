@@ -26,6 +26,8 @@ pub struct Entry<'a> {
     pub cseq: Option<u32>,
     /// Whether it carries no To tag: an attempt to set up the leg.
     pub initial: bool,
+    /// Whether it set up a further dialog of the leg, after the one before ended.
+    pub anew: bool,
     /// Whether it was seen on a hop that counts, or within its dialog.
     pub counts: bool,
     /// Whether it is a response to the INVITE that counts.

@@ -12,7 +12,7 @@ use rayon::slice::ParallelSliceMut;
 
 use super::dialog::{self, Seed};
 use super::identity::By;
-use super::ledger::{Entry, Gap, SetUp};
+use super::ledger::{Entry, Gap, GapKind, SetUp};
 use super::offer_answer::Stream;
 use super::outline::Outline;
 use super::recorded::OfRecording;
@@ -53,7 +53,8 @@ pub struct Leg<'a> {
     pub cancelled: Option<Locus>,
     /// The request that set it up.
     pub set_up: SetUp,
-    /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads, by time.
+    /// Every INVITE, re-INVITE and UPDATE, and any other message that a rule reads, by time, dialog by dialog where one
+    /// followed the other.
     pub ledger: Vec<Entry<'a>>,
     /// Requests that were not captured, by time.
     pub gaps: Vec<Gap>,
@@ -75,7 +76,7 @@ pub struct Leg<'a> {
     pub of_recording: Option<Box<OfRecording<'a>>>,
 }
 
-impl Leg<'_> {
+impl<'a> Leg<'a> {
     /// The kind of the trunk that it crossed.
     #[must_use]
     pub fn kind(&self, settings: &Settings) -> TrunkKind {
@@ -86,6 +87,38 @@ impl Leg<'_> {
     #[must_use]
     pub fn is_limited(&self) -> bool {
         self.beyond_limits || self.streams.iter().any(|stream| stream.beyond_limits)
+    }
+
+    /// Takes in a further dialog that the same caller set up after this one ended. Its streams stand beside the former ones.
+    pub(super) fn goes_on(&mut self, next: Self) {
+        let ended = self.ended.unwrap_or(self.last).at;
+        self.streams.iter_mut().for_each(|stream| stream.close(ended));
+        self.streams.extend(next.streams);
+        let is_same = (next.trunk, next.direction) == (self.trunk, self.direction);
+        match next.set_up {
+            SetUp::Entry(index) => {
+                self.ledger.extend(next.ledger.into_iter().enumerate().map(|(own, mut entry)| {
+                    entry.anew |= own == index;
+                    if entry.anew && !is_same {
+                        entry.disputed.get_or_insert(entry.locus);
+                    }
+                    entry
+                }));
+            }
+            SetUp::NotCaptured(locus) => {
+                let (from, shown) = (next.first.at, next.answered.unwrap_or(next.first).at);
+                self.gaps.push(Gap { from, shown, kind: GapKind::RequestNotCaptured, locus });
+                self.ledger.extend(next.ledger);
+            }
+        }
+        self.gaps.extend(next.gaps);
+        (self.last, self.ended) = (next.last, next.ended);
+        self.described = self.described.or(next.described);
+        self.beyond_limits |= next.beyond_limits;
+        self.recording_session = self.recording_session.or(next.recording_session);
+        self.refers.extend(next.refers);
+        self.identifiers.extend(next.identifiers);
+        self.of_recording = self.of_recording.take().or(next.of_recording);
     }
 
     /// When it was cancelled, where no final response shows that this took effect: a CANCEL may cross the answer (RFC 3261 §9.1).

@@ -92,8 +92,8 @@ impl Stream<'_> {
         !self.media.eq_ignore_ascii_case(b"image")
     }
 
-    /// Ends it until it is accepted again.
-    fn close(&mut self, at: Timestamp) {
+    /// Ends it, if it is not accepted again.
+    pub(super) fn close(&mut self, at: Timestamp) {
         if let Some((_, end @ None)) = self.windows.last_mut() {
             *end = Some(at);
         }

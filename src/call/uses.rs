@@ -86,6 +86,27 @@ fn split<'a>(messages: &[Signalling<'a>]) -> Vec<Vec<Signalling<'a>>> {
     uses
 }
 
+/// The messages of one use, sorted by time and without copies, dialog after dialog where the same caller set up a further
+/// one, with a higher number, after a BYE. All in one where there is one alone.
+pub(super) fn in_turn<'a>(messages: &[Signalling<'a>]) -> Vec<Vec<Signalling<'a>>> {
+    if messages.iter().filter(|message| is_initial_invite(message)).nth(1).is_none() {
+        return Vec::new();
+    }
+    let mut turns = vec![Vec::new()];
+    let mut course = Course::default();
+    for message in messages {
+        if turns.len() < MOST_DIALOGS && course.ended && course.is_begun_anew_by(message) {
+            turns.push(Vec::new());
+            course = Course::default();
+        }
+        course.add(message);
+        if let Some(turn) = turns.last_mut() {
+            turn.push(*message);
+        }
+    }
+    turns
+}
+
 /// How far a use has come.
 #[derive(Default)]
 struct Course<'a> {
@@ -99,6 +120,8 @@ struct Course<'a> {
     confirmed: bool,
     /// Whether its dialogs ended, or its setting up was refused.
     ended: bool,
+    /// The greatest CSeq number of the first caller.
+    number: u32,
     /// The addresses that ends were seen between.
     between: Vec<(IpAddr, IpAddr)>,
 }
@@ -115,8 +138,19 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Whether the caller sets up another dialog, the ones before having ended with a BYE.
+    fn is_begun_anew_by(&self, message: &Signalling<'a>) -> bool {
+        is_initial_invite(message)
+            && self.callers.first() == Some(&message.from_tag)
+            && message.from_tag.is_some_and(|tag| self.gone.contains(tag))
+            && message.cseq.is_some_and(|cseq| cseq.number > self.number)
+    }
+
     fn add(&mut self, message: &Signalling<'a>) {
         let (from, to) = (message.from_tag, message.to_tag);
+        if let Some(cseq) = message.cseq.filter(|_| self.callers.first().is_none_or(|caller| *caller == from)) {
+            self.number = self.number.max(cseq.number);
+        }
         let is_caller = || self.callers.first().is_none_or(|caller| *caller == from);
         match (message.start, message.method()) {
             (StartLine::Request { .. }, Some(Method::Invite)) if to.is_none() => keep(&mut self.callers, from),

@@ -131,6 +131,7 @@ impl Consent {
         let observed = |(index, entry): (usize, &Entry<'_>)| match reader.read(entry) {
             Reading::Says(state) => state,
             _ if leg.set_up == SetUp::Entry(index) => self.initial,
+            _ if entry.anew => self.at(entry.at),
             Reading::Silent if entry.initial => match reader.absent(entry) {
                 Ok(Absence::Concluded) => State::Missing,
                 Ok(_) | Err(_) => State::Unknown,
@@ -195,7 +196,12 @@ fn over_time(
     let mut speaks: Vec<(Timestamp, State)> = Vec::new();
     let mut blind: Vec<(Timestamp, Timestamp)> = Vec::new();
     let reads_answers = || reader.rules.iter().any(|rule| reader.asks(rule) && rule.reads(RuleMessage::Success));
-    for entry in leg.ledger.iter().filter(|entry| entry.counts && !entry.initial) {
+    for entry in leg.ledger.iter().filter(|entry| entry.counts && (!entry.initial || entry.anew)) {
+        if entry.anew {
+            // It inherits nothing from the dialog before.
+            speaks.push((entry.at, set_up_by(entry, reader, replaced, grounds).0));
+            continue;
+        }
         if entry.outcome == Outcome::Refused && !entry.sets_up {
             continue;
         }
@@ -278,6 +284,16 @@ fn initial(
         grounds.one("invite_not_captured", leg.first.locus);
         return (State::Unknown, false);
     };
+    set_up_by(entry, reader, replaced, grounds)
+}
+
+/// What an INVITE says that set up a dialog of the leg, and why; and whether the absence of consent is for the answer to show.
+fn set_up_by(
+    entry: &Entry<'_>,
+    reader: Reader<'_>,
+    replaced: Option<(&'static str, Locus)>,
+    grounds: &mut Grounds,
+) -> (State, bool) {
     if let Some(locus) = entry.disputed {
         grounds.one("hops_disagree", locus);
         return (State::Unknown, false);

@@ -36,7 +36,7 @@ use crate::facts::{Hop, SignallingBatch, Store, Transport};
 use crate::net::fragment::Joined;
 use crate::net::tcp::{self, Piece, Run, Stream};
 use crate::net::{self, Ends, Packet, hep, websocket};
-use crate::sip::{self, Extent, HeaderEnd, framing};
+use crate::sip::{self, framing};
 
 /// Connections that are put together by one worker at a time.
 const CONNECTIONS_AT_ONCE: usize = 64;
@@ -710,23 +710,13 @@ pub(crate) fn hep(
             if !sip::looks_like_sip(&inner.bytes) {
                 return is_certain;
             }
-            // An agent may have cut what it sent on without saying so.
-            let truncated = inner.truncated || !ends_header(&inner.bytes);
             if inner.limited {
                 anomalies.note("limit_message", Some(locus.record), || too_long(inner.bytes.len() as u64));
             }
             let at = inner.at.unwrap_or(at);
-            let seen = Seen { at, locus, hop: inner.hop, transport: inner.transport, truncated };
+            let seen = Seen { at, locus, hop: inner.hop, transport: inner.transport, truncated: inner.truncated };
             extract::signalling(&inner.bytes, seen, extractor, batch, anomalies);
         }
     }
     true
-}
-
-/// Whether a message shows the empty line behind its header.
-fn ends_header(payload: &[u8]) -> bool {
-    let Some(message) = sip::Message::scan(payload, Extent::Cut) else { return false };
-    let mut header = message.header();
-    header.by_ref().for_each(drop);
-    header.end() == Some(HeaderEnd::Whole)
 }

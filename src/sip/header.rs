@@ -14,8 +14,9 @@
 //!   believed from bare CRs only where the start line ended with one.
 //! - Receivers that want CRLF read on behind an empty line of LF alone, others do not: [`Header::ends_loosely`] says that one
 //!   ended the header of a message whose start line ends with CRLF.
-//! - A datagram that ends behind a row without the empty line was sent so: the header was seen to its end. If the
-//!   capture cut it, it was not.
+//! - The header of a message ends with the empty line (RFC 3261 §7). A datagram that ends before it was not seen to its
+//!   end, whoever left out the rest: its sender, a relay, or an exporter that wrote fewer bytes and lengths to fit. The header
+//!   of a body part may end with the part.
 //! - Blanks before the colon are taken off; a field name may hold any visible byte but the colon.
 
 use std::borrow::Cow;
@@ -44,6 +45,8 @@ pub struct Header<'a> {
     /// Whether the limit of bytes lies before the payload's end.
     limited: bool,
     extent: Extent,
+    /// Whether it is a message's, which nothing ends but the empty line.
+    of_message: bool,
     ends: Ends,
     line_ends: LineEnds,
     end: Option<HeaderEnd>,
@@ -52,7 +55,7 @@ pub struct Header<'a> {
 /// How a header ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderEnd {
-    /// The capture cut it.
+    /// Its empty line is not there: the capture cut it, or it came so.
     Cut,
     /// [`MAX_ROWS`] or [`MAX_HEADER_BYTES`] was reached.
     Limit,
@@ -119,6 +122,7 @@ impl<'a> Header<'a> {
             lines_left: MAX_ROWS,
             limited: false,
             extent: Extent::Whole,
+            of_message: true,
             ends: Ends::Crlf,
             line_ends: LineEnds::default(),
             end: Some(HeaderEnd::Whole),
@@ -127,13 +131,14 @@ impl<'a> Header<'a> {
 
     /// The header that starts at the first byte of a body part (RFC 2046 §5.1).
     pub(super) fn of_part(text: &'a [u8], extent: Extent) -> Self {
-        Self::at(text, 0, extent, Ends::Lf)
+        Self { of_message: false, ..Self::at(text, 0, extent, Ends::Lf) }
     }
 
     #[inline]
     fn at(text: &'a [u8], position: usize, extent: Extent, ends: Ends) -> Self {
         let (text, limited) = text.get(..position + MAX_HEADER_BYTES).map_or((text, false), |text| (text, true));
-        Self { text, position, lines_left: MAX_ROWS, limited, extent, ends, line_ends: LineEnds::default(), end: None }
+        let line_ends = LineEnds::default();
+        Self { text, position, lines_left: MAX_ROWS, limited, extent, of_message: true, ends, line_ends, end: None }
     }
 
     /// How the header ended; `None` while there may be rows to read.
@@ -171,14 +176,19 @@ impl<'a> Header<'a> {
         self.position = self.text.len();
         self.end = Some(match self.extent {
             _ if self.limited => HeaderEnd::Limit,
-            Extent::Cut => HeaderEnd::Cut,
-            Extent::Whole => HeaderEnd::Whole,
+            Extent::Whole if !self.of_message => HeaderEnd::Whole,
+            Extent::Cut | Extent::Whole => HeaderEnd::Cut,
         });
     }
 
-    /// Whether more bytes may follow the last one: what they would be is not known.
+    /// Whether more bytes were sent behind the last one: what they were is not known.
     fn is_open(&self) -> bool {
         self.limited || self.extent == Extent::Cut
+    }
+
+    /// Whether a row with nothing behind it may have gone on.
+    fn may_go_on(&self) -> bool {
+        self.is_open() || self.of_message
     }
 
     /// Whether the rest starts with the empty line; passes over it, and over bare CRs that are none.
@@ -325,7 +335,7 @@ impl<'a> Iterator for Header<'a> {
         let mut folded = false;
         let (end, behind) = loop {
             let Some(at) = scan::line_end(self.text, from) else {
-                if self.is_open() {
+                if self.may_go_on() {
                     self.out_of_bytes();
                     return None;
                 }
@@ -333,7 +343,7 @@ impl<'a> Iterator for Header<'a> {
             };
             let behind = self.behind_line_end(at);
             match self.text.get(behind) {
-                None if self.is_open() => {
+                None if self.may_go_on() => {
                     self.out_of_bytes();
                     return None;
                 }
@@ -623,9 +633,20 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_that_was_sent_without_the_empty_line_is_whole() {
-        check("A: b\r\nC: d\r\n", &["A=b", "C=d"], 0, 0);
-        check("A: b\r\nC: d", &["A=b", "C=d"], 0, 0);
+    fn a_datagram_without_the_empty_line_was_not_seen_to_its_end() {
+        let of = |header: &str| read(format!("{START}{header}").as_bytes(), Extent::Whole);
+        for header in ["A: b\r\nC: d\r\n", "A: b\r\nC: d", "A: b\r\nC:", "A: b\r\nC", "A: b\r\n\r"] {
+            assert_eq!(of(header), (vec!["A=b".to_owned()], 0, HeaderEnd::Cut, 0), "{header:?}");
+        }
+        assert_eq!(read(b"OPTIONS sip:a SIP/2.0\rA: b\r", Extent::Whole).2, HeaderEnd::Cut);
+        // The bare CR that ends the header, where that is how lines end.
+        assert_eq!(read(b"OPTIONS sip:a SIP/2.0\rA: b\r\r", Extent::Whole).2, HeaderEnd::Whole);
+    }
+
+    #[test]
+    fn the_header_of_a_part_may_end_with_the_part() {
+        let mut header = Header::of_part(b"A: b\r\nC: d", Extent::Whole);
+        assert_eq!((header.by_ref().count(), header.end()), (2, Some(HeaderEnd::Whole)));
     }
 
     #[test]

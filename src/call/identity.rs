@@ -28,6 +28,10 @@ use crate::settings::{Settings, TrunkKind};
 /// Legs that may share an identifier before it joins nothing. A recording session is a leg like any other, and counts.
 pub const MOST_LEGS_OF_AN_IDENTIFIER: usize = 32;
 
+/// Legs of one call. Identifiers that chain more of them, few by few, join nothing: each request for such a call would inform
+/// each of its legs.
+pub const MOST_LEGS_OF_A_CALL: usize = 256;
+
 type Seed = foldhash::fast::RandomState;
 
 /// An identifier that more than [`MOST_LEGS_OF_AN_IDENTIFIER`] legs share.
@@ -46,6 +50,10 @@ pub struct Identity {
     pub calls: Calls,
     /// Identifiers that too many legs share.
     pub too_common: BTreeMap<Box<[u8]>, TooCommon>,
+    /// For each chain of more than [`MOST_LEGS_OF_A_CALL`] legs the first one, and how many.
+    pub too_long: Vec<(usize, usize)>,
+    /// For each leg whether it is of such a chain; none where there is none.
+    chained: Vec<bool>,
     named: Named,
     by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed>,
     /// Links of exports that join nothing, by the conversation they name.
@@ -309,34 +317,68 @@ impl Identity {
         }
         let mut union = Union::new(legs.len());
         let mut too_common = BTreeMap::new();
-        let mut by_identifier: HashMap<Box<[u8]>, Vec<(usize, By)>, Seed> = HashMap::default();
-        for (key, sharers) in sharing {
-            if sharers.len() > MOST_LEGS_OF_AN_IDENTIFIER {
+        sharing.retain(|key, sharers| {
+            let is_common = sharers.len() > MOST_LEGS_OF_AN_IDENTIFIER;
+            if is_common {
                 let own = sharers.first().and_then(|(leg, _)| of_leg(&conversations, *leg));
-                let written = own.and_then(|own| own.iter().find(|own| normal(own) == key));
-                let shown = written.unwrap_or(&key).clone();
-                too_common.insert(key, TooCommon { shown, legs: sharers.len() });
-                continue;
+                let written = own.and_then(|own| own.iter().find(|own| normal(own) == *key));
+                let shown = written.unwrap_or(key).clone();
+                too_common.insert(key.clone(), TooCommon { shown, legs: sharers.len() });
             }
+            !is_common
+        });
+        let join = |union: &mut Union, sharers: &[(usize, By)]| {
             for pair in sharers.windows(2) {
                 if let [(one, _), (other, _)] = pair {
                     union.join(*one, *other);
                 }
             }
-            by_identifier.insert(key, sharers);
-        }
-        for (_, own) in &mut conversations {
-            own.retain(|conversation| !too_common.contains_key(&normal(conversation)));
-        }
-        let (references, hubs) = references::references(legs, |call_id| known.bearing(legs, call_id));
+        };
+        sharing.values().for_each(|sharers| join(&mut union, sharers));
+        let (mut references, hubs) = references::references(legs, |call_id| known.bearing(legs, call_id));
         for reference in &references {
             union.join(reference.naming, reference.named);
         }
+        let mut calls = union.calls();
+        let too_long: Vec<(usize, usize)> = (calls.iter().filter(|call| call.len() > MOST_LEGS_OF_A_CALL))
+            .filter_map(|call| Some((*call.first()?, call.len())))
+            .collect();
+        let mut chained = Vec::new();
+        if !too_long.is_empty() {
+            chained.resize(legs.len(), false);
+            for leg in too_long.iter().flat_map(|(first, _)| calls.of(*first)) {
+                chained.get_mut(*leg).into_iter().for_each(|chained| *chained = true);
+            }
+            let is_chained = |leg: &usize| chained.get(*leg).is_some_and(|chained| *chained);
+            references.retain(|reference| !is_chained(&reference.naming));
+            let mut union = Union::new(legs.len());
+            let apart = sharing.values().filter(|sharers| !sharers.first().is_some_and(|(leg, _)| is_chained(leg)));
+            apart.for_each(|sharers| join(&mut union, sharers));
+            references.iter().for_each(|reference| union.join(reference.naming, reference.named));
+            calls = union.calls();
+        }
+        let is_chain = |sharers: &[(usize, By)]| match sharers {
+            [(leg, _), _, ..] => chained.get(*leg).is_some_and(|chained| *chained),
+            _ => false,
+        };
+        for (_, own) in &mut conversations {
+            own.retain(|conversation| {
+                let key = normal(conversation);
+                !too_common.contains_key(&key) && !sharing.get(&key).is_some_and(|sharers| is_chain(sharers))
+            });
+        }
+        let by_identifier = sharing.into_iter().collect();
         let hubs = hubs.into_iter().map(|(shown, legs): (Box<[u8]>, usize)| (shown.clone(), TooCommon { shown, legs }));
         too_common.extend(hubs);
+        for leg in legs.iter().filter(|leg| leg.nth_use as usize == MOST_LEGS_OF_A_CALL) {
+            let (shown, legs): (Box<[u8]>, usize) = (leg.call_id.into(), known.bearing(legs, leg.call_id).len());
+            too_common.insert(shown.clone(), TooCommon { shown, legs });
+        }
         Self {
-            calls: union.calls(),
+            calls,
             too_common,
+            too_long,
+            chained,
             named: known,
             by_identifier,
             loose,
@@ -411,6 +453,10 @@ impl Identity {
 
     fn exact(&self, value: &[u8], legs: &[Outline<'_>], found: &mut Found) -> bool {
         let bearing = self.bearing(legs, value);
+        if bearing.len() > MOST_LEGS_OF_A_CALL {
+            found.too_common = true;
+            return true;
+        }
         for leg in bearing {
             found.add(Link { leg: *leg, by: By::CallId, strength: Strength::Exact, exposes: bearing.len() == 1 });
         }
@@ -426,12 +472,23 @@ impl Identity {
         found.loose.extend(self.loose.get(&key).into_iter().flatten());
         let Some(sharers) = self.by_identifier.get(&key) else { return };
         let Some((first, bridge)) = sharers.first() else { return };
+        // What a leg of a chain shares with no other one names it all the same; its call may have others.
+        let is_chained = self.is_chained(*first);
+        if is_chained && sharers.len() > 1 {
+            found.too_common = true;
+            return;
+        }
         let call = self.calls.of(*first);
-        let single = call.iter().filter(|leg| crosses_byoc(legs, **leg, settings)).count() == 1;
+        let single = !is_chained && call.iter().filter(|leg| crosses_byoc(legs, **leg, settings)).count() == 1;
         for leg in call {
             let by = sharers.iter().find(|(sharer, _)| sharer == leg).map_or(*bridge, |(_, by)| *by);
             found.add(Link { leg: *leg, by, strength: Strength::Bridged, exposes: single });
         }
+    }
+
+    /// Whether a leg is of a chain that is too long for a call.
+    pub(super) fn is_chained(&self, leg: usize) -> bool {
+        self.chained.get(leg).is_some_and(|chained| *chained)
     }
 
     fn weak(&self, value: &[u8], legs: &[Outline<'_>], found: &mut Found) {

@@ -40,6 +40,7 @@ use crate::report::build::{self, Brief, Concluded, Rows};
 use crate::report::calls::Calls;
 use crate::report::messages::{self, Wanted};
 use crate::report::model::{Report, Unseen};
+use crate::report::requests::Shared;
 use crate::rtp::Flows;
 use crate::settings::{Network, Settings, Trunk, TrunkKind, pattern};
 
@@ -325,6 +326,12 @@ fn conclude<T>(
     let conversations = Conversations::of(&exports);
     conversations.correct(&mut requests);
     let identity = Identity::of(&outlines, &exports, settings);
+    for first in identity.too_long.iter().filter_map(|(first, _)| outlines.get(*first)).map(Outline::first) {
+        if let Some(account) = accounts.get_mut(first.locus.source.0 as usize) {
+            let detail = || format!("more than {} legs chained to one call", call::identity::MOST_LEGS_OF_A_CALL);
+            account.anomalies.note("limit_call", Some(first.locus.record), detail);
+        }
+    }
     let hidden = Hidden::of(&joined.tls, settings);
     let bindings: Vec<Binding> = requests
         .par_iter()
@@ -430,6 +437,7 @@ fn conclude<T>(
     let laid = Laid::apart(&messages, &places, outlines.len()).map_err(unreadable)?;
     drop(places);
     within(budget)?;
+    let request_rows = Shared::of(&bindings);
     let all = Concluded {
         settings,
         accounts: &accounts,
@@ -441,6 +449,7 @@ fn conclude<T>(
         identity: &identity,
         requests: &requests,
         bindings: &bindings,
+        request_rows: &request_rows,
         bound: &bound,
         total_requests: total_requests.saturating_sub(copies.values().sum()).saturating_sub(range.excluded_requests()),
         legs_in_range: &range.legs,

@@ -184,6 +184,8 @@ pub struct Concluded<'a> {
     pub requests: &'a [ApiRequest],
     /// What each is bound to.
     pub bindings: &'a [Binding],
+    /// The rows of requests that inform several legs.
+    pub request_rows: &'a requests::Shared,
     /// For each leg its requests with their links, by time.
     pub bound: &'a identity::Bound,
     /// API requests of all logs, each once.
@@ -347,10 +349,9 @@ pub fn leg(concluded: &Concluded<'_>, place: usize, (leg, judged): (&Leg<'_>, &J
     let settings = concluded.settings;
     let call_id = text(leg.call_id);
     let requests = concluded.bound.of_leg(place).iter().filter_map(|(request, link)| {
-        let request = concluded.requests.get(*request)?;
-        let lag = i128::from(request.at?.ns) - i128::from(leg.first.at.ns);
+        let lag = i128::from(concluded.requests.get(*request)?.at?.ns) - i128::from(leg.first.at.ns);
         Some(BoundRequest {
-            request: requests::row(request),
+            request: concluded.request_rows.of_place(*request, concluded.requests)?,
             link: Link { by: link.by.name(settings).to_owned(), strength: link.strength.name() },
             lag_s: Seconds(lag),
         })
@@ -858,6 +859,18 @@ fn notices(concluded: &Concluded<'_>) -> Vec<Notice> {
                     identity::MOST_LEGS_OF_AN_IDENTIFIER
                 ),
             ),
+        });
+    }
+    for (first, legs) in &concluded.identity.too_long {
+        let call_id = concluded.legs.get(*first).map_or(&[][..], |leg| leg.call_id);
+        notices.push(Notice {
+            code: "limit_call",
+            text: Sentence::own("Identifiers that few legs share chain the leg ")
+                .naming_raw(Kind::Identifier, call_id, &text(call_id).lossless().0)
+                .and(&format!(
+                    " and others, {legs} in all, to one call, more than {}; they join nothing.",
+                    identity::MOST_LEGS_OF_A_CALL
+                )),
         });
     }
     notices

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use super::model::{Call, Report};
-use super::rows;
+use super::rows::{self, Buffer};
 use super::show::Listing;
 
 /// The calls of a report, in its order.
@@ -24,7 +24,7 @@ pub trait Calls: Sync {
 }
 
 /// What is made of a call.
-pub type Render<'r> = dyn Fn(Numbered<'_>, &mut Vec<u8>) -> io::Result<()> + Sync + 'r;
+pub type Render<'r> = dyn Fn(Numbered<'_>, &mut Buffer<'_>) -> io::Result<()> + Sync + 'r;
 
 /// A call and where it stands.
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ pub mod own;
 pub mod proposal;
 pub mod redact;
 pub mod rejects;
-mod requests;
+pub mod requests;
 pub mod rows;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -6,6 +6,7 @@
 //! only, and `"escaped": true` stands beside it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -610,8 +611,8 @@ pub struct AnsweredBy {
 /// A request bound to a leg.
 #[derive(Clone, Debug)]
 pub struct BoundRequest {
-    /// The request.
-    pub request: Request,
+    /// The request; one row for all legs that it informs.
+    pub request: Arc<Request>,
     /// What binds it.
     pub link: Link,
     /// Seconds from the leg's first message.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
@@ -12,6 +13,28 @@ use super::model::{
 use crate::call::identity::{Binding, Unbound};
 use crate::facts::ApiRequest;
 use crate::sentence::{Kind, Sentence};
+
+/// The rows of requests that inform several legs: a call's legs times its requests may be more than have room.
+#[derive(Debug, Default)]
+pub struct Shared(Vec<Option<OnceLock<Arc<Request>>>>);
+
+impl Shared {
+    /// For requests of these bindings.
+    #[must_use]
+    pub fn of(bindings: &[Binding]) -> Self {
+        let is_shared = |binding: &Binding| matches!(binding, Binding::Legs(links) if links.len() > 1);
+        let Some(last) = bindings.iter().rposition(is_shared) else { return Self::default() };
+        Self(bindings.iter().take(last + 1).map(|binding| is_shared(binding).then(OnceLock::new)).collect())
+    }
+
+    /// The row of a request.
+    pub(super) fn of_place(&self, place: usize, requests: &[ApiRequest]) -> Option<Arc<Request>> {
+        let request = requests.get(place)?;
+        let made = || Arc::new(row(request));
+        let shared = self.0.get(place).and_then(Option::as_ref);
+        Some(shared.map_or_else(made, |shared| shared.get_or_init(made).clone()))
+    }
+}
 
 /// The row of a request.
 pub(super) fn row(request: &ApiRequest) -> Request {

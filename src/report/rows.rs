@@ -1,8 +1,10 @@
 //! Many rows to bytes, on as many threads as there are, in their order.
 //!
-//! Each worker renders some rows at a time into a buffer of its own. What comes next in order is written by the worker
-//! that made it, together with what was ready before; nobody waits for others but where one is too far ahead. So memory is
-//! a few buffers whatever the number of rows, and the bytes are those of one thread. Runs on the pool that it is called in.
+//! Each worker renders some rows at a time into a [`Buffer`] of its own. What comes next in order is written by the
+//! worker that made it, together with what was ready before; nobody waits for others but where one is too far ahead, or where
+//! its rows are larger than a buffer may be: then it waits for its turn and writes them while it renders. So memory is
+//! a few buffers whatever the number and the size of the rows, and the bytes are those of one thread. Runs on the pool that
+//! it is called in.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,6 +21,41 @@ pub(super) const LARGE: usize = 16;
 /// Buffers for each thread: more than one, for rows are of different size.
 const EACH: usize = 4;
 
+/// Bytes of a buffer, before it waits for its turn.
+const BUFFER_BYTES: usize = 4 << 20;
+
+/// What rows are rendered into.
+pub struct Buffer<'p> {
+    bytes: Vec<u8>,
+    /// Writes what it holds, once it is its turn, and empties it.
+    spill: &'p mut Spill<'p>,
+}
+
+type Spill<'p> = dyn FnMut(&mut Vec<u8>) -> io::Result<()> + 'p;
+
+impl std::fmt::Debug for Buffer<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Buffer").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Write for Buffer<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= BUFFER_BYTES { (self.spill)(&mut self.bytes) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes what `render` makes of each row and of whether it is the first, `together` rows at a time.
 ///
 /// # Errors
@@ -28,7 +65,7 @@ pub(super) fn write<T: Sync>(
     rows: &[T],
     together: usize,
     out: &mut (impl Write + Send + ?Sized),
-    render: impl Fn(&T, bool, &mut Vec<u8>) -> io::Result<()> + Sync,
+    render: impl Fn(&T, bool, &mut Buffer<'_>) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
     write_with(rows, (together, || ()), out, |(), row, first, out| render(row, first, out))
 }
@@ -42,39 +79,78 @@ pub fn write_with<T: Sync, S>(
     rows: &[T],
     (together, room): (usize, impl Fn() -> S + Sync),
     out: &mut (impl Write + Send + ?Sized),
-    render: impl Fn(&mut S, &T, bool, &mut Vec<u8>) -> io::Result<()> + Sync,
+    render: impl Fn(&mut S, &T, bool, &mut Buffer<'_>) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
-    let some = |room: &mut S, number: usize, rows: &[T], buffer: &mut Vec<u8>| {
+    let some = |room: &mut S, number: usize, rows: &[T], out: &mut Buffer<'_>| {
         rows.iter()
             .zip((0..).map(|place| number == 0 && place == 0))
-            .try_for_each(|(row, first)| render(room, row, first, buffer))
+            .try_for_each(|(row, first)| render(room, row, first, out))
     };
     let threads = rayon::current_num_threads();
     if rows.len() <= together || threads == 1 {
         let (mut buffer, mut room) = (Vec::new(), room());
-        return rows.chunks(together).enumerate().try_for_each(|(number, rows)| {
+        let mut spill = |buffer: &mut Vec<u8>| {
+            out.write_all(buffer)?;
             buffer.clear();
-            some(&mut room, number, rows, &mut buffer)?;
-            out.write_all(&buffer)
+            Ok(())
+        };
+        return rows.chunks(together).enumerate().try_for_each(|(number, rows)| {
+            let mut own = Buffer { bytes: mem::take(&mut buffer), spill: &mut spill };
+            some(&mut room, number, rows, &mut own)?;
+            buffer = own.bytes;
+            spill(&mut buffer)
         });
     }
     let ahead = EACH * threads;
     let (turn, advanced) = (AtomicUsize::new(0), Condvar::new());
     let order =
         Mutex::new(Order { out: Some(out), next: 0, ready: BTreeMap::new(), spare: Vec::new(), outcome: Ok(()) });
+    let wait = |held| advanced.wait(held).unwrap_or_else(PoisonError::into_inner);
     rayon::broadcast(|_| {
         let (mut buffer, mut room) = (Vec::new(), room());
         loop {
             let number = turn.fetch_add(1, Ordering::Relaxed);
             let Some(rows) = rows.get(number * together..).filter(|rows| !rows.is_empty()) else { return };
-            let made = some(&mut room, number, rows.get(..together).unwrap_or(rows), &mut buffer);
+            // Where they go once it is their turn, if they are too many to wait for it.
+            let mut through = None;
+            let mut spill = |buffer: &mut Vec<u8>| {
+                if through.is_none() {
+                    let mut held = lock(&order);
+                    // Who makes what comes before never waits for this one, so the wait ends.
+                    while held.next < number && held.outcome.is_ok() {
+                        held = wait(held);
+                    }
+                    if held.outcome.is_ok() {
+                        through = held.out.take();
+                    }
+                }
+                let out = through.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+                out.write_all(buffer)?;
+                buffer.clear();
+                Ok(())
+            };
+            let mut own = Buffer { bytes: mem::take(&mut buffer), spill: &mut spill };
+            let mut made = some(&mut room, number, rows.get(..together).unwrap_or(rows), &mut own);
+            buffer = own.bytes;
+            let went_through = through.is_some();
+            if let Some(out) = &mut through {
+                made = made.and_then(|()| out.write_all(&buffer));
+                buffer.clear();
+            }
             let mut held = lock(&order);
             // Who makes what comes next never waits here, so the wait ends.
             while number > held.next + ahead && held.outcome.is_ok() {
-                held = advanced.wait(held).unwrap_or_else(PoisonError::into_inner);
+                held = wait(held);
             }
             held.note(made);
-            held.ready.insert(number, mem::take(&mut buffer));
+            if went_through {
+                held.out = through;
+                held.next += 1;
+                held.spare.push(mem::take(&mut buffer));
+                advanced.notify_all();
+            } else {
+                held.ready.insert(number, mem::take(&mut buffer));
+            }
             while let Some((out, made)) = held.turn() {
                 drop(held);
                 let written = out.write_all(&made);
@@ -142,11 +218,44 @@ mod tests {
                 let rows: Vec<usize> = (0..count).collect();
                 let expected: Vec<String> = rows.iter().map(|row| row.to_string()).collect();
                 let mut out = Vec::new();
-                let render =
-                    |row: &usize, first: bool, out: &mut Vec<u8>| write!(out, "{}{row}", if first { "" } else { "," });
+                let render = |row: &usize, first: bool, out: &mut Buffer<'_>| {
+                    write!(out, "{}{row}", if first { "" } else { "," })
+                };
                 pool.install(|| write(&rows, SMALL, &mut out, render)).expect("memory");
                 assert_eq!(String::from_utf8(out).expect("text"), expected.join(","));
             }
+        }
+    }
+
+    #[test]
+    fn a_row_larger_than_a_buffer_is_written_while_it_is_rendered() {
+        /// The most bytes that it was given at once.
+        #[derive(Default)]
+        struct Most(usize, Vec<u8>);
+        impl Write for Most {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.max(bytes.len());
+                self.1.extend(bytes.iter().filter(|byte| **byte != b'x'));
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for threads in [1, 2, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let rows: Vec<usize> = (0..40).collect();
+            let mut out = Most::default();
+            let render = |row: &usize, _: bool, out: &mut Buffer<'_>| {
+                write!(out, "{row},")?;
+                let many = if row.is_multiple_of(7) { 5 * BUFFER_BYTES / 1_000 } else { 1 };
+                (0..many).try_for_each(|_| out.write_all(&[b'x'; 1_000]))?;
+                write!(out, "{row};")
+            };
+            pool.install(|| write(&rows, 1, &mut out, render)).expect("memory");
+            let expected: String = rows.iter().map(|row| format!("{row},{row};")).collect();
+            assert_eq!(String::from_utf8(out.1).expect("text"), expected, "{threads} threads");
+            assert!(out.0 < 2 * BUFFER_BYTES, "{} bytes at once", out.0);
         }
     }
 
@@ -168,7 +277,7 @@ mod tests {
                 .map(|(count, room)| (threads, count, room))
         }) {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            let render = |_: &usize, _: bool, out: &mut Vec<u8>| out.write_all(b"x");
+            let render = |_: &usize, _: bool, out: &mut Buffer<'_>| out.write_all(b"x");
             let mut full = Full(room);
             let error = pool.install(|| write(&vec![0; count], SMALL, &mut full, render)).expect_err("no room");
             assert_eq!((error.to_string().as_str(), full.0), ("disk full", 0));
@@ -181,7 +290,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             let rows: Vec<usize> = (0..200 * SMALL).collect();
             let mut out = Vec::new();
-            let render = |row: &usize, _: bool, out: &mut Vec<u8>| match row {
+            let render = |row: &usize, _: bool, out: &mut Buffer<'_>| match row {
                 9_000 => Err(io::Error::other("no text")),
                 _ => out.write_all(b"x"),
             };
@@ -197,7 +306,7 @@ mod tests {
         let begun = AtomicUsize::new(0);
         let rows: Vec<usize> = (0..1_000).collect();
         let mut out = Vec::new();
-        let render = |row: &usize, _: bool, out: &mut Vec<u8>| {
+        let render = |row: &usize, _: bool, out: &mut Buffer<'_>| {
             if *row == 0 {
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 assert!(begun.load(Ordering::SeqCst) <= 2 * EACH + 1, "buffers without bound");

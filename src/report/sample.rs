@@ -1,6 +1,7 @@
 //! Literal reports for the tests of renderers and of the command line: one leg of each interesting kind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::model::{
     Anomaly, BoundRequest, Call, CallLink, Consent, Endpoint, Evidence, EvidenceId, EvidenceText, Generator, Ground,
@@ -72,7 +73,7 @@ pub(crate) fn stream(consented: i128, unconsented: i128, unknown: i128) -> Strea
 /// A recording request at `ms`, bound through the conversation.
 pub(crate) fn bound(ms: i64, status: u16, target: &str) -> BoundRequest {
     BoundRequest {
-        request: Request {
+        request: Arc::new(Request {
             at: Some(at(ms)),
             method: "GET".into(),
             target: text(target),
@@ -86,7 +87,7 @@ pub(crate) fn bound(ms: i64, status: u16, target: &str) -> BoundRequest {
             answered_by: None,
             batch_errors: Vec::new(),
             source: line(ms.unsigned_abs() / 1000),
-        },
+        }),
         link: Link { by: "x-inin-cnv".to_owned(), strength: "bridged" },
         lag_s: seconds(i128::from(ms)),
     }
@@ -200,7 +201,7 @@ pub(crate) fn incident() -> Report {
     office.trunk = TrunkRef { name: Some("Office".to_owned()), kind: "standard" };
     office.grounds = vec![Ground { reason: "trunk_standard", sources: Vec::new() }];
     let refusal = |ms, reason| UnboundRefusal {
-        request: bound(ms, 403, "/api/v2/conversations/ffff/recordings").request,
+        request: (*bound(ms, 403, "/api/v2/conversations/ffff/recordings").request).clone(),
         reason,
     };
     let verdicts = Verdicts {
@@ -319,7 +320,7 @@ fn trunks(verdicts: Verdicts) -> Vec<Trunk> {
         },
         registrations: vec![Registration { at: at(500), status: Some(200), source: packet(3) }],
         unseen: Unseen { tls_connections: 1, tls_packets: 42 },
-        refusals: vec![PlainRequest(bound(95_000, 403, "/api/v2/recordings?trunkId=sg1").request)],
+        refusals: vec![PlainRequest((*bound(95_000, 403, "/api/v2/recordings?trunkId=sg1").request).clone())],
         inventory: Vec::new(),
         options: None,
     };

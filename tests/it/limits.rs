@@ -1,10 +1,14 @@
 //! Limits of media and dialogs: each is met without an accusation, named in the leg's grounds and counted as an anomaly.
 
+use std::sync::Arc;
+
 use serde_json::Value;
+use sipconsent::pipeline::audit;
+use sipconsent::settings::Settings;
 use tempfile::TempDir;
 
 use crate::calls::CONFIG;
-use crate::support::run::{Run, audit};
+use crate::support::run::{self, Run};
 use crate::support::scene::Scene;
 use crate::support::truth::list;
 use crate::support::{here, laws};
@@ -17,7 +21,7 @@ fn run(scene: &str) -> Run {
     let head = "purpose = \"\"\nclause = \"\"\n";
     Scene::parse(&format!("{head}{scene}")).expect("a scene").evidence().write_to(&evidence);
     let config = here(CONFIG).to_string_lossy().into_owned();
-    let run = audit(folder.path(), &["--config", &config, "--hash", "none", "evidence"]);
+    let run = run::audit(folder.path(), &["--config", &config, "--hash", "none", "evidence"]);
     let broken = laws::broken(&run.report(), run.code);
     assert!(broken.is_empty(), "{broken:?}");
     run
@@ -189,4 +193,54 @@ fn more_flows_of_one_leg_than_are_kept_accuse_nobody_and_are_named() {
         let (verdict, met) = expected;
         assert_eq!(told(&run, "limit_media"), (vec![verdict.to_owned()], met), "{flows} flows of each stream");
     }
+}
+
+/// A chain of calls, each sharing one identifier with the next, and what the API answered for the conversation of one.
+fn chain(calls: u32, log: &str) -> String {
+    let own = |number: u32| {
+        format!(
+            "{{ call_id = \"{number}@x\", from = \"carrier\", to = \"platform\", at = {number}, without = [\"rtp\", \"provisional\"], headers = [\
+             \"Session-ID: {:032x};remote={:032x}\", \"x-inin-cnv: c{number}\"] }}",
+            number + 1,
+            number + 2
+        )
+    };
+    let calls: Vec<String> = (0..calls).map(own).collect();
+    format!("calls = [{}]\nlog = [{log}]", calls.join(",\n"))
+}
+
+#[test]
+fn a_chain_of_more_legs_than_a_call_has_joins_nothing_and_is_named() {
+    let refused = "{ at = 900, target = \"/api/v2/conversations/c5/recordings\", status = 403 }";
+    for (legs, informed, met) in [(256, 256, 0), (257, 1, 1)] {
+        let run = run(&chain(legs, refused));
+        let report = run.report();
+        let all = list(&report["calls"]).iter().flat_map(|call| list(&call["legs"]));
+        let asked: Vec<&str> =
+            all.filter(|leg| !list(&leg["requests"]).is_empty()).filter_map(|leg| leg["call_id"].as_str()).collect();
+        assert_eq!((asked.len(), asked.contains(&"5@x")), (informed, true));
+        assert_eq!(told(&run, "limit_call").1, met);
+        let notices = list(&report["notices"]).iter().filter(|notice| notice["code"] == "limit_call").count();
+        assert_eq!((list(&report["calls"]).len() == 1, notices as u64), (met == 0, met));
+    }
+}
+
+#[test]
+fn a_leg_of_a_chain_is_not_exposed_by_what_may_be_another_legs() {
+    let served = "{ at = 900, target = \"/api/v2/conversations/c5/recordings/r1\", status = 200 }";
+    let (verdicts, met) = told(&run(&chain(257, served)), "limit_call");
+    assert!(verdicts.iter().all(|verdict| verdict == "unconsented") && met == 1, "{verdicts:?}");
+}
+
+#[test]
+fn a_request_that_informs_several_legs_has_one_row() {
+    let folder = TempDir::new().expect("a folder");
+    let refused = "{ at = 900, target = \"/api/v2/conversations/c1/recordings\", status = 403 }";
+    let scene = format!("purpose = \"\"\nclause = \"\"\n{}", chain(3, refused));
+    Scene::parse(&scene).expect("a scene").evidence().write_to(folder.path());
+    let settings = Settings::read(&here(CONFIG)).expect("a configuration");
+    let report = audit(&[folder.path().to_owned()], &settings, Some(2)).expect("an audit").report;
+    let rows: Vec<_> = report.calls[0].legs.iter().map(|leg| &leg.requests[0].request).collect();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| Arc::ptr_eq(row, rows[0])), "legs times requests may be more than have room");
 }

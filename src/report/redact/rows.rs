@@ -3,6 +3,10 @@
 //! Every row is taken apart by the names of all its fields: one that is new does not compile until it is decided here
 //! whether it names something.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::pseudonym::Pseudonyms;
 use super::{Key, NOTICE};
 use crate::report::model::{
@@ -69,7 +73,7 @@ pub fn redact(report: &mut Report, key: &Key) {
     names.kept.extend([builtin::TRUNK.to_owned(), rule.name.clone()]);
     names.kept.extend(rule.granted.into_iter().chain(rule.denied));
     names.kept.extend(Settings::default().identity_headers);
-    let fields = Fields { names: &names };
+    let fields = Fields { names: &names, shared: RefCell::default() };
     let Report {
         schema: _,
         generator: _,
@@ -147,11 +151,16 @@ pub fn redact(report: &mut Report, key: &Key) {
 /// Replaces names of trunks as [`redact`] does in a report: for what is listed by them.
 pub fn names(trunks: &mut [String], key: &Key) {
     let names = Pseudonyms::new(key);
-    trunks.iter_mut().for_each(|name| Fields { names: &names }.trunk_name(name));
+    trunks.iter_mut().for_each(|name| Fields { names: &names, shared: RefCell::default() }.trunk_name(name));
 }
+
+/// A row as it was, and redacted. The former is kept, so that no other one stands in its place.
+type SharedRow = (Arc<Request>, Arc<Request>);
 
 struct Fields<'n, 'k> {
     names: &'n Pseudonyms<'k>,
+    /// The rows that several legs have, by where they stood.
+    shared: RefCell<HashMap<*const Request, SharedRow>>,
 }
 
 fn set(text: &mut EvidenceText, shown: String) {
@@ -311,7 +320,7 @@ impl Fields<'_, '_> {
         observations.iter_mut().for_each(|observation| self.observation(observation));
         streams.iter_mut().for_each(|stream| self.stream(stream));
         for BoundRequest { request, link, lag_s: _ } in requests {
-            self.request(request);
+            self.shared_request(request);
             let Link { by, strength: _ } = link;
             self.bridge(by);
         }
@@ -397,6 +406,19 @@ impl Fields<'_, '_> {
         let Endpoint { address, port: _, escaped } = endpoint;
         *escaped = false;
         set(address, self.names.host(&address.0));
+    }
+
+    fn shared_request(&self, request: &mut Arc<Request>) {
+        if let Some(own) = Arc::get_mut(request) {
+            return self.request(own);
+        }
+        let mut shared = self.shared.borrow_mut();
+        let (_, redacted) = shared.entry(Arc::as_ptr(request)).or_insert_with(|| {
+            let mut redacted = (**request).clone();
+            self.request(&mut redacted);
+            (request.clone(), Arc::new(redacted))
+        });
+        *request = redacted.clone();
     }
 
     fn request(&self, request: &mut Request) {
@@ -742,8 +764,9 @@ mod tests {
             said.trunks[0].name = Some(word.to_owned());
             let leg = &mut said.calls[0].legs[0];
             leg.call_id = sample::text(word);
-            leg.requests[0].request.client = Some(sample::text(word));
-            leg.requests[0].request.target = EvidenceText(format!("/{word}?callId={word}").into_bytes());
+            let request = Arc::make_mut(&mut leg.requests[0].request);
+            request.client = Some(sample::text(word));
+            request.target = EvidenceText(format!("/{word}?callId={word}").into_bytes());
             let own = "calls of sg1 on 1 Call-ID: user- 2026, value- a, {} /api/v2/recordings/{conversationId} ";
             let sentence =
                 Sentence::own(own).naming(Kind::Trunk, word).and(own).naming(Kind::Identifier, word).and(own);

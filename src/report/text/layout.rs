@@ -153,9 +153,11 @@ impl<'o, W: Write> Page<'o, W> {
         self.gap()?;
         let form = self.form;
         rows::write(others, rows::LARGE, self.out, |item, _, out| {
-            let mut page = Page::new(out, form);
+            let mut text = Vec::new();
+            let mut page = Page::new(&mut text, form);
             lay(item, &mut page)?;
-            page.gap()
+            page.gap()?;
+            out.write_all(&text)
         })?;
         let mut text = Vec::new();
         let mut page = Page::new(&mut text, form);

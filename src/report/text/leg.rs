@@ -408,7 +408,7 @@ fn polls(requests: &[BoundRequest]) -> Vec<Vec<&BoundRequest>> {
     let mut places = std::collections::BTreeMap::new();
     let mut groups: Vec<Vec<&BoundRequest>> = Vec::new();
     for bound in requests {
-        let Request { method, target, status, client, error_code, user, answered_by, .. } = &bound.request;
+        let Request { method, target, status, client, error_code, user, answered_by, .. } = &*bound.request;
         let answer = (status, error_code, answered_by.map(|by| (by.who, by.known_by)));
         let key = (method, target, answer, client, user, &bound.link.by, bound.link.strength);
         let place = *places.entry(key).or_insert(groups.len());

@@ -362,8 +362,9 @@ fn markdown_of_the_evidence_is_inert() {
         leg.call_id = sample::text(attack);
         leg.from = Some(sample::text(attack));
         leg.streams[0].media = sample::text(attack);
-        leg.requests[0].request.target = sample::text(attack);
-        leg.requests[0].request.client = Some(sample::text(attack));
+        let request = std::sync::Arc::make_mut(&mut leg.requests[0].request);
+        request.target = sample::text(attack);
+        request.client = Some(sample::text(attack));
         leg.trunk.name = Some(attack.to_owned());
         report.trunks[0].name = Some(attack.to_owned());
         report.evidence[0].path = attack.to_owned();

@@ -125,17 +125,28 @@ impl Pick<'_> {
         if self.media == Media::None || self.flows.is_empty() {
             return None;
         }
-        let Packet::Udp(payload) = net::decode(frame) else { return None };
-        let rtp::Kind::Rtp(header) = rtp::recognise(payload.bytes, payload.len) else { return None };
-        let times = self.flows.get(&(payload.ends.hop(), header.ssrc))?;
+        let decoded = net::decode(frame);
+        let (ends, ssrc, of, up_to) = match decoded {
+            Packet::Udp(payload) => match rtp::recognise(payload.bytes, payload.len) {
+                rtp::Kind::Rtp(header) => (payload.ends, header.ssrc, payload.bytes, rtp::header_len(payload.bytes)),
+                _ => return None,
+            },
+            // Of a fragmented packet the part that begins it is all that counts.
+            Packet::Fragment(fragment) => {
+                let rtp::Begun { ends, header, up_to } = rtp::begun(&fragment, &mut Vec::new())?;
+                (ends, header.ssrc, fragment.bytes, up_to)
+            }
+            _ => return None,
+        };
+        let times = self.flows.get(&(ends.hop(), ssrc))?;
         if !times.iter().any(|(first, last)| (*first..=*last).contains(&frame.at.ns)) {
             return None;
         }
         if self.media == Media::Whole {
             return Some(frame.bytes);
         }
-        // The payload is a part of the frame, so their places in memory say where.
-        let before = payload.bytes.as_ptr().addr().saturating_sub(frame.bytes.as_ptr().addr());
-        frame.bytes.get(..before + rtp::header_len(payload.bytes)).or(Some(frame.bytes))
+        // It is a part of the frame, so their places in memory say where.
+        let before = of.as_ptr().addr().saturating_sub(frame.bytes.as_ptr().addr());
+        frame.bytes.get(..before + up_to).or(Some(frame.bytes))
     }
 }

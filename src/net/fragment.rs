@@ -49,6 +49,19 @@ pub struct Fragment<'a> {
     pub truncated: bool,
 }
 
+impl Fragment<'_> {
+    /// Puts the packet, as far as this fragment shows it, in place of what `bytes` holds, to be decoded as one that was
+    /// cut; `false` where it does not show the packet's beginning.
+    pub fn begins(&self, bytes: &mut Vec<u8>) -> bool {
+        bytes.clear();
+        let header = (self.offset == 0).then(|| header(&self.id, self.bytes.len() + 1)).flatten();
+        let begins = header.is_some();
+        bytes.extend(header.unwrap_or_default());
+        bytes.extend_from_slice(self.bytes);
+        begins
+    }
+}
+
 /// What fragments add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {

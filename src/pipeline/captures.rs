@@ -36,13 +36,13 @@ use crate::{rtp, sip};
 pub const REASONS: [(&str, &str); 18] = [
     ("hep", "HEP: what a capture agent saw and sent on"),
     ("icmp", "an ICMP message; SIP that it quotes is no message"),
-    ("ip_fragment", "a part of a fragmented IP packet; the SIP message it belongs to is read"),
+    ("ip_fragment", "a part of a fragmented IP packet; what it belongs to is read"),
     ("ip_other", "another protocol over IP"),
     ("link_type_unsupported", "a packet of a link type that is not read"),
     ("malformed", "a packet whose headers are cut or contradict themselves"),
     ("not_ip", "a packet without IP, such as ARP"),
     ("rtcp", "RTCP"),
-    ("rtp", "RTP, counted in a flow"),
+    ("rtp", "RTP, counted in a flow; of a fragmented packet, the part that begins it"),
     ("rtp_no_dialog", "RTP of a flow that belongs to no negotiated stream"),
     ("rtp_uncounted", "RTP beyond the limits of accounting"),
     ("sip", "a SIP message"),
@@ -218,6 +218,7 @@ impl Stage for CaptureStage<'_> {
             store: self.store,
             batch: self.store.batch(),
             pieces: Pieces::default(),
+            begun: Vec::new(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
             unread_links: BTreeMap::new(),
@@ -290,6 +291,8 @@ struct Decoder<'s> {
     store: &'s Store,
     batch: SignallingBatch,
     pieces: Pieces,
+    /// A packet of which a fragment shows the beginning.
+    begun: Vec<u8>,
     table: rtp::Table,
     anomalies: Anomalies,
     unread_links: BTreeMap<u16, u64>,
@@ -380,7 +383,13 @@ impl Decoder<'_> {
         let (reason, truncated) = match packet {
             Packet::Fragment(fragment) => {
                 self.pieces.fragment(frame, &fragment);
-                (Reason::IpFragment, fragment.truncated)
+                match rtp::begun(&fragment, &mut self.begun) {
+                    Some(rtp::Begun { ends, header, .. }) => {
+                        self.table.count(&ends, header, frame.at, frame.record);
+                        (Reason::Rtp, false)
+                    }
+                    None => (Reason::IpFragment, fragment.truncated),
+                }
             }
             Packet::Icmp => (Reason::Icmp, false),
             Packet::IpOther => (Reason::IpOther, false),

@@ -30,12 +30,14 @@
 mod cell;
 mod clocks;
 mod fold;
+mod fragment;
 mod ledger;
 mod packet;
 mod run;
 mod store;
 mod table;
 
+pub use fragment::{Begun, begun};
 pub use ledger::Ledger;
 pub use packet::{Header, Kind, header_len, recognise};
 pub use run::{Breaks, MAX_DROPOUT, MAX_MISORDER, RUN_GAP_NS};

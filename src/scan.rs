@@ -5,7 +5,7 @@
 //!
 //! Keeps: the first match, as a loop over the bytes would find it; safe code only.
 
-use wide::u8x16;
+use wide::{CmpGt, i8x16, u8x16};
 
 /// Bytes that are looked at together.
 const STEP: usize = 16;
@@ -183,8 +183,8 @@ fn line_ends_of(block: &[u8; BLOCK]) -> u64 {
     })
 }
 
-/// Whether `text` is `known` but for bytes that are not `fixed`, which is all ones for those that are and zero for the
-/// others, and that are no controls. The three are of one length; `false` where that is less than [`BLOCK`].
+/// Whether `text` has the bits of `known` that are `fixed`. The three are of one length; `false` where that is less than
+/// [`BLOCK`].
 #[inline(always)]
 pub(crate) fn is_like(text: &[u8], known: &[u8], fixed: &[u8]) -> bool {
     let ((texts, _), (knowns, _), (fixeds, _)) = (text.as_chunks(), known.as_chunks(), fixed.as_chunks());
@@ -197,15 +197,64 @@ pub(crate) fn is_like(text: &[u8], known: &[u8], fixed: &[u8]) -> bool {
 
 #[inline(always)]
 fn is_block_like(text: &[u8; BLOCK], known: &[u8; BLOCK], fixed: &[u8; BLOCK]) -> bool {
-    let (texts, _) = text.as_chunks::<STEP>();
-    let ((knowns, _), (fixeds, _)) = (known.as_chunks::<STEP>(), fixed.as_chunks::<STEP>());
-    let steps = texts.iter().zip(knowns).zip(fixeds);
-    let wrong = steps.fold(u8x16::splat(0), |wrong, ((text, known), fixed)| {
-        let text = u8x16::new(*text);
-        let may_not = u8x16::new(*fixed) | up_to(text, 0x1f);
-        wrong | !text.cmp_eq(u8x16::new(*known)) & may_not
+    let (texts, _) = text.as_chunks();
+    let ((knowns, _), (fixeds, _)) = (known.as_chunks(), fixed.as_chunks());
+    let differs = texts.iter().zip(knowns).zip(fixeds).fold(u8x16::splat(0), |differs, ((text, known), fixed)| {
+        differs | (u8x16::new(*text) ^ u8x16::new(*known)) & u8x16::new(*fixed)
     });
-    wrong.none()
+    differs.cmp_eq(u8x16::splat(0)).move_mask() == 0xffff
+}
+
+/// Some bytes that stand near each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// Where the first byte of the step stands that they are in.
+    at: usize,
+    /// All ones for each of them.
+    bytes: Step,
+}
+
+impl Window {
+    /// Windows for all bytes of a text that are marked.
+    pub(crate) fn over(marked: &[bool]) -> impl Iterator<Item = Self> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let first = from + marked.get(from..)?.iter().position(|marked| *marked)?;
+            let at = first.min(marked.len().saturating_sub(STEP));
+            from = at + STEP;
+            let mut bytes = [0; STEP];
+            for (byte, marked) in bytes.iter_mut().zip(marked.get(at..)?) {
+                *byte = if *marked { u8::MAX } else { 0 };
+            }
+            Some(Self { at, bytes })
+        })
+    }
+
+    /// Whether all of them are letters and digits of ASCII; `false` where the text has no such step.
+    #[inline(always)]
+    pub(crate) fn are_words(windows: &[Self], text: &[u8]) -> bool {
+        let all = windows.iter().try_fold(i8x16::splat(-1), |all, Self { at, bytes }| {
+            let step = text.get(*at..)?.first_chunk()?;
+            Some(all & (is_letter_or_digit(signed(step)) | !signed(bytes)))
+        });
+        all.is_some_and(|all| all.move_mask() == 0xffff)
+    }
+}
+
+#[inline(always)]
+fn signed(step: &Step) -> i8x16 {
+    i8x16::new(step.map(u8::cast_signed))
+}
+
+/// All ones where the byte is a letter or a digit of ASCII.
+#[inline(always)]
+fn is_letter_or_digit(bytes: i8x16) -> i8x16 {
+    // The last of each range is moved to the greatest number, what is behind it to the least ones.
+    let ends_at = |bytes: i8x16, last: u8, count: i8| {
+        let moved = bytes + i8x16::splat(i8::MAX - last.cast_signed());
+        moved.cmp_gt(i8x16::splat(i8::MAX - count))
+    };
+    ends_at(bytes | i8x16::splat(0x20), b'z', 26) | ends_at(bytes, b'9', 10)
 }
 
 /// The place of the first blank or control.
@@ -373,6 +422,24 @@ mod tests {
                 text.truncate(text.len() / BLOCK * BLOCK + text.len() % 2 * 7);
             }
         }
+    }
+
+    #[test]
+    fn windows_see_each_marked_byte_and_no_other() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        for (at, byte) in all.iter().enumerate() {
+            let marked: Vec<bool> = (0..all.len()).map(|place| place == at).collect();
+            let windows: Vec<Window> = Window::over(&marked).collect();
+            assert_eq!((windows.len(), Window::are_words(&windows, &all)), (1, byte.is_ascii_alphanumeric()), "{byte}");
+        }
+        let text = b"ab;cdefghijklmnopqrstuvwxyz;0123456789";
+        let marked = |free: &[usize]| (0..text.len()).map(|place| free.contains(&place)).collect::<Vec<_>>();
+        for (free, expected) in [(&[0, 1, 3, 26, 28, 37][..], true), (&[0, 2], false), (&[26, 27], false), (&[37], true)] {
+            let windows: Vec<Window> = Window::over(&marked(free)).collect();
+            assert_eq!(Window::are_words(&windows, text), expected, "{free:?}");
+            assert!(!Window::are_words(&windows, &text[..10]), "not there");
+        }
+        assert!(Window::are_words(&[], text));
     }
 
     #[test]

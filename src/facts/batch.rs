@@ -34,8 +34,6 @@ pub struct SignallingBatch {
 struct Scratch {
     rows: Vec<u8>,
     media: MediaWriter,
-    /// The names of a description's formats.
-    names: Vec<u8>,
 }
 
 /// Where one message is written.
@@ -140,13 +138,36 @@ impl Text {
 }
 
 impl SignallingBatch {
-    /// Starts a message: rows and descriptions are added to the draft as they are read, the message itself at its end.
-    /// A draft that is dropped leaves no trace.
-    pub fn draft(&mut self) -> Draft<'_> {
-        self.draft.rows.clear();
-        let (start, wholes) = (self.bytes.len(), self.wholes.len());
-        self.bytes.extend_from_slice(&[0; HEAD]);
-        Draft { start, wholes, form: Form::default(), described: false, call: None, committed: false, batch: self }
+    /// Starts a message of a Call-ID: values, rows and descriptions are added to the draft, the message itself at its end.
+    #[inline(always)]
+    pub(super) fn draft(&mut self, call_id: &[u8]) -> Option<Draft<'_>> {
+        let call = self.call(call_id);
+        let Self { bytes, messages, calls, table: _, wholes, draft } = self;
+        draft.rows.clear();
+        let start = bytes.len();
+        bytes.extend_from_slice(&[0; HEAD]);
+        let own = calls.get_mut(call as usize)?;
+        Some(Draft { bytes, messages, wholes, scratch: draft, own, start, form: Form::default(), described: false })
+    }
+
+    /// The place of a Call-ID among the calls.
+    fn call(&mut self, call_id: &[u8]) -> u32 {
+        let hash = hash_of(call_id);
+        let Self { calls, table, wholes, .. } = self;
+        let is_same = |known: &u32| {
+            calls.get(*known as usize).is_some_and(|known| known.hash == hash && known.id(wholes) == call_id)
+        };
+        let hash_of = |known: &u32| calls.get(*known as usize).map_or(0, |known| known.hash);
+        match table.entry(hash, is_same, hash_of) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                let place = calls.len() as u32;
+                vacant.insert(place);
+                wholes.extend_from_slice(call_id);
+                calls.push(Call::new(hash, (wholes.len() - call_id.len(), wholes.len())));
+                place
+            }
+        }
     }
 
     /// Adds a message. Its texts are copied into the batch; the view's own rows and media are not read: give `rows`
@@ -157,14 +178,14 @@ impl SignallingBatch {
         rows: impl IntoIterator<Item = Row<'t>>,
         media: Option<impl IntoIterator<Item = MediaDescription<'t>>>,
     ) {
-        let mut draft = self.draft();
+        let Some(mut draft) = self.draft(message.call_id) else { return };
         for row in rows {
             draft.row(row);
         }
         if let Some(media) = media {
             draft.describe();
             for description in media {
-                draft.media(description, [description.codecs]);
+                draft.media(&description);
             }
         }
         draft.commit(message);
@@ -245,102 +266,73 @@ pub(super) fn hash_of(call_id: &[u8]) -> u64 {
     SEED.hash_one(call_id)
 }
 
-/// A message that is being read into a batch: its values are written as they come, its head is filled in at the end.
+/// A message that is being written into a batch: its values are written as they come, its head is filled in at the end.
 #[derive(Debug)]
-pub struct Draft<'b> {
-    batch: &'b mut SignallingBatch,
-    /// What the batch held before.
+pub(super) struct Draft<'b> {
+    bytes: &'b mut Vec<u8>,
+    messages: &'b mut Vec<Place>,
+    wholes: &'b mut Vec<u8>,
+    scratch: &'b mut Scratch,
+    /// Its Call-ID.
+    own: &'b mut Call,
+    /// Where it begins.
     start: usize,
-    wholes: usize,
     form: Form,
     described: bool,
-    /// The place of its Call-ID, once that is known.
-    call: Option<u32>,
-    committed: bool,
 }
 
 impl Draft<'_> {
     /// Keeps a header field row, the next in wire order.
-    pub fn row(&mut self, row: Row<'_>) {
-        write_row(&row, &mut self.batch.draft.rows);
+    #[inline]
+    pub(super) fn row(&mut self, row: Row<'_>) {
+        write_row(&row, &mut self.scratch.rows);
     }
 
     /// Says that the message carries a session description, if only an empty one.
-    pub fn describe(&mut self) {
-        if !std::mem::replace(&mut self.described, true) {
-            self.batch.draft.media.begin();
-        }
-    }
-
-    /// Keeps a media description, the next in order. The names in `codecs` stand for [`MediaDescription::codecs`],
-    /// which is not read.
-    pub fn media<'t>(&mut self, description: MediaDescription<'_>, codecs: impl IntoIterator<Item = &'t [u8]>) {
-        self.describe();
-        let Scratch { names, media, .. } = &mut self.batch.draft;
-        names.clear();
-        for name in codecs {
-            if !names.is_empty() {
-                names.push(b' ');
-            }
-            names.extend_from_slice(name);
-        }
-        media.add(&MediaDescription { codecs: names, ..description });
-    }
-
-    /// Says which call the message is of, before [`Self::said`].
-    pub(super) fn of_call(&mut self, call_id: &[u8]) {
-        let hash = hash_of(call_id);
-        let SignallingBatch { calls, table, wholes, .. } = &mut *self.batch;
-        let is_same = |known: &u32| {
-            calls.get(*known as usize).is_some_and(|known| known.hash == hash && known.id(wholes) == call_id)
-        };
-        let hash_of = |known: &u32| calls.get(*known as usize).map_or(0, |known| known.hash);
-        self.call = Some(match table.entry(hash, is_same, hash_of) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(vacant) => {
-                let place = calls.len() as u32;
-                vacant.insert(place);
-                wholes.extend_from_slice(call_id);
-                calls.push(Call::new(hash, (wholes.len() - call_id.len(), wholes.len())));
-                place
-            }
-        });
-    }
-
-    /// Keeps the value of a field; `read` gives its parts. A value that the call's last message had, too, is neither read
-    /// nor kept again. Each field comes once, From before To.
     #[inline]
-    pub(super) fn said<'v>(&mut self, field: Said, value: &'v [u8], read: impl FnOnce(&'v [u8]) -> Parts<'v>) {
-        let SignallingBatch { calls, wholes, .. } = &mut *self.batch;
-        let Some(Call { said: last, .. }) = self.call.and_then(|call| calls.get_mut(call as usize)) else { return };
-        let is_last = |field: Said| last.of(field).whole.is(value, wholes);
+    pub(super) fn describe(&mut self) {
+        if !std::mem::replace(&mut self.described, true) {
+            self.scratch.media.begin();
+        }
+    }
+
+    /// Keeps a media description, the next in order.
+    #[inline]
+    pub(super) fn media(&mut self, description: &MediaDescription<'_>) {
+        self.describe();
+        self.scratch.media.add(description);
+    }
+
+    /// Keeps the value of a field; `parts` gives its parts. A value that the call's last message had, too, is not kept
+    /// again. Each field comes once, From before To.
+    #[inline(always)]
+    pub(super) fn said<'v>(&mut self, field: Said, value: &[u8], parts: impl FnOnce() -> Parts<'v>) {
+        let is_last = |field: Said| self.own.said.of(field).whole.is(value, self.wholes);
         if is_last(field) {
             self.form.again(field);
         } else if field == Said::From && is_last(Said::To) {
             // Requests of the callee have From and To turned.
-            let [from, to, ..] = &mut last.values;
+            let [from, to, ..] = &mut self.own.said.values;
             std::mem::swap(from, to);
             self.form.turn_ends();
             self.form.again(field);
         } else {
-            let whole = Text::added(value, wholes);
-            self.write_value(field, whole, read(value));
+            let whole = Text::added(value, self.wholes);
+            self.write_value(field, whole, parts());
         }
     }
 
     fn write_value(&mut self, field: Said, whole: Text, parts: Parts<'_>) {
-        let SignallingBatch { calls, bytes, .. } = &mut *self.batch;
-        let Some(Call { said: last, .. }) = self.call.and_then(|call| calls.get_mut(call as usize)) else { return };
+        let last = &mut self.own.said;
         let alike = last.of(field.alike()).first;
-        let at = self.form.write_said(field, parts, alike.is(parts.0, bytes), bytes);
+        let at = self.form.write_said(field, parts, alike.is(parts.0, self.bytes), self.bytes);
         if let Some(last) = last.values.get_mut(field as usize) {
             *last = Value { whole, first: at.map_or(alike, |at| Text::at(at, parts.0.len())) };
         }
     }
 
     /// Adds the message with the rows and descriptions kept before; the view's own are not read.
-    pub fn commit(mut self, message: &Signalling<'_>) {
-        self.of_call(message.call_id);
+    fn commit(mut self, message: &Signalling<'_>) {
         for (field, first, second) in [
             (Said::From, message.from_uri, message.from_tag),
             (Said::To, message.to_uri, message.to_tag),
@@ -353,81 +345,49 @@ impl Draft<'_> {
         self.commit_said(message);
     }
 
-    /// Adds the message with the rows, descriptions and values kept before; of the view's own texts the Call-ID and the
-    /// Request-URI are read.
+    /// Adds the message with the rows, descriptions and values kept before; of the view's own texts the Request-URI is
+    /// read.
+    #[inline(always)]
     pub(super) fn commit_said(mut self, message: &Signalling<'_>) {
-        if self.call.is_none() {
-            self.of_call(message.call_id);
-        }
         if let StartLine::Request { uri, .. } = message.start {
-            self.said(Said::RequestUri, uri, |uri| (uri, None));
+            self.said(Said::RequestUri, uri, || (uri, None));
         }
-        let Self { batch, form, call, described, start, .. } = &mut self;
-        let SignallingBatch { bytes, messages, calls, draft, .. } = &mut **batch;
-        let Some(own) = call.and_then(|call| calls.get_mut(call as usize)) else { return };
+        let Self { bytes, messages, scratch, own, start, mut form, described, .. } = self;
         let last = &mut own.said;
-        let mut block = |field: Said, value: &[u8], last: &mut Text| {
-            if last.is(value, bytes) {
-                return form.again(field);
-            }
-            form.begin(field, bytes);
-            text(bytes, value);
-            *last = Text::at(bytes.len() - value.len(), value.len());
-        };
-        if !draft.rows.is_empty() {
-            block(Said::Rows, &draft.rows, &mut last.rows);
+        if !scratch.rows.is_empty() {
+            write_block(Said::Rows, &scratch.rows, &mut form, &mut last.rows, bytes);
         }
-        if *described {
-            block(Said::Media, draft.media.bytes(), &mut last.media);
+        if described {
+            write_block(Said::Media, scratch.media.bytes(), &mut form, &mut last.media, bytes);
         }
         let way = Way { source: message.locus.source, hop: message.hop };
         form.write_way(&way, last.way.as_ref(), bytes);
         last.way = Some(way);
         write_upper_halves(message, bytes);
-        if let Some(place) = bytes.get_mut(*start..).and_then(|own| own.first_chunk_mut()) {
-            *place = head(message, *form);
+        if let Some(place) = bytes.get_mut(start..).and_then(|own| own.first_chunk_mut()) {
+            *place = head(message, form);
         }
 
         own.methods.add(message);
-        own.length += bytes.len() - *start;
+        own.length += bytes.len() - start;
         let place = messages.len() as u32;
-        messages.push(Place { start: *start, end: bytes.len(), next: u32::MAX });
+        messages.push(Place { start, end: bytes.len(), next: u32::MAX });
         match messages.get_mut(own.last as usize) {
             Some(last) => last.next = place,
             None => own.first = place,
         }
         own.last = place;
-        self.committed = true;
     }
 }
 
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        if !self.committed {
-            self.take_back();
-        }
+/// Writes a block of bytes behind its length, if the call's last one was another.
+fn write_block(field: Said, value: &[u8], form: &mut Form, last: &mut Text, bytes: &mut Vec<u8>) {
+    if last.is(value, bytes) {
+        return form.again(field);
     }
-}
-
-impl Draft<'_> {
-    #[cold]
-    fn take_back(&mut self) {
-        let SignallingBatch { bytes, wholes, calls, table, .. } = &mut *self.batch;
-        bytes.truncate(self.start);
-        wholes.truncate(self.wholes);
-        let Some(place) = self.call else { return };
-        match calls.get_mut(place as usize) {
-            Some(known) if known.length > 0 => known.said = Last::NOTHING,
-            Some(own) => {
-                if let Ok(entry) = table.find_entry(own.hash, |known| *known == place) {
-                    entry.remove();
-                }
-                // It is the last one.
-                calls.pop();
-            }
-            None => {}
-        }
-    }
+    form.begin(field, bytes);
+    text(bytes, value);
+    *last = Text::at(bytes.len() - value.len(), value.len());
 }
 
 #[cfg(test)]
@@ -489,49 +449,6 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_that_is_dropped_leaves_no_trace() {
-        let said = |batch: &mut SignallingBatch, call_id: &[u8], from: &'static [u8], is_kept: bool| {
-            let mut draft = batch.draft();
-            draft.of_call(call_id);
-            draft.row(Row { subject: Subject::Consent(0), name: b"X", value: from });
-            draft.media(described(from), [from]);
-            draft.said(Said::From, from, |from| (from, Some(b"t")));
-            draft.said(Said::Contact, from, |from| (from, None));
-            if is_kept {
-                draft.commit_said(&message(call_id));
-            }
-        };
-        let show = |batch: &SignallingBatch| -> Vec<String> {
-            batch.messages().map(|message| format!("{message:?} {:?}", message.rows().collect::<Vec<_>>())).collect()
-        };
-        let (mut with, mut without) = (SignallingBatch::default(), SignallingBatch::default());
-        let steps: [(&[u8], &[u8], bool); 12] = [
-            (b"a", b"1", false),
-            (b"a", b"1", true),
-            (b"b", b"2", false),
-            (b"a", b"2", false),
-            (b"a", b"2", true),
-            (b"a", b"3", false),
-            (b"a", b"2", true),
-            (b"b", b"2", true),
-            (b"c", b"3", false),
-            // What was dropped stands in the text of another call now.
-            (b"a", b"4", false),
-            (b"b", b"4", true),
-            (b"a", b"4", true),
-        ];
-        for (call_id, from, is_kept) in steps {
-            said(&mut with, call_id, from, is_kept);
-            if is_kept {
-                said(&mut without, call_id, from, true);
-            }
-            assert_eq!(show(&with), show(&without));
-            assert!(with.hashes().eq(without.hashes()));
-        }
-        assert_eq!(with.len(), 6);
-    }
-
-    #[test]
     fn no_row_of_many_is_lost() {
         let rows: Vec<Vec<u8>> = (0..70_000).map(|number: u32| number.to_string().into_bytes()).collect();
         let mut batch = SignallingBatch::default();
@@ -556,17 +473,11 @@ mod tests {
         let push = |batch: &mut SignallingBatch, call_id: &[u8], value: &[u8]| {
             batch.push(&message(call_id), [row(value)], Some([described(value)]));
         };
-        for taken_away in ["cleared", "dropped", "nothing"] {
+        for taken_away in ["cleared", "nothing"] {
             let mut batch = SignallingBatch::default();
             push(&mut batch, b"a", b"true");
-            match taken_away {
-                "cleared" => batch.clear(),
-                "dropped" => {
-                    let mut draft = batch.draft();
-                    draft.row(row(b"false"));
-                    draft.media(described(b"false"), [b"codec".as_slice()]);
-                }
-                _ => {}
+            if taken_away == "cleared" {
+                batch.clear();
             }
             push(&mut batch, b"b", b"");
             // Fills the places of what was taken away.

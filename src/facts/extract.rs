@@ -13,13 +13,11 @@
 //! - `+sip.srs`, the recording server's own Contact feature (RFC 7866 §6.1.1), is a sign like `+sip.src`.
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher, Hasher};
 use std::ops::ControlFlow;
 
-use super::written::Said;
-use super::{
-    Body, CSeq, Draft, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
-};
+use super::forms::{Forms, Free};
+use super::reading::{Reading, Start, Value};
+use super::{Body, CSeq, Hop, MediaDescription, Method, Row, SignallingBatch, Subject, Transport};
 use crate::evidence::{Anomalies, Locus, Timestamp};
 use crate::scan;
 use crate::sdp;
@@ -161,6 +159,12 @@ impl Keep {
         Self { names, fields, fields_of_firsts, attributes, heads: false }
     }
 
+    /// Whether every row of the name with this number is kept as it is, and nothing else is read in one.
+    fn keeps_only(&self, number: usize) -> bool {
+        let fields = self.fields.get(number).map_or(&[][..], Vec::as_slice);
+        fields.iter().all(|field| matches!(field, Field::Kept(_)))
+    }
+
     /// The same, and of every INVITE and UPDATE the start line and header section as captured, for reports that show them.
     #[must_use]
     pub fn with_heads(self) -> Self {
@@ -180,7 +184,8 @@ impl<'a> Values<'a> {
     #[inline(always)]
     fn of(&self, field: First) -> Option<Cow<'a, [u8]>> {
         let captured = (*self.firsts.get(field as usize)?)?;
-        Some(sip::Raw::of(captured, self.folded).value())
+        let folded = self.folded && scan::line_end(captured, 0).is_some();
+        Some(sip::Raw::of(captured, folded).value())
     }
 }
 
@@ -189,16 +194,33 @@ impl<'a> Values<'a> {
 pub struct Extractor<'k> {
     keep: &'k Keep,
     met: sip::Met<'k>,
-    alike: sip::Alike,
+    forms: Forms,
     descriptions: sdp::Reader,
+    /// Of the last payload that was like none; its room is used again.
+    reading: Reading,
 }
 
 impl<'k> Extractor<'k> {
     /// Before the first message.
     #[must_use]
     pub fn new(keep: &'k Keep) -> Self {
-        let (met, alike) = (sip::Met::new(&keep.names), sip::Alike::default());
-        Self { keep, met, alike, descriptions: sdp::Reader::default() }
+        let (met, forms) = (sip::Met::new(&keep.names), Forms::default());
+        Self { keep, met, forms, descriptions: sdp::Reader::default(), reading: Reading::default() }
+    }
+}
+
+/// The anomalies of one record.
+struct Notes<'n> {
+    anomalies: &'n mut Anomalies,
+    record: u64,
+    /// Whether there are some.
+    any: bool,
+}
+
+impl Notes<'_> {
+    fn note(&mut self, code: &'static str, detail: impl FnOnce() -> String) {
+        self.any = true;
+        self.anomalies.note(code, Some(self.record), detail);
     }
 }
 
@@ -216,36 +238,35 @@ pub fn signalling(
     batch: &mut SignallingBatch,
     anomalies: &mut Anomalies,
 ) -> Extracted {
-    let keep = extractor.keep;
-    let extent = if seen.truncated { Extent::Cut } else { Extent::Whole };
-    let known = extractor.alike.find(payload);
-    let message = match known {
-        Some((message, _)) => message,
-        None => match sip::Message::scan(payload, extent) {
-            Some(message) => message,
-            None => return Extracted::NotSip,
-        },
-    };
-    let record = Some(seen.locus.record);
-    let mut header = message.header();
-    let mut draft = batch.draft();
-    let mut rows = Rows { draft: &mut draft, record, anomalies, values: Values::default(), routes: 0 };
-    match known {
-        Some((_, known)) => {
-            extractor.alike.rows(known, payload).for_each(|(number, plain)| rows.take_plain(number, plain, keep));
-        }
-        None => {
-            read_rows(&mut header, &mut rows, extractor);
-            if header.end() == Some(HeaderEnd::Whole) {
-                extractor.alike.remember(payload, &mut extractor.met);
-            }
-        }
+    if !seen.truncated
+        && let Some(reading) = extractor.forms.find(payload)
+    {
+        reading.write(payload, &seen, batch);
+        return Extracted::Message;
     }
+    let mut notes = Notes { anomalies, record: seen.locus.record, any: false };
+    let extracted = read(payload, &seen, extractor, &mut notes);
+    if extracted == Extracted::Message {
+        extractor.reading.write(payload, &seen, batch);
+    }
+    extracted
+}
+
+/// Makes the reading of a payload, and remembers it where others may be like it.
+#[inline(never)]
+fn read(payload: &[u8], seen: &Seen, extractor: &mut Extractor<'_>, notes: &mut Notes<'_>) -> Extracted {
+    let Extractor { keep, met, forms, descriptions, reading } = extractor;
+    let extent = if seen.truncated { Extent::Cut } else { Extent::Whole };
+    let Some(message) = sip::Message::scan(payload, extent) else { return Extracted::NotSip };
+    reading.clear();
+    let mut header = message.header();
+    let mut rows = Rows { payload, reading, notes, keep, values: Values::default(), routes: 0 };
+    rows.read(&mut header, met);
     let values = rows.values;
     let is_doubtful = is_doubtful(&message, &header, extent);
-    let header_whole = match header.end() {
+    reading.header_whole = match header.end() {
         Some(HeaderEnd::Whole) if is_doubtful => {
-            anomalies.note("mixed_line_ends", record, || {
+            notes.note("mixed_line_ends", || {
                 "an empty line of LF in a header of CRLF: receivers differ on what is behind it".to_owned()
             });
             false
@@ -253,11 +274,11 @@ pub fn signalling(
         Some(HeaderEnd::Whole) => true,
         Some(HeaderEnd::Limit) => {
             let (lines, bytes) = (header.lines(), header.position());
-            anomalies.note("limit_header", record, || format!("stopped behind {lines} rows and {bytes} bytes"));
+            notes.note("limit_header", || format!("stopped behind {lines} rows and {bytes} bytes"));
             false
         }
         Some(HeaderEnd::Cut) | None => {
-            anomalies.note("truncated_header", record, || {
+            notes.note("truncated_header", || {
                 format!("{} bytes captured, the header does not end in them", payload.len())
             });
             false
@@ -267,54 +288,44 @@ pub fn signalling(
     let Some(call_id) = values.of(First::CallId).filter(|call_id| !call_id.is_empty()) else {
         return Extracted::NoCallId;
     };
-    let call_id = &*call_id;
-    let start = match message.start {
-        sip::StartLine::Request { method, uri } => StartLine::Request { method: Method::of(method), uri },
-        sip::StartLine::Response { status } => StartLine::Response(status),
+    reading.call_id = reading.place(payload, &call_id);
+    reading.start = match message.start {
+        sip::StartLine::Request { method, uri } => {
+            Start::Request { method: Method::of(method), uri: reading.place(payload, uri) }
+        }
+        sip::StartLine::Response { status } => Start::Response { status },
     };
-    let mut facts = Signalling::bare(seen.at, seen.locus, seen.hop, start);
-    facts.transport = seen.transport;
-    facts.header_whole = header_whole;
-    facts.call_id = call_id;
-    draft.of_call(call_id);
-    facts.fingerprint = fingerprint(payload);
-    if keep.heads && matches!(start, StartLine::Request { method: Method::Invite | Method::Update, .. }) {
+    if keep.heads && matches!(reading.start, Start::Request { method: Method::Invite | Method::Update, .. }) {
         let head = message.head(&header);
-        draft.row(Row { subject: Subject::Head, name: b"", value: head.get(..MAX_HEAD_BYTES).unwrap_or(head) });
+        let value = head.get(..MAX_HEAD_BYTES).unwrap_or(head);
+        reading.row(payload, Row { subject: Subject::Head, name: b"", value });
     }
 
     if let Some(value) = &values.of(First::CSeq) {
-        facts.cseq = address::cseq(value).map(|(number, method)| CSeq { number, method: Method::of(method) });
-        if facts.cseq.is_none() {
-            anomalies.note("bad_cseq", record, || {
-                format!("the value has {} bytes and no readable number and method", value.len())
-            });
+        match address::cseq(value) {
+            Some((number, method)) => reading.cseq(payload, value, CSeq { number, method: Method::of(method) }),
+            None => notes
+                .note("bad_cseq", || format!("the value has {} bytes and no readable number and method", value.len())),
         }
     }
-    if let Some(value) = &values.of(First::From) {
-        draft.said(Said::From, value, party);
-    }
-    if let Some(value) = &values.of(First::To) {
-        draft.said(Said::To, value, party);
-    }
-    if let Some(value) = &values.of(First::Contact) {
-        let uri = |value| address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri);
-        draft.said(Said::Contact, value, |value| (uri(value), None));
-    }
-    if let Some(value) = &values.of(First::Via) {
-        draft.said(Said::Via, value, |value| {
-            let top = Via::top(value);
-            (top.host, top.branch())
-        });
+    let parts: [fn(&[u8]) -> Parts<'_>; 4] = [party, party, contact, top_via];
+    for ((place, field), parts) in
+        [First::From, First::To, First::Contact, First::Via].into_iter().enumerate().zip(parts)
+    {
+        if let Some(value) = &values.of(field) {
+            let value = reading.value(payload, value, parts(value));
+            reading.values.get_mut(place).into_iter().for_each(|own| *own = Some(value));
+        }
     }
 
-    facts.body = if header.end() == Some(HeaderEnd::Whole) && !is_doubtful {
-        let content_length = content_length(values.of(First::ContentLength).as_deref(), record, anomalies);
+    let mut bodies = Bodies { payload, reading, notes, keep, descriptions };
+    let (body, shape) = if header.end() == Some(HeaderEnd::Whole) && !is_doubtful {
+        let content_length = content_length(values.of(First::ContentLength).as_deref(), bodies.notes);
         match body::Body::frame(message.rest(&header), content_length, extent) {
-            None => Body::Absent,
+            None => (Body::Absent, Shape::Unread),
             Some(body) => {
                 if body.extent == Extent::Cut {
-                    anomalies.note("truncated_body", record, || match content_length {
+                    bodies.notes.note("truncated_body", || match content_length {
                         Some(needed) => format!("Content-Length says {needed} bytes, {} captured", body.bytes.len()),
                         None => format!("{} bytes captured, no Content-Length", body.bytes.len()),
                     });
@@ -322,19 +333,93 @@ pub fn signalling(
                 let content_type = values.of(First::ContentType).filter(|value| !value.is_empty());
                 let content_type = content_type.as_deref();
                 let encoded = values.of(First::ContentEncoding).is_some_and(|value| body::is_encoding(&value));
-                let whole = Part { content_type, encoded, body };
-                let (body, all_parts) = read_body(whole, extractor, &mut draft, record, anomalies);
-                facts.header_whole &= all_parts;
-                body
+                bodies.read(Part { content_type, encoded, body })
             }
         }
     } else {
         let empty = values.of(First::ContentLength).as_deref().and_then(number) == Some(0);
-        if empty { Body::Absent } else { Body::Cut }
+        (if empty { Body::Absent } else { Body::Cut }, Shape::Other)
     };
-    draft.commit_said(&facts);
+    reading.body = body;
+    if !notes.any
+        && extent == Extent::Whole
+        && header.end() == Some(HeaderEnd::Whole)
+        && !header.ends_loosely()
+    {
+        let header_bytes = payload.len() - message.rest(&header).len();
+        let covered = if matches!(shape, Shape::Unread) { payload.get(..header_bytes) } else { None };
+        forms.remember((payload, covered.unwrap_or(payload)), reading, || free(payload, &message, shape, reading, keep));
+    }
     Extracted::Message
 }
+
+/// What may be other in a payload that has the same reading; `None` where that depends on more than places.
+fn free(payload: &[u8], message: &sip::Message<'_>, shape: Shape<'_>, reading: &Reading, keep: &Keep) -> Option<Free> {
+    let mut free = Free::default();
+    let range = |text: &[u8]| super::reading::range_in(payload, text).unwrap_or_default();
+    match reading.start {
+        Start::Request { uri, .. } => free.words(uri.range()),
+        // The reason phrase.
+        Start::Response { .. } => {
+            let line = payload.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+            if let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', b'1'..=b'6', _, _, b' ', reason @ ..] = line {
+                free.words(range(reason));
+            }
+        }
+    }
+    let mut call_ids = 0;
+    for line in message.header() {
+        let Line::Row(row) = line else { return None };
+        let number = keep.names.number(row.name);
+        call_ids += usize::from(number == Some(First::CallId as usize));
+        if number.is_none_or(|number| number >= FIRSTS && keep.keeps_only(number)) {
+            free.words(range(row.raw.captured().0));
+        }
+    }
+    // Whether two of them differ is no matter of one place.
+    if call_ids > 1 {
+        return None;
+    }
+    free.words(reading.call_id.range());
+    free.number(reading.cseq_digits.range());
+    for Value { whole, first, second } in reading.values.iter().flatten() {
+        [*first].into_iter().chain(*second).for_each(|part| free.words(part.range()));
+        // A display name.
+        let (whole, first) = (whole.range(), first.range());
+        if whole.start < first.start && payload.get(first.start - 1) == Some(&b'<') {
+            free.words(whole.start..first.start);
+        }
+    }
+    if let Shape::Description(body) = shape {
+        for section in &reading.sections {
+            free.words(section.address.range());
+            if section.has_plain_port() {
+                free.number(section.port_digits.range());
+            }
+        }
+        // Whose session it is, and what it is called.
+        for line in body.split(|byte| matches!(byte, b'\r' | b'\n')) {
+            if let [b'o' | b's', b'=', value @ ..] = line {
+                free.words(range(value));
+            }
+        }
+    }
+    Some(free)
+}
+
+/// Of what kind a body is.
+#[derive(Clone, Copy, Debug)]
+enum Shape<'a> {
+    /// Nothing in it was asked for.
+    Unread,
+    /// These bytes are a session description, and there is nothing else.
+    Description(&'a [u8]),
+    /// Parts of it, or what it begins with, were looked at.
+    Other,
+}
+
+/// The two parts of a value that are asked for.
+type Parts<'v> = (&'v [u8], Option<&'v [u8]>);
 
 /// Whether another receiver would read more of a header than ends where this one does.
 fn is_doubtful(message: &sip::Message<'_>, header: &sip::Header<'_>, extent: Extent) -> bool {
@@ -343,44 +428,54 @@ fn is_doubtful(message: &sip::Message<'_>, header: &sip::Header<'_>, extent: Ext
 }
 
 /// URI and tag of a From or To.
-fn party(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+fn party(value: &[u8]) -> Parts<'_> {
     let address = Address::read(value);
     (address.uri, address.tag())
 }
 
-/// Reads the header to its end: keeps the rows that settings name, hands out those that every message needs.
-#[inline(never)]
-fn read_rows<'a>(header: &mut sip::Header<'a>, rows: &mut Rows<'_, '_, 'a>, extractor: &mut Extractor<'_>) {
-    let keep = extractor.keep;
-    loop {
-        header.plain_rows(&mut extractor.met, |number, plain| {
-            if let Some(number) = number {
-                rows.take_plain(number, plain, keep);
-            }
-        });
-        match header.next() {
-            None => return,
-            Some(line) => rows.take_any(line, keep),
-        }
-    }
+/// The first URI of a Contact.
+fn contact(value: &[u8]) -> Parts<'_> {
+    (address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri), None)
 }
 
-/// The rows of one header on their way into a draft.
-struct Rows<'r, 'b, 'a> {
-    draft: &'r mut Draft<'b>,
-    record: Option<u64>,
-    anomalies: &'r mut Anomalies,
+/// Host and branch of the top value of a Via.
+fn top_via(value: &[u8]) -> Parts<'_> {
+    let top = Via::top(value);
+    (top.host, top.branch())
+}
+
+/// The rows of one header on their way into a reading.
+struct Rows<'r, 'n, 'a> {
+    payload: &'a [u8],
+    reading: &'r mut Reading,
+    notes: &'r mut Notes<'n>,
+    keep: &'r Keep,
     values: Values<'a>,
     routes: usize,
 }
 
 impl<'a> Rows<'_, '_, 'a> {
+    /// Reads the header to its end: keeps the rows that settings name, and what every message needs.
+    fn read(&mut self, header: &mut sip::Header<'a>, met: &mut sip::Met<'_>) {
+        loop {
+            header.plain_rows(met, |number, plain| {
+                if let Some(number) = number {
+                    self.take_plain(number, plain);
+                }
+            });
+            match header.next() {
+                None => return,
+                Some(line) => self.take_any(line),
+            }
+        }
+    }
+
     /// A plain row of the name with this number.
     #[inline(always)]
-    fn take_plain(&mut self, number: usize, plain: sip::Plain<'a>, keep: &Keep) {
+    fn take_plain(&mut self, number: usize, plain: sip::Plain<'a>) {
         self.take_first(number, plain.bytes());
-        if number >= FIRSTS || keep.fields_of_firsts >> number & 1 == 1 {
-            self.take_every(number, &plain.row(), keep);
+        if number >= FIRSTS || self.keep.fields_of_firsts >> number & 1 == 1 {
+            self.take_every(number, &plain.row());
         }
     }
 
@@ -396,30 +491,32 @@ impl<'a> Rows<'_, '_, 'a> {
 
     /// A row of which every one counts.
     #[inline(never)]
-    fn take_every(&mut self, number: usize, row: &sip::Row<'a>, keep: &Keep) {
-        for field in keep.fields.get(number).into_iter().flatten() {
+    fn take_every(&mut self, number: usize, row: &sip::Row<'a>) {
+        for field in self.keep.fields.get(number).into_iter().flatten() {
             match field {
-                Field::Kept(subject) => {
-                    self.draft.row(Row { subject: *subject, name: row.name, value: &row.value() });
-                }
+                Field::Kept(subject) => self.keep_row(*subject, row.name, &row.value()),
                 other => self.take_list(*other, row),
             }
         }
     }
 
+    fn keep_row(&mut self, subject: Subject, name: &[u8], value: &[u8]) {
+        self.reading.row(self.payload, Row { subject, name, value });
+    }
+
     #[inline(never)]
-    fn take_any(&mut self, line: Line<'a>, keep: &Keep) {
+    fn take_any(&mut self, line: Line<'a>) {
         match line {
             Line::Row(row) => {
                 self.values.folded |= row.raw.captured().1;
-                if let Some(number) = keep.names.number(row.name) {
+                if let Some(number) = self.keep.names.number(row.name) {
                     self.take_first(number, row.raw.captured().0);
-                    self.take_every(number, &row, keep);
+                    self.take_every(number, &row);
                 }
             }
-            Line::Unreadable(bytes) => self
-                .anomalies
-                .note("bad_header_row", self.record, || format!("a row of {} bytes has no field name", bytes.len())),
+            Line::Unreadable(bytes) => {
+                self.notes.note("bad_header_row", || format!("a row of {} bytes has no field name", bytes.len()));
+            }
         }
     }
 
@@ -428,8 +525,7 @@ impl<'a> Rows<'_, '_, 'a> {
     fn compare_call_ids(&mut self, captured: &'a [u8]) {
         let other = sip::Raw::of(captured, self.values.folded).value();
         if self.values.of(First::CallId).is_some_and(|first| first != other) {
-            self.anomalies
-                .note("duplicate_call_id", self.record, || "two Call-IDs that differ; the first counts".to_owned());
+            self.notes.note("duplicate_call_id", || "two Call-IDs that differ; the first counts".to_owned());
         }
     }
 
@@ -437,48 +533,50 @@ impl<'a> Rows<'_, '_, 'a> {
     fn take_list(&mut self, field: Field, row: &sip::Row<'a>) {
         let value = row.value();
         match field {
-            Field::Contact => keep_recording_contact(row, &value, self.draft),
+            Field::Contact => {
+                if let Some(contact) = recording_contact(&value) {
+                    self.keep_row(Subject::RecordingSession, row.name, contact);
+                }
+            }
             Field::Require => {
                 if let Some(tag) = address::values(&value).find(|tag| tag.eq_ignore_ascii_case(b"siprec")) {
-                    self.draft.row(Row { subject: Subject::RecordingSession, name: row.name, value: tag });
+                    self.keep_row(Subject::RecordingSession, row.name, tag);
                 }
-                keep_record_aware(row, &value, self.draft);
+                self.keep_record_aware(row.name, &value);
             }
-            Field::Supported => keep_record_aware(row, &value, self.draft),
+            Field::Supported => self.keep_record_aware(row.name, &value),
             Field::Route => {
                 for value in address::values(&value) {
                     self.routes += 1;
                     if self.routes > MAX_ROUTES {
-                        self.anomalies.note("limit_routes", self.record, || format!("more than {MAX_ROUTES} routes"));
+                        self.notes.note("limit_routes", || format!("more than {MAX_ROUTES} routes"));
                         break;
                     }
-                    let uri = Address::read(value).uri;
-                    self.draft.row(Row { subject: Subject::Route, name: row.name, value: uri });
+                    self.keep_row(Subject::Route, row.name, Address::read(value).uri);
                 }
             }
             Field::Kept(_) => {}
         }
     }
+
+    /// Keeps the option tag of RFC 7866 that says that its sender can show that it is recorded.
+    fn keep_record_aware(&mut self, name: &[u8], value: &[u8]) {
+        // Few option tags have this letter; the others need no closer look.
+        if scan::find_either(value, b'w', b'W').is_none() {
+            return;
+        }
+        if let Some(tag) = address::values(value).find(|tag| tag.eq_ignore_ascii_case(b"record-aware")) {
+            self.keep_row(Subject::RecordAware, name, tag);
+        }
+    }
 }
 
-/// Keeps the option tag of RFC 7866 that says that its sender can show that it is recorded.
-fn keep_record_aware(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
-    // Few option tags have this letter; the others need no closer look.
-    if scan::find_either(value, b'w', b'W').is_none() {
-        return;
-    }
-    if let Some(tag) = address::values(value).find(|tag| tag.eq_ignore_ascii_case(b"record-aware")) {
-        draft.row(Row { subject: Subject::RecordAware, name: row.name, value: tag });
-    }
-}
-
-/// Keeps the Contact feature that marks a recording session.
-fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_>) {
+/// The first contact that bears the feature that marks a recording session.
+fn recording_contact(value: &[u8]) -> Option<&[u8]> {
     // Few contacts bear a feature of this tree; the others need no closer look.
     let mut rest = value;
     loop {
-        let Some(plus) = scan::find(rest, b'+') else { return };
-        rest = rest.get(plus + 1..).unwrap_or_default();
+        rest = rest.get(scan::find(rest, b'+')? + 1..)?;
         if rest.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"sip.")) {
             break;
         }
@@ -487,26 +585,47 @@ fn keep_recording_contact(row: &sip::Row<'_>, value: &[u8], draft: &mut Draft<'_
         let address = Address::read(contact);
         address.parameter(b"+sip.src").or(address.parameter(b"+sip.srs")).is_some()
     };
-    if let Some(contact) = address::values(value).find(|contact| marks(contact)) {
-        draft.row(Row { subject: Subject::RecordingSession, name: row.name, value: contact });
-    }
+    address::values(value).find(|contact| marks(contact))
 }
 
-/// Reads what a body describes; says how much of it can be relied on, and whether no part stayed closed for a limit. One
-/// that did may be the metadata that tells a recording session.
-fn read_body<'a>(
-    whole: Part<'a, '_>,
-    extractor: &mut Extractor<'_>,
-    draft: &mut Draft<'_>,
-    record: Option<u64>,
-    anomalies: &mut Anomalies,
-) -> (Body, bool) {
-    let mut all_parts = true;
-    let mut state = if whole.body.extent == Extent::Cut { Body::Cut } else { Body::Whole };
-    // Most bodies are a description and nothing else.
-    let is_description = whole.content_type == Some(b"application/sdp") && !whole.encoded;
-    let mut description = is_description.then_some(whole.body);
-    let mut read_part = |part: Part<'a, '_>| {
+/// The body of one message on its way into a reading.
+struct Bodies<'r, 'n, 'a> {
+    payload: &'a [u8],
+    reading: &'r mut Reading,
+    notes: &'r mut Notes<'n>,
+    keep: &'r Keep,
+    descriptions: &'r mut sdp::Reader,
+}
+
+impl<'a> Bodies<'_, '_, 'a> {
+    /// Reads what a body describes; says how much of it can be relied on. A part that stayed closed for a limit may be the
+    /// metadata that tells a recording session: then the header does not count as seen to its end.
+    fn read(&mut self, whole: Part<'a, '_>) -> (Body, Shape<'a>) {
+        let mut state = if whole.body.extent == Extent::Cut { Body::Cut } else { Body::Whole };
+        // Most bodies are a description and nothing else.
+        let is_description = whole.content_type == Some(b"application/sdp") && !whole.encoded;
+        if is_description {
+            return (self.read_description_of(whole.body, state), Shape::Description(whole.body.bytes));
+        }
+        let media_type = whole.content_type.map(body::media_type);
+        let mut shape = match media_type {
+            Some(media_type) if !body::is_multipart(media_type) => Shape::Unread,
+            _ => Shape::Other,
+        };
+        let mut description = None;
+        body::parts(whole, &mut |part: Part<'a, '_>| {
+            if self.is_read(part, &mut state, &mut description) {
+                shape = Shape::Other;
+            }
+        });
+        match description {
+            Some(body) => (self.read_description_of(body, state), Shape::Other),
+            None => (state, shape),
+        }
+    }
+
+    /// Reads one part of a body, and says whether it was looked into. A description is read in the end, if it is the first.
+    fn is_read(&mut self, part: Part<'a, '_>, state: &mut Body, description: &mut Option<body::Body<'a>>) -> bool {
         let media_type = part.media_type();
         let is_description = match part.content_type {
             None => part.body.bytes.starts_with(b"v=0"),
@@ -516,111 +635,117 @@ fn read_body<'a>(
             || body::is_multipart(media_type)
             || media_type.eq_ignore_ascii_case(b"application/pkcs7-mime");
         if part.is_limited() {
-            (state, all_parts) = (Body::Cut, false);
-            anomalies.note("limit_multipart", record, || {
+            *state = Body::Cut;
+            self.reading.header_whole = false;
+            self.notes.note("limit_multipart", || {
                 format!("a part is more than {} multipart bodies deep, or its boundary is too long", body::MAX_DEPTH)
             });
         } else if opaque {
-            state = Body::Cut;
-            anomalies.note("opaque_body", record, || {
+            *state = Body::Cut;
+            self.notes.note("opaque_body", || {
                 format!("{} bytes that may describe media cannot be looked into", part.body.bytes.len())
             });
         } else if is_description {
-            description = description.or(Some(part.body));
+            *description = description.or(Some(part.body));
         } else if is_recording_metadata(media_type) {
-            draft.row(Row { subject: Subject::RecordingSession, name: b"Content-Type", value: media_type });
-            if !part.encoded {
-                let all = recording::identifiers(part.body.bytes, |place, value| {
-                    draft.row(Row { subject: Subject::Recorded, name: place.name().as_bytes(), value });
-                });
-                if !all {
-                    anomalies.note("limit_metadata", record, || {
-                        format!("recording metadata of {} bytes is not read to its end", part.body.bytes.len())
-                    });
-                }
-            }
+            self.keep_metadata(part, media_type);
+        } else {
+            return false;
         }
-    };
-    if !is_description {
-        body::parts(whole, &mut read_part);
+        true
     }
-    if let Some(body) = description {
+
+    /// Keeps what the metadata of a recording session says (RFC 7865).
+    fn keep_metadata(&mut self, part: Part<'a, '_>, media_type: &[u8]) {
+        let Self { payload, reading, notes, .. } = self;
+        let mut keep = |row: Row<'_>| reading.row(payload, row);
+        keep(Row { subject: Subject::RecordingSession, name: b"Content-Type", value: media_type });
+        if part.encoded {
+            return;
+        }
+        let all = recording::identifiers(part.body.bytes, |place, value| {
+            keep(Row { subject: Subject::Recorded, name: place.name().as_bytes(), value });
+        });
+        if !all {
+            notes.note("limit_metadata", || {
+                format!("recording metadata of {} bytes is not read to its end", part.body.bytes.len())
+            });
+        }
+    }
+
+    /// Reads a description; says how much of the body, which was in this `state`, can be relied on.
+    fn read_description_of(&mut self, body: body::Body<'a>, state: Body) -> Body {
         let bytes = match body.extent {
             Extent::Cut => sdp::whole_lines(body.bytes),
             Extent::Whole => body.bytes,
         };
-        if read_description(bytes, extractor, draft, record, anomalies) == Body::Cut {
-            state = Body::Cut;
-        }
+        if self.read_description(bytes) == Body::Cut { Body::Cut } else { state }
     }
-    (state, all_parts)
-}
 
-fn read_description(
-    bytes: &[u8],
-    extractor: &mut Extractor<'_>,
-    draft: &mut Draft<'_>,
-    record: Option<u64>,
-    anomalies: &mut Anomalies,
-) -> Body {
-    draft.describe();
-    let mut state = Body::Whole;
-    let mut index = 0;
-    let keep = extractor.keep;
-    let of_recording = extractor.descriptions.read(bytes, |media| {
-        if index == sdp::MAX_SECTIONS {
-            anomalies.note("limit_media_descriptions", record, || format!("more than {index} media descriptions"));
-            state = Body::Cut;
-            return ControlFlow::Break(());
-        }
-        index += 1;
-        if media.port.is_none() {
-            anomalies.note("bad_media_port", record, || format!("media description {index} has no readable port"));
-        }
-        let address = Some(media.address).filter(|address| address.len() <= MAX_ADDRESS_BYTES);
-        if address.is_none() {
-            anomalies.note("bad_media_address", record, || {
-                format!("the address of media description {index} has {} bytes", media.address.len())
-            });
-        }
-        if media.exceeds_formats {
-            anomalies.note("limit_formats", record, || {
-                format!("media description {index} has more than {} formats", sdp::MAX_FORMATS)
-            });
-        }
-        let description = MediaDescription {
-            media: media.media,
-            port: media.port,
-            address: address.unwrap_or_default(),
-            codecs: b"",
-            direction: media.direction,
-        };
-        draft.media(description, [media.codecs]);
-        ControlFlow::Continue(())
-    });
-    if (of_recording || !keep.attributes.is_empty()) && !keep_attributes(bytes, keep, draft) {
-        anomalies.note("limit_attributes", record, || {
-            format!("more than {} attributes that are asked for", sdp::MAX_ATTRIBUTES)
+    fn read_description(&mut self, bytes: &[u8]) -> Body {
+        let Self { payload, reading, notes, keep, descriptions } = self;
+        reading.describe();
+        let mut state = Body::Whole;
+        let mut index = 0;
+        let of_recording = descriptions.read(bytes, |media| {
+            if index == sdp::MAX_SECTIONS {
+                notes.note("limit_media_descriptions", || format!("more than {index} media descriptions"));
+                state = Body::Cut;
+                return ControlFlow::Break(());
+            }
+            index += 1;
+            if media.port.is_none() {
+                notes.note("bad_media_port", || format!("media description {index} has no readable port"));
+            }
+            let address = Some(media.address).filter(|address| address.len() <= MAX_ADDRESS_BYTES);
+            if address.is_none() {
+                notes.note("bad_media_address", || {
+                    format!("the address of media description {index} has {} bytes", media.address.len())
+                });
+            }
+            if media.exceeds_formats {
+                notes.note("limit_formats", || {
+                    format!("media description {index} has more than {} formats", sdp::MAX_FORMATS)
+                });
+            }
+            let description = MediaDescription {
+                media: media.media,
+                port: media.port,
+                address: address.unwrap_or_default(),
+                codecs: media.codecs,
+                direction: media.direction,
+            };
+            reading.section(payload, &description, media.port_digits);
+            ControlFlow::Continue(())
         });
-        if !keep.attributes.is_empty() {
-            state = Body::Cut;
+        if (of_recording || !keep.attributes.is_empty()) && !self.keep_attributes(bytes) {
+            self.notes.note("limit_attributes", || {
+                format!("more than {} attributes that are asked for", sdp::MAX_ATTRIBUTES)
+            });
+            if !self.keep.attributes.is_empty() {
+                state = Body::Cut;
+            }
         }
+        state
     }
-    state
-}
 
-/// Keeps the attributes that consent rules name and those of RFC 7866; `false` where there are too many.
-fn keep_attributes(bytes: &[u8], keep: &Keep, draft: &mut Draft<'_>) -> bool {
-    let is_of_rule = |name: &[u8]| keep.attributes.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let is_of_recording =
-        |name: &[u8]| [b"record".as_slice(), b"recordpref"].iter().any(|known| known.eq_ignore_ascii_case(name));
-    let wanted = |name: &[u8]| is_of_rule(name) || is_of_recording(name);
-    sdp::attributes(bytes, wanted, |attribute| {
-        let section = attribute.section as u16;
-        let subject =
-            if is_of_rule(attribute.name) { Subject::Attribute(section) } else { Subject::RecordingAttribute(section) };
-        draft.row(Row { subject, name: attribute.name, value: attribute.value });
-    })
+    /// Keeps the attributes that consent rules name and those of RFC 7866; `false` where there are too many.
+    fn keep_attributes(&mut self, bytes: &[u8]) -> bool {
+        let Self { payload, reading, keep, .. } = self;
+        let is_of_rule = |name: &[u8]| keep.attributes.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let is_of_recording =
+            |name: &[u8]| [b"record".as_slice(), b"recordpref"].iter().any(|known| known.eq_ignore_ascii_case(name));
+        let wanted = |name: &[u8]| is_of_rule(name) || is_of_recording(name);
+        sdp::attributes(bytes, wanted, |attribute| {
+            let section = attribute.section as u16;
+            let subject = if is_of_rule(attribute.name) {
+                Subject::Attribute(section)
+            } else {
+                Subject::RecordingAttribute(section)
+            };
+            reading.row(payload, Row { subject, name: attribute.name, value: attribute.value });
+        })
+    }
 }
 
 fn is_recording_metadata(media_type: &[u8]) -> bool {
@@ -629,11 +754,11 @@ fn is_recording_metadata(media_type: &[u8]) -> bool {
         .any(|name| media_type.eq_ignore_ascii_case(name))
 }
 
-fn content_length(value: Option<&[u8]>, record: Option<u64>, anomalies: &mut Anomalies) -> Option<usize> {
+fn content_length(value: Option<&[u8]>, notes: &mut Notes<'_>) -> Option<usize> {
     let value = value?;
     let length = number(value);
     if length.is_none() {
-        anomalies.note("bad_content_length", record, || format!("a value of {} bytes is no number", value.len()));
+        notes.note("bad_content_length", || format!("a value of {} bytes is no number", value.len()));
     }
     length
 }
@@ -648,19 +773,11 @@ fn number(value: &[u8]) -> Option<usize> {
     )
 }
 
-/// A digest of the bytes as captured. Not proof against a sender who seeks two messages with one digest: compare what
-/// else tells them apart before taking one for a copy.
-fn fingerprint(payload: &[u8]) -> u64 {
-    let mut hasher = foldhash::quality::FixedState::with_seed(0x5349_5032).build_hasher();
-    hasher.write(payload);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evidence::SourceId;
-    use crate::facts::Store;
+    use crate::facts::{Signalling, StartLine, Store};
     use crate::random::Random;
     use crate::sdp::Direction;
     use crate::settings::ConsentRule;
@@ -846,6 +963,164 @@ mod tests {
             together.messages().map(|message| everything(&message)).collect::<Vec<_>>(),
             [everything(&alike.message())]
         );
+    }
+
+    /// Messages of which others are alike, with what readers look at more closely than at others.
+    const FORMS: [&str; 8] = [
+        "INVITE sip:+13035555933@platform.example:5060;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP h1.example;rport;branch=z9hG4bK0i, SIP/2.0/TCP b;branch=z\r\n\
+         Via: SIP/2.0/UDP h2;branch=z9\r\nMax-Forwards: 69\r\nFrom: \"Al \\\"x\\\" ice\" <sip:a@h>;x=y;tag=f1\r\nTo: <sip:b@h;tag=no>\r\n\
+         Call-ID: 98612b92c7d69ec8@a.b\r\nCSeq: 17 INVITE\r\nContact: \"c\" <sip:c@203.0.113.1:5060;ob>;expires=60, <sip:d@y>\r\n\
+         X-Genesys-Recording-Consent: true\r\nSession-ID: ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000\r\n\
+         Supported: 100rel, record-aware\r\nRoute: <sip:r1;lr>, <sip:r2;lr>\r\nX-Unknown: a: b;c=<d>\r\n folded here\r\nContent-Type: application/sdp\r\n\
+         Content-Length: 294\r\n\r\nv=0\r\no=user 12345 6789 IN IP4 h1.example\r\ns=call 7\r\nc=IN IP4 203.0.113.10\r\nt=0 0\r\na=recvonly\r\na=record:on\r\n\
+         m=audio 40000 RTP/AVP 0 101 96\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\na=rtpmap:96 opus/48000/2\r\n\
+         m=video 4002/2 RTP/AVP 31\r\nc=IN IP6 2001:db8::1\r\na=inactive\r\nm=image 0 udptl t38\r\n",
+        "SIP/2.0 180 Ringing 4 you\r\nv:SIP/2.0/UDP [2001:db8::7]:5060;received=203.0.113.10;branch=\"z9hG4bK0i\"\r\nServer: edge 7\r\nf: <sip:a@h>;tag=1\r\n\
+         t: sip:b@h;tag=2\r\ni:98612b92c7d69ec8\r\nCSeq: 1 INVITE\r\nm:<sip:e@x>;+sip.src;reg-id=1\r\nl:0\r\n\r\n",
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h1.example;branch=z9hG4bK0i\r\nFrom: a <sip:a@h>;tag=f1\r\nTo: \r\n <sip:b@h>;tag=t1\r\nCall-ID: 98612b92c7d69ec8@a.b\r\n\
+         CSeq: 4294967295 INVITE\r\nContact: *\r\nc: application/sdp\r\nContent-Length: 83\r\n\r\n\
+         v=0\r\nm=audio 40000 RTP/AVP 0\r\nc=IN IP4 203.0.113.10/127\r\nm=audio 60000 RTP/AVP 8\r\nc=x\r\ns=q\r\n",
+        "BYE sip:a@h SIP/2.0\r\nCall-ID: 98612b92c7d69ec8\r\ni: 98612b92c7d69ec8\r\nX-Genesys-Recording-Consent: \t false \r\nFrom: a\r\nTo: b\r\nCSeq: 2 BYE\r\n\r\n",
+        "INFO sip:b SIP/2.0\r\nCall-ID: 1a2b\r\nFrom: a\r\nTo: b\r\nCSeq: 0002 INFO\r\nContent-Type: application/dtmf-relay\r\nContent-Length: 24\r\n\r\n\
+         Signal=5\r\nDuration=160\r\n",
+        "\r\nMESSAGE sip:k@example.org SIP/2.0\r\nCall-ID: mpart\r\nFrom: <sip:a@h>;tag=1\r\nCSeq: 12 MESSAGE\r\nRequire: siprec\r\n\
+         Content-Type: multipart/mixed;boundary=7a9c\r\n\r\n--7a9c\r\nContent-Type: text/plain\r\n\r\no=Hello\r\n--7a9c\r\nContent-Type: application/sdp\r\n\r\n\
+         o=x\r\nm=audio 4000 RTP/AVP 0\r\nc=IN IP4 --7a9c\r\n--7a9c--",
+        "SIP/2.0   200 no more\r\nCall-ID: 7766554433\r\nFrom: <sip:a@h>;tag=1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 20\r\nContent-Type: text/plain\r\n\r\nv=0 whatever it says",
+        "OPTIONS sip:b SIP/2.0\r\nCall-ID: 1\r\nSubject: folded\r\n onto this row\r\nFrom: a\r\nTo: b\r\nCSeq: 2 OPTIONS\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP 0\r\no=a\r\n",
+    ];
+
+    #[test]
+    fn what_was_read_before_changes_nothing_in_what_is_like_it() {
+        let attribute = ConsentRule {
+            place: RulePlace::SdpAttribute,
+            name: "record".to_owned(),
+            ..Settings::default().rules[0].clone()
+        };
+        let from = ConsentRule { name: "From".to_owned(), ..Settings::default().rules[0].clone() };
+        let rules = [Settings::default().rules, vec![attribute, from]].concat();
+        let by_rules = Settings { rules, ..Settings::default() };
+        for keep in [Keep::new(&Settings::default()), Keep::new(&by_rules).with_heads()] {
+            let mut random = Random(0x616c_696b);
+            let mut below = |limit: usize| random.below(limit);
+            let mut extractor = Extractor::new(&keep);
+            let (mut alike, mut others) = ([0; FORMS.len()], 0);
+            for round in 0..20_000 {
+                let form = below(FORMS.len());
+                let mut payload = FORMS[form].as_bytes().to_vec();
+                // Letters and digits for others, and now and then anything.
+                for _ in 0..below(5) {
+                    let at = below(payload.len());
+                    if payload[at].is_ascii_alphanumeric() {
+                        payload[at] = b"09Aaxz5tgW"[below(10)];
+                    }
+                }
+                if below(6) == 0 {
+                    let at = below(payload.len());
+                    payload[at] = b"\0\t\n\r !\"+,-./:;<=>@AZ[\\]az\x7f\xff"[below(27)];
+                }
+                if below(50) == 0 {
+                    payload.truncate(below(payload.len()));
+                }
+                let truncated = below(20) == 0;
+                let is_like = !truncated && extractor.forms.find(&payload).is_some();
+                if is_like {
+                    alike[form] += 1
+                } else {
+                    others += 1
+                }
+                let read_by = |extractor: &mut Extractor<'_>| {
+                    let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+                    let extracted = signalling(&payload, seen(truncated), extractor, &mut batch, &mut anomalies);
+                    let told: Vec<_> = batch.messages().map(|message| everything(&message)).collect();
+                    (extracted, told, anomalies)
+                };
+                let (by_one, by_other) = (read_by(&mut extractor), read_by(&mut Extractor::new(&keep)));
+                assert_eq!(by_one, by_other, "round {round}: {}", payload.escape_ascii());
+            }
+            assert!(others > 5_000, "{others} are like none");
+            let [.., bye, _, _, _, _] = alike;
+            assert!(bye == 0 && alike.iter().filter(|alike| **alike > 50).count() == 7, "{alike:?}");
+        }
+    }
+
+    #[test]
+    fn other_values_are_told_without_reading_and_what_divides_them_is_not() {
+        let keep = Keep::new(&Settings::default());
+        let is_like = |one: &str, other: &str| {
+            let mut extractor = Extractor::new(&keep);
+            let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+            for payload in [one, other] {
+                signalling(payload.as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+            }
+            extractor.forms.find(other.as_bytes()).is_some() && extractor.forms.len() == 1
+        };
+        let [_, ringing, answer, bye, info, ..] = FORMS;
+        let invite = FORMS[0];
+        for (form, from, to, expected) in [
+            (invite, "+13035555933", "+19995550000", true),
+            (invite, "98612b92c7d69ec8", "a8612b92c7d69ezZ", true),
+            (invite, "98612b92c7d69ec8", "98612b92c7d69e-8", false),
+            (invite, "CSeq: 17 ", "CSeq: 99 ", true),
+            (invite, "CSeq: 17 ", "CSeq: 9x ", false),
+            (invite, " ice\" <", " eve\" <", true),
+            (invite, "tag=f1", "tag=zz", true),
+            (invite, "tag=f1", "tab=f1", false),
+            (invite, "x=y;tag", "x=z;tag", false),
+            (invite, "z9hG4bK0i", "z9hG4bK1j", true),
+            (invite, "UDP h1.example", "TCP h1.example", false),
+            (invite, "Consent: true", "Consent: fals", true),
+            (invite, "Consent: true", "Consent: fal\r", false),
+            (invite, "X-Genesys-", "X-Genesis-", false),
+            (invite, "a: b;c=<d>", "z: 0;9=<z>", true),
+            (invite, "folded here", "folded also", true),
+            (invite, "100rel", "200rel", false),
+            (invite, "user 12345", "eve0 54321", true),
+            (invite, "audio 40000", "audio 65535", true),
+            (invite, "audio 40000", "audio 65536", false),
+            (invite, "audio 40000", "audio 4000x", false),
+            (invite, "audio 40000", "video 40000", false),
+            (invite, "203.0.113.10\r\nt", "203.0.113.99\r\nt", true),
+            (invite, "a=sendonly", "a=sendrecv", false),
+            (ringing, "Ringing", "Singing", true),
+            (ringing, "180 ", "183 ", false),
+            (answer, "4294967295", "4294967294", false),
+            (info, "Signal=5", "\0gnal=\r\n", true),
+            (info, "Length: 24", "Length: 23", false),
+        ] {
+            assert!(is_like(form, form), "{form}");
+            let other = form.replacen(from, to, 1);
+            assert!(other.len() == form.len() && other != form, "{from}");
+            assert_eq!(is_like(form, &other), expected, "{from:?} {to:?}");
+        }
+        assert!(!is_like(bye, bye), "two Call-IDs are compared");
+        let long = invite.replace("folded here", &"x".repeat(3_000));
+        assert!(!is_like(&long, &long));
+    }
+
+    #[test]
+    fn who_repeats_nothing_is_not_remembered_for_ever_and_who_does_later_is() {
+        let keep = Keep::new(&Settings::default());
+        let mut extractor = Extractor::new(&keep);
+        let mut is_like = |payload: &str| {
+            let is_like = extractor.forms.find(payload.as_bytes()).is_some();
+            let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+            signalling(payload.as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+            is_like
+        };
+        let other = |number: u32| {
+            format!(
+                "OPTIONS sip:b SIP/2.0\r\nCall-ID: 1\r\nX-{number}: 1\r\nFrom: a\r\nTo: b\r\nCSeq: 2 OPTIONS\r\n\r\n"
+            )
+        };
+        let mut remembered = 0;
+        for number in 0..10_000 {
+            is_like(&other(number));
+            remembered += usize::from(is_like(&other(number)));
+        }
+        assert!((250..2_000).contains(&remembered), "{remembered}");
+        let misses = (0..10_000).filter(|_| !is_like(FORMS[0]));
+        assert!(misses.count() <= 65, "one of 64 is remembered, whatever it costs");
     }
 
     #[test]

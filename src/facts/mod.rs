@@ -9,8 +9,10 @@ mod batch;
 mod bytes;
 mod digits;
 pub mod extract;
+mod forms;
 mod media;
 mod platform;
+mod reading;
 mod signalling;
 mod store;
 mod strand;
@@ -23,7 +25,7 @@ pub use api::{
     Answered, Answerer, ApiRequest, Audience, BatchError, ErrorParam, KnownBy, More, Name, NameKind, Place,
     distinct_names,
 };
-pub use batch::{Draft, SignallingBatch};
+pub use batch::SignallingBatch;
 pub(crate) use digits::is_uuid;
 pub use media::{FlowKey, MediaFlow, MediaFlows, Run};
 pub use platform::{

@@ -32,6 +32,8 @@ pub struct Media<'a, 'r> {
     pub media: &'a [u8],
     /// The transport port; `None` where it is no number below 65,536.
     pub port: Option<u16>,
+    /// What stands where the port should, without a number of ports behind it.
+    pub port_digits: &'a [u8],
     /// The connection address that holds for the section, as written but for a multicast suffix; empty where none stands.
     pub address: &'a [u8],
     /// The direction that holds for the section.
@@ -84,6 +86,7 @@ struct Ending {
 struct Section<'a> {
     media: &'a [u8],
     port: Option<u16>,
+    port_digits: &'a [u8],
     /// The rest of the line.
     rest: &'a [u8],
     /// Where in the body that begins.
@@ -219,6 +222,7 @@ impl Reader {
         show(Media {
             media: section.media,
             port: section.port,
+            port_digits: section.port_digits,
             address: if level.address.is_empty() { session.address } else { level.address },
             direction: level.direction.or(session.direction).unwrap_or_default(),
             codecs: &self.codecs,
@@ -266,6 +270,7 @@ impl Ending {
         Media {
             media: section.media,
             port: section.port,
+            port_digits: section.port_digits,
             address: if own.is_empty() { session.address } else { body.get(own).unwrap_or_default() },
             direction: self.direction.or(session.direction).unwrap_or_default(),
             codecs: &self.codecs,
@@ -280,7 +285,9 @@ impl<'a> Section<'a> {
     fn read(value: &'a [u8], end: usize) -> Self {
         let (media, rest) = word(value);
         let (port, rest) = word(rest);
-        Self { media, port: self::port(port), rest, at: end - rest.len() }
+        // Behind a slash stands how many ports there are.
+        let port_digits = port.get(..scan::find(port, b'/').unwrap_or(port.len())).unwrap_or_default();
+        Self { media, port: self::port(port_digits), port_digits, rest, at: end - rest.len() }
     }
 }
 
@@ -339,10 +346,10 @@ fn name(text: &[u8]) -> &[u8] {
     text.get(..scan::blank(text).unwrap_or(text.len())).unwrap_or_default()
 }
 
-/// The port of `49170` and `49170/2`.
-fn port(word: &[u8]) -> Option<u16> {
+/// The port of `49170`.
+fn port(digits: &[u8]) -> Option<u16> {
     let mut port = None;
-    for byte in word.iter().take_while(|byte| **byte != b'/') {
+    for byte in digits {
         let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
         port = Some(port.unwrap_or(0_u16).checked_mul(10)?.checked_add(digit)?);
     }

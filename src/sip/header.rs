@@ -108,27 +108,6 @@ impl<'a> Header<'a> {
         Self::at(text, line_bytes + bytes, extent, ends)
     }
 
-    /// The header behind a start line of so many bytes, which ends with CRLF.
-    pub(super) fn behind(text: &'a [u8], line_bytes: usize) -> Self {
-        Self::at(text, line_bytes + 2, Extent::Whole, Ends::Crlf)
-    }
-
-    /// A header that was read to its end, which is there.
-    #[inline(always)]
-    pub(super) fn read(text: &'a [u8], position: usize) -> Self {
-        Self {
-            text,
-            position,
-            lines_left: MAX_ROWS,
-            limited: false,
-            extent: Extent::Whole,
-            of_message: true,
-            ends: Ends::Crlf,
-            line_ends: LineEnds::default(),
-            end: Some(HeaderEnd::Whole),
-        }
-    }
-
     /// The header that starts at the first byte of a body part (RFC 2046 §5.1).
     pub(super) fn of_part(text: &'a [u8], extent: Extent) -> Self {
         Self { of_message: false, ..Self::at(text, 0, extent, Ends::Lf) }
@@ -252,7 +231,7 @@ impl<'a> Header<'a> {
             if matches!(next, b' ' | b'\t') {
                 break;
             }
-            show(name.number(), Plain { text, place: Place { at, colon, end } });
+            show(name.number(), Plain { text, at, colon, end });
             (at, before) = (end + 2, name.place);
             lines_left -= 1;
         }
@@ -267,12 +246,7 @@ impl<'a> Header<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a> {
     text: &'a [u8],
-    place: Place,
-}
-
-/// Where a plain row stands: where its name begins and ends, and where the row ends without its line end.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+    /// Where the name begins and ends, and where the row ends without its line end.
     at: usize,
     colon: usize,
     end: usize,
@@ -283,32 +257,14 @@ impl<'a> Plain<'a> {
     #[must_use]
     #[inline(always)]
     pub fn bytes(&self) -> &'a [u8] {
-        self.text.get(self.place.colon + 1..self.place.end).unwrap_or_default()
+        self.text.get(self.colon + 1..self.end).unwrap_or_default()
     }
 
     /// The row.
     #[must_use]
     pub fn row(&self) -> Row<'a> {
-        let name = self.text.get(self.place.at..self.place.colon).unwrap_or_default();
+        let name = self.text.get(self.at..self.colon).unwrap_or_default();
         Row { name, raw: Raw { bytes: self.bytes(), folded: false } }
-    }
-
-    /// Where it stands.
-    pub(super) fn place(&self) -> Place {
-        self.place
-    }
-}
-
-impl Place {
-    /// Where what stands behind the colon begins and ends.
-    pub(super) fn value(self) -> (usize, usize) {
-        (self.colon + 1, self.end)
-    }
-
-    /// The row that stands there in another text.
-    #[inline(always)]
-    pub(super) fn of(self, text: &[u8]) -> Plain<'_> {
-        Plain { text, place: self }
     }
 }
 

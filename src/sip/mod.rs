@@ -8,7 +8,6 @@
 //! shown; a row that cannot be read never hides the rows behind it.
 
 pub mod address;
-mod alike;
 pub mod body;
 pub mod framing;
 mod header;
@@ -18,7 +17,6 @@ mod start_line;
 pub mod uri;
 pub mod user_to_user;
 
-pub use alike::Alike;
 pub use header::{
     EMPTY_LINE, Header, HeaderEnd, Line, MAX_HEADER_BYTES, MAX_ROWS, Plain, Raw, Row, compact, long_form,
 };

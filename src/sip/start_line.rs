@@ -94,12 +94,6 @@ impl<'a> Message<'a> {
         Some(Self { start, payload: text, header })
     }
 
-    /// One whose header was read to its end, which is there.
-    #[inline(always)]
-    pub(super) fn read(start: StartLine<'a>, payload: &'a [u8], header_end: usize) -> Self {
-        Self { start, payload, header: Header::read(payload, header_end) }
-    }
-
     /// The rows of the header, to be read once in wire order.
     #[must_use]
     #[inline]
@@ -136,53 +130,6 @@ pub fn could_start(payload: &[u8]) -> bool {
 #[inline(always)]
 fn start_line<'a>(text: &'a [u8], extent: Extent, line_ends: &mut LineEnds) -> Option<(StartLine<'a>, usize)> {
     plain_line(text, line_ends).or_else(|| any_line(text, extent))
-}
-
-/// The parts of a plain start line, for lines that are like it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Form {
-    /// With where the Request-URI begins and ends.
-    Request { uri: (usize, usize) },
-    /// With its status code.
-    Response { status: u16 },
-}
-
-impl Form {
-    /// Of the line that `text` begins with, and its bytes without the line end, which is CRLF.
-    pub(super) fn of(text: &[u8]) -> Option<(Self, usize)> {
-        let (start, bytes) = plain_line(text, &mut LineEnds::default())?;
-        let form = match start {
-            StartLine::Request { method, uri } => {
-                Self::Request { uri: (method.len() + 1, method.len() + 1 + uri.len()) }
-            }
-            StartLine::Response { status } => Self::Response { status },
-        };
-        text.get(bytes..)?.starts_with(b"\r\n").then_some((form, bytes))
-    }
-
-    /// What may be other in a line that is like this one, which has so many bytes.
-    pub(super) fn free(self, line_bytes: usize) -> (usize, usize) {
-        match self {
-            Self::Request { uri } => uri,
-            // The reason phrase, behind the version, the code and a blank.
-            Self::Response { .. } => (12, line_bytes),
-        }
-    }
-
-    /// The line of this form that `text` begins with; `None` where blanks stand around the Request-URI.
-    #[inline(always)]
-    pub(super) fn of_line(self, text: &[u8]) -> Option<StartLine<'_>> {
-        Some(match self {
-            Self::Request { uri: (from, to) } => {
-                let uri = text.get(from..to)?;
-                if !is_visible_at_ends(uri) {
-                    return None;
-                }
-                StartLine::Request { method: text.get(..from - 1)?, uri }
-            }
-            Self::Response { status } => StartLine::Response { status },
-        })
-    }
 }
 
 /// Whether it begins and ends with neither a blank nor a control.

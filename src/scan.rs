@@ -425,6 +425,22 @@ mod tests {
     }
 
     #[test]
+    fn like_is_what_differs_in_free_bits_alone() {
+        for length in [63, 64, 65, 127, 128, 200] {
+            let known: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            for at in 0..known.len() {
+                let mut text = known.clone();
+                text[at] ^= 0x12;
+                for (bits, expected) in [(0xff, false), (0x02, false), (0x10, false), (0x00, true), (0xed, true)] {
+                    let mut fixed = vec![u8::MAX; known.len()];
+                    fixed[at] = bits;
+                    assert_eq!(is_like(&text, &known, &fixed), expected && length >= BLOCK, "{length} {at} {bits:x}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn windows_see_each_marked_byte_and_no_other() {
         let all: Vec<u8> = (0..=u8::MAX).collect();
         for (at, byte) in all.iter().enumerate() {
@@ -434,7 +450,9 @@ mod tests {
         }
         let text = b"ab;cdefghijklmnopqrstuvwxyz;0123456789";
         let marked = |free: &[usize]| (0..text.len()).map(|place| free.contains(&place)).collect::<Vec<_>>();
-        for (free, expected) in [(&[0, 1, 3, 26, 28, 37][..], true), (&[0, 2], false), (&[26, 27], false), (&[37], true)] {
+        for (free, expected) in
+            [(&[0, 1, 3, 26, 28, 37][..], true), (&[0, 2], false), (&[26, 27], false), (&[37], true)]
+        {
             let windows: Vec<Window> = Window::over(&marked(free)).collect();
             assert_eq!(Window::are_words(&windows, text), expected, "{free:?}");
             assert!(!Window::are_words(&windows, &text[..10]), "not there");

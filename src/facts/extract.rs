@@ -341,14 +341,11 @@ fn read(payload: &[u8], seen: &Seen, extractor: &mut Extractor<'_>, notes: &mut 
         (if empty { Body::Absent } else { Body::Cut }, Shape::Other)
     };
     reading.body = body;
-    if !notes.any
-        && extent == Extent::Whole
-        && header.end() == Some(HeaderEnd::Whole)
-        && !header.ends_loosely()
-    {
+    if !notes.any && extent == Extent::Whole && header.end() == Some(HeaderEnd::Whole) && !header.ends_loosely() {
         let header_bytes = payload.len() - message.rest(&header).len();
         let covered = if matches!(shape, Shape::Unread) { payload.get(..header_bytes) } else { None };
-        forms.remember((payload, covered.unwrap_or(payload)), reading, || free(payload, &message, shape, reading, keep));
+        forms
+            .remember((payload, covered.unwrap_or(payload)), reading, || free(payload, &message, shape, reading, keep));
     }
     Extracted::Message
 }
@@ -1647,7 +1644,11 @@ mod tests {
             for message in batch.messages() {
                 assert!(!message.call_id.is_empty());
                 if !message.header_whole {
-                    assert!(truncated || met("mixed_line_ends") || met("truncated_header"), "{}", payload.escape_ascii());
+                    assert!(
+                        truncated || met("mixed_line_ends") || met("truncated_header"),
+                        "{}",
+                        payload.escape_ascii()
+                    );
                     assert!(message.body != Body::Whole && message.media().is_none());
                 }
                 if message.body == Body::Cut {

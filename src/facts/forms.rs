@@ -155,7 +155,8 @@ fn place_of(payload: &[u8]) -> Option<usize> {
 impl Form {
     /// Whether a payload is of this form, its values apart, whether they varied before or not.
     fn is_same(&self, payload: &[u8], covered: &[u8], free: &Free) -> bool {
-        let places = |free: &'_ Free| free.0.iter().map(|value| (value.range.clone(), value.is_number)).collect::<Vec<_>>();
+        let places =
+            |free: &'_ Free| free.0.iter().map(|value| (value.range.clone(), value.is_number)).collect::<Vec<_>>();
         let mut own = self.bytes.clone();
         if payload.len() != self.length || covered.len() != own.len() || places(&self.free) != places(free) {
             return false;

@@ -179,15 +179,11 @@ impl Set {
         self.bits >> place & 1 == 1
     }
 
-    /// Whether a sequence number is in it.
-    pub(super) fn has_number(&self, sequence: u16) -> bool {
-        sequence / WIDTH == self.block && self.has(sequence % WIDTH)
-    }
-
-    /// The lowest sequence number, and how many numbers there are up to the highest.
-    pub(super) fn span(&self) -> (u16, u16) {
-        let lowest = self.bits.trailing_zeros() as u16 % WIDTH;
-        (self.block * WIDTH + lowest, WIDTH - self.bits.leading_zeros() as u16 % WIDTH - lowest)
+    /// The lowest sequence number of those that a mask leaves, and how many numbers there are up to the highest.
+    pub(super) fn span_of(&self, mask: u64) -> (u16, u16) {
+        let bits = self.bits & mask;
+        let lowest = bits.trailing_zeros() as u16 % WIDTH;
+        (self.block * WIDTH + lowest, WIDTH - bits.leading_zeros() as u16 % WIDTH - lowest)
     }
 
     fn size_at(&self, place: u16) -> u16 {
@@ -204,7 +200,13 @@ impl Set {
 
     /// Sequence numbers and sizes, in order.
     pub(super) fn packets(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
-        (0..WIDTH).filter(|place| self.has(*place)).map(|place| (self.block * WIDTH + place, self.size_at(place)))
+        self.packets_of(u64::MAX)
+    }
+
+    /// The same of those that a mask leaves.
+    pub(super) fn packets_of(&self, mask: u64) -> impl Iterator<Item = (u16, u16)> + '_ {
+        let has = move |place: &u16| (self.bits & mask) >> place & 1 == 1;
+        (0..WIDTH).filter(has).map(|place| (self.block * WIDTH + place, self.size_at(place)))
     }
 
     /// Bytes of memory beside the set itself.

@@ -8,13 +8,14 @@
 //! a second. Other seconds keep their sets of numbers, and the times of all packets if they have several bursts.
 //!
 //! What that forgets is when a packet inside of a burst was captured. Only a break inside of a burst asks for it, and
-//! gets the burst for an answer. Where media ends is worth more: of a tail ([`TAIL_NS`]) all times are kept.
+//! gets the burst for an answer. Where media ends is worth more: of a tail ([`TAIL_NS`]) all times are kept, and of seconds
+//! whose numbers lie apart: two taps may have captured them.
 //!
 //! Whether a second is a tail, and how far a burst goes, is asked of the whole flow in the end; more packets only make
 //! fewer tails and longer bursts. So nothing depends on when what was folded. Cells that come after their second was
 //! folded, of a file whose packets are seconds out of order, are united in the end.
 
-use super::cell::{Cell, SECOND_NS, Set, second_of};
+use super::cell::{Cell, SECOND_NS, Set, WIDTH, second_of};
 
 /// The shortest space between two packets that ends a burst, in nanoseconds: longer than the usual packet times.
 pub(super) const SPACE_NS: i64 = SECOND_NS / 10;
@@ -22,6 +23,10 @@ pub(super) const SPACE_NS: i64 = SECOND_NS / 10;
 /// A second is a tail if nothing came from its end plus one second for so long, in nanoseconds: so a sender that takes up
 /// to a second to hear of the call's end is told from it to the packet, at a price that pauses in speech do not pay.
 pub(super) const TAIL_NS: std::ops::RangeInclusive<i64> = 2 * SECOND_NS..=6 * SECOND_NS;
+
+/// Packets that are lost at once where the numbers of a second are of one sender and one tap still. Of more the times are
+/// kept: a second tap's copies may stand beside, which say nothing of when media ended.
+const MOST_LOST: u16 = 16;
 
 /// A flow of one source.
 #[derive(Debug, Default)]
@@ -92,8 +97,8 @@ pub(super) struct Piece<'a> {
 /// The packets of a piece.
 #[derive(Clone, Debug)]
 pub(super) enum Packets<'a> {
-    /// Those of a set; with their times, in nanoseconds of the second, if these are known.
-    Set(&'a Set, Option<&'a [u32]>),
+    /// Those of a set that a mask leaves; with the times of all in the set, in nanoseconds of the second, if these are known.
+    Set(&'a Set, u64, Option<&'a [u32]>),
     /// An interval of packets of the sizes listed.
     Listed { start: u16, sizes: &'a [u16] },
     /// An interval of packets of one size.
@@ -104,12 +109,97 @@ impl Packets<'_> {
     /// Shows each sequence number with its packet's size.
     pub(super) fn each(&self, mut show: impl FnMut(u16, u16)) {
         match self {
-            Packets::Set(set, _) => set.packets().for_each(|(sequence, size)| show(sequence, size)),
+            Packets::Set(set, mask, _) => {
+                set.packets_of(*mask).for_each(|(sequence, size)| show(sequence, size));
+            }
             Packets::Uniform { start, len, size } => (0..*len).for_each(|place| show(start.wrapping_add(place), *size)),
             Packets::Listed { start, sizes } => {
                 (0..).zip(*sizes).for_each(|(place, size)| show(start.wrapping_add(place), *size));
             }
         }
+    }
+}
+
+impl<'a> Packets<'a> {
+    /// The first number, and how many numbers there are up to the last.
+    pub(super) fn span(&self) -> (u16, u16) {
+        match self {
+            Packets::Set(set, mask, _) => set.span_of(*mask),
+            Packets::Listed { start, sizes } => (*start, sizes.len() as u16),
+            Packets::Uniform { start, len, .. } => (*start, *len),
+        }
+    }
+
+    /// Whether a number is among them.
+    pub(super) fn has(&self, number: u16) -> bool {
+        match self {
+            Packets::Set(set, mask, _) => set.packets_of(*mask).any(|(own, _)| own == number),
+            _ => {
+                let (start, len) = self.span();
+                number.wrapping_sub(start) < len
+            }
+        }
+    }
+
+    /// The first and the last time, where those of all are known.
+    fn times(&self, second: i64) -> Option<(i64, i64)> {
+        let Packets::Set(set, mask, Some(times)) = self else { return None };
+        let own = set.packets().zip(*times).filter(|((number, _), _)| mask >> (number % WIDTH) & 1 == 1);
+        let since = own.map(|(_, since)| second.saturating_add(i64::from(*since)));
+        since.map(|at| (at, at)).reduce(|all, at| (all.0.min(at.0), all.1.max(at.1)))
+    }
+
+    fn count(&self) -> u64 {
+        match self {
+            Packets::Set(set, mask, _) => u64::from((set.bits & mask).count_ones()),
+            _ => u64::from(self.span().1),
+        }
+    }
+
+    /// Those that `fits` fits and the others, each as few parts.
+    fn part(&self, mut fits: impl FnMut(u16) -> bool, mut show: impl FnMut(Packets<'a>, bool)) {
+        if let Packets::Set(set, mask, times) = self {
+            let mut fitting = 0;
+            for (number, _) in set.packets_of(*mask).filter(|(number, _)| fits(*number)) {
+                fitting |= 1 << (number % WIDTH);
+            }
+            for (mask, fits) in [(mask & fitting, true), (mask & !fitting, false)] {
+                if set.bits & mask != 0 {
+                    show(Packets::Set(set, mask, *times), fits);
+                }
+            }
+            return;
+        }
+        let (start, len) = self.span();
+        let told: Vec<bool> = (0..len).map(|place| fits(start.wrapping_add(place))).collect();
+        let mut from = 0;
+        for alike in told.chunk_by(|one, next| one == next) {
+            let (begin, count) = (start.wrapping_add(from as u16), alike.len());
+            let part = match self {
+                Packets::Listed { sizes, .. } => {
+                    Packets::Listed { start: begin, sizes: sizes.get(from..from + count).unwrap_or_default() }
+                }
+                Packets::Uniform { size, .. } => Packets::Uniform { start: begin, len: count as u16, size: *size },
+                Packets::Set(..) => continue,
+            };
+            show(part, alike.first() == Some(&true));
+            from += count;
+        }
+    }
+}
+
+impl<'a> Piece<'a> {
+    /// The packets that `fits` fits and the others, each as few pieces, with their share of what was captured.
+    pub(super) fn part(&self, fits: impl FnMut(u16) -> bool, mut show: impl FnMut(Self, bool)) {
+        let all = self.packets.count().max(1);
+        let (mut counted, mut given) = (0, 0);
+        self.packets.part(fits, |packets, fits| {
+            counted += packets.count();
+            let upto = self.captured * counted / all;
+            let (first, last) = packets.times(self.second).unwrap_or((self.first, self.last));
+            show(Piece { captured: upto - given, packets, first, last, ..self.clone() }, fits);
+            given = upto;
+        });
     }
 }
 
@@ -204,7 +294,7 @@ impl Kept {
             digits: set.digits,
             record: set.record,
             captured: u64::from(set.captured),
-            packets: Packets::Set(set, all),
+            packets: Packets::Set(set, u64::MAX, all),
         }
     }
 }
@@ -226,7 +316,7 @@ impl Interval {
             let carried = if is_next { before.bits >> 63 } else { 0 };
             let begins = set.bits & !(set.bits << 1 | carried);
             if begins != 0 {
-                start = set.block * super::cell::WIDTH + begins.trailing_zeros() as u16;
+                start = set.block * WIDTH + begins.trailing_zeros() as u16;
                 starts += begins.count_ones();
             }
             len += set.bits.count_ones();
@@ -242,7 +332,7 @@ impl Interval {
             return None;
         }
         // So that no block holds both ends.
-        let len = u16::try_from(len).ok().filter(|len| *len < u16::MAX - super::cell::WIDTH)?;
+        let len = u16::try_from(len).ok().filter(|len| *len < u16::MAX - WIDTH)?;
         Some(Self { start, len, times })
     }
 }
@@ -278,6 +368,13 @@ fn bursts(times: &[u32]) -> Option<(Burst, Option<Burst>)> {
     is_burst(times.to_vec()).then_some((Burst { len: times.len() as u16, first: *first, last: *last }, None))
 }
 
+/// Whether the numbers of a second lie in several groups, apart from each other by more than is lost at once.
+fn is_apart(cells: &[Cell]) -> bool {
+    let numbers = || cells.iter().flat_map(|cell| cell.set.packets()).map(|(number, _)| number);
+    let ring = numbers().zip(numbers().skip(1).chain(numbers().next()));
+    ring.filter(|(number, next)| next.wrapping_sub(*number) > MOST_LOST).count() > 1
+}
+
 /// Whether packets of these times have no space between them.
 fn is_burst(mut times: Vec<u32>) -> bool {
     times.sort_unstable();
@@ -290,7 +387,8 @@ impl Settled {
         if !is_tail && self.fold(cells).is_some() {
             return;
         }
-        let with_times = is_tail || !is_burst(cells.iter().flat_map(Cell::times_of_packets).collect());
+        let with_times =
+            is_tail || is_apart(cells) || !is_burst(cells.iter().flat_map(Cell::times_of_packets).collect());
         self.kept.extend(cells.iter().map(|cell| Kept::of(cell, with_times)));
     }
 
@@ -298,7 +396,7 @@ impl Settled {
     fn fold(&mut self, cells: &[Cell]) -> Option<()> {
         let interval = Interval::of(cells)?;
         // In order of the numbers, which may begin anew within the second.
-        let begins = cells.iter().position(|cell| cell.set.block == interval.start / super::cell::WIDTH)?;
+        let begins = cells.iter().position(|cell| cell.set.block == interval.start / WIDTH)?;
         let (behind, from) = cells.split_at_checked(begins)?;
         let in_order = || from.iter().chain(behind);
         let mut times = Vec::with_capacity(usize::from(interval.len));

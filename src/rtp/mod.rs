@@ -12,8 +12,8 @@
 //! # Design
 //!
 //! - Two captured packets are copies of each other when they are of one flow, have the same sequence number, and were
-//!   captured in the same second or in neighbouring ones of the clock. The clocks of two sources may differ by more, as
-//!   long as the one still goes on when its numbers come again in the other: see [`clocks`]. A source that sends the
+//!   captured in the same second or in neighbouring ones of the clock. The clocks of two sources, or of two taps merged into one, may differ by
+//!   more, as long as the one still goes on when its numbers come again in the other: see [`clocks`] and [`echo`]. A source that sends the
 //!   same recording again on the same ports is told apart from two seconds on.
 //! - A copy says nothing of when media ended: a packet has the time at which it was captured first within its second.
 //! - A new run begins when nothing came for more than [`RUN_GAP_NS`], or when a sequence number is more than
@@ -29,6 +29,7 @@
 
 mod cell;
 mod clocks;
+mod echo;
 mod fold;
 mod fragment;
 mod ledger;

@@ -8,8 +8,9 @@
 //! midst, elsewhere than in a tail, belongs up to its second's border to the run before. That run then ends with the break:
 //! packets on both sides of it, less than a tenth of a second apart, show that media flowed until then.
 
-use super::cell::{SECOND_NS, second_of};
+use super::cell::{SECOND_NS, WIDTH, second_of};
 use super::clocks;
+use super::echo::Echoes;
 use super::fold::{Packets, Piece, SPACE_NS, TAIL_NS};
 use super::store::SourceFlow;
 use std::net::SocketAddr;
@@ -37,17 +38,24 @@ const COMPARED: usize = 64;
 
 /// Works out the runs of flows, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Runs(Walk);
+pub(super) struct Runs {
+    walk: Walk,
+    echoes: Echoes,
+}
 
 impl Runs {
     /// The runs of one flow, ended at the breaks of its two sockets; `None` if it has none.
-    pub(super) fn of(&mut self, sources: &[SourceFlow], breaks: &Breaks) -> Option<MediaFlow> {
+    pub(super) fn of<'f>(&mut self, sources: &'f [SourceFlow], breaks: &Breaks) -> Option<MediaFlow> {
         let key = sources.first()?.key;
-        let walk = &mut self.0;
+        let Self { walk, echoes } = self;
         walk.clear();
-        let mut of_sources: Vec<Vec<Piece<'_>>> = sources.iter().map(|source| source.flow.pieces().collect()).collect();
+        let mut of_source = |source: &'f SourceFlow| {
+            let mut pieces: Vec<Piece<'f>> = source.flow.pieces().collect();
+            pieces.sort_unstable_by_key(|piece| (piece.second, piece.first, piece.record));
+            echoes.align(pieces)
+        };
+        let mut of_sources: Vec<Vec<Piece<'_>>> = sources.iter().map(&mut of_source).collect();
         if of_sources.len() > 1 {
-            of_sources.iter_mut().for_each(|pieces| pieces.sort_unstable_by_key(|piece| (piece.first, piece.record)));
             clocks::align(&mut of_sources);
         }
         let mut pieces: Vec<(SourceId, Piece<'_>)> = (sources.iter().zip(of_sources))
@@ -333,8 +341,10 @@ impl Walk {
                 record: Locus { source: *source, record: piece.record },
             };
             match &piece.packets {
-                Packets::Set(set, Some(times)) => {
-                    self.packets.extend(set.packets().zip(*times).map(|((sequence, size), since)| {
+                Packets::Set(set, mask, Some(times)) => {
+                    let own =
+                        set.packets().zip(*times).filter(|((sequence, _), _)| mask >> (sequence % WIDTH) & 1 == 1);
+                    self.packets.extend(own.map(|((sequence, size), since)| {
                         let at = Timestamp::new(piece.second.saturating_add(i64::from(*since)), piece.digits);
                         Seen { first: at, last: at, ..seen(sequence, size) }
                     }));

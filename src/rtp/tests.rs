@@ -391,6 +391,57 @@ fn a_second_tap_counts_once_however_wrong_its_clock() {
     }
 }
 
+/// Both taps merged into one file, by time.
+fn merged(one: &[Packet], other: &[Packet], ahead_ms: i64) -> Vec<Packet> {
+    let other =
+        tap(other, ahead_ms).into_iter().map(|packet| Packet { source: 0, record: packet.record + 1, ..packet });
+    let mut all: Vec<Packet> = one.iter().copied().chain(other).collect();
+    all.sort_by_key(|packet| packet.ns);
+    all
+}
+
+#[test]
+fn two_taps_merged_into_one_file_count_once_however_wrong_a_clock() {
+    for ahead in [-7_300, -3_000, -1_500, -900, 900, 1_000, 1_100, 1_500, 2_000, 3_000, 3_700, 8_900, 61_000] {
+        // Behind the last packet what comes again may have been sent anew.
+        for count in [501, 5_000].into_iter().filter(|count| ahead < 20 * *count as i64) {
+            let all = stream(130, 65_300, count);
+            let runs = runs(&merged(&all, &all, ahead));
+            let told = (runs.len(), figures(&runs[0]));
+            assert_eq!(told, (1, (count as u64, count as u64 * 160, 0, 0)), "{count} packets, ahead by {ahead} ms");
+            let earliest = ahead.min(0) * MS;
+            assert_eq!(runs[0].first.ns, all[0].ns + earliest);
+            assert_eq!(runs[0].last.ns, all[count - 1].ns + earliest, "{count} packets, ahead by {ahead} ms");
+            assert_eq!(*runs[0].captured, [(SourceId(0), 2 * count as u64)]);
+        }
+    }
+}
+
+#[test]
+fn merged_taps_fill_each_others_holes_and_three_are_one() {
+    let all = stream(0, 40_000, 3_000);
+    let one: Vec<Packet> = all.iter().filter(|packet| packet.sequence % 7 != 0).copied().collect();
+    let other: Vec<Packet> = all.iter().filter(|packet| packet.sequence % 5 != 0).copied().collect();
+    let missing = all.iter().filter(|packet| packet.sequence % 35 == 0).count() as u64;
+    for ahead in [2_400, 12_000, -5_050] {
+        let runs = runs(&merged(&one, &other, ahead));
+        let told = (runs.len(), figures(&runs[0]));
+        assert_eq!(told, (1, (3_000 - missing, (3_000 - missing) * 160, missing, 0)), "ahead by {ahead} ms");
+    }
+    let third = merged(&merged(&all, &all, 3_000), &all, 7_200);
+    let runs = runs(&third);
+    assert_eq!((runs.len(), figures(&runs[0])), (1, (3_000, 480_000, 0, 0)));
+}
+
+#[test]
+fn a_recording_that_is_sent_in_a_loop_is_no_second_tap() {
+    // Without a pause between, and with one packet in order behind the other.
+    let looped: Vec<Packet> = (0..5).flat_map(|turn| stream(turn * 6_000, 700, 300)).collect();
+    assert_eq!(runs(&looped).iter().map(|run| run.packets).sum::<u64>(), 1_500);
+    let longer = [stream(0, 700, 300), stream(6_000, 700, 900)].concat();
+    assert_eq!(runs(&longer).iter().map(|run| run.packets).sum::<u64>(), 1_200);
+}
+
 #[test]
 fn a_second_tap_with_another_clock_fills_holes_too() {
     let all = stream(0, 40_000, 3_000);

@@ -565,6 +565,8 @@ impl<'r> Block<'r> {
                 }
                 None => Fate::BadRecord,
             },
+            // A line among the blocks that is a record by itself.
+            Format::SdkText if bytes.first() == Some(&b'{') => self.json(bytes, fields, Outer::default()),
             Format::SdkText => self.heard(&sdk::parse(bytes), fields),
             Format::JsonDocument if bytes.first() == Some(&b'[') => self.shipped(bytes),
             _ => self.json(bytes, fields, Outer::default()),

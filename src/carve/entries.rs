@@ -12,13 +12,18 @@ use crate::evidence::{Block, Reading, Stage, work};
 /// Takes the wanted entries out of a document.
 struct Pick<'w> {
     wanted: &'w BTreeSet<u64>,
+    /// Whether entries are numbered by their first lines.
+    counts_lines: bool,
     separator: &'static [u8],
 }
 
 /// Where they go.
 struct Sum {
     out: BufWriter<File>,
-    begun: bool,
+    /// Line ends written.
+    lines: u64,
+    /// The number of each entry there.
+    numbers: Vec<u64>,
     failure: Option<io::Error>,
 }
 
@@ -36,8 +41,9 @@ pub(super) fn copy(
     let frame = plan.frame();
     let mut out = BufWriter::new(File::create_new(path)?);
     out.write_all(&frame.head)?;
-    let sum = Sum { out, begun: false, failure: None };
-    let reading = Reading::new(Pick { wanted, separator: frame.separator }, Walk::new(plan), sum, reader);
+    let sum = Sum { out, lines: 0, numbers: Vec::new(), failure: None };
+    let counts_lines = matches!(plan, Plan::Text(_));
+    let reading = Reading::new(Pick { wanted, counts_lines, separator: frame.separator }, Walk::new(plan), sum, reader);
     work(pool, std::slice::from_ref(&reading));
     let (mut sum, _, failure) = reading.finish();
     if let Some(failure) = failure.or(sum.failure) {
@@ -45,7 +51,7 @@ pub(super) fn copy(
     }
     sum.out.write_all(&frame.tail)?;
     sum.out.flush()?;
-    Ok((1..).zip(wanted.iter().copied()).collect())
+    Ok(sum.numbers.into_iter().zip(wanted.iter().copied()).collect())
 }
 
 impl Stage for Pick<'_> {
@@ -68,8 +74,9 @@ impl Stage for Pick<'_> {
             if sum.failure.is_some() {
                 break;
             }
-            let separator = if sum.begun { self.separator } else { b"" };
-            sum.begun = true;
+            let separator = if sum.numbers.is_empty() { b"" } else { self.separator };
+            sum.numbers.push(1 + if self.counts_lines { sum.lines } else { sum.numbers.len() as u64 });
+            sum.lines += memchr::memchr_iter(b'\n', &entry).count() as u64;
             sum.failure = sum.out.write_all(separator).and_then(|()| sum.out.write_all(&entry)).err();
         }
         0

@@ -442,6 +442,7 @@ impl JsonWalk {
             || self.resume.is_loose
             || !matches!(rest.first(), Some(b'{' | b'['))
             || self.open.len() > LOOK_DEPTH
+            || !probe.reaches(self.open.len())
             || self.looked.last().is_some_and(|looked| looked.is_whole)
         {
             return true;

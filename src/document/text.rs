@@ -1,8 +1,9 @@
 //! The walk along a text whose records go over several lines, each begun by a line that says so.
 //!
 //! A record begins with a line that is the marker, or with the line before it where that belongs to it, and goes on to the
-//! next. Its number is that of its first line.
+//! next, or to a line that is a record by itself. Its number is that of its first line.
 
+use std::fmt;
 use std::sync::Arc;
 
 use memchr::memchr;
@@ -10,12 +11,20 @@ use memchr::memchr;
 use super::walk::{Aside, ENTRY_BYTES, Pieces, Span, TOO_LONG};
 
 /// What begins a record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Marker {
     /// The line that begins it, blanks around it apart.
     pub line: &'static [u8],
     /// Whether a line before that one belongs to the record.
     pub is_head: fn(&[u8]) -> bool,
+    /// Whether a line, with all its blanks, is a record by itself: another program's, or the same one's in another form.
+    pub is_record: Arc<dyn Fn(&[u8]) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Marker").field("line", &self.line.escape_ascii().to_string()).finish_non_exhaustive()
+    }
 }
 
 /// The walk along such a text.
@@ -66,6 +75,16 @@ impl TextWalk {
                 open = Some(start);
                 skipped = None;
                 pieces.gaps.extend(aside.take().map(|aside| aside.until(start.0)));
+            } else if (self.marker.is_record)(line) {
+                // What stands before it is of the record that is open, or nobody's.
+                let is_nobodys = open.is_none() && skipped.is_none();
+                if let Some((start, number)) = before.take().filter(|_| is_nobodys) {
+                    Self::nobodys(bytes, (start, at), number, &mut pieces);
+                }
+                Self::close(open.take(), at, &mut pieces);
+                skipped = None;
+                pieces.gaps.extend(aside.take().map(|aside| aside.until(at)));
+                Self::close(Some((at, line_number)), at + length, &mut pieces);
             } else {
                 // Lines before the first record; one that was kept back belongs to none after all.
                 let is_nobodys = open.is_none() && skipped.is_none();

@@ -34,6 +34,8 @@ pub enum Plan {
 pub struct Probe {
     find: Arc<Find>,
     is_other: Arc<IsOther>,
+    /// Whether it looks at whole documents only, not at what stands in one.
+    is_shallow: bool,
 }
 
 /// What is shown, to what is found in it.
@@ -58,7 +60,19 @@ impl Probe {
         find: impl Fn(&Sight<'_>) -> Vec<Found> + Send + Sync + 'static,
         is_other: impl Fn(&Sample<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { find: Arc::new(find), is_other: Arc::new(is_other) }
+        Self { find: Arc::new(find), is_other: Arc::new(is_other), is_shallow: false }
+    }
+
+    /// The same, for documents whose format says where their records stand: what is none of it beside them is looked at,
+    /// nothing inside them.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        Self { is_shallow: true, ..self }
+    }
+
+    /// Whether it looks at a value inside `depth` others.
+    pub(super) fn reaches(&self, depth: usize) -> bool {
+        depth == 0 || !self.is_shallow
     }
 
     /// Whether an entry with these `bytes`, which is none of its document's kind, is a record of another.
@@ -71,6 +85,9 @@ impl Probe {
     /// it, wherever they stand; `None` where it holds none.
     #[must_use]
     pub fn within(&self, bytes: &[u8]) -> Option<Pieces> {
+        if self.is_shallow {
+            return None;
+        }
         if self.is_other(bytes) {
             let mut pieces = Pieces::default();
             pieces.other_kind(1, b"");
@@ -270,7 +287,7 @@ impl Walk {
     pub fn new(plan: &Plan) -> Self {
         match plan {
             Plan::Json(patterns, probe) => Self::Json(Box::new(JsonWalk::new(patterns.clone(), probe.clone()))),
-            Plan::Text(marker) => Self::Text(TextWalk::new(*marker)),
+            Plan::Text(marker) => Self::Text(TextWalk::new(marker.clone())),
             Plan::Whole => Self::Whole(false),
         }
     }

@@ -106,7 +106,7 @@ fn of(
 ) -> Option<Text> {
     match sight {
         Some(sight) => of_json(&sight, named, lines),
-        None => of_text(head).or_else(lines),
+        None => of_text(head, named).or_else(lines),
     }
 }
 
@@ -128,16 +128,12 @@ fn of_json(
         [beside_entries.without(is_request).1, beside_requests.without(platform::is_entry).1];
     let export = platform::recognise(&beside_requests);
     let document = |content, plan: Plan| {
-        // Of the others their formats say where records stand.
-        let is_export = match content {
-            Content::Export(Kind::Terraform | Kind::CallFlow) => None,
-            Content::Export(_) => Some(true),
-            Content::Requests(Format::Newman | Format::SdkText) => None,
-            Content::Requests(_) => Some(false),
-        };
-        let plan = match is_export {
-            Some(is_export) => plan.probing(probe(is_export, shown, settings)),
-            None => plan,
+        let probe = || probe(matches!(content, Content::Export(_)), shown, settings);
+        // Of some formats it is known where in a document its records stand.
+        let plan = match content {
+            Content::Export(Kind::Terraform | Kind::CallFlow) | Content::Requests(Format::SdkText) => plan,
+            Content::Requests(Format::Newman) => plan.probing(probe().beside()),
+            Content::Export(_) | Content::Requests(_) => plan.probing(probe()),
         };
         Text::Document(content, plan)
     };
@@ -152,10 +148,13 @@ fn of_json(
 }
 
 /// What the text that is no JSON and begins with `head` is.
-fn of_text(head: &[u8]) -> Option<Text> {
+fn of_text(head: &[u8], (shown, settings): (&str, &Settings)) -> Option<Text> {
     let export = platform::recognise_text(head).map(|(kind, plan)| Text::Document(Content::Export(kind), plan));
-    let requests =
-        || access_log::recognise_text(head).map(|(format, plan)| Text::Document(Content::Requests(format), plan));
+    let requests = || {
+        let reader = LogReader::new(SourceId(0), shown, settings);
+        let recognised = access_log::recognise_text(head, &reader);
+        recognised.map(|(format, plan)| Text::Document(Content::Requests(format), plan))
+    };
     export.or_else(requests)
 }
 

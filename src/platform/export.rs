@@ -123,7 +123,9 @@ impl ExportReader {
                 }
             }
             (_, Ok(value)) => {
-                let reason = self.take(&value, locus, sum);
+                // A request may carry names of the platform's exports; it is one all the same.
+                let is_other = self.probe.as_ref().is_some_and(|probe| probe.is_other(entry.bytes));
+                let reason = if is_other { OTHER } else { self.take(&value, locus, sum) };
                 let inner = (reason == OTHER).then(|| self.probe.as_ref()?.within(entry.bytes)).flatten();
                 let Some(inner) = inner else { return self.count(reason, entry, sum) };
                 if depth == NESTED {

@@ -6,10 +6,10 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 
 use crate::calls::Case;
-use crate::support::here;
-use crate::support::run::Run;
+use crate::support::run::{Run, audit};
 use crate::support::scene::LOG;
 use crate::support::truth::list;
+use crate::support::{here, read};
 
 /// The case `name`, of whose evidence `rewrite` makes other files: it is shown each name and text.
 fn rewritten(name: &str, more: &[&str], rewrite: impl Fn(&str, &str) -> String) -> Run {
@@ -84,4 +84,76 @@ fn a_compressed_log_whose_checksum_is_wrong_says_so_on_top() {
     assert_eq!(source(&report, "access.log.gz")["anomalies"][0]["code"], "truncated_stream");
     let notice = list(&report["notices"]).iter().find(|notice| notice["code"] == "damaged_stream").expect("a notice");
     assert!(notice["text"].as_str().is_some_and(|text| text.contains("access.log.gz")), "{notice}");
+}
+
+const CONVERSATION: &str = "/api/v2/conversations/0b5e8a3c-1d2e-4f60-8a9b-0c1d2e3f4a5b/recordings";
+
+/// A request that was refused, as a line of JSON that also says `more`.
+fn refused(second: u32, more: &str) -> String {
+    format!(
+        "{{\"time\":\"2026-03-02T12:00:{second:02}Z\",\"method\":\"GET\",\"uri\":\"{CONVERSATION}\",\"status\":403{more}}}"
+    )
+}
+
+/// What the program makes of a file `name` that holds `text`.
+fn alone(name: &str, text: &str) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join(name), text).expect("it can be written");
+    audit(folder.path(), &[name]).report()
+}
+
+#[track_caller]
+fn check_tally(report: &Value, format: &str, tally: &Value) {
+    let source = &report["evidence"][0];
+    assert_eq!((&source["format"], &source["tally"]), (&json!(format), tally), "{source}");
+}
+
+#[test]
+fn json_lines_among_the_blocks_of_a_text_log_are_read() {
+    let sdk = read(&here("fixtures/log/sdk-text.log"));
+    let lines: Vec<String> = (0..3).map(|second| refused(second, "")).collect();
+    let text = format!("{sdk}{}\nINFO: the client ends\n{sdk}", lines.join("\n"));
+    let report = alone("client.log", &text);
+    // What stands before the first record and behind the lines is nobody's.
+    check_tally(&report, "sdk_text", &json!({"not_a_request": 3, "other_request": 2, "recording_request": 5}));
+    let first_line = sdk.lines().count() + 1;
+    let records: Vec<u64> = list(&report["unbound_refusals"])
+        .iter()
+        .filter(|refusal| refusal["target"] == CONVERSATION)
+        .filter_map(|refusal| refusal["source"]["record"].as_u64())
+        .collect();
+    assert_eq!(records, [0, 1, 2].map(|line| first_line as u64 + line));
+    // A body that goes over lines holds none.
+    let body = "Body: [\n{\"uri\":\"/a\",\"id\":1},\n{\"uri\":\"/b\",\"id\":2}\n]";
+    let text = sdk.replace("Body: {\"code\":\"missing.permissions\",\"status\":403}", body);
+    let usual = json!({"not_a_request": 1, "other_request": 1, "recording_request": 1});
+    check_tally(&alone("client.log", &text), "sdk_text", &usual);
+}
+
+#[test]
+fn json_lines_behind_a_run_of_several_lines_are_read() {
+    let run: Value = serde_json::from_str(&read(&here("fixtures/log/newman.json"))).expect("JSON");
+    let pretty = serde_json::to_string_pretty(&run).expect("JSON");
+    let usual = alone("run.json", &pretty)["evidence"][0]["tally"].clone();
+    let lines: Vec<String> = (0..3).map(|second| refused(second, "")).collect();
+    let report =
+        alone("run.json", &format!("{pretty}\n{}\n{{\"events\":[{},{}]}}\n", lines.join("\n"), lines[0], lines[1]));
+    let mut expected = usual;
+    expected["recording_request"] = json!(expected["recording_request"].as_u64().expect("some") + 5);
+    check_tally(&report, "newman", &expected);
+}
+
+#[test]
+fn a_request_among_the_entries_of_an_export_is_none_of_them_wherever_it_stands() {
+    let conversation = r#"{"conversationId":"c1","participants":[{"purpose":"customer"}]}"#;
+    for before in [3, 3_000] {
+        let text = format!(
+            "{}{}\n",
+            format!("{conversation}\n").repeat(before),
+            refused(1, ",\"conversationId\":\"c1\",\"participants\":[]")
+        );
+        let report = alone("details.json", &text);
+        check_tally(&report, "conversation_details", &json!({"conversation": before, "other_kind": 1}));
+        assert!(notices(&report).contains(&"other_kind".to_owned()), "{}", report["notices"]);
+    }
 }

@@ -277,6 +277,11 @@ impl LogReader {
         fields.status().is_some() && request_line(&fields).is_some()
     }
 
+    /// Whether the JSON of `sample` has the target and the status of a request.
+    pub(super) fn is_request_of(&self, sample: &Sample<'_>) -> bool {
+        sample.may_have(|key| self.table.may_lead_to_status(key)) && self.is_request(sample.bytes)
+    }
+
     /// How many records of no known form stand before the first request of a whole log.
     #[must_use]
     pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
@@ -890,15 +895,21 @@ impl<'r> Block<'r> {
             correlation_id: correlation_id.as_deref().or(body.correlation_id.as_deref()),
             names,
         };
+        let handed = body.handed.all();
         let more = More {
+            // Several may each be of another call: nothing says whose times these are.
+            recorded: match handed.len() {
+                // Of a list, what it hands out.
+                0 | 1 => recorded(fields)
+                    .chain(body.recorded)
+                    .filter(|(.., has_media_uri)| *has_media_uri || audience == Audience::RecordingMedia)
+                    .map(|(from, until, _)| (from, until))
+                    .collect(),
+                _ => Box::default(),
+            },
             error_params: error_params(fields).chain(body.error_params).collect(),
-            // Of a list, what it hands out.
-            recorded: recorded(fields)
-                .chain(body.recorded)
-                .filter(|(.., has_media_uri)| *has_media_uri || audience == Audience::RecordingMedia)
-                .map(|(from, until, _)| (from, until))
-                .collect(),
             batch_errors: body.batch_errors.into(),
+            handed,
         };
         let is_denied =
             StatusCode(status).is_allowed() && (answer::is_own_page(signs.clone()) || is_refusal(texts.error_code));
@@ -923,6 +934,7 @@ impl<'r> Block<'r> {
         if let Some(body) = &exchange.request_body {
             said.request(body, table);
         }
+        said.handed.add(fields);
         for body in &fields.bodies {
             said.response(&body.value(), table);
         }

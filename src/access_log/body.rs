@@ -29,6 +29,8 @@ pub(super) struct Said {
     /// When the recordings of call audio that an answer describes began and ended, and whether it hands out where their
     /// media are.
     pub(super) recorded: Vec<(Timestamp, Timestamp, bool)>,
+    /// The conversations whose call audio answers say they hand out or describe; see [`Handed`].
+    pub(super) handed: Handed,
     /// The identifiers that they name.
     pub(super) names: Vec<Name<'static>>,
     /// What a batch says went wrong.
@@ -46,6 +48,7 @@ impl Said {
         self.has_media_uri |= whole && fields.media_uris > 0;
         self.no_audio |= fields.no_audio;
         self.recorded.extend(recorded(&fields));
+        self.handed.add(&fields);
         self.error_params.extend(error_params(&fields));
         self.correlation_id = self.correlation_id.take().or_else(|| fields.correlation_id().map(owned));
         self.error_code = self.error_code.take().or_else(|| fields.error_code().map(owned));
@@ -107,6 +110,34 @@ pub(super) fn recorded(fields: &Fields<'_>) -> impl Iterator<Item = (Timestamp, 
         let (from, until) = (instant(recorded.from)?, instant(recorded.until)?);
         (from.ns <= until.ns).then_some((from, until, recorded.has_media_uri))
     })
+}
+
+/// The conversations that answers say the recordings are of whose media URIs they hand out, or, of one that hands out none,
+/// those that it describes.
+#[derive(Debug, Default)]
+pub(super) struct Handed {
+    conversations: Vec<Box<[u8]>>,
+    /// Whether any is handed out of which it is not said.
+    is_unsaid: bool,
+}
+
+impl Handed {
+    /// Adds those of an answer.
+    pub(super) fn add(&mut self, fields: &Fields<'_>) {
+        self.is_unsaid |= !fields.are_attributed();
+        let items = fields.items.iter().filter(|item| item.has_media_uri == (fields.media_uris > 0));
+        self.conversations.extend(items.map(|item| owned(item.conversation)));
+    }
+
+    /// Each once; none where it is not said of all.
+    pub(super) fn all(mut self) -> Box<[Box<[u8]>]> {
+        if self.is_unsaid {
+            return Box::default();
+        }
+        self.conversations.sort_unstable();
+        self.conversations.dedup();
+        self.conversations.into()
+    }
 }
 
 /// Reads the results of a batch: every object with a conversation and a result or an error.

@@ -23,7 +23,7 @@ pub fn recognise(sight: &Sight<'_>, reader: &LogReader) -> Option<(Format, Plan)
         return None;
     }
     // What lies in a request is a part of it.
-    let is_plain = |sample: &Sample<'_>| exchange(sample).is_none() && reader.is_request(sample.bytes);
+    let is_plain = |sample: &Sample<'_>| exchange(sample).is_none() && reader.is_request_of(sample);
     for candidate in &sight.without(is_plain).0.candidates {
         if let Some(format) = candidate.samples.iter().find_map(exchange) {
             return at(format, &candidate.pattern);
@@ -78,7 +78,7 @@ pub(super) fn exchange(sample: &Sample<'_>) -> Option<Format> {
 /// Whether it is a request by itself, also one that is cut behind what tells it.
 #[must_use]
 pub fn is_request(sample: &Sample<'_>, reader: &LogReader) -> bool {
-    exchange(sample).is_some() || reader.is_request(sample.bytes)
+    exchange(sample).is_some() || reader.is_request_of(sample)
 }
 
 /// The samples that are whole, as entries.

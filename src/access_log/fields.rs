@@ -460,12 +460,14 @@ const WRAPPERS: [&[u8]; 13] = [
 pub(super) struct Table {
     paths: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
     anywhere: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
+    /// The first keys of the paths at which a status may stand.
+    above_status: Vec<Box<[u8]>>,
 }
 
 impl Table {
     /// The built-in names and those of every configured table that fits the log shown as `shown`.
     pub(super) fn new(settings: &Settings, shown: &str) -> Self {
-        let mut table = Self { paths: HashMap::default(), anywhere: HashMap::default() };
+        let mut table = Self { paths: HashMap::default(), anywhere: HashMap::default(), above_status: Vec::new() };
         let mut rank = 0;
         for log in configured(settings, shown) {
             let LogFields {
@@ -515,7 +517,22 @@ impl Table {
             let entry = (Role::Name(NameKind::Conversation), BUILT_IN);
             table.anywhere.entry(folded(header)).or_insert(entry);
         }
+        let statuses = table.paths.iter().filter(|(_, (role, _))| *role == Role::Status);
+        let first = |path: &[u8]| path.split(|byte| *byte == b'.').next().unwrap_or_default().into();
+        table.above_status = statuses.map(|(path, _)| first(path)).chain(WRAPPERS.map(Into::into)).collect();
+        table.above_status.sort_unstable();
+        table.above_status.dedup();
         table
+    }
+
+    /// Whether a status may stand in the member `key` of a record.
+    pub(super) fn may_lead_to_status(&self, key: &[u8]) -> bool {
+        let mut room = [0; 32];
+        // What is longer, or holds a path of its own, is not looked at closely.
+        let Some(room) = room.get_mut(..key.len()).filter(|_| memchr::memchr(b'.', key).is_none()) else { return true };
+        let length = room.iter_mut().zip(fold(key)).map(|(to, from)| *to = from).count();
+        let folded = room.get(..length).unwrap_or_default();
+        self.above_status.binary_search_by(|known| (**known).cmp(folded)).is_ok()
     }
 
     /// What the field at `path` holds.
@@ -639,6 +656,10 @@ pub(super) struct Fields<'a> {
     pub(super) no_audio: bool,
     /// Recordings of call audio that an answer describes.
     pub(super) recorded: Vec<Recorded<'a>>,
+    /// The conversations that an answer says its recordings of call audio are of, with the media URIs of each recording.
+    pub(super) items: Vec<Item<'a>>,
+    /// How many media URIs are of recordings whose conversation is said.
+    attributed: u32,
     /// Whether the place of a status says that there is none.
     pub(super) status_is_unsaid: bool,
     /// Whether the same field stood twice with different values; the first counts.
@@ -653,8 +674,18 @@ pub(super) struct Recorded<'a> {
     pub(super) has_media_uri: bool,
 }
 
+/// The conversation that an answer says a recording is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item<'a> {
+    pub(super) conversation: Scalar<'a>,
+    pub(super) has_media_uri: bool,
+}
+
 /// Recordings of one answer whose times are kept.
 const RECORDED: usize = 64;
+
+/// Recordings of one answer whose conversations are kept. What more there is hands out nothing of any call.
+const ITEMS: usize = 1_024;
 
 /// The media of recordings that are no call audio, as the platform names them.
 const OTHER_MEDIA: [&str; 6] = ["chat", "email", "message", "messages", "messaging", "screen"];
@@ -678,6 +709,8 @@ impl<'a> Fields<'a> {
         self.media_uris = 0;
         self.no_audio = false;
         self.recorded.clear();
+        self.items.clear();
+        self.attributed = 0;
         self.duplicate = false;
         self.status_is_unsaid = false;
     }
@@ -743,6 +776,11 @@ impl<'a> Fields<'a> {
                 }
             }
         }
+    }
+
+    /// Whether every media URI is of a recording whose conversation is said.
+    pub(super) fn are_attributed(&self) -> bool {
+        self.attributed == self.media_uris
     }
 
     /// The candidates for the time, best first.
@@ -908,8 +946,13 @@ struct Collector<'a, 'f> {
 /// An object that has begun and not ended.
 #[derive(Default)]
 struct Open<'a> {
-    /// The media URIs counted before it.
+    /// The media URIs counted before it, and those of them whose conversation is said.
     media_uris: u32,
+    attributed: u32,
+    /// The conversation that it says it is of, in an answer.
+    conversation: Option<Scalar<'a>>,
+    /// Whether it says of what media it is.
+    says_media: bool,
     /// Whether it says that its media is no call audio.
     no_audio: bool,
     from: Option<Scalar<'a>>,
@@ -928,18 +971,32 @@ impl Collector<'_, '_> {
 
 impl<'a> Sink<'a> for Collector<'a, '_> {
     fn enter(&mut self) {
-        self.open.push(Open { media_uris: self.fields.media_uris, ..Open::default() });
+        let Fields { media_uris, attributed, .. } = *self.fields;
+        self.open.push(Open { media_uris, attributed, ..Open::default() });
     }
 
     fn leave(&mut self) {
         let Some(object) = self.open.pop() else { return };
         if object.no_audio {
             self.fields.media_uris = object.media_uris;
-        } else if let (Some(from), Some(until)) = (object.from, object.until)
-            && self.fields.recorded.len() < RECORDED
-        {
-            let has_media_uri = self.fields.media_uris > object.media_uris;
+            self.fields.attributed = object.attributed;
+            return;
+        }
+        let has_media_uri = self.fields.media_uris > object.media_uris;
+        let times = object.from.zip(object.until);
+        if let Some((from, until)) = times.filter(|_| self.fields.recorded.len() < RECORDED) {
             self.fields.recorded.push(Recorded { from, until, has_media_uri });
+        }
+        // A recording says more of itself than its conversation. What objects in it say of theirs holds.
+        let inside = [self.fields.media_uris - object.media_uris, self.fields.attributed - object.attributed];
+        let has_media_uri = inside[0] > inside[1];
+        if let Some(conversation) = object.conversation
+            && (has_media_uri || object.says_media || times.is_some())
+        {
+            self.fields.attributed = self.fields.media_uris;
+            if self.fields.items.len() < ITEMS {
+                self.fields.items.push(Item { conversation, has_media_uri });
+            }
         }
     }
 
@@ -966,6 +1023,14 @@ impl<'a> Sink<'a> for Collector<'a, '_> {
                 self.fields.no_audio |= is_other && !path.starts_with(b"request");
                 if let Some(object) = self.open.last_mut() {
                     object.no_audio |= is_other || !(is_subtype || is("audio"));
+                    object.says_media = true;
+                }
+            }
+            Some((Role::Name(NameKind::Conversation), _))
+                if is_said(value.text) && is_answered(keys.path(place.key)) =>
+            {
+                if let Some(object) = self.open.last_mut() {
+                    object.conversation = object.conversation.or(Some(value));
                 }
             }
             Some((role @ (Role::RecordedFrom | Role::RecordedUntil), _)) => {
@@ -1108,6 +1173,40 @@ mod tests {
         // The request's own times, one without the other, and what the client sent.
         assert_eq!(of(&format!(r#"{{{times},"response_body":{{"startTime":"a"}}}}"#)), []);
         assert_eq!(of(&format!(r#"{{"request":{{"body":{{{times}}}}}}}"#)), []);
+    }
+
+    #[test]
+    fn the_conversation_of_a_recording_is_the_one_its_own_object_says() {
+        let uri = r#""mediaUris":{"0":{"mediaUri":"https://m"}}"#;
+        let of = |text: &str| -> (Vec<(String, bool)>, bool) {
+            let fields = collect(text);
+            let show =
+                |item: &Item<'_>| (String::from_utf8_lossy(item.conversation.text).into_owned(), item.has_media_uri);
+            (fields.items.iter().map(show).collect(), fields.are_attributed())
+        };
+        let [one, other] = [("1".to_owned(), true), ("2".to_owned(), false)];
+        assert_eq!(
+            of(&format!(r#"{{"body":[{{"conversationId":"1",{uri}}},{{"conversationId":"2","media":"audio"}}]}}"#)),
+            (vec![one.clone(), other], true)
+        );
+        // Of one of them it is not said.
+        assert_eq!(
+            of(&format!(r#"{{"body":[{{"conversationId":"1",{uri}}},{{{uri}}}]}}"#)),
+            (vec![one.clone()], false)
+        );
+        assert_eq!(of(&format!(r#"{{"body":[{{{uri}}}]}}"#)), (vec![], false));
+        // A screen hands out no call audio, an error none at all, and the request says its own.
+        assert_eq!(of(&format!(r#"{{"body":[{{"conversationId":"1","media":"screen",{uri}}}]}}"#)), (vec![], true));
+        assert_eq!(of(r#"{"body":{"conversationId":"1","code":"x"}}"#), (vec![], true));
+        assert_eq!(
+            of(r#"{"conversationId":"1","requestBody":{"conversationId":"2","media":"audio"}}"#),
+            (vec![], true)
+        );
+        // Around the list and in it: the inner one is the recording's.
+        assert_eq!(
+            of(&format!(r#"{{"body":{{"conversationId":"2","entities":[{{"conversationId":"1",{uri}}}]}}}}"#)),
+            (vec![one], true)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::identifier::{normal, written};
 use super::legs::At;
 use crate::evidence::Timestamp;
-use crate::facts::{ApiRequest, Audience, Exports, FlowName, Place};
+use crate::facts::{ApiRequest, Audience, Exports, FlowName, NameKind, Place};
 
 type Ids = BTreeSet<Box<[u8]>>;
 
@@ -121,16 +121,28 @@ impl Conversations {
     }
 
     /// Whether the exports say that the recording that a request names in its path is of other conversations than a call's,
-    /// whose `ids` are asked for where that is so.
+    /// whose `ids` are asked for where that is so, or the answer itself that all it hands out is.
     #[must_use]
     pub fn are_elsewhere(&self, request: &ApiRequest, ids: impl Fn() -> Vec<Box<[u8]>>) -> bool {
-        if self.of.is_empty() || !request.is_served() {
+        if !request.is_served() {
             return false;
         }
-        path_names(request).filter_map(|name| self.of.get(&name)).any(|of| {
+        let is_not_of = |of: &Ids| {
             let own = ids();
             !own.is_empty() && own.iter().all(|id| !of.contains(&normal(id)))
-        })
+        };
+        let handed: Ids = request.handed().iter().map(|id| normal(id)).collect();
+        // Of a call whose conversation nobody names, the target may.
+        let is_not_of_target = || {
+            let mut named = request
+                .names()
+                .filter(|name| name.kind == NameKind::Conversation && matches!(name.place, Place::Path | Place::Query));
+            named.next().is_some_and(|first| {
+                !handed.contains(&normal(&first.value)) && named.all(|name| !handed.contains(&normal(&name.value)))
+            })
+        };
+        !handed.is_empty() && (is_not_of(&handed) || ids().is_empty() && is_not_of_target())
+            || !self.of.is_empty() && path_names(request).filter_map(|name| self.of.get(&name)).any(is_not_of)
     }
 
     /// Takes requests for recordings that an export lists as a screen's, a chat's or a message's for what they are: what
@@ -174,7 +186,7 @@ fn path_names(request: &ApiRequest) -> impl Iterator<Item = Box<[u8]>> {
 mod tests {
     use super::*;
     use crate::evidence::{Locus, SourceId};
-    use crate::facts::{Conversation, Name, NameKind, Recording, Texts};
+    use crate::facts::{Conversation, Name, Recording, Texts};
     use crate::http::StatusCode;
 
     fn conversation(id: &str, recorded: Option<bool>, ended: bool) -> Conversation {

@@ -250,7 +250,7 @@ fn merge(known: &mut ApiRequest, mut copy: ApiRequest) {
     known.audience = known.audience.max(copy.audience);
     let more = match (known.more.take(), copy.more.take()) {
         (Some(mut more), Some(others)) => {
-            let More { error_params, recorded, batch_errors } = *others;
+            let More { error_params, recorded, batch_errors, handed } = *others;
             if more.error_params.is_empty() {
                 more.error_params = error_params;
             }
@@ -259,6 +259,9 @@ fn merge(known: &mut ApiRequest, mut copy: ApiRequest) {
             }
             if more.batch_errors.is_empty() {
                 more.batch_errors = batch_errors;
+            }
+            if more.handed.is_empty() {
+                more.handed = handed;
             }
             Some(more)
         }

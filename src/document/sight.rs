@@ -97,6 +97,13 @@ impl<'a> Sample<'a> {
         Self { at: 0, bytes: text, is_whole: true, keys, key: None }
     }
 
+    /// Whether any of its own keys is one that `may_be` accepts, as far as they are shown and can be told.
+    #[must_use]
+    pub fn may_have(&self, may_be: impl Fn(&[u8]) -> bool) -> bool {
+        let is_one = |key: &&[u8]| memchr::memchr(b'\\', key).is_some() || may_be(key);
+        self.keys.len() == KEYS || self.keys.iter().any(is_one)
+    }
+
     /// Whether it is an object with all of `keys`.
     #[must_use]
     pub fn has(&self, keys: &[&str]) -> bool {

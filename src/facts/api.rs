@@ -43,20 +43,23 @@ pub struct More {
     pub recorded: Box<[(Timestamp, Timestamp)]>,
     /// What the logged body of a batch says went wrong, whatever the status was.
     pub batch_errors: Box<[BatchError]>,
+    /// The conversations that the logged body says the call audio is of which it hands out; empty where it does not say so of
+    /// all of it.
+    pub handed: Box<[Box<[u8]>]>,
 }
 
 impl More {
     /// The same to be kept, if it says anything.
     #[must_use]
     pub fn kept(self) -> Option<Box<Self>> {
-        let Self { error_params, recorded, batch_errors } = &self;
-        let is_empty = error_params.is_empty() && recorded.is_empty() && batch_errors.is_empty();
+        let Self { error_params, recorded, batch_errors, handed } = &self;
+        let is_empty = error_params.is_empty() && recorded.is_empty() && batch_errors.is_empty() && handed.is_empty();
         (!is_empty).then(|| Box::new(self))
     }
 
     /// The memory it takes, in bytes.
     fn reckoned(&self) -> usize {
-        let Self { error_params, recorded, batch_errors } = self;
+        let Self { error_params, recorded, batch_errors, handed } = self;
         let params = error_params.iter().map(|param| param.name.len() + param.value.len());
         let errors = batch_errors.iter().map(|error| {
             error.conversation.len()
@@ -67,7 +70,8 @@ impl More {
             + size_of_val(&**error_params)
             + size_of_val(&**recorded)
             + size_of_val(&**batch_errors)
-            + params.chain(errors).sum::<usize>()
+            + size_of_val(&**handed)
+            + params.chain(errors).chain(handed.iter().map(|id| id.len())).sum::<usize>()
     }
 }
 
@@ -349,6 +353,12 @@ impl ApiRequest {
     #[must_use]
     pub fn recorded(&self) -> &[(Timestamp, Timestamp)] {
         self.more.as_ref().map_or(&[], |more| &more.recorded)
+    }
+
+    /// The conversations whose call audio the logged body hands out; see [`More`].
+    #[must_use]
+    pub fn handed(&self) -> &[Box<[u8]>] {
+        self.more.as_ref().map_or(&[], |more| &more.handed)
     }
 
     /// What the logged body of a batch says went wrong; see [`More`].

@@ -157,3 +157,37 @@ fn a_request_among_the_entries_of_an_export_is_none_of_them_wherever_it_stands()
         assert!(notices(&report).contains(&"other_kind".to_owned()), "{}", report["notices"]);
     }
 }
+
+#[test]
+fn a_list_whose_answer_hands_out_another_conversations_media_exposes_nothing() {
+    let of = |below: &str, body: &Value, as_text: bool| {
+        let body = if as_text { json!(body.to_string()) } else { body.clone() };
+        let line = json!({
+            "time": "2026-03-02T10:03:20Z", "method": "GET", "target": format!("{CONVERSATION}{below}"), "status": 200,
+            "response_body": body,
+        });
+        let rewrite = |name: &str, text: &str| if name == LOG { line.to_string() } else { text.to_owned() };
+        legs(&rewritten("request-bridged", &[], rewrite).report())[0]["verdict"].clone()
+    };
+    let own = "0b5e8a3c-1d2e-4f60-8a9b-0c1d2e3f4a5b";
+    let uris = || json!({"0": {"mediaUri": "https://m"}});
+    let handed = |id: &str| json!({"id": "r", "conversationId": id, "mediaUris": uris()});
+    for as_text in [false, true] {
+        for (body, expected) in [
+            (json!([handed(own)]), "exposed_unconsented"),
+            (json!([handed(&own.to_uppercase())]), "exposed_unconsented"),
+            (json!([handed("77"), handed(own)]), "exposed_unconsented"),
+            // Of which conversation it is the answer does not say.
+            (json!([handed("77"), {"id": "q", "mediaUris": uris()}]), "exposed_unconsented"),
+            (json!([handed("77")]), "unconsented"),
+            // The own recording is there and nothing of it is handed out.
+            (json!([{"id": "q", "conversationId": own, "media": "audio"}, handed("77")]), "unconsented"),
+            (json!({"entities": [handed("77"), handed("78")]}), "unconsented"),
+        ] {
+            assert_eq!(of("", &body, as_text), expected, "{body} {as_text}");
+        }
+        let one = |id: &str| json!({"id": "r1", "conversationId": id, "media": "audio"});
+        assert_eq!(of("/r1", &one(own), as_text), "exposed_unconsented");
+        assert_eq!(of("/r1", &one("77"), as_text), "unconsented");
+    }
+}

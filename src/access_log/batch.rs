@@ -406,7 +406,7 @@ impl LogReader {
         }
         let Some(time) = sketch.time() else { return false };
         let instant = self.clock.read_like(time, memo, &mut log.zones);
-        let Some(Instant { at, ambiguous: false }) = instant else { return false };
+        let Some(Instant { at, ambiguous: false, .. }) = instant else { return false };
         log.saw(at);
         true
     }
@@ -431,8 +431,9 @@ struct Block<'r> {
     spans_lines: bool,
     /// Whether there is no later try for a line that nothing fits.
     is_last_try: bool,
-    /// Whether the time that was read last was ambiguous.
+    /// Whether the time that was read last was ambiguous, and whether it was written without a zone.
     is_ambiguous: bool,
+    is_local: bool,
     /// The texts of its requests.
     packer: Packer,
     /// What their targets were about.
@@ -476,6 +477,7 @@ impl<'r> Block<'r> {
             spans_lines: false,
             is_last_try: false,
             is_ambiguous: false,
+            is_local: false,
             packer: Packer::default(),
             alike: Alike::new(),
         };
@@ -637,7 +639,7 @@ impl<'r> Block<'r> {
         }
         let glance = combined::glance(text)?;
         if self.skimmed.as_ref() != Some(glance.time) {
-            let Instant { at, ambiguous: false } = self.memo.recall(glance.time)? else { return None };
+            let Instant { at, ambiguous: false, .. } = self.memo.recall(glance.time)? else { return None };
             if glance.time.contains(&b'\n') {
                 return None;
             }
@@ -780,13 +782,14 @@ impl<'r> Block<'r> {
         };
         let at = (at, self.locus());
         let request = ApiRequest::among(at, StatusCode(status), audience, (&texts, &mut self.packer));
-        let is_ambiguous = self.is_ambiguous;
+        let Self { is_ambiguous, is_local, .. } = *self;
         let is_no_audio =
             StatusCode(status).is_allowed() && (answer::is_own_page(signs.clone()) || is_refusal(behind.error_code));
         self.log.requests.push(ApiRequest {
             answered: answer::answered(status, signs),
             is_no_audio,
             is_ambiguous,
+            is_local,
             ..request
         });
         Fate::RecordingRequest
@@ -919,6 +922,7 @@ impl<'r> Block<'r> {
             is_no_audio: fields.no_audio || body.no_audio || is_denied,
             more: more.kept(),
             is_ambiguous: self.is_ambiguous,
+            is_local: self.is_local,
             ..ApiRequest::among((at, self.locus()), StatusCode(status), audience, (&texts, &mut self.packer))
         };
         self.log.requests.push(request);
@@ -947,7 +951,7 @@ impl<'r> Block<'r> {
     /// The first readable one of the candidates for the time; else the two of them together, where one is a date and the
     /// other the time of the day; else that of what stands around the record.
     fn time(&mut self, candidates: [Option<Scalar<'_>>; 2], outer: Option<&[u8]>, format: Format) -> Option<Timestamp> {
-        self.is_ambiguous = false;
+        (self.is_ambiguous, self.is_local) = (false, false);
         if let [Some(one), Some(other)] = candidates
             && let Some(joined) = joined(&one.value(), &other.value(), format.is_utc())
             && let Some(at) = self.read_time(joined.text())
@@ -970,8 +974,9 @@ impl<'r> Block<'r> {
     }
 
     fn read_time(&mut self, text: &[u8]) -> Option<Timestamp> {
-        let Instant { at, ambiguous } = self.reader.clock.read_like(text, &mut self.memo, &mut self.log.zones)?;
-        self.is_ambiguous = ambiguous;
+        let Instant { at, ambiguous, local } =
+            self.reader.clock.read_like(text, &mut self.memo, &mut self.log.zones)?;
+        (self.is_ambiguous, self.is_local) = (ambiguous, local);
         if ambiguous {
             self.log.anomalies.note("ambiguous_time", Some(self.log.lines), || {
                 "a local time while the clock was changed, without an offset".to_owned()

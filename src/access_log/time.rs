@@ -21,6 +21,8 @@ pub(super) struct Clock {
 pub(super) struct Instant {
     pub(super) at: Timestamp,
     pub(super) ambiguous: bool,
+    /// Whether no zone was written with it.
+    pub(super) local: bool,
 }
 
 impl Clock {
@@ -35,7 +37,7 @@ impl Clock {
         let (seconds, ambiguous) = self.zone.utc(written.seconds, written.offset)?;
         let ns = seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(written.nanos))?;
         zones.note(written.offset);
-        Some(Instant { at: Timestamp::new(ns, written.digits), ambiguous })
+        Some(Instant { at: Timestamp::new(ns, written.digits), ambiguous, local: written.offset.is_none() })
     }
 
     /// [`read`](Self::read) with the last time at hand: times of one log mostly differ in the second alone.
@@ -68,6 +70,7 @@ pub(super) struct Memo {
     unit: i64,
     minute_ns: i64,
     ambiguous: bool,
+    local: bool,
 }
 
 impl Memo {
@@ -96,7 +99,8 @@ impl Memo {
         }
         let ns = self.minute_ns.checked_add(second.min(59) * 1_000_000_000 + nanos)?;
         // At most nine digits.
-        Some(Instant { at: Timestamp::new(ns, self.digits as u8), ambiguous: self.ambiguous })
+        let Self { ambiguous, local, .. } = *self;
+        Some(Instant { at: Timestamp::new(ns, self.digits as u8), ambiguous, local })
     }
 
     /// Keeps `text`, which states `instant`, where it is of a form that ends in seconds.
@@ -127,9 +131,10 @@ impl Memo {
             let mask = chunk(&fixed);
             *place = (at, chunk(text) & mask, mask);
         }
-        let (length, digits, ambiguous) = (text.len(), usize::from(digits), instant.ambiguous);
+        let (length, digits) = (text.len(), usize::from(digits));
+        let Instant { ambiguous, local, .. } = instant;
         let unit = 10_i64.pow(9_u32.saturating_sub(digits as u32));
-        *self = Self { length, second, digits, unit, minute_ns, ambiguous, words: self.words };
+        *self = Self { length, second, digits, unit, minute_ns, ambiguous, local, words: self.words };
     }
 }
 

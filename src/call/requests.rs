@@ -7,6 +7,9 @@
 //! the status, the time, and what the target names. A gateway may have put a prefix before the path, or taken off the host
 //! or the query; one that wrote another path is believed only where the id is too long to be a number and no log repeats
 //! it. When in doubt they are two.
+//!
+//! Of two records that agree in all this but whose times are whole quarters of an hour apart, one without a zone was read in
+//! the wrong one. What the other says of the time holds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +17,7 @@ use std::collections::BTreeMap;
 use hashbrown::{HashMap, HashSet};
 
 use super::identifier::{is_nil, normal};
-use crate::evidence::SourceId;
+use crate::evidence::{Locus, SourceId};
 use crate::facts::{Answered, Answerer, ApiRequest, Audience, More, NameKind, Place, Room, distinct_names};
 use crate::http::{path_and_query, percent_decode};
 
@@ -24,34 +27,61 @@ type Seed = foldhash::fast::RandomState;
 /// was answered, and each has its own clock.
 const APART_NS: u64 = 60_000_000_000;
 
+/// Zones are whole quarters of an hour apart, by 26 hours at most.
+const QUARTER_NS: u64 = 900_000_000_000;
+const ZONES_APART_NS: u64 = 26 * 3_600_000_000_000;
+
 /// Requests with an id, the latest, among which one with the same is looked for.
 const LOOKED_AT: usize = 64;
 
 /// Bytes that an id has if it is no number of a log's own.
 const LONG_ID: usize = 16;
 
+/// What other logs state too.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// The number of requests taken out of each log.
+    pub taken: BTreeMap<SourceId, u64>,
+    /// Records without a zone whose copies have one and say another time, with the nanoseconds that theirs is later.
+    pub misread: Vec<(Locus, i64)>,
+}
+
 /// Sorts requests by time, source and record (those without a time last) and takes out those that another log states
-/// too. What only the copy says is added to the one that stays. Gives the number taken out of each log.
+/// too. What only the copy says is added to the one that stays.
 #[must_use]
-pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, BTreeMap<SourceId, u64>) {
-    requests.sort_unstable_by_key(|request| (request.at.is_none(), request.at.map(|at| at.ns), request.locus));
+pub fn distinct(mut requests: Vec<ApiRequest>) -> (Vec<ApiRequest>, Copies) {
+    let order = |request: &ApiRequest| (request.at.is_none(), request.at.map(|at| at.ns), request.locus);
+    requests.sort_unstable_by_key(order);
     // Only another log can hold a copy.
     if requests.windows(2).all(|two| matches!(two, [one, other] if one.locus.source == other.locus.source)) {
-        return (requests, BTreeMap::new());
+        return (requests, Copies::default());
     }
     let mut known = Known::of(&requests);
     let mut kept: Vec<ApiRequest> = Vec::with_capacity(requests.len());
-    let mut copies = BTreeMap::new();
-    for request in requests {
+    let mut copies = Copies::default();
+    for mut request in requests {
         let found = known.same(&request, &kept);
         known.keep(&request, found.unwrap_or(kept.len()));
         match found.and_then(|place| kept.get_mut(place)) {
             Some(same) => {
-                *copies.entry(request.locus.source).or_insert(0) += 1;
+                if let (Some(own), Some(other)) = (same.at, request.at)
+                    && own.ns.abs_diff(other.ns) > APART_NS
+                {
+                    if same.is_local {
+                        std::mem::swap(same, &mut request);
+                    }
+                    copies
+                        .misread
+                        .push((request.locus, (own.ns - other.ns).abs() * if same.at == Some(own) { -1 } else { 1 }));
+                }
+                *copies.taken.entry(request.locus.source).or_insert(0) += 1;
                 merge(same, request);
             }
             None => kept.push(request),
         }
+    }
+    if !copies.misread.is_empty() {
+        kept.sort_unstable_by_key(order);
     }
     (kept, copies)
 }
@@ -104,28 +134,27 @@ impl Known {
             let Some(bearers) = self.bearers.get(&*id) else { continue };
             let is_long = id.len() >= LONG_ID;
             for place in bearers.latest() {
-                let Some(one) = kept.get(*place).filter(|one| self.may_be(one, *place, request, is_long)) else {
+                let Some(one) = kept.get(*place).filter(|one| self.may_be(one, *place, request)) else {
                     continue;
                 };
+                let is_own = is_long && !bearers.is_repeated;
+                let times = Times::of(one, request);
                 match Targets::of(one, request) {
-                    Targets::Same => return Some(*place),
-                    Targets::Unlike if is_long && !bearers.is_repeated => alike = alike.or(Some(*place)),
-                    Targets::Unlike | Targets::Contradicting => {}
+                    Targets::Same if times.agree(is_long, is_own) => return Some(*place),
+                    Targets::Unlike if times.agree(is_long, false) && is_long && !bearers.is_repeated => {
+                        alike = alike.or(Some(*place))
+                    }
+                    Targets::Same | Targets::Unlike | Targets::Contradicting => {}
                 }
             }
         }
         alike
     }
 
-    /// Whether all but the targets may be of one request.
-    fn may_be(&self, one: &ApiRequest, place: usize, other: &ApiRequest, is_long: bool) -> bool {
-        let is_near = match (one.at, other.at) {
-            (Some(one), Some(other)) => one.ns.abs_diff(other.ns) <= APART_NS,
-            _ => is_long,
-        };
+    /// Whether all but the targets and the times may be of one request.
+    fn may_be(&self, one: &ApiRequest, place: usize, other: &ApiRequest) -> bool {
         let source = other.locus.source;
-        is_near
-            && one.status == other.status
+        one.status == other.status
             && one.method() == other.method()
             // Within one log none is a copy.
             && self.logs.get(&place).is_some_and(|logs| !logs.contains(&source))
@@ -160,6 +189,40 @@ fn names_one(id: &[u8]) -> bool {
     let bare: Vec<u8> =
         id.iter().filter(|byte| !b"\"'()<>[]{} \\".contains(byte)).map(u8::to_ascii_lowercase).collect();
     !is_nil(&bare) && !NONE.contains(&&*bare)
+}
+
+/// How the times of two requests compare.
+#[derive(Clone, Copy)]
+enum Times {
+    Near,
+    /// One was read in a zone that its record does not name, and differs by what zones differ.
+    OfAnotherZone,
+    /// One has none.
+    Unknown,
+    Apart,
+}
+
+impl Times {
+    fn of(one: &ApiRequest, other: &ApiRequest) -> Self {
+        let (Some(at), Some(other_at)) = (one.at, other.at) else { return Self::Unknown };
+        let apart = at.ns.abs_diff(other_at.ns);
+        let is_of_a_zone = (apart + APART_NS) % QUARTER_NS <= 2 * APART_NS && apart <= ZONES_APART_NS;
+        match apart {
+            ..=APART_NS => Self::Near,
+            _ if is_of_a_zone && one.is_local != other.is_local => Self::OfAnotherZone,
+            _ => Self::Apart,
+        }
+    }
+
+    /// Whether they may be of one request, whose id is long, and its own.
+    fn agree(self, is_long: bool, is_own: bool) -> bool {
+        match self {
+            Self::Near => true,
+            Self::OfAnotherZone => is_own,
+            Self::Unknown => is_long,
+            Self::Apart => false,
+        }
+    }
 }
 
 /// How the targets of two requests compare.
@@ -283,7 +346,7 @@ fn answered(one: Option<Answered>, other: Option<Answered>) -> Option<Answered> 
 mod tests {
     use super::*;
     use crate::access_log::{LogReader, Part};
-    use crate::evidence::{Locus, Timestamp};
+    use crate::evidence::Timestamp;
     use crate::facts::Texts;
     use crate::http::StatusCode;
     use crate::settings::Settings;
@@ -303,7 +366,7 @@ mod tests {
     fn the_same_request_in_two_logs_counts_once() {
         let (kept, copies) =
             distinct(vec![request(0, 1, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("b"))]);
-        assert_eq!((kept.len(), copies), (2, BTreeMap::from([(SourceId(1), 1)])));
+        assert_eq!((kept.len(), copies.taken), (2, BTreeMap::from([(SourceId(1), 1)])));
     }
 
     #[test]
@@ -314,7 +377,7 @@ mod tests {
             request(0, 3, None),
             request(1, 3, None),
         ]);
-        assert_eq!((kept.len(), copies), (4, BTreeMap::new()));
+        assert_eq!((kept.len(), copies), (4, Copies::default()));
     }
 
     #[test]
@@ -330,7 +393,7 @@ mod tests {
         // Some logs write the API's id under a name of their own.
         let other = request(3, 1, Some("k"));
         let (kept, copies) = distinct(vec![edge, other, gateway, api]);
-        assert_eq!((kept.len(), copies.values().sum::<u64>()), (1, 3));
+        assert_eq!((kept.len(), copies.taken.values().sum::<u64>()), (1, 3));
         assert_eq!((kept[0].user(), kept[0].request_id().as_deref()), (Some(&b"ann"[..]), Some(&b"r"[..])));
         assert_eq!(kept[0].answered_by().map(|answered| answered.by), Some(Answerer::Api), "its own word counts most");
         assert_eq!(kept[0].answered, answered(Answerer::Edge));
@@ -352,7 +415,7 @@ mod tests {
         let polls =
             [request(0, 1, Some("a")), request(0, 2, Some("a")), request(1, 1, Some("a")), request(1, 2, Some("a"))];
         let (kept, copies) = distinct(polls.to_vec());
-        assert_eq!((kept.len(), copies), (2, BTreeMap::from([(SourceId(1), 2)])));
+        assert_eq!((kept.len(), copies.taken), (2, BTreeMap::from([(SourceId(1), 2)])));
     }
 
     const ONE: &str = "/api/v2/conversations/00000001-1111-4222-8333-000000000001/recordings";
@@ -419,8 +482,38 @@ mod tests {
         let (all, first) = ("/api/v2/recordings", ("17", ONE).1);
         let of = |source, seconds, target| read(source, seconds, target, LONG);
         let (kept, copies) = distinct(vec![of(0, 1, first), of(0, 2, all), of(1, 3, all), of(2, 4, OTHER)]);
-        assert_eq!((kept.len(), copies), (3, BTreeMap::from([(SourceId(1), 1)])));
+        assert_eq!((kept.len(), copies.taken), (3, BTreeMap::from([(SourceId(1), 1)])));
         assert_eq!(kept[1].names().count(), 0, "what it leads to is its own");
+    }
+
+    #[test]
+    fn a_copy_without_a_zone_may_be_hours_off_and_the_written_zone_holds() {
+        const HOUR: i64 = 3_600;
+        let of = |hours: i64, is_local: [bool; 2], id: &str| {
+            let mut requests = [read(0, 0, ONE, id), read(1, hours * HOUR / 4 + 2, ONE, id)];
+            requests.iter_mut().zip(is_local).for_each(|(request, is_local)| request.is_local = is_local);
+            let [one, other] = requests.clone();
+            let (kept, copies) = distinct(requests.to_vec());
+            let (again, same) = distinct(vec![other, one]);
+            assert_eq!((again.len(), &same), (kept.len(), &copies));
+            (kept.len(), kept[0].locus.source.0, copies.misread)
+        };
+        let record = |source: u32, record: u64| Locus { source: SourceId(source), record };
+        // In quarters of an hour.
+        let late = 8 * HOUR + 2;
+        assert_eq!(of(32, [false, true], LONG), (1, 0, vec![(record(1, late as u64), -late * 1_000_000_000)]));
+        assert_eq!(of(32, [true, false], LONG), (1, 1, vec![(record(0, 0), late * 1_000_000_000)]));
+        assert_eq!(of(-32, [true, false], LONG).1, 1);
+        assert_eq!(of(15, [true, false], LONG).0, 1, "+03:45");
+        // Both or neither say their zone, or the difference is none of zones, or the id may be another's.
+        for (quarters, is_local, id) in
+            [(32, [true; 2], LONG), (32, [false; 2], LONG), (32, [true, false], "17"), (108, [true, false], LONG)]
+        {
+            assert_eq!(of(quarters, is_local, id).0, 2, "{quarters} {is_local:?} {id}");
+        }
+        let mut odd = read(1, 8 * HOUR + 300, ONE, LONG);
+        odd.is_local = true;
+        assert_eq!(distinct(vec![read(0, 0, ONE, LONG), odd]).0.len(), 2);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct ApiRequest {
     pub at: Option<Timestamp>,
     /// Whether its local time was that of an hour that came twice, or never: then it may have been an hour later.
     pub is_ambiguous: bool,
+    /// Whether its time was written without a zone, so that the zone it was read in may be another.
+    pub is_local: bool,
     /// Its record.
     pub locus: Locus,
     /// The status the client got.
@@ -257,6 +259,7 @@ impl ApiRequest {
         Self {
             at,
             is_ambiguous: false,
+            is_local: false,
             locus,
             status,
             answered: None,

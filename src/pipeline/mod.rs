@@ -317,9 +317,18 @@ fn conclude<T>(
     let (rules_seen, any_entry) = look.finish();
     let (outlines, seen) = found.sorted();
     let (mut requests, copies) = call::requests::distinct(requests);
-    for (source, count) in &copies {
+    for (source, count) in &copies.taken {
         if let Some(account) = accounts.get_mut(source.0 as usize) {
             account.tally.shift("recording_request", "recording_request_copy", *count);
+        }
+    }
+    for (locus, ns) in &copies.misread {
+        if let Some(account) = accounts.get_mut(locus.source.0 as usize) {
+            let (sign, minutes) =
+                (if *ns < 0 { "earlier" } else { "later" }, (ns.abs() + 30_000_000_000) / 60_000_000_000);
+            account.anomalies.note("zone_contradicted", Some(locus.record), || {
+                format!("another log has the same request with its zone, {}:{:02} h {sign}", minutes / 60, minutes % 60)
+            });
         }
     }
     let inventory = Inventory::of(&exports, settings);
@@ -451,7 +460,9 @@ fn conclude<T>(
         bindings: &bindings,
         request_rows: &request_rows,
         bound: &bound,
-        total_requests: total_requests.saturating_sub(copies.values().sum()).saturating_sub(range.excluded_requests()),
+        total_requests: total_requests
+            .saturating_sub(copies.taken.values().sum())
+            .saturating_sub(range.excluded_requests()),
         legs_in_range: &range.legs,
         requests_in_range: &range.requests,
         registrations: &transactions.registrations,

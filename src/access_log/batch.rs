@@ -54,6 +54,8 @@ pub struct LogSum {
     pub format: Option<Format>,
     /// Records that gave no request, where the reader keeps them.
     pub rejects: Vec<Reject>,
+    /// Records of no known form before the first request, where they were counted; see [`LogReader::part_of_unknown`].
+    before: u64,
     /// Lines, blank ones too.
     lines: u64,
     /// Bytes that the texts of the requests of a block take; nothing is said of them in a sum.
@@ -80,6 +82,9 @@ impl LogSum {
     pub fn append(&mut self, next: Self) {
         let offset = self.lines;
         let more = next.requests.len();
+        if self.total == 0 && next.total > 0 {
+            self.before = next.before + self.of_no_form();
+        }
         if self.requests.capacity() - self.requests.len() < more {
             // Room that is not used costs nothing, moving does, and memory that is touched for the second time does too.
             self.requests.reserve(more + 3 * self.requests.len());
@@ -108,6 +113,12 @@ impl LogSum {
     #[must_use]
     pub fn reckoned(&self) -> u64 {
         self.text_bytes + self.requests.iter().map(ApiRequest::reckoned).sum::<u64>()
+    }
+
+    /// Whether what was read as a log of unknown form is one.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        super::format::is_log(self.total, self.of_no_form(), || self.before)
     }
 
     /// The format of a log that holds a header and no row.
@@ -282,17 +293,24 @@ impl LogReader {
         sample.may_have(|key| self.table.may_lead_to_status(key)) && self.is_request(sample.bytes)
     }
 
-    /// How many records of no known form stand before the first request of a whole log.
+    /// [`part`](Self::part) of a text that may be no log, with what stands before the first request counted.
     #[must_use]
-    pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
-        let (mut count, mut is_met) = (0, false);
-        self.read_with(bytes, Part::WHOLE, Shapes::new(), |line, fate| {
+    pub fn part_of_unknown(&self, bytes: &[u8], part: Part) -> LogSum {
+        let (mut before, mut is_met) = (0, false);
+        let mut log = self.read_with(bytes, part, Shapes::new(), |line, fate| {
             is_met |= fate.is_some_and(Fate::is_request);
             // A line that waits for a header has no known form yet.
             let is_unknown = fate.map_or(!line.trim_ascii().is_empty(), Fate::is_of_no_form);
-            count += u64::from(!is_met && is_unknown);
+            before += u64::from(!is_met && is_unknown);
         });
-        count
+        log.before = before;
+        log
+    }
+
+    /// How many records of no known form stand before the first request of a whole log.
+    #[must_use]
+    pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
+        self.part_of_unknown(bytes, Part::WHOLE).before
     }
 
     /// [`part`](Self::part) with these shapes, telling `watch` what became of every line that is held.
@@ -351,7 +369,7 @@ impl LogReader {
         block.log.header = None;
         block.is_last_try = true;
         let (mut fates, waiting) = (Fates::default(), std::mem::take(&mut part.waiting));
-        let lines = part.lines;
+        let (lines, before) = (part.lines, part.before);
         for (record, line) in &waiting {
             block.log.lines = *record;
             let fate = block.line(line, &mut Fields::default());
@@ -366,6 +384,7 @@ impl LogReader {
         *part = settled;
         part.format = format;
         part.lines = lines;
+        part.before = before;
         part.requests.sort_by_key(|request| request.locus.record);
         part.rejects = in_order(std::mem::take(&mut part.rejects));
     }

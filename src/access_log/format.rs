@@ -108,7 +108,7 @@ const FEW: u64 = 4;
 
 /// Whether that many requests make a log where that many records are of no known form. `before` counts those before the
 /// first request.
-fn is_log(requests: u64, unknown: u64, before: impl FnOnce() -> u64) -> bool {
+pub(super) fn is_log(requests: u64, unknown: u64, before: impl FnOnce() -> u64) -> bool {
     let are_enough = |unknown: u64| requests > 0 && requests * 15 >= unknown;
     are_enough(unknown) || requests >= FEW && are_enough(unknown.saturating_sub(before()))
 }

@@ -18,8 +18,11 @@ pub struct Marker {
     /// Whether a line before that one belongs to the record.
     pub is_head: fn(&[u8]) -> bool,
     /// Whether a line, with all its blanks, is a record by itself: another program's, or the same one's in another form.
-    pub is_record: Arc<dyn Fn(&[u8]) -> bool + Send + Sync>,
+    pub is_record: Arc<IsRecord>,
 }
+
+/// Whether a line is a record by itself.
+type IsRecord = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 impl fmt::Debug for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

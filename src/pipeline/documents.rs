@@ -67,6 +67,12 @@ pub enum Text {
 /// begin with long lines, or with many of another program.
 const FURTHER: [usize; 2] = [1 << 20, 8 << 20];
 
+/// Whether more of a text follows than was looked at: it may be a log all the same, further on.
+#[must_use]
+pub fn goes_on(opened: &evidence::Content) -> bool {
+    opened.head.len() >= FURTHER[1] && is_text(&text(opened))
+}
+
 /// What the text shown as `shown` is, by as much of its beginning as tells; `None` where it is no evidence.
 pub fn look(opened: &mut evidence::Content, shown: &str, settings: &Settings) -> Option<Text> {
     let mut found = recognise(&text(opened), shown, settings);

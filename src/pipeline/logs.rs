@@ -11,23 +11,30 @@ use super::documents;
 /// How the bytes of one access log become API requests.
 pub struct LogStage<'s> {
     reader: LogReader,
+    /// Whether it may be none.
+    is_unknown: bool,
     rejects: Option<&'s Spool>,
 }
 
-/// Begins to read the access log `source`, shown as `shown`, whose first bytes were recognised as `format`. Records that
-/// give no request go to `rejects`, if anybody wants them.
+/// Begins to read the access log `source`, shown as `shown`, whose first bytes were recognised as `format`, or, without one,
+/// a text that may be one further on: see [`LogSum::is_log`]. Records that give no request go to `rejects`, if anybody wants
+/// them.
 #[must_use]
 pub fn reading<'s>(
     (source, shown): (SourceId, &str),
     reader: Box<dyn Read + Send>,
-    format: Format,
+    format: Option<Format>,
     settings: &Settings,
     rejects: Option<&'s Spool>,
 ) -> Reading<LogStage<'s>> {
     let probe = documents::probe(false, shown, settings);
     let log = LogReader::new(source, shown, settings).keeping_rejects(rejects.is_some()).probing(Some(probe));
-    let stage = LogStage { reader: log, rejects };
-    Reading::new(stage, Walk::new(format), (LogSum::new(format), Extents::default()), reader)
+    let stage = LogStage { reader: log, is_unknown: format.is_none(), rejects };
+    let (walk, sum) = match format {
+        Some(format) => (Walk::new(format), LogSum::new(format)),
+        None => (Walk::default(), LogSum::default()),
+    };
+    Reading::new(stage, walk, (sum, Extents::default()), reader)
 }
 
 impl Stage for LogStage<'_> {
@@ -41,7 +48,10 @@ impl Stage for LogStage<'_> {
     }
 
     fn decode(&self, block: Block<'_, Part>) -> LogSum {
-        self.reader.part(block.bytes, block.head)
+        match self.is_unknown {
+            true => self.reader.part_of_unknown(block.bytes, block.head),
+            false => self.reader.part(block.bytes, block.head),
+        }
     }
 
     fn absorb(&self, (sum, extents): &mut (LogSum, Extents), part: LogSum) -> u64 {
@@ -71,7 +81,7 @@ mod tests {
         let sum = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             let bytes = Box::new(std::io::Cursor::new(text.clone()));
-            let reading = reading((SourceId(1), "a.log"), bytes, Format::JsonLines, &Settings::default(), None);
+            let reading = reading((SourceId(1), "a.log"), bytes, Some(Format::JsonLines), &Settings::default(), None);
             work(&pool, std::slice::from_ref(&reading));
             reading.finish().0.0
         };

@@ -1,6 +1,7 @@
 //! One source as a task: opened by the first worker that comes, recognised by its content, read by whoever is free.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::documents::Text;
@@ -40,6 +41,8 @@ enum Content<'s> {
     Capture(capture::Format, Reading<captures::CaptureStage<'s>>),
     Document(documents::Content, Box<Reading<documents::DocumentStage<'s>>>),
     Log(Reading<logs::LogStage<'s>>),
+    /// A text in whose beginning nothing was recognised, read as a log: whether it is one, all of it tells.
+    Text(Reading<logs::LogStage<'s>>),
     /// Nobody reads it; it is only digested. What is known of its format, and how many packets it says it has.
     Unrecognised(Unread, Mutex<Option<Box<dyn io::Read + Send>>>, Mutex<Option<io::Error>>),
 }
@@ -52,8 +55,8 @@ enum Unread {
     Nothing,
     /// That it holds nothing.
     Empty,
-    /// That it is text in whose first `bytes` some records are API requests, too few to make it a log.
-    Requests { requests: u64, records: u64, bytes: usize },
+    /// That it is text in whose first `bytes`, or all of it, some records are API requests, too few to make it a log.
+    Requests { requests: u64, records: u64, bytes: Option<usize> },
     /// What lies in a folder and is not opened, and why.
     PassedOver(&'static str),
     /// A report of this program, left there by an earlier run: no evidence, and no mistake either.
@@ -68,10 +71,13 @@ impl Unread {
     fn told(&self, compression: Option<Compression>, account: &Account) -> Option<String> {
         match self {
             Self::Format(format, _) => Some(format!("a capture in the format {format}, which is not read; {CONVERT}")),
-            Self::Requests { requests, records, bytes } => Some(format!(
-                "text of which {requests} of {records} records in the first {bytes} bytes look like API requests, but \
-                 which is no access log as a whole"
-            )),
+            Self::Requests { requests, records, bytes } => {
+                let bytes = bytes.map_or(String::new(), |bytes| format!(" in the first {bytes} bytes"));
+                Some(format!(
+                    "text of which {requests} of {records} records{bytes} look like API requests, but which is no access \
+                     log as a whole"
+                ))
+            }
             Self::Nothing | Self::Empty if account.is_damaged() => {
                 let compression = compression.map_or("compressed", Compression::name);
                 Some(format!(
@@ -111,6 +117,31 @@ impl Read {
         account.anomalies = sum.anomalies;
         self.requests = sum.requests;
         self.total_requests = sum.total;
+    }
+
+    /// Tells what is known of what nobody reads; of what was `named` that is a failure.
+    fn unrecognised(&mut self, unread: Unread, found: Option<String>, named: Option<PathBuf>) {
+        let account = &mut self.account;
+        match unread {
+            Unread::Format(format, packets) => {
+                account.format = Some(format);
+                account.anomalies.note("unsupported_format", None, || {
+                    let packets = packets.map(|packets| format!(", with {packets} packets"));
+                    format!("a capture of a format that is not read{}; {CONVERT}", packets.unwrap_or_default())
+                });
+            }
+            Unread::Nothing | Unread::Empty => {}
+            Unread::Requests { .. } => {
+                account.anomalies.note(REQUESTS_UNREAD, None, || found.clone().unwrap_or_default());
+            }
+            Unread::PassedOver(reason) => {
+                account.anomalies.note("passed_over", None, || reason.to_owned());
+            }
+            Unread::Report => account.format = Some(own::FORMAT),
+        }
+        if let Some(path) = named.filter(|_| !matches!(unread, Unread::Report)) {
+            self.failure = Some(Error::Unrecognised { path, found });
+        }
     }
 }
 
@@ -168,6 +199,7 @@ impl<'s> SourceTask<'s> {
         let named = (self.id, shown.as_str());
         let text = documents::look(&mut opened, shown, self.settings);
         let unread = text.is_none().then(|| self.unread(&opened));
+        let goes_on = matches!(unread, Some(Unread::Nothing | Unread::Requests { .. })) && documents::goes_on(&opened);
         let is_recoded = opened.compression.is_some() || Utf16::recognise(&opened.head).is_some();
         let in_blocks = (!is_recoded).then_some(opened.head.len());
         let account = opened.account;
@@ -179,8 +211,12 @@ impl<'s> SourceTask<'s> {
                 Content::Document(what, Box::new(reading.within(self.budget()).digesting(account, in_blocks)))
             }
             Some(Text::Log(format)) => {
-                let reading = logs::reading(named, reader, format, self.settings, self.rejects);
+                let reading = logs::reading(named, reader, Some(format), self.settings, self.rejects);
                 Content::Log(reading.within(self.budget()).digesting(account, in_blocks))
+            }
+            None if goes_on => {
+                let reading = logs::reading(named, reader, None, self.settings, self.rejects);
+                Content::Text(reading.within(self.budget()).digesting(account, in_blocks))
             }
             None => {
                 Content::Unrecognised(unread.unwrap_or(Unread::Nothing), Mutex::new(Some(reader)), Mutex::new(None))
@@ -201,7 +237,11 @@ impl<'s> SourceTask<'s> {
             true => documents::requests_among(&head, &self.source.shown, self.settings),
             false => (0, 0),
         };
-        if requests > 0 { Unread::Requests { requests, records, bytes: opened.head.len() } } else { Unread::Nothing }
+        if requests > 0 {
+            Unread::Requests { requests, records, bytes: Some(opened.head.len()) }
+        } else {
+            Unread::Nothing
+        }
     }
 
     /// What the source gave, once no worker takes steps any more.
@@ -275,28 +315,22 @@ impl<'s> SourceTask<'s> {
                 read.rejects = extents;
                 failure
             }
+            Content::Text(reading) => {
+                let ((sum, extents), _, failure) = reading.finish();
+                if sum.is_log() {
+                    read.log(sum);
+                    read.rejects = extents;
+                } else {
+                    let requests = Unread::Requests { requests: sum.total, records: sum.records, bytes: None };
+                    let unread = if sum.total > 0 { requests } else { Unread::Nothing };
+                    let found = unread.told(opened.compression, &opened.account);
+                    read.unrecognised(unread, found, self.source.named.then(|| name.clone()));
+                }
+                failure
+            }
             Content::Unrecognised(unread, _, failure) => {
                 let found = unread.told(opened.compression, &opened.account);
-                match unread {
-                    Unread::Format(format, packets) => {
-                        account.format = Some(format);
-                        account.anomalies.note("unsupported_format", None, || {
-                            let packets = packets.map(|packets| format!(", with {packets} packets"));
-                            format!("a capture of a format that is not read{}; {CONVERT}", packets.unwrap_or_default())
-                        });
-                    }
-                    Unread::Nothing | Unread::Empty => {}
-                    Unread::Requests { .. } => {
-                        account.anomalies.note(REQUESTS_UNREAD, None, || found.clone().unwrap_or_default());
-                    }
-                    Unread::PassedOver(reason) => {
-                        account.anomalies.note("passed_over", None, || reason.to_owned());
-                    }
-                    Unread::Report => account.format = Some(own::FORMAT),
-                }
-                if self.source.named && !matches!(unread, Unread::Report) {
-                    read.failure = Some(Error::Unrecognised { path: name.clone(), found });
-                }
+                read.unrecognised(unread, found, self.source.named.then(|| name.clone()));
                 failure.into_inner().unwrap_or_else(PoisonError::into_inner)
             }
         };
@@ -325,7 +359,7 @@ impl Task for SourceTask<'_> {
             Ok(opened) => match &opened.content {
                 Content::Capture(_, reading) => reading.step(buffer),
                 Content::Document(_, reading) => reading.step(buffer),
-                Content::Log(reading) => reading.step(buffer),
+                Content::Log(reading) | Content::Text(reading) => reading.step(buffer),
                 Content::Unrecognised(_, reader, failure) => {
                     let taken = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(mut reader) = taken

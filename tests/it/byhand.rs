@@ -191,3 +191,41 @@ fn a_list_whose_answer_hands_out_another_conversations_media_exposes_nothing() {
         assert_eq!(of("/r1", &one("77"), as_text), "unconsented");
     }
 }
+
+#[test]
+fn requests_behind_megabytes_of_another_programs_text_are_read() {
+    let other = "2026-03-02 10:00:00 INFO some other program said this line, and it is none of a log of requests\n";
+    let foreign = other.repeat((9 << 20) / other.len());
+    let of = |requests: u32, behind: usize| {
+        let lines: String = (0..requests).map(|second| refused(second % 60, "") + "\n").collect();
+        alone("service.log", &format!("{foreign}{lines}{}", other.repeat(behind)))
+    };
+    let report = of(30, 100);
+    let source = &report["evidence"][0];
+    assert_eq!(
+        (&source["kind"], &source["tally"]["recording_request"]),
+        (&json!("access_log"), &json!(30)),
+        "{source}"
+    );
+    let sum: u64 = source["tally"].as_object().expect("a tally").values().filter_map(Value::as_u64).sum();
+    assert_eq!(
+        (source["records"].as_u64(), report["summary"]["requests"]["unbound_refusals"].as_u64()),
+        (Some(sum), Some(30))
+    );
+    let line = foreign.lines().count() as u64 + 1;
+    assert_eq!(report["unbound_refusals"][0]["source"]["record"], line);
+    // A few that are quoted make no log, and are told.
+    let report = of(3, 0);
+    assert_eq!(
+        (&report["evidence"][0]["kind"], &report["summary"]["requests"]["total"]),
+        (&json!("unrecognised"), &json!(0))
+    );
+    assert!(notices(&report).contains(&"unread_requests".to_owned()), "{}", report["notices"]);
+    // Nothing at all is nothing.
+    let report = of(0, 0);
+    assert_eq!(report["evidence"][0]["anomalies"], json!([]));
+    assert_eq!(
+        (&report["evidence"][0]["kind"], &report["evidence"][0]["records"]),
+        (&json!("unrecognised"), &json!(0))
+    );
+}

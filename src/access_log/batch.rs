@@ -55,7 +55,7 @@ pub struct LogSum {
     /// Records that gave no request, where the reader keeps them.
     pub rejects: Vec<Reject>,
     /// Records of no known form before the first request, where they were counted; see [`LogReader::part_of_unknown`].
-    before: u64,
+    before: Option<u64>,
     /// Lines, blank ones too.
     lines: u64,
     /// Bytes that the texts of the requests of a block take; nothing is said of them in a sum.
@@ -82,8 +82,8 @@ impl LogSum {
     pub fn append(&mut self, next: Self) {
         let offset = self.lines;
         let more = next.requests.len();
-        if self.total == 0 && next.total > 0 {
-            self.before = next.before + self.of_no_form();
+        if let Some(before) = next.before.filter(|_| self.total == 0 && next.total > 0) {
+            self.before = Some(before + self.of_no_form());
         }
         if self.requests.capacity() - self.requests.len() < more {
             // Room that is not used costs nothing, moving does, and memory that is touched for the second time does too.
@@ -118,7 +118,7 @@ impl LogSum {
     /// Whether what was read as a log of unknown form is one.
     #[must_use]
     pub fn is_log(&self) -> bool {
-        super::format::is_log(self.total, self.of_no_form(), || self.before)
+        super::format::is_log(self.total, self.of_no_form(), || self.before.unwrap_or(0))
     }
 
     /// The format of a log that holds a header and no row.
@@ -303,14 +303,14 @@ impl LogReader {
             let is_unknown = fate.map_or(!line.trim_ascii().is_empty(), Fate::is_of_no_form);
             before += u64::from(!is_met && is_unknown);
         });
-        log.before = before;
+        log.before = Some(before);
         log
     }
 
     /// How many records of no known form stand before the first request of a whole log.
     #[must_use]
     pub(super) fn before_requests(&self, bytes: &[u8]) -> u64 {
-        self.part_of_unknown(bytes, Part::WHOLE).before
+        self.part_of_unknown(bytes, Part::WHOLE).before.unwrap_or(0)
     }
 
     /// [`part`](Self::part) with these shapes, telling `watch` what became of every line that is held.

@@ -86,6 +86,8 @@ pub enum GapKind {
     RequestNotCaptured,
     /// The leg has more dialogs than are told apart.
     TooManyDialogs,
+    /// A limit kept packets of its time from being read.
+    Unread,
 }
 
 impl GapKind {
@@ -97,6 +99,7 @@ impl GapKind {
             Self::OnAnotherHop => "request_on_another_hop",
             Self::RequestNotCaptured => "request_not_captured",
             Self::TooManyDialogs => "limit_dialogs",
+            Self::Unread => "limit_signalling",
         }
     }
 }

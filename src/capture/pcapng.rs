@@ -13,7 +13,7 @@ use super::{Frame, LinkType};
 use crate::evidence::{Anomalies, Timestamp};
 
 /// Interfaces of one section that are read.
-pub const INTERFACES_LIMIT: usize = 4_096;
+pub const INTERFACES_LIMIT: usize = 65_536;
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;

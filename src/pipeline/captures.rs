@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join;
+use super::unread::Unread;
 use crate::capture::{self, Format, Frame, LinkType};
 use crate::evidence::{Anomalies, Block, Locus, Reading, SourceId, Stage, Tally, Timestamp};
 use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
@@ -109,6 +110,7 @@ pub struct CapturePart {
     pieces: Pieces,
     tally: Tally,
     anomalies: Anomalies,
+    unread: Unread,
     unread_links: BTreeMap<u16, u64>,
     records: u64,
     first: Option<Timestamp>,
@@ -132,9 +134,10 @@ pub struct CaptureSum {
     pub last: Option<Timestamp>,
     /// What it holds of TCP connections and fragments; filled in by [`finish`].
     pub(crate) gathered: Gathered,
-    gathering: Option<Gathering>,
+    gathering: Option<Box<Gathering>>,
     ledger: Arc<rtp::Ledger>,
     source: Option<SourceId>,
+    unread: Unread,
     /// Packets of each link type that is not read.
     unread_links: BTreeMap<u16, u64>,
 }
@@ -148,7 +151,7 @@ pub fn reading<'s>(
     limits: Limits,
 ) -> Reading<CaptureStage<'s>> {
     let ledger = Arc::new(rtp::Ledger::default());
-    let gathering = Some(Gathering::new(source, limits));
+    let gathering = Some(Box::new(Gathering::new(source, limits)));
     let sum = CaptureSum { ledger: Arc::clone(&ledger), source: Some(source), gathering, ..CaptureSum::default() };
     let stage = CaptureStage { source, keep, store, ledger, extractors: Mutex::default() };
     Reading::new(stage, capture::Walk::new(format), sum, reader)
@@ -162,7 +165,11 @@ pub fn finish(reading: Reading<CaptureStage<'_>>) -> (CaptureSum, Option<io::Err
         sum.flows = std::mem::take(&mut sum.ledger).finish(source);
     }
     if let Some(gathering) = sum.gathering.take() {
-        sum.gathered = gathering.finish();
+        sum.gathered = gathering.finish(&mut sum.anomalies);
+        sum.gathered.unread.merge(sum.unread);
+    }
+    if sum.unread != Unread::default() {
+        sum.flows.leave_out();
     }
     let unaccounted = sum.flows.unaccounted();
     let uncounted = sum.tally.count(Reason::Rtp.word()).saturating_sub(sum.flows.captured());
@@ -221,6 +228,7 @@ impl Stage for CaptureStage<'_> {
             begun: Vec::new(),
             table: self.ledger.take(),
             anomalies: Anomalies::default(),
+            unread: Unread::default(),
             unread_links: BTreeMap::new(),
             counts: [0; WORDS.len()],
         };
@@ -252,6 +260,7 @@ impl Stage for CaptureStage<'_> {
             records: tally.total(),
             tally,
             anomalies,
+            unread: decoder.unread,
             unread_links: decoder.unread_links,
             first: time(first),
             last: time(last),
@@ -265,6 +274,7 @@ impl Stage for CaptureStage<'_> {
         if let Some(gathering) = &mut sum.gathering {
             gathering.absorb(&part.pieces, &mut sum.anomalies);
         }
+        sum.unread.merge(part.unread);
         for (link, count) in part.unread_links {
             *sum.unread_links.entry(link).or_insert(0) += count;
         }
@@ -295,6 +305,7 @@ struct Decoder<'s> {
     begun: Vec<u8>,
     table: rtp::Table,
     anomalies: Anomalies,
+    unread: Unread,
     unread_links: BTreeMap<u16, u64>,
     counts: [u64; WORDS.len()],
 }
@@ -403,12 +414,17 @@ impl Decoder<'_> {
                 self.anomalies.note("limit_tunnels", Some(frame.record), || {
                     format!("more than {} headers within headers; what is further in is not read", net::TUNNELS_LIMIT)
                 });
+                self.leave_out(frame);
                 (Reason::IpOther, false)
             }
             Packet::Udp(_) => (Reason::UdpOther, false),
             Packet::UnsupportedLink => {
                 if frame.link_type == LinkType::UNKNOWN {
-                    return Reason::Malformed;
+                    if frame.bytes.is_empty() {
+                        return Reason::Malformed;
+                    }
+                    self.leave_out(frame);
+                    return Reason::LinkTypeUnsupported;
                 }
                 self.anomalies.note("unsupported_link_type", Some(frame.record), String::new);
                 *self.unread_links.entry(frame.link_type.0).or_insert(0) += 1;
@@ -419,6 +435,12 @@ impl Decoder<'_> {
             self.truncated(frame);
         }
         reason
+    }
+
+    /// Remembers a packet that is not read and could have been anything.
+    #[cold]
+    fn leave_out(&mut self, frame: &Frame<'_>) {
+        self.unread.add(frame.at, Locus { source: self.source, record: frame.record });
     }
 
     /// Counts a packet of which something is missing that could have mattered.

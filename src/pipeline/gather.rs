@@ -6,22 +6,29 @@
 //! after [`UNDECIDED_BYTES`]: then it is taken up again where a segment starts like one of ours. [`super::join`] puts
 //! together what is kept, over all captures.
 //!
-//! Keeps: memory within the limits of [`Limits`]; what a limit leaves out is a hole to those who read on.
+//! Connections that carried nothing, and those that were silent longest of the ones that showed nothing of ours, give way to
+//! others.
+//!
+//! Keeps: memory within the limits of [`Limits`]; what a limit leaves out is a hole to those who read on, and
+//! [unread](super::unread) to the legs of its time.
 //!
 //! # Anomalies
 //!
 //! | code | met when |
 //! |---|---|
-//! | `limit_tcp_connections` | a segment of a connection beyond [`CONNECTIONS`] that are followed at a time |
-//! | `limit_tcp_bytes` | a segment beyond the bytes that are kept of TCP, [`KEPT_BYTES`] for all captures together |
+//! | `limit_tcp_connections` | a segment of a connection beyond [`CONNECTIONS`] that carry SIP or may |
+//! | `limit_tcp_bytes` | captures together have more than [`KEPT_BYTES`] of connections with SIP: the first segment beyond the share of this one |
 //! | `limit_tcp_undecided` | a connection turns out to be of a protocol that is read behind [`UNDECIDED_BYTES`] that did not show it; they are let go |
 //! | `limit_fragments` | a fragment of a packet given up because more than [`PENDING_PACKETS`] were incomplete, or because it has too many or too many bytes of them are kept |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
+use super::unread::Unread;
 use crate::capture::Frame;
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::net::fragment::{self, Fragment, Joined, MAX_FRAGMENTS};
@@ -51,17 +58,41 @@ const FRAGMENT_BYTES: usize = 64 << 20;
 const SEGMENT_COST: u64 = 64;
 
 /// How much may be kept of one capture.
-#[derive(Clone, Copy, Debug)]
+///
+/// Each may take what all captures have room for, until that is full: then each keeps no more than its share. So how much is
+/// kept of one does not depend on how many others there are, nor on who was read first.
+#[derive(Clone, Debug)]
 pub struct Limits {
-    tcp_bytes: u64,
+    /// Bytes of TCP that one capture may keep whatever the others do.
+    share: u64,
+    /// Bytes that all of them may keep.
+    most: u64,
+    /// Bytes that all of them kept at most so far: captures only ever add to it.
+    kept: Arc<AtomicU64>,
     connections: usize,
 }
 
 impl Limits {
-    /// Shares what may be kept among `sources`.
+    /// What may be kept of `sources` together.
     #[must_use]
     pub fn of(sources: usize) -> Self {
-        Self { tcp_bytes: (KEPT_BYTES / sources.max(1) as u64).max(8 << 20), connections: CONNECTIONS }
+        let share = (KEPT_BYTES / sources.max(1) as u64).max(8 << 20);
+        Self { share, most: KEPT_BYTES, kept: Arc::default(), connections: CONNECTIONS }
+    }
+
+    /// Smaller ones: of bytes the share and the whole, and of connections.
+    #[cfg(test)]
+    pub(crate) fn small((share, most): (u64, u64), connections: usize) -> Self {
+        Self { share, most, kept: Arc::default(), connections }
+    }
+
+    /// A capture keeps more than it ever did.
+    fn tell(&self, more: u64) {
+        self.kept.fetch_add(more, Ordering::Relaxed);
+    }
+
+    fn are_exceeded(&self) -> bool {
+        self.kept.load(Ordering::Relaxed) > self.most
     }
 }
 
@@ -120,9 +151,19 @@ pub(crate) struct Gathering {
     limits: Limits,
     source: SourceId,
     connections: HashMap<Ends, Connection, foldhash::fast::RandomState>,
-    /// Connections let go since the map was last swept.
-    dismissed: usize,
+    /// How often there was no room for a connection since sweeping made some.
+    pressed: usize,
+    /// What is kept of connections that may matter, and how much of that the limits were told of.
     kept_bytes: u64,
+    told: u64,
+    /// What is kept of those that have shown nothing yet.
+    undecided_bytes: u64,
+    /// The first segment with which more than the share was kept, and the time of the last one from there on.
+    over: Option<(Timestamp, Locus)>,
+    last_over: Option<Timestamp>,
+    /// Whether nothing is kept from there on.
+    is_cut: bool,
+    unread: Unread,
     fragments: Fragments,
 }
 
@@ -142,6 +183,8 @@ pub(crate) struct Connection {
     seen: [u64; 2],
     /// How many segments and bytes belong to earlier uses of the ports.
     settled: (usize, usize),
+    /// The record of its last segment.
+    last: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -243,14 +286,21 @@ impl Gathering {
             limits,
             source,
             connections: HashMap::default(),
-            dismissed: 0,
+            pressed: 0,
             kept_bytes: 0,
+            told: 0,
+            undecided_bytes: 0,
+            over: None,
+            last_over: None,
+            is_cut: false,
+            unread: Unread::default(),
             fragments: Fragments::default(),
         }
     }
 
     /// Takes what the next block of the capture gave.
     pub(crate) fn absorb(&mut self, pieces: &Pieces, anomalies: &mut Anomalies) {
+        self.cut();
         for entry in &pieces.entries {
             let bytes = pieces.bytes.get(entry.bytes.0..entry.bytes.1).unwrap_or_default();
             let locus = Locus { source: self.source, record: entry.record };
@@ -286,23 +336,26 @@ impl Gathering {
 
     fn segment(&mut self, key: Ends, held: Held, bytes: &[u8], anomalies: &mut Anomalies) {
         let record = Some(held.locus.record);
-        if !self.connections.contains_key(&key) && self.connections.len() >= self.limits.connections {
-            if self.dismissed >= self.limits.connections / 4 {
-                // To meet one of them again costs time, no truth.
-                self.connections.retain(|_, connection| !connection.is_dismissed() || connection.is_used());
-                self.dismissed = 0;
-            }
-            if self.connections.len() >= self.limits.connections {
-                let most = self.limits.connections;
-                anomalies.note("limit_tcp_connections", record, || format!("more than {most} TCP connections"));
-                return;
-            }
+        if self.over.is_some() {
+            self.last_over = self.last_over.max(Some(held.at));
+        }
+        if self.undecided_bytes > self.limits.share / 2 {
+            self.pass_over();
+        }
+        if !self.connections.contains_key(&key) && !self.has_room() {
+            let most = self.limits.connections;
+            anomalies.note("limit_tcp_connections", record, || format!("more than {most} TCP connections"));
+            self.unread.add(held.at, held.locus);
+            return;
         }
         let connection = self.connections.entry(key).or_default();
         let direction = usize::from(held.turned);
         if held.syn {
-            connection.begin(direction, held.sequence);
+            let moved = connection.begin(direction, held.sequence);
+            self.undecided_bytes -= moved;
+            self.kept_bytes += moved;
         }
+        connection.last = held.locus.record;
         // What keeps a connection alive (RFC 5626 §3.5.1) says nothing of its protocol, however long it lasts.
         let is_blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         if let Some(seen) = connection.seen.get_mut(direction).filter(|_| !is_blank) {
@@ -313,7 +366,11 @@ impl Gathering {
             Phase::Kept | Phase::Tls | Phase::Dismissed => Guess::Unknown,
         };
         match (connection.phase, guess) {
-            (Phase::Undecided, Guess::Sip | Guess::WebSocket | Guess::Hep) => connection.phase = Phase::Kept,
+            (Phase::Undecided, Guess::Sip | Guess::WebSocket | Guess::Hep) => {
+                let moved = connection.settle();
+                self.undecided_bytes -= moved;
+                self.kept_bytes += moved;
+            }
             (Phase::LetGo, Guess::Sip | Guess::WebSocket | Guess::Hep) => {
                 connection.phase = Phase::Kept;
                 anomalies.note("limit_tcp_undecided", record, || {
@@ -323,7 +380,7 @@ impl Gathering {
                 });
             }
             (Phase::Undecided, Guess::Tls) => {
-                self.kept_bytes -= connection.let_go(Phase::Tls);
+                self.undecided_bytes -= connection.let_go(Phase::Tls);
                 let (initial, turned) = (connection.initial, held.turned);
                 let (first, last) = (held.at, held.at);
                 let server_name = Vec::new();
@@ -332,8 +389,7 @@ impl Gathering {
                     Some(Box::new(ClientHello { turned, next: held.sequence, ..ClientHello::default() }));
             }
             (Phase::Undecided, Guess::Nothing) => {
-                self.kept_bytes -= connection.let_go(Phase::Dismissed);
-                self.dismissed += 1;
+                self.undecided_bytes -= connection.let_go(Phase::Dismissed);
             }
             _ => {}
         }
@@ -351,49 +407,196 @@ impl Gathering {
             Phase::Undecided | Phase::Kept => {}
         }
         let cost = bytes.len() as u64 + SEGMENT_COST;
-        // Half is for those that are known to matter.
-        let room = if connection.phase == Phase::Kept { self.limits.tcp_bytes } else { self.limits.tcp_bytes / 2 };
-        if self.kept_bytes + cost > room {
+        if self.is_cut {
             connection.overflowed = true;
-            let most = self.limits.tcp_bytes;
-            anomalies
-                .note("limit_tcp_bytes", record, || format!("more than {most} bytes of TCP to be kept of one capture"));
         } else {
-            self.kept_bytes += cost;
             connection.keep(held, bytes);
+            match connection.phase {
+                Phase::Kept => self.kept_bytes += cost,
+                _ => self.undecided_bytes += cost,
+            }
         }
         let is_long = connection.seen.iter().any(|seen| *seen > UNDECIDED_BYTES);
         if connection.phase == Phase::Undecided && is_long {
             if super::join::is_ours(connection) {
-                connection.phase = Phase::Kept;
+                let moved = connection.settle();
+                self.undecided_bytes -= moved;
+                self.kept_bytes += moved;
             } else {
-                self.kept_bytes -= connection.let_go(Phase::LetGo);
-                self.dismissed += 1;
+                self.undecided_bytes -= connection.let_go(Phase::LetGo);
             }
+        }
+        self.reckon(held.at, held.locus);
+    }
+
+    /// Tells the limits what is kept, and notes where that is more than the share.
+    fn reckon(&mut self, at: Timestamp, locus: Locus) {
+        if self.kept_bytes > self.told {
+            self.limits.tell(self.kept_bytes - self.told);
+            self.told = self.kept_bytes;
+        }
+        if self.kept_bytes > self.limits.share && self.over.is_none() {
+            self.over = Some((at, locus));
+            self.last_over = Some(at);
         }
     }
 
+    /// Once all captures together keep too much, lets go of what is beyond this one's share: everything from the segment on
+    /// that went beyond it.
+    fn cut(&mut self) {
+        let Some((_, locus)) = self.over.filter(|_| !self.is_cut && self.limits.are_exceeded()) else { return };
+        self.is_cut = true;
+        let (mut undecided, mut kept) = (0, 0);
+        self.connections.retain(|_, connection| {
+            connection.cut_at(locus.record);
+            kept += connection.settled_cost();
+            match connection.phase {
+                Phase::Undecided => undecided += connection.own_cost(),
+                _ => kept += connection.own_cost(),
+            }
+            true
+        });
+        (self.undecided_bytes, self.kept_bytes) = (undecided, kept);
+    }
+
+    /// Whether there is room for one more connection.
+    fn has_room(&mut self) -> bool {
+        let most = self.limits.connections;
+        if self.connections.len() < most {
+            return true;
+        }
+        // A table full of what matters is not swept for every newcomer.
+        if self.pressed.is_multiple_of((most / 4).max(1)) {
+            self.sweep();
+        }
+        self.pressed += 1;
+        let room = most.saturating_sub(self.connections.len());
+        if room > most / 16 {
+            self.pressed = 0;
+        }
+        room > 0
+    }
+
+    /// Forgets connections that carried nothing, or nothing of ours. To meet one of them again costs time, no truth.
+    fn sweep(&mut self) {
+        let (mut freed, mut settled) = (0, 0);
+        self.connections.retain(|_, connection| {
+            let is_bare = connection.phase == Phase::Undecided && connection.bytes.is_empty();
+            let stays = connection.is_used() || !(connection.is_dismissed() || is_bare);
+            if !stays {
+                freed += connection.own_cost();
+                settled += connection.settled_cost();
+            }
+            stays
+        });
+        self.undecided_bytes -= freed;
+        self.kept_bytes -= settled;
+        if self.connections.len() > self.limits.connections / 4 * 3 {
+            self.pass_over();
+        }
+    }
+
+    /// Of the connections that have shown nothing of ours, forgets the half that was silent longest.
+    fn pass_over(&mut self) {
+        let (mut ours, mut freed, mut settled) = (0, 0, 0);
+        let mut silent = Vec::new();
+        self.connections.retain(|_, connection| {
+            if connection.phase == Phase::Undecided && connection.own_cost() > 0 {
+                match super::join::is_ours(connection) {
+                    true => ours += connection.settle(),
+                    false => silent.push(connection.last),
+                }
+            }
+            true
+        });
+        silent.sort_unstable();
+        if let Some(newest) = silent.get(silent.len().saturating_sub(1) / 2).copied() {
+            self.connections.retain(|_, connection| {
+                if connection.phase != Phase::Undecided || connection.last > newest {
+                    return true;
+                }
+                freed += connection.let_go(Phase::Undecided);
+                let stays = connection.is_used();
+                if !stays {
+                    settled += connection.settled_cost();
+                }
+                stays
+            });
+        }
+        self.undecided_bytes -= ours + freed;
+        self.kept_bytes = self.kept_bytes + ours - settled;
+    }
+
     /// What is kept, in an order that nothing but the capture decides.
-    pub(crate) fn finish(mut self) -> Gathered {
+    pub(crate) fn finish(mut self, anomalies: &mut Anomalies) -> Gathered {
+        self.cut();
+        if let Some((at, locus)) = self.over.filter(|_| self.is_cut) {
+            self.unread.add_all(at, locus, self.last_over.unwrap_or(at));
+            let Limits { share, most, .. } = self.limits;
+            anomalies.note("limit_tcp_bytes", Some(locus.record), || {
+                format!(
+                    "more than {most} bytes of TCP to be kept of all captures; of this one {share} are, and nothing from \
+                     this segment on"
+                )
+            });
+        }
         let mut connections: Vec<(Ends, Connection)> =
             self.connections.drain().filter(|(_, connection)| connection.is_used()).collect();
         connections.sort_unstable_by_key(|(key, _)| *key);
         self.fragments.expire(None);
-        Gathered { connections, packets: self.fragments.packets, incomplete: self.fragments.incomplete }
+        Gathered {
+            connections,
+            packets: self.fragments.packets,
+            incomplete: self.fragments.incomplete,
+            unread: self.unread,
+        }
     }
 }
 
 impl Connection {
-    /// A SYN: of a use of the ports that is known, or of a new one.
-    fn begin(&mut self, direction: usize, sequence: u32) {
-        let Some(initial) = self.initial.get_mut(direction) else { return };
+    /// A SYN: of a use of the ports that is known, or of a new one. Gives what was kept of one that had shown nothing.
+    fn begin(&mut self, direction: usize, sequence: u32) -> u64 {
+        let Some(initial) = self.initial.get_mut(direction) else { return 0 };
         if initial.replace(sequence) == Some(sequence) {
-            return;
+            return 0;
         }
+        let moved = if self.phase == Phase::Undecided { self.own_cost() } else { 0 };
         self.phase = Phase::Undecided;
         self.hello = None;
         self.seen = [0; 2];
         self.settled = (self.held.len(), self.bytes.len());
+        moved
+    }
+
+    /// It is one of ours; gives what is kept of it.
+    fn settle(&mut self) -> u64 {
+        self.phase = Phase::Kept;
+        self.own_cost()
+    }
+
+    /// What the segments of this use of the ports are reckoned as.
+    fn own_cost(&self) -> u64 {
+        let (held, bytes) = self.settled;
+        (self.held.len() - held) as u64 * SEGMENT_COST + (self.bytes.len() - bytes) as u64
+    }
+
+    /// What those of earlier uses are reckoned as.
+    fn settled_cost(&self) -> u64 {
+        let (held, bytes) = self.settled;
+        held as u64 * SEGMENT_COST + bytes as u64
+    }
+
+    /// Lets go of the segments from that record on.
+    fn cut_at(&mut self, record: u64) {
+        let kept = self.held.partition_point(|held| held.locus.record < record);
+        if kept < self.held.len() {
+            self.overflowed = true;
+            self.held.truncate(kept);
+            self.bytes.truncate(self.held.last().map_or(0, |held| held.bytes.1));
+            self.settled = (self.settled.0.min(self.held.len()), self.settled.1.min(self.bytes.len()));
+            self.held.shrink_to_fit();
+            self.bytes.shrink_to_fit();
+        }
     }
 
     /// Takes the next bytes of a TLS client, up to the name of the server it asks for. Bytes out of order end it.
@@ -425,8 +628,8 @@ impl Connection {
     /// Lets go of what is kept of this use of the ports; gives what that is reckoned as.
     fn let_go(&mut self, phase: Phase) -> u64 {
         self.phase = phase;
+        let freed = self.own_cost();
         let (held, bytes) = self.settled;
-        let freed = (self.held.len() - held) as u64 * SEGMENT_COST + (self.bytes.len() - bytes) as u64;
         self.held.truncate(held);
         self.bytes.truncate(bytes);
         if self.held.is_empty() {
@@ -454,6 +657,8 @@ pub(crate) struct Gathered {
     pub(crate) packets: Vec<Reassembled>,
     /// Packets of which something is missing in this capture.
     pub(crate) incomplete: Vec<Incomplete>,
+    /// What limits kept from being read.
+    pub(crate) unread: Unread,
 }
 
 /// A packet of which something is missing.

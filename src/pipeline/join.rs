@@ -30,6 +30,7 @@ use super::gather::{
     Connection, Gathered, Guess, Held, Incomplete, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame,
     join as join_parts,
 };
+use super::unread::Unread;
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
 use crate::facts::{Hop, SignallingBatch, Store, Transport};
@@ -61,6 +62,8 @@ pub struct TlsConnection {
 pub(crate) struct Union {
     /// What became of packets, and what could not be read, by source.
     pub(crate) effects: BTreeMap<SourceId, Effect>,
+    /// What limits kept from being read.
+    pub(crate) unread: Unread,
     /// TLS connections, by time.
     pub(crate) tls: Vec<TlsConnection>,
     /// For a packet that completed something, the packets that something was made of; filled in as [`Trace`] says.
@@ -97,7 +100,9 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, (keep, store): (&Keep, 
     let mut incomplete = Vec::new();
     let mut connections: BTreeMap<Ends, Merged> = BTreeMap::new();
     let mut tls = Vec::new();
+    let mut unread = Unread::default();
     for (source, gathered) in gathered {
+        unread.merge(gathered.unread);
         packets.extend(gathered.packets);
         incomplete.extend(gathered.incomplete);
         for (key, connection) in gathered.connections {
@@ -132,7 +137,7 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, (keep, store): (&Keep, 
         })
         .collect();
     let (effects, made_of) = reader.finish();
-    let mut union = Union { effects, tls, made_of };
+    let mut union = Union { effects, unread, tls, made_of };
     for (effects, made_of) in read {
         for (source, effect) in effects {
             union.effects.entry(source).or_default().merge(effect);

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::unread::Unread;
 use crate::call::{GapKind, Leg};
 use crate::report::build::{Brief, JudgedLeg};
 use crate::settings::{RuleMessage, Settings};
@@ -15,6 +16,7 @@ use crate::verdict::{self, BoundRequest, Consent};
 /// What is looked for, and what was seen in all legs.
 pub(super) struct Look<'s> {
     settings: &'s Settings,
+    unread: Unread,
     /// Whether RTP may still be tied to the legs.
     awaits_media: bool,
     /// For each rule whether its field occurs on some INVITE of the evidence, or on another message that it reads.
@@ -38,13 +40,14 @@ impl Seen {
 }
 
 impl<'s> Look<'s> {
-    pub(super) fn new(settings: &'s Settings, awaits_media: bool) -> Self {
+    pub(super) fn new(settings: &'s Settings, unread: Unread, awaits_media: bool) -> Self {
         let rules_seen = settings.rules.iter().map(|_| AtomicBool::new(false)).collect();
-        Self { settings, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
+        Self { settings, unread, awaits_media, rules_seen, any_entry: AtomicBool::new(false) }
     }
 
     /// Looks at a leg.
     pub(super) fn at(&self, leg: &mut Leg<'_>) -> Seen {
+        self.unread.mark(leg);
         self.note(leg);
         if self.awaits_media || concerns_others(leg) {
             return Seen::Asked;

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+use super::unread::Unread;
 use super::{look, unreadable};
 use crate::call::legs::Reader;
 use crate::error::Error;
@@ -30,6 +31,7 @@ const PARTS: usize = 256;
 pub(super) struct Made<'c> {
     pub(super) concluded: &'c Concluded<'c>,
     pub(super) messages: &'c Laid<'c>,
+    pub(super) unread: Unread,
 }
 
 /// The messages of legs that rows are made of.
@@ -103,6 +105,7 @@ impl<'c> Made<'c> {
         }
         let outline = concluded.legs.get(place)?;
         let mut leg = reader.leg(shelf.call_at(place as u32, outline.call_id)?, outline.nth_use)?;
+        self.unread.mark(&mut leg);
         leg.streams.retain(|stream| !stream.if_media);
         let judged = look::judge(&leg, None, &[], concluded.settings);
         Some(build::leg(concluded, place, (&leg, &judged)))

@@ -17,6 +17,7 @@ mod made;
 mod source;
 mod traces;
 mod trail;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -222,7 +223,7 @@ fn read(
         .into_iter()
         .zip(0..)
         .map(|(source, rank)| {
-            let task = SourceTask::new(source, SourceId(rank), settings, (keep, store), limits);
+            let task = SourceTask::new(source, SourceId(rank), settings, (keep, store), limits.clone());
             task.with_rejects(rejects).within(budget)
         })
         .collect();
@@ -300,7 +301,7 @@ fn conclude<T>(
     }
     let messages = store.finish();
     let rows = Rows::of(settings, wanted);
-    let look = Look::new(settings, !flows.is_empty());
+    let look = Look::new(settings, joined.unread, !flows.is_empty());
     let call_ids: Vec<OnceLock<Box<[u8]>>> = (0..messages.len()).map(|_| OnceLock::new()).collect();
     let found = Outlines::new(&call_ids, messages.strands());
     let transactions = messages.visit(|number, shelf| {
@@ -374,6 +375,7 @@ fn conclude<T>(
     let chosen = messages.choose(&call_ids.collect::<CallIds<'_>>()).map_err(unreadable)?;
     let mut full = legs::again(&chosen, &outlines, &concerned, settings);
     full.par_sort_unstable_by_key(|(leg, _)| *leg);
+    full.iter_mut().for_each(|(_, leg)| joined.unread.mark(leg));
     let gaps = full.iter().flat_map(|(_, leg)| &leg.gaps);
     for gap in gaps.filter(|gap| gap.kind == GapKind::TooManyDialogs) {
         if let Some(account) = accounts.get_mut(gap.locus.source.0 as usize) {
@@ -475,7 +477,7 @@ fn conclude<T>(
         unseen: &hidden.trunks,
         ties: &call::recorded::ties(&outlines),
     };
-    let made = Made { concluded: &all, messages: &laid };
+    let made = Made { concluded: &all, messages: &laid, unread: joined.unread };
     let mut held = made.held(&rows)?;
     if let Some(wanted) = wanted.messages {
         let legs = all.calls().filter(|call| all.has_row(&rows, call)).flatten();

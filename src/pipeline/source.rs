@@ -181,7 +181,8 @@ impl<'s> SourceTask<'s> {
         let content = self.source.open(self.settings.hash)?;
         let (compression, account) = (content.compression, content.account.clone());
         let content = if let Some(format) = capture::recognise(&content.head) {
-            let reading = captures::reading(self.id, content.reader, format, (self.keep, self.store), self.limits);
+            let reading =
+                captures::reading(self.id, content.reader, format, (self.keep, self.store), self.limits.clone());
             // Blocks hold the file's own bytes, the first of which were looked at.
             let in_blocks = compression.is_none().then_some(content.head.len());
             Content::Capture(format, reading.within(self.budget()).digesting(account.clone(), in_blocks))

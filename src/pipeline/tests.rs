@@ -1,6 +1,7 @@
 use super::Hidden;
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join::{TlsConnection, Trace, Union, union};
+use super::unread::Unread;
 use crate::capture::{Frame, LinkType};
 use crate::evidence::{Anomalies, SourceId, Timestamp};
 use crate::facts::extract::Keep;
@@ -66,7 +67,8 @@ fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
         }
         gathering.absorb(&pieces, &mut anomalies);
     }
-    (gathering.finish(), anomalies)
+    let gathered = gathering.finish(&mut anomalies);
+    (gathered, anomalies)
 }
 
 /// What one capture or several give.
@@ -507,19 +509,16 @@ fn a_request_line_of_many_segments_is_read() {
     assert_eq!(messages(&read(&[&stream(1, &parts)])), ["INVITE 1 @2 #8"]);
 }
 
-#[test]
-fn the_limit_of_bytes_leaves_a_hole_and_is_counted() {
-    let invite = request("INVITE", "1", &"x".repeat(60_000));
-    let bytes = invite.repeat(200);
-    let parts: Vec<&[u8]> = bytes.as_bytes().chunks(60_000).collect();
-    let mut gathering = Gathering::new(SourceId(0), Limits::of(1 << 20));
+/// What a capture of these packets gives within limits, and how it was gathered so far.
+fn gather(limits: &Limits, source: u32, packets: &[Sent]) -> (Gathering, Anomalies) {
+    let mut gathering = Gathering::new(SourceId(source), limits.clone());
     let mut anomalies = Anomalies::default();
-    for packet in stream(1, &parts) {
+    for packet in packets {
         let mut pieces = Pieces::default();
         let frame = Frame {
             bytes: &packet.bytes,
             original_len: packet.original as u32,
-            at: Timestamp::new(packet.ms, 9),
+            at: Timestamp::new(packet.ms * 1_000_000, 3),
             record: packet.record,
             link_type: LinkType(101),
         };
@@ -528,9 +527,80 @@ fn the_limit_of_bytes_leaves_a_hole_and_is_counted() {
         }
         gathering.absorb(&pieces, &mut anomalies);
     }
-    let kept: usize = gathering.finish().connections.iter().map(|(_, connection)| connection.bytes.len()).sum();
-    assert!(kept <= 8 << 20);
-    assert_eq!(anomalies.iter().map(|(code, _)| code).collect::<Vec<_>>(), ["limit_tcp_bytes"]);
+    (gathering, anomalies)
+}
+
+/// How much of TCP is kept in the end, the anomalies, and whether something is unread.
+fn kept((gathering, mut anomalies): (Gathering, Anomalies)) -> (usize, Vec<(&'static str, Option<u64>)>, bool) {
+    let gathered = gathering.finish(&mut anomalies);
+    let bytes = gathered.connections.iter().map(|(_, connection)| connection.bytes.len()).sum();
+    let codes = anomalies.iter().map(|(code, anomaly)| (code, anomaly.first_record)).collect();
+    (bytes, codes, gathered.unread != Unread::default())
+}
+
+#[test]
+fn what_all_captures_may_keep_is_shared_only_once_it_is_full() {
+    let invite = request("INVITE", "1", &"x".repeat(60_000));
+    let bytes = invite.repeat(20);
+    let parts: Vec<&[u8]> = bytes.as_bytes().chunks(60_000).collect();
+    let packets = stream(1, &parts);
+    // Each has a share of 500,000 bytes: eight segments. One alone, and one beside others that hold little, has room for all.
+    let limits = Limits::small((500_000, 2_000_000), 100);
+    let (large, little) = (gather(&limits, 0, &packets), gather(&limits, 1, &packets[..3]));
+    assert_eq!(kept(large), (bytes.len(), vec![], false));
+    assert_eq!(kept(little).1, []);
+    // Two that hold much: both keep their share, whoever was read first and whenever that showed.
+    let limits = Limits::small((500_000, 2_000_000), 100);
+    let (one, other) = (gather(&limits, 0, &packets), gather(&limits, 1, &packets));
+    let expected = (8 * 60_000, vec![("limit_tcp_bytes", Some(10))], true);
+    assert_eq!(kept(other), expected);
+    assert_eq!(kept(one), expected);
+}
+
+/// A connection from that port that carries this in one segment, without its SYN; or its SYN alone.
+fn from_port(port: u16, record: u64, payload: &[u8]) -> Sent {
+    let flags = if payload.is_empty() { SYN } else { 0x18 };
+    sent(record, tcp((CLIENT.0, port), SERVER, 7, flags, payload))
+}
+
+#[test]
+fn connections_without_sip_give_way_to_those_with_it() {
+    let limits = Limits::small((1 << 20, 1 << 20), 16);
+    let invite = request("INVITE", "1", "");
+    for other in [b"".as_slice(), b"*1\r\n$4\r\nPING\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n"] {
+        let tls = other.starts_with(b"\x16");
+        let others = (0..if tls { 10 } else { 200 }).map(|n| from_port(1_000 + n, 10 + u64::from(n), other));
+        let before = (0..3).map(|n| from_port(100 + n, 1 + u64::from(n), invite.as_bytes()));
+        let after = (0..3).map(|n| from_port(200 + n, 1_001 + u64::from(n), invite.as_bytes()));
+        let packets: Vec<Sent> = before.chain(others).chain(after).collect();
+        let (gathering, mut anomalies) = gather(&limits, 0, &packets);
+        let gathered = gathering.finish(&mut anomalies);
+        let sip = gathered.connections.iter().filter(|(_, connection)| connection.bytes.starts_with(b"INVITE"));
+        assert_eq!((sip.count(), anomalies.is_empty(), gathered.unread), (6, true, Unread::default()), "{other:?}");
+    }
+}
+
+#[test]
+fn more_connections_with_sip_than_are_followed_leave_the_rest_unread() {
+    let limits = Limits::small((1 << 20, 1 << 20), 16);
+    let invite = request("INVITE", "1", "");
+    let packets: Vec<Sent> = (1..=18).map(|n| from_port(n, n.into(), invite.as_bytes())).collect();
+    let (bytes, codes, unread) = kept(gather(&limits, 0, &packets));
+    assert_eq!((bytes, codes, unread), (16 * invite.len(), vec![("limit_tcp_connections", Some(17))], true));
+}
+
+#[test]
+fn bytes_that_show_nothing_of_ours_give_way_and_are_no_limit() {
+    let limits = Limits::small((100_000, 100_000), 1_000);
+    let invite = request("INVITE", "1", "");
+    let other: Vec<Sent> = (0..200).map(|n| from_port(1_000 + n, 1 + u64::from(n), &[b'*'; 1_000])).collect();
+    let packets: Vec<Sent> = other.into_iter().chain([from_port(1, 900, invite.as_bytes())]).collect();
+    let (gathering, mut anomalies) = gather(&limits, 0, &packets);
+    let gathered = gathering.finish(&mut anomalies);
+    let held: usize = gathered.connections.iter().map(|(_, connection)| connection.bytes.len()).sum();
+    assert!(held <= 60_000, "{held}");
+    assert!(anomalies.is_empty() && gathered.unread == Unread::default());
+    assert!(gathered.connections.iter().any(|(_, connection)| connection.bytes.starts_with(b"INVITE")));
 }
 
 /// The fragments of one UDP datagram of the client.

@@ -328,6 +328,7 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "request_on_another_hop" => "a re-INVITE or UPDATE that speaks of consent was captured on another hop only",
         "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
         "limit_media" => "a limit left out descriptions or RTP that may be its own",
+        "limit_signalling" => "a limit kept packets of its time from being read",
         "limit_dialogs" => "the leg has more dialogs than are told apart",
         "media_by_rtp" => "media by its RTP",
         "media_by_signalling" => "media by the signalling: answered, and descriptions accepted",

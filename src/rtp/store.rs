@@ -204,7 +204,7 @@ impl Store {
     pub(super) fn finish(mut self, source: SourceId) -> Flows {
         self.fold(i64::MAX);
         let limits = self.limits;
-        let mut unaccounted = Unaccounted { flows_limited: false, detail_limited: false };
+        let mut unaccounted = Unaccounted::default();
         let mut flows = Vec::new();
         let overflowed = self.v4.overflowed || self.v6.overflowed || self.v4.detail + self.v6.detail > limits.detail;
         if overflowed {
@@ -258,6 +258,8 @@ pub struct Unaccounted {
     pub flows_limited: bool,
     /// There was more detail than [`DETAIL_LIMIT`].
     pub detail_limited: bool,
+    /// Packets that may have been RTP were not read.
+    pub unread: bool,
 }
 
 impl Flows {
@@ -266,6 +268,12 @@ impl Flows {
         self.flows.extend(other.flows);
         self.unaccounted.flows_limited |= other.unaccounted.flows_limited;
         self.unaccounted.detail_limited |= other.unaccounted.detail_limited;
+        self.unaccounted.unread |= other.unaccounted.unread;
+    }
+
+    /// Packets that may have been RTP were not read.
+    pub fn leave_out(&mut self) {
+        self.unaccounted.unread = true;
     }
 
     /// Whether there are none, and no limit left any out.
@@ -294,7 +302,7 @@ impl Flows {
         let of_key = self.flows.chunk_by(|one, other| one.key == other.key);
         MediaFlows {
             flows: of_key.filter_map(|sources| runs.of(sources, breaks)).collect(),
-            is_limited: self.unaccounted.flows_limited || self.unaccounted.detail_limited,
+            is_limited: self.unaccounted != Unaccounted::default(),
         }
     }
 }

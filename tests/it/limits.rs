@@ -1,4 +1,4 @@
-//! Limits of media and dialogs: each is met without an accusation, named in the leg's grounds and counted as an anomaly.
+//! Limits of media, dialogs and packets: each is met without an accusation, named in the leg's grounds and counted as an anomaly.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::calls::CONFIG;
 use crate::support::run::{self, Run};
 use crate::support::scene::Scene;
 use crate::support::truth::list;
-use crate::support::{here, laws};
+use crate::support::{here, laws, packet};
 
 /// Audits a scene; with consent that is withdrawn when the media has ended whoever measures it by the signalling accuses.
 fn run(scene: &str) -> Run {
@@ -243,4 +243,46 @@ fn a_request_that_informs_several_legs_has_one_row() {
     let rows: Vec<_> = report.calls[0].legs.iter().map(|leg| &leg.requests[0].request).collect();
     assert_eq!(rows.len(), 3);
     assert!(rows.iter().all(|row| Arc::ptr_eq(row, rows[0])), "legs times requests may be more than have room");
+}
+
+/// A call without the signal and an UPDATE that grants before its media begins, of which the packets that `is_deep` says
+/// stand within nine IP headers.
+fn within_nine_headers(is_deep: fn(&[u8]) -> bool) -> Run {
+    let update = "{ at = 0.5, method = \"UPDATE\", consent = \"true\" }".to_owned();
+    let call = call(4000, 20, &[update]).replace("consent = \"true\", ports", "ports").replace("[\"rtp\"]", "[]");
+    let scene = Scene::parse(&format!("purpose = \"\"\nclause = \"\"\ncalls = [{call}]")).expect("a scene");
+    let mut file = packet::pcap(&[]);
+    for packet in scene.packets() {
+        let mut frame = packet::frame(&packet);
+        for _ in 0..if is_deep(&packet.payload) { 9 } else { 0 } {
+            let total = u16::try_from(frame.len() - 14 + 20).expect("a packet fits").to_be_bytes();
+            let header = [0x45, 0, total[0], total[1], 0, 1, 0, 0, 64, 4, 0, 0, 198, 51, 100, 1, 198, 51, 100, 2];
+            frame.splice(14..14, header);
+        }
+        let length = u32::try_from(frame.len()).expect("a frame is short");
+        let time = [packet.at_us / 1_000_000, packet.at_us % 1_000_000].map(|part| u32::try_from(part).expect("small"));
+        file.extend([time[0], time[1], length, length].iter().flat_map(|word| word.to_le_bytes()));
+        file.extend(frame);
+    }
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("capture.pcap"), file).expect("evidence");
+    let config = here(CONFIG).to_string_lossy().into_owned();
+    let run = run::audit(folder.path(), &["--config", &config, "--hash", "none", "capture.pcap"]);
+    assert_eq!(laws::broken(&run.report(), run.code), Vec::<String>::new());
+    run
+}
+
+#[test]
+fn packets_that_a_limit_leaves_out_leave_the_legs_of_their_time_unknown() {
+    let seconds = |run: &Run| {
+        let stream = &run.report()["calls"][0]["legs"][0]["streams"][0];
+        ["consented_s", "unconsented_s", "unknown_s"].map(|kind| stream[kind].as_f64().expect("seconds"))
+    };
+    assert_eq!(seconds(&within_nine_headers(|_| false)), [9.0, 0.0, 0.0]);
+    let run = within_nine_headers(|payload| payload.starts_with(b"UPDATE"));
+    assert_eq!((seconds(&run), told(&run, "limit_tunnels").1, run.code), ([0.0, 0.0, 9.0], 1, Some(3)));
+    assert!(grounds(&run).contains(&"limit_signalling".to_owned()));
+    // Their RTP may be the leg's.
+    let run = within_nine_headers(|payload| payload.first() == Some(&0x80));
+    assert_eq!((told(&run, "limit_media").0, run.code), (vec!["indeterminate".to_owned()], Some(3)));
 }

@@ -239,16 +239,18 @@ impl<'m, 'a> Messages<'m, 'a> {
         let begun = self.on_dialog.partition_point(|place| (*place as usize) < cut);
         let places = self.on_dialog.get(..begun)?.iter().rev().map(|place| *place as usize);
         let noted = places.filter_map(|place| self.messages.get(place).zip(self.steps.get(place)));
-        let before = noted.filter(|(own, _)| at(own) < at(message)).take(MOST_LOOKED_BACK);
-        let mut requests = before.filter(|(own, own_step)| {
+        let mut before = noted.filter(|(own, _)| at(own) < at(message));
+        let is_request = |(own, own_step): &(&Signalling<'_>, &Step)| {
             let is_sender = match step.from.is_none() {
                 true => own.hop.source.ip() == message.hop.source.ip(),
                 false => own_step.from == step.from,
             };
             is_sender
                 && matches!(own_step.start(), Start::Request(method) if !matches!(method, Method::Ack | Method::Cancel))
-        });
-        requests.next().map(|(own, _)| own.at)
+        };
+        let found = before.by_ref().take(MOST_LOOKED_BACK).find(is_request);
+        // Behind so many that are not its own it may have been any of those before.
+        found.map(|(own, _)| own).or_else(|| before.next().and_then(|_| self.at(0))).map(|own| own.at)
     }
 }
 

@@ -577,6 +577,8 @@ impl Growing {
             self.high = end;
             new += ahead;
         }
+        // What came late is not lost before the run.
+        self.lost_before = self.lost_before.saturating_sub(self.low.saturating_sub(start));
         self.low = self.low.min(start);
         self.packets += new;
         // Copies among them were left out before; what the window finds beyond has its share of the bytes.

@@ -373,6 +373,18 @@ fn copies_move_no_end_whatever_order_packets_came_in() {
     }
 }
 
+#[test]
+fn the_first_packets_behind_a_pause_in_disorder_are_not_lost() {
+    // The number that follows the pause comes third, in the next second.
+    let mut packets = [stream(0, 100, 50), stream(2_950, 150, 100)].concat();
+    let (first, third) = (packets[50].ns, packets[53].ns);
+    (packets[50].sequence, packets[53].sequence) = (153, 150);
+    assert!(first < START + 3_000 * MS && third >= START + 3_000 * MS);
+    let runs = runs(&packets);
+    let told: Vec<(u64, u64, u64)> = runs.iter().map(|run| (run.packets, run.lost, run.lost_before)).collect();
+    assert_eq!(told, [(50, 0, 0), (100, 0, 0)]);
+}
+
 /// The packets of a second source whose clock is ahead.
 fn tap(packets: &[Packet], ahead_ms: i64) -> Vec<Packet> {
     packets.iter().map(|packet| Packet { source: 1, ns: packet.ns + ahead_ms * MS, ..*packet }).collect()

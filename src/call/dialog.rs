@@ -13,7 +13,7 @@ use super::ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 use super::legs::{At, Identifier, Leg, proves_invite};
 use super::offer_answer::{self, Addresses};
 use super::recorded::OfRecording;
-use super::references;
+use super::references::{self, Transfer};
 use super::steps::{Start, Step, Steps};
 use super::trunk::{self, Direction, Hosts};
 use super::uses::in_turn;
@@ -195,6 +195,8 @@ impl<'s, 'a> Reader<'s, 'a> {
                 let replaces = invite.rows().find(|row| row.subject == Subject::Replaces);
                 replaces.map(|row| (references::call_id(row.value), invite.locus))
             }),
+            transferred: invite.filter(|_| subjects.references).and_then(Transfer::of_invite),
+            transfers: if subjects.references { transfers(messages) } else { Vec::new() },
             refers: if subjects.references { refers(messages) } else { Vec::new() },
             identifiers: if subjects.identifiers {
                 let caller = initial.map(|invite| invite.hop.source.ip());
@@ -321,7 +323,11 @@ impl Subjects {
                         found.recording = true;
                     }
                     Subject::RecordingSession => found.recording_session = true,
-                    Subject::Join | Subject::ReferTo | Subject::Replaces | Subject::TargetDialog => {
+                    Subject::Join
+                    | Subject::ReferTo
+                    | Subject::ReferredBy
+                    | Subject::Replaces
+                    | Subject::TargetDialog => {
                         found.references = true;
                     }
                 }
@@ -352,6 +358,18 @@ fn refers(messages: &[Signalling<'_>]) -> Vec<(By, Box<[u8]>, At)> {
             if found.len() < MOST_IDENTIFIERS && !found.iter().any(is_known) {
                 found.push((by, call_id, at(message)));
             }
+        }
+    }
+    found
+}
+
+/// The transfers that REFERs ask for, each once.
+fn transfers(messages: &[Signalling<'_>]) -> Vec<(Transfer, At)> {
+    let mut found: Vec<(Transfer, At)> = Vec::new();
+    for message in messages {
+        let Some(transfer) = Transfer::of_refer(message) else { continue };
+        if found.len() < MOST_IDENTIFIERS && !found.iter().any(|(known, _)| *known == transfer) {
+            found.push((transfer, at(message)));
         }
     }
     found

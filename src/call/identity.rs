@@ -19,7 +19,7 @@ use super::exported::{self, Tied, Ties};
 use super::identifier::{halves, normal, user, written};
 use super::inventory::Inventory;
 use super::outline::Outline;
-use super::references::{self, Reference};
+use super::references::{self, Asked, Reference, Transfer};
 use crate::evidence::{Locus, Timestamp};
 use crate::facts::{ApiRequest, Exports, NameKind, Place, Subject};
 use crate::http::percent_decode;
@@ -68,6 +68,16 @@ pub struct Identity {
     pub(super) overruled: Vec<usize>,
     /// Legs that name another, sorted.
     pub(super) references: Vec<Reference>,
+    transfers: HashMap<Transfer, Asked, Seed>,
+}
+
+/// What a leg replaces.
+#[derive(Clone, Debug)]
+pub struct Replaced<'i> {
+    /// The legs that it may be; empty where none was captured. Of more than an identifier may join all, whenever they were.
+    pub legs: Cow<'i, [usize]>,
+    /// The INVITE that says so.
+    pub locus: Locus,
 }
 
 /// The legs by their Call-IDs, whole and without the host. Most evidence asks for neither table, so each is made when it
@@ -387,6 +397,7 @@ impl Identity {
             tied,
             overruled,
             references,
+            transfers: references::transfers(legs),
         }
     }
 
@@ -404,6 +415,28 @@ impl Identity {
     #[must_use]
     pub fn bearing(&self, legs: &[Outline<'_>], call_id: &[u8]) -> &[usize] {
         self.named.bearing(legs, call_id)
+    }
+
+    /// The legs in which a transfer is asked for.
+    #[must_use]
+    pub fn asking(&self, transfer: &Transfer) -> &[usize] {
+        self.transfers.get(transfer).map_or(&[], |asked| &asked.legs)
+    }
+
+    /// What the leg at `place` replaces, or was transferred from.
+    #[must_use]
+    pub fn replaced<'i>(&'i self, legs: &'i [Outline<'_>], place: usize) -> Option<Replaced<'i>> {
+        let leg = legs.get(place)?;
+        if let Some((call_id, locus)) = leg.replaces() {
+            return Some(Replaced { legs: Cow::Borrowed(self.bearing(legs, call_id)), locus });
+        }
+        let (transfer, locus) = leg.transferred()?;
+        let legs = match self.transfers.get(transfer) {
+            Some(asked) if asked.legs.len() > MOST_LEGS_OF_AN_IDENTIFIER => Cow::Borrowed(asked.legs.as_slice()),
+            Some(asked) => Cow::Owned(asked.by(leg.first().at).filter(|asking| *asking != place).collect()),
+            None => Cow::Borrowed(&[][..]),
+        };
+        Some(Replaced { legs, locus: *locus })
     }
 
     /// Binds a recording request by what it names and when it came.

@@ -16,6 +16,7 @@ use super::ledger::{Entry, Gap, GapKind, SetUp};
 use super::offer_answer::Stream;
 use super::outline::Outline;
 use super::recorded::OfRecording;
+use super::references::Transfer;
 use super::trunk::Direction;
 use super::uses::each_use;
 use crate::evidence::{Locus, Timestamp};
@@ -68,6 +69,10 @@ pub struct Leg<'a> {
     pub recording_session: Option<Locus>,
     /// The Call-ID that its INVITE replaces (RFC 3891).
     pub replaces: Option<(&'a [u8], Locus)>,
+    /// The transfer that its INVITE says it comes from, where it replaces nothing, and the INVITE.
+    pub transferred: Option<(Transfer, Locus)>,
+    /// The transfers that are asked for in it, and the REFERs.
+    pub transfers: Vec<(Transfer, At)>,
     /// The Call-IDs that its messages name but for Replaces, by what (Refer-To, Join, Target-Dialog), and the messages.
     pub refers: Vec<(By, Box<[u8]>, At)>,
     /// The identifiers that its messages carry, other than the Call-ID.
@@ -117,6 +122,7 @@ impl<'a> Leg<'a> {
         self.beyond_limits |= next.beyond_limits;
         self.recording_session = self.recording_session.or(next.recording_session);
         self.refers.extend(next.refers);
+        self.transfers.extend(next.transfers);
         self.identifiers.extend(next.identifiers);
         self.of_recording = self.of_recording.take().or(next.of_recording);
     }

@@ -42,4 +42,5 @@ pub use ledger::{Entry, Gap, GapKind, Outcome, SetUp};
 pub use legs::{Leg, Outlines};
 pub use offer_answer::{Endpoint, Stream};
 pub use outline::Outline;
+pub use references::Transfer;
 pub use trunk::Direction;

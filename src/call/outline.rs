@@ -7,6 +7,7 @@
 use super::identity::By;
 use super::legs::{At, Identifier, Leg};
 use super::recorded::NamedSession;
+use super::references::Transfer;
 use super::trunk::Direction;
 use crate::evidence::{Locus, SourceId, Timestamp};
 use crate::facts::Subject;
@@ -41,6 +42,8 @@ pub struct Outline<'a> {
 struct Names {
     identifiers: Vec<(Subject, Box<[u8]>, Locus, bool)>,
     replaces: Option<(Box<[u8]>, Locus)>,
+    transferred: Option<(Transfer, Locus)>,
+    transfers: Vec<(Transfer, At)>,
     refers: Vec<(By, Box<[u8]>, At)>,
     sessions: Vec<(Place, Box<[u8]>, Locus)>,
 }
@@ -51,13 +54,19 @@ impl<'a> Outline<'a> {
     pub fn of(leg: &Leg<'a>) -> Self {
         let own = leg.of_recording.as_ref().filter(|_| leg.recording_session.is_some());
         let sessions = own.map_or(&[][..], |own| own.sessions.as_slice());
-        let names_nothing =
-            leg.identifiers.is_empty() && leg.replaces.is_none() && leg.refers.is_empty() && sessions.is_empty();
+        let names_nothing = leg.identifiers.is_empty()
+            && leg.replaces.is_none()
+            && leg.transferred.is_none()
+            && leg.transfers.is_empty()
+            && leg.refers.is_empty()
+            && sessions.is_empty();
         let names = || {
             let identifier = |own: &Identifier<'_>| (own.subject, own.value.into(), own.locus, own.by_platform);
             Box::new(Names {
                 identifiers: leg.identifiers.iter().map(identifier).collect(),
                 replaces: leg.replaces.map(|(call_id, locus)| (call_id.into(), locus)),
+                transferred: leg.transferred.clone(),
+                transfers: leg.transfers.clone(),
                 refers: leg.refers.clone(),
                 sessions: sessions.iter().map(|own| (own.place, own.value.into(), own.locus)).collect(),
             })
@@ -125,6 +134,17 @@ impl<'a> Outline<'a> {
     pub fn replaces(&self) -> Option<(&[u8], Locus)> {
         let (call_id, locus) = self.names.as_ref()?.replaces.as_ref()?;
         Some((call_id, *locus))
+    }
+
+    /// The transfer that its INVITE says it comes from, and the INVITE.
+    #[must_use]
+    pub fn transferred(&self) -> Option<&(Transfer, Locus)> {
+        self.names.as_ref()?.transferred.as_ref()
+    }
+
+    /// The transfers that are asked for in it, and the REFERs.
+    pub(super) fn transfers(&self) -> &[(Transfer, At)] {
+        self.names.as_ref().map_or(&[], |names| names.transfers.as_slice())
     }
 
     /// The Call-IDs that its messages name but for Replaces, by what, and the messages.

@@ -18,11 +18,87 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashMap;
+
+use super::dialog::Seed;
 use super::identity::{By, MOST_LEGS_OF_AN_IDENTIFIER};
 use super::legs::At;
 use super::outline::Outline;
-use crate::evidence::Locus;
+use crate::evidence::{Locus, Timestamp};
+use crate::facts::{Method, Signalling, StartLine, Subject};
 use crate::http::percent_decode;
+use crate::sip::address::Address;
+use crate::sip::uri;
+
+/// A transfer without Replaces (RFC 3515, RFC 5589 §6), as the REFER asks for it and the INVITE that follows says it comes
+/// from it: where to, and by whom (Referred-By, RFC 3892).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Transfer(Box<[u8]>);
+
+impl Transfer {
+    /// Of two URIs users and hosts are compared; parameters and ports are what each side adds.
+    fn new(target: &[u8], referror: &[u8]) -> Self {
+        let mut key = Vec::with_capacity(target.len() + referror.len());
+        for uri in [target, referror] {
+            key.extend_from_slice(uri::user(uri).unwrap_or_default());
+            key.push(b'@');
+            key.extend(uri::host(uri).unwrap_or_default().iter().map(u8::to_ascii_lowercase));
+            key.push(b' ');
+        }
+        Self(key.into())
+    }
+
+    /// The one that an INVITE comes from; `None` where it replaces a dialog that it names, or nobody referred it.
+    pub(super) fn of_invite(invite: &Signalling<'_>) -> Option<(Self, Locus)> {
+        let StartLine::Request { uri, method: Method::Invite } = invite.start else { return None };
+        let referror = row(invite, Subject::ReferredBy)?;
+        let replaces = row(invite, Subject::Replaces);
+        replaces.is_none().then(|| (Self::new(uri, Address::read(referror).uri), invite.locus))
+    }
+
+    /// The one that a REFER asks for. Without Referred-By its sender is who refers.
+    pub(super) fn of_refer(refer: &Signalling<'_>) -> Option<Self> {
+        let StartLine::Request { method: Method::Refer, .. } = refer.start else { return None };
+        let target = Address::read(row(refer, Subject::ReferTo)?).uri;
+        let referror = row(refer, Subject::ReferredBy).map_or(refer.from_uri, |value| Address::read(value).uri);
+        Some(Self::new(target, referror))
+    }
+}
+
+fn row<'a>(message: &Signalling<'a>, subject: Subject) -> Option<&'a [u8]> {
+    message.rows().find(|row| row.subject == subject).map(|row| row.value)
+}
+
+/// The legs in which one transfer is asked for, and for each its first REFER.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) legs: Vec<usize>,
+    when: Vec<At>,
+}
+
+impl Asked {
+    /// Those of them that asked by then.
+    pub(super) fn by(&self, at: Timestamp) -> impl Iterator<Item = usize> {
+        self.legs.iter().zip(&self.when).filter(move |(_, asked)| asked.at.ns <= at.ns).map(|(leg, _)| *leg)
+    }
+}
+
+/// The legs in which transfers are asked for.
+pub(super) fn transfers(legs: &[Outline<'_>]) -> HashMap<Transfer, Asked, Seed> {
+    let mut found: HashMap<Transfer, Asked, Seed> = HashMap::default();
+    // Most evidence has none that anybody comes from.
+    if !legs.iter().any(|leg| leg.transferred().is_some()) {
+        return found;
+    }
+    for (place, leg) in legs.iter().enumerate() {
+        for (transfer, at) in leg.transfers() {
+            let Asked { legs, when } = found.entry(transfer.clone()).or_default();
+            legs.push(place);
+            when.push(*at);
+        }
+    }
+    found
+}
 
 /// One leg that names another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -125,6 +125,7 @@ impl Keep {
             (b"contact".as_slice(), Field::Contact),
             (b"join", Field::Kept(Subject::Join)),
             (b"refer-to", Field::Kept(Subject::ReferTo)),
+            (b"referred-by", Field::Kept(Subject::ReferredBy)),
             (b"replaces", Field::Kept(Subject::Replaces)),
             (b"require", Field::Require),
             (b"route", Field::Route),
@@ -1259,7 +1260,7 @@ mod tests {
         let payload = with_rows(
             "Route: <sip:p1;lr>, \"x, y\" <sip:p2;lr>\r\nRoute: <sip:p3>\r\nReplaces: 1@h;to-tag=a;from-tag=b\r\n\
              r: <sip:b@h?Replaces=1%40h>\r\nSession-ID: ab;remote=cd\r\njoin: 2@h;to-tag=a;from-tag=b\r\n\
-             Target-Dialog: 3@h;local-tag=a;remote-tag=b\r\n",
+             Target-Dialog: 3@h;local-tag=a;remote-tag=b\r\nb: <sip:c@h>;cid=1\r\n",
         );
         let expected = [
             "Route Route=sip:p1;lr",
@@ -1270,6 +1271,7 @@ mod tests {
             "SessionId Session-ID=ab;remote=cd",
             "Join join=2@h;to-tag=a;from-tag=b",
             "TargetDialog Target-Dialog=3@h;local-tag=a;remote-tag=b",
+            "ReferredBy b=<sip:c@h>;cid=1",
         ];
         assert_eq!(extract(payload).rows(), expected);
     }

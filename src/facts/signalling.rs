@@ -162,6 +162,8 @@ pub enum Subject {
     Join,
     /// Refer-To (RFC 3515), which may carry Replaces.
     ReferTo,
+    /// Referred-By (RFC 3892).
+    ReferredBy,
     /// Replaces (RFC 3891).
     Replaces,
     /// A Route value's URI (RFC 3261 §20.34).

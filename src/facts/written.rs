@@ -292,6 +292,7 @@ const fn kind_of(subject: Subject) -> (u8, u16) {
         Subject::RecordingAttribute(section) => (11, section),
         Subject::RecordingSession => (12, 0),
         Subject::TargetDialog => (13, 0),
+        Subject::ReferredBy => (14, 0),
     }
 }
 
@@ -311,6 +312,7 @@ const fn subject_of(kind: u8, place: u16) -> Option<Subject> {
         11 => Subject::RecordingAttribute(place),
         12 => Subject::RecordingSession,
         13 => Subject::TargetDialog,
+        14 => Subject::ReferredBy,
         _ => return None,
     })
 }
@@ -566,7 +568,7 @@ mod tests {
             rows.push(Row { subject, name: b"X-Name", value: b"" });
             rows.push(Row { subject, name: b"", value: &[b'v'; 300] });
         }
-        assert_eq!(rows.len(), 28);
+        assert_eq!(rows.len(), 30);
         rows.iter().for_each(|row| write_row(row, &mut bytes));
         assert!(Rows::of(&bytes).eq(rows.iter().copied()));
     }

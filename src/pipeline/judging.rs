@@ -3,14 +3,14 @@
 //!
 //! They are read again, since the [first look](super::look) let go of all legs. The others stand as they were judged there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::look;
 use crate::call::conversations::Conversations;
-use crate::call::identity::{Bound, Identity, Link, MOST_LEGS_OF_AN_IDENTIFIER};
-use crate::call::{Leg, Outline};
+use crate::call::identity::{Bound, Identity, Link, MOST_LEGS_OF_AN_IDENTIFIER, Replaced};
+use crate::call::{Leg, Outline, Transfer};
 use crate::facts::ApiRequest;
 use crate::report::build::JudgedLeg;
 use crate::settings::Settings;
@@ -45,6 +45,11 @@ impl Concerning<'_> {
             self.outlines.iter().filter_map(Outline::replaces).map(|(call_id, _)| call_id).collect();
         for call_id in replaced {
             self.identity.bearing(self.outlines, call_id).iter().for_each(|leg| ask(*leg));
+        }
+        let transfers: BTreeSet<&Transfer> =
+            self.outlines.iter().filter_map(Outline::transferred).map(|(transfer, _)| transfer).collect();
+        for transfer in transfers {
+            self.identity.asking(transfer).iter().for_each(|leg| ask(*leg));
         }
         asked.into_iter().enumerate().filter_map(|(leg, asked)| asked.then_some(leg)).collect()
     }
@@ -91,22 +96,25 @@ fn replacing(
         full.get(known).map(|(_, leg)| leg)
     };
     let mut consents: BTreeMap<usize, Consent> = BTreeMap::new();
-    // Of Call-IDs that more legs bear than an identifier may join: each is asked once, or asking would never end.
-    let mut told: BTreeMap<&[u8], Option<&'static str>> = BTreeMap::new();
+    // Where more legs may be meant than an identifier may join: they are asked once, or asking would never end. The lists
+    // are known by where they lie.
+    let mut told: HashMap<*const usize, Option<&'static str>> = HashMap::new();
     for (place, own) in full {
-        let Some((call_id, locus)) = own.replaces else { continue };
-        let bearing = identity.bearing(outlines, call_id);
-        let known = told.get(call_id).copied();
+        if own.replaces.is_none() && own.transferred.is_none() {
+            continue;
+        }
+        let Some(Replaced { legs, locus }) = identity.replaced(outlines, *place) else { continue };
+        let known = told.get(&legs.as_ptr()).copied().filter(|_| legs.len() > MOST_LEGS_OF_AN_IDENTIFIER);
         let why = known.unwrap_or_else(|| {
-            for place in bearing {
+            for place in &*legs {
                 if let Some(leg) = leg(*place) {
                     consents.entry(*place).or_insert_with(|| Consent::of(leg, settings, None));
                 }
             }
-            replaced(bearing, &consents)
+            replaced(&legs, &consents)
         });
-        if bearing.len() > MOST_LEGS_OF_AN_IDENTIFIER {
-            told.insert(call_id, why);
+        if legs.len() > MOST_LEGS_OF_AN_IDENTIFIER {
+            told.insert(legs.as_ptr(), why);
         }
         if let Some(reason) = why {
             consents.insert(*place, Consent::of(own, settings, Some((reason, locus))));

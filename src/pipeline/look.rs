@@ -89,6 +89,7 @@ fn concerns_others(leg: &Leg<'_>) -> bool {
     let initial = leg.ledger.iter().filter(|entry| entry.initial).count();
     initial > 1
         || leg.replaces.is_some()
+        || leg.transferred.is_some()
         || leg.is_limited()
         || leg.gaps.iter().any(|gap| gap.kind == GapKind::TooManyDialogs)
 }

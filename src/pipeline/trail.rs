@@ -111,7 +111,7 @@ fn whole_calls(
     (identity, shared): (&Identity, &BTreeMap<usize, BTreeSet<usize>>),
 ) -> BTreeSet<Vec<u8>> {
     let mut open: Vec<Vec<u8>> = chosen.into_iter().collect();
-    let mut whole = BTreeSet::new();
+    let (mut whole, mut transfers) = (BTreeSet::new(), BTreeSet::new());
     while let Some(call_id) = open.pop() {
         if whole.contains(&call_id) {
             continue;
@@ -123,6 +123,10 @@ fn whole_calls(
             open.extend(together.map(|leg| leg.call_id.to_vec()));
             let replaced = legs.get(*place).and_then(Outline::replaces);
             open.extend(replaced.map(|(call_id, _)| call_id.to_vec()));
+            let transfer = legs.get(*place).and_then(Outline::transferred).map(|(transfer, _)| transfer);
+            let asking =
+                transfer.filter(|transfer| transfers.insert(*transfer)).map(|transfer| identity.asking(transfer));
+            open.extend(asking.into_iter().flatten().filter_map(|leg| legs.get(*leg)).map(|leg| leg.call_id.to_vec()));
         }
         whole.insert(call_id);
     }

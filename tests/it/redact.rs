@@ -63,7 +63,7 @@ fn words(bytes: &[u8]) -> BTreeSet<String> {
 /// Words of SIP and SDP: methods, header fields, reason phrases, media.
 const SIP: &str = "
     INVITE CANCEL OPTIONS PRACK REFER REGISTER UPDATE Acceptable Allow Authentication Call-ID Content-Length Content-Type Decline
-    Contact Forbidden Interval Moved Progress Proxy Record-Aware Replaces Request Require Required Ringing Route Session
+    Contact Forbidden Interval Moved Progress Proxy Record-Aware Refer-To Referred-By Replaces Request Require Required Ringing Route Session
     Session-ID Small Supported Target-Dialog Temporarily Terminated Trying Unauthorized User-to-User application audio complete image
     inactive participant proto recvonly sendonly sendrecv session_id sipSessionID siprec video";
 

@@ -568,10 +568,11 @@ impl Fields<'_, '_> {
 
     /// A header field's name: those of the built-in rules and of the standards stay.
     fn header(&self, name: &[u8]) -> String {
-        const STANDARD: [&str; 15] = [
+        const STANDARD: [&str; 16] = [
             "Session-ID",
             "Replaces",
             "Refer-To",
+            "Referred-By",
             "Join",
             "Target-Dialog",
             "Route",

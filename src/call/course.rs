@@ -191,7 +191,7 @@ impl Course {
                 && dialog.everywhere().any(|step| step.is_answer() && step.note.named == counting),
             final_response: setting_up.answered.or(setting_up.refused),
             cancelled: setting_up.cancelled.filter(|_| setting_up.answered.is_none()),
-            ended: end(dialog, &setting_up),
+            ended: end((dialog, everywhere), &setting_up),
             last: dialog.iter().rev().find(|step| setting_up.is_of_leg(*step)).map(|step| step.place),
             strays: strays(dialog),
             missing: if has_dialog { missing(dialog, &setting_up, invite, reads.info) } else { Vec::new() },
@@ -530,10 +530,11 @@ fn goes_on_after(dialog: Dialog<'_>, place: usize) -> Option<Noted<'_>> {
     })
 }
 
-/// The end of the leg: the BYE of every dialog that a 2xx confirmed, else CANCEL or the final refusal.
-fn end(dialog: Dialog<'_>, setting_up: &SettingUp<'_>) -> Option<usize> {
+/// The end of the leg: the BYE of every dialog that a 2xx confirmed, else CANCEL or the final refusal. A BYE that names both
+/// tags of a dialog and was captured on another hop alone ends it, too: a proxy passes it on.
+fn end((dialog, everywhere): (Dialog<'_>, Option<Dialog<'_>>), setting_up: &SettingUp<'_>) -> Option<usize> {
     let bye_of = |tag: Tag| {
-        dialog.iter().find(|step| {
+        let is_bye = |dialog: Dialog<'_>, step: &Noted<'_>| {
             let ends = match step.start() {
                 Start::Request(method) => method == Method::Bye,
                 // A BYE that was not captured shows in its answer.
@@ -549,6 +550,11 @@ fn end(dialog: Dialog<'_>, setting_up: &SettingUp<'_>) -> Option<usize> {
                 setting_up.may_be_caller(caller) && (tag.is_none() || callee == tag || callee.is_none())
             };
             ends && (is_between(step.from, step.to) || is_between(step.to, step.from)) && !is_challenged()
+        };
+        dialog.iter().find(|step| is_bye(dialog, step)).or_else(|| {
+            let everywhere = everywhere.filter(|_| !tag.is_none())?;
+            let mut named = everywhere.everywhere().filter(|step| !step.from.is_none() && !step.to.is_none());
+            named.find(|step| is_bye(everywhere, step))
         })
     };
     if setting_up.confirmed.is_empty() {

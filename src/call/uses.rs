@@ -114,6 +114,8 @@ struct Course<'a> {
     callers: Vec<Option<&'a [u8]>>,
     /// Its dialogs that a 2xx confirmed and no BYE ended: the caller's tag and the callee's.
     open: Vec<[Option<&'a [u8]>; 2]>,
+    /// The tags of those who sent INVITEs and what belongs to them, on all hops.
+    senders: HashSet<&'a [u8], Seed>,
     /// The tags that BYEs named.
     gone: HashSet<&'a [u8], Seed>,
     /// Whether a dialog was confirmed.
@@ -152,6 +154,9 @@ impl<'a> Course<'a> {
             self.number = self.number.max(cseq.number);
         }
         let is_caller = || self.callers.first().is_none_or(|caller| *caller == from);
+        if matches!(message.method(), Some(Method::Ack | Method::Cancel | Method::Invite | Method::Prack)) {
+            self.senders.extend(from);
+        }
         match (message.start, message.method()) {
             (StartLine::Request { .. }, Some(Method::Invite)) if to.is_none() => keep(&mut self.callers, from),
             // What refuses a re-INVITE ends nothing.
@@ -181,7 +186,8 @@ impl<'a> Course<'a> {
         let names = |tag: &Option<&[u8]>| tag.is_some() && own.contains(tag);
         let before = self.open.len();
         self.open.retain(|[caller, callee]| !(names(caller) && (names(callee) || own[1].is_none())));
-        let is_own = self.open.len() < before || self.callers.first().is_none_or(|caller| own.contains(caller));
+        let is_sender = |tag: &Option<&[u8]>| tag.is_some_and(|tag| self.senders.contains(tag));
+        let is_own = self.open.len() < before || self.senders.is_empty() || own.iter().any(is_sender);
         self.gone.extend(own.into_iter().flatten());
         if is_own && !self.open.iter().flatten().any(names) {
             self.ended = true;

@@ -326,6 +326,9 @@ pub(super) fn ground(reason: &str) -> &'static str {
         "later_request_cut" => "a re-INVITE or UPDATE was cut",
         "request_not_captured" => "an INVITE or UPDATE was not captured",
         "request_on_another_hop" => "a re-INVITE or UPDATE that speaks of consent was captured on another hop only",
+        "request_before_invite" => {
+            "a request within the dialog is stamped before its INVITE: when it was sent is not known"
+        }
         "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
         "limit_media" => "a limit left out descriptions or RTP that may be its own",
         "limit_signalling" => "a limit kept packets of its time from being read",

@@ -195,6 +195,10 @@ fn over_time(
     // What changes the state, and where it is unknown: from, until a message that speaks at or after `shown`.
     let mut speaks: Vec<(Timestamp, State)> = Vec::new();
     let mut blind: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let set_up_at = match leg.set_up {
+        SetUp::Entry(index) => leg.ledger.get(index).map(|entry| entry.at),
+        SetUp::NotCaptured(_) => None,
+    };
     let reads_answers = || reader.rules.iter().any(|rule| reader.asks(rule) && rule.reads(RuleMessage::Success));
     for entry in leg.ledger.iter().filter(|entry| entry.counts && (!entry.initial || entry.anew)) {
         if entry.anew {
@@ -203,6 +207,15 @@ fn over_time(
             continue;
         }
         if entry.outcome == Outcome::Refused && !entry.sets_up {
+            continue;
+        }
+        if let Some(invite_at) = set_up_at.filter(|at| entry.at.ns < at.ns && !entry.sets_up) {
+            // No dialog is older than its INVITE: by another clock, when this was sent is not known.
+            let reading = reader.read(entry);
+            if reading != Reading::Silent && reading != Reading::Says(initial) {
+                blind.push((invite_at, entry.at));
+                grounds.one("request_before_invite", entry.locus);
+            }
             continue;
         }
         if let Some(locus) = entry.disputed {

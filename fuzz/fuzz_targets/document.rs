@@ -69,7 +69,7 @@ fn check(input: &[u8]) {
         assert!(whole.0.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert_eq!(read(input, &plan, format, 7), whole);
     }
-    let text = sipconsent::access_log::recognise_text(input, &READER);
+    let text = sipconsent::access_log::recognise_text(input, || READER.clone());
     if let Some((format, plan)) = text {
         assert_eq!(read(input, &plan, format, usize::MAX / 2).0, read(input, &plan, format, 11).0);
     }

@@ -119,13 +119,13 @@ pub fn requests_in(candidate: &Candidate<'_>, reader: &LogReader) -> (u64, u64) 
 }
 
 /// The format of the text that begins with `head`, and how it is cut, where a record goes over several lines. JSON lines
-/// among them that `reader` reads are records by themselves.
+/// among them that the `reader` reads are records by themselves.
 #[must_use]
-pub fn recognise_text(head: &[u8], reader: &LogReader) -> Option<(Format, Plan)> {
+pub fn recognise_text(head: &[u8], reader: impl FnOnce() -> LogReader) -> Option<(Format, Plan)> {
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines.find(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) == sdk::REQUEST)?;
     lines.next()?.starts_with(b"URL:").then_some(())?;
-    let reader = reader.clone();
+    let reader = reader();
     let is_record = Arc::new(move |line: &[u8]| line.first() == Some(&b'{') && reader.is_request(line));
     Some((Format::SdkText, Plan::Text(Marker { line: sdk::REQUEST, is_head: sdk::is_head, is_record })))
 }

@@ -4,6 +4,8 @@
 //! `http.response.status_code` is the same nested and flat. A [`Table`] knows the role of a path, [`Fields`] collects
 //! for one record the best candidate of every role. Candidates that say nothing (empty, `-`) do not count.
 
+use std::sync::OnceLock;
+
 use hashbrown::HashMap;
 
 use crate::facts::NameKind;
@@ -460,14 +462,14 @@ const WRAPPERS: [&[u8]; 13] = [
 pub(super) struct Table {
     paths: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
     anywhere: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
-    /// The first keys of the paths at which a status may stand.
-    above_status: Vec<Box<[u8]>>,
+    /// The first keys of the paths at which a status may stand, sorted, once they are asked for.
+    above_status: OnceLock<Vec<Box<[u8]>>>,
 }
 
 impl Table {
     /// The built-in names and those of every configured table that fits the log shown as `shown`.
     pub(super) fn new(settings: &Settings, shown: &str) -> Self {
-        let mut table = Self { paths: HashMap::default(), anywhere: HashMap::default(), above_status: Vec::new() };
+        let mut table = Self { paths: HashMap::default(), anywhere: HashMap::default(), above_status: OnceLock::new() };
         let mut rank = 0;
         for log in configured(settings, shown) {
             let LogFields {
@@ -517,12 +519,19 @@ impl Table {
             let entry = (Role::Name(NameKind::Conversation), BUILT_IN);
             table.anywhere.entry(folded(header)).or_insert(entry);
         }
-        let statuses = table.paths.iter().filter(|(_, (role, _))| *role == Role::Status);
-        let first = |path: &[u8]| path.split(|byte| *byte == b'.').next().unwrap_or_default().into();
-        table.above_status = statuses.map(|(path, _)| first(path)).chain(WRAPPERS.map(Into::into)).collect();
-        table.above_status.sort_unstable();
-        table.above_status.dedup();
         table
+    }
+
+    fn above_status(&self) -> &[Box<[u8]>] {
+        self.above_status.get_or_init(|| {
+            let statuses = self.paths.iter().filter(|(_, (role, _))| *role == Role::Status);
+            let first = |path: &[u8]| path.split(|byte| *byte == b'.').next().unwrap_or_default().into();
+            let mut above: Vec<Box<[u8]>> =
+                statuses.map(|(path, _)| first(path)).chain(WRAPPERS.map(Into::into)).collect();
+            above.sort_unstable();
+            above.dedup();
+            above
+        })
     }
 
     /// Whether a status may stand in the member `key` of a record.
@@ -532,7 +541,7 @@ impl Table {
         let Some(room) = room.get_mut(..key.len()).filter(|_| memchr::memchr(b'.', key).is_none()) else { return true };
         let length = room.iter_mut().zip(fold(key)).map(|(to, from)| *to = from).count();
         let folded = room.get(..length).unwrap_or_default();
-        self.above_status.binary_search_by(|known| (**known).cmp(folded)).is_ok()
+        self.above_status().binary_search_by(|known| (**known).cmp(folded)).is_ok()
     }
 
     /// What the field at `path` holds.

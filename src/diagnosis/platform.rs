@@ -104,11 +104,12 @@ const VENDOR_DOMAINS: [&str; 10] = [
     "us-gov-pure.cloud",
 ];
 
-/// Whether a host of the platform's domains is none of its API's.
+/// Whether a host of the platform's domains is none of its API's. The vendor's own web client asks the API through the host
+/// that serves it, `apps`, below `/platform/`: a browser's log shows it.
 fn is_no_api_host(host: &[u8]) -> bool {
     let host = host.to_ascii_lowercase();
     let below = |domain: &str| host.strip_suffix(domain.as_bytes()).filter(|own| own.is_empty() || own.ends_with(b"."));
-    let is_api = API_DOMAINS.iter().any(|domain| below(domain) == Some(b"api."));
+    let is_api = API_DOMAINS.iter().any(|domain| matches!(below(domain), Some(b"api." | b"apps.")));
     !is_api && VENDOR_DOMAINS.iter().any(|domain| below(domain).is_some())
 }
 
@@ -464,6 +465,8 @@ mod tests {
             "api.mypurecloud.com.au",
             "API.USW2.pure.cloud.:443",
             "user@api.use2.us-gov-pure.cloud",
+            // Where the vendor's web client asks.
+            "apps.mypurecloud.ie/platform",
             // A gateway's may be called anything.
             "gw.example.com",
             "api.genesys.example.com",

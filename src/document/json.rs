@@ -216,7 +216,7 @@ impl JsonWalk {
     fn run(&mut self, bytes: &[u8], end: bool, pieces: &mut Pieces) {
         while let Some(byte) = bytes.get(self.at).copied() {
             match self.state {
-                State::Search => match self.resume.find(bytes, self.at, end) {
+                State::Search => match self.resume.find(bytes, self.at) {
                     Some(at) if self.resume.is_entry(bytes, at, end) == Some(true) => {
                         self.at = at;
                         self.begin(bytes, self.resume.path(), true);

@@ -89,7 +89,7 @@ impl Resume {
     }
 
     /// The next place from `from` on whose byte may begin an entry.
-    pub(super) fn find(&self, bytes: &[u8], from: usize, _end: bool) -> Option<usize> {
+    pub(super) fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
         memchr::memchr(self.opener, bytes.get(from..)?).map(|length| from + length)
     }
 

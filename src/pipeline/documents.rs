@@ -157,8 +157,7 @@ fn of_json(
 fn of_text(head: &[u8], (shown, settings): (&str, &Settings)) -> Option<Text> {
     let export = platform::recognise_text(head).map(|(kind, plan)| Text::Document(Content::Export(kind), plan));
     let requests = || {
-        let reader = LogReader::new(SourceId(0), shown, settings);
-        let recognised = access_log::recognise_text(head, &reader);
+        let recognised = access_log::recognise_text(head, || LogReader::new(SourceId(0), shown, settings));
         recognised.map(|(format, plan)| Text::Document(Content::Requests(format), plan))
     };
     export.or_else(requests)

@@ -18,6 +18,16 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Stands for a time that nothing tells: neither the packet's block nor one before it.
+    pub const NO_TIME: Timestamp = Timestamp::new(0, 0);
+
+    /// Whether something tells when it was captured.
+    #[must_use]
+    #[inline]
+    pub const fn has_time(&self) -> bool {
+        self.at.digits > 0 || self.at.ns != 0
+    }
+
     /// Whether fewer bytes were captured than the packet had.
     #[must_use]
     pub fn is_cut(&self) -> bool {
@@ -32,4 +42,7 @@ pub struct LinkType(pub u16);
 impl LinkType {
     /// Stands for the link type of a pcapng interface that no block describes. Not a number of the registry.
     pub const UNKNOWN: Self = Self(u16::MAX);
+
+    /// Stands for a record that carries no packet. Not a number of the registry.
+    pub const NO_PACKET: Self = Self(u16::MAX - 1);
 }

@@ -17,7 +17,7 @@
 //! | `record_length` | a record's length cannot be: the bytes up to the next chain of plausible records are passed over |
 //! | `truncated_file` | the file ends inside a record or a file header |
 //! | `bad_time` | a sub-second field beyond its unit, or an instant that 64 bits of nanoseconds do not hold |
-//! | `no_time` | packets that the format gives no time (simple packet blocks); they get their predecessor's |
+//! | `no_time` | packets that the format gives no time (simple packet blocks); they get that of the last packet before them that has one, else none |
 //! | `unknown_interface` | packets of an interface that no block describes |
 //! | `unknown_version` | a pcapng section of another major version than 1: read as if it were 1 |
 //! | `limit_interfaces` | more interfaces in a section than [`INTERFACES_LIMIT`]; those beyond are unknown |

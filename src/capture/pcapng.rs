@@ -21,6 +21,10 @@ const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
+/// Blocks without a packet that take a number all the same, as Wireshark counts: systemd journal entries, sysdig events, and
+/// custom blocks.
+const NUMBERED: [u32; 6] = [9, 0x204, 0x216, 0x221, 0xbad, 0x4000_0bad];
+
 /// Bytes around the body of a block: its type and its length, twice.
 const AROUND: usize = 12;
 
@@ -124,13 +128,13 @@ impl Interface {
         })
     }
 
-    /// The instant of `units`; the nearest one that fits and `false` where it does not fit.
+    /// The instant of `units`, if it fits.
     #[inline]
-    fn instant(&self, units: u64) -> (Timestamp, bool) {
+    fn instant(&self, units: u64) -> Option<Timestamp> {
         if let (Scale::Multiply(factor), 0) = (self.scale, self.offset_ns)
             && let Some(ns) = units.checked_mul(factor).and_then(|ns| i64::try_from(ns).ok())
         {
-            return (Timestamp::new(ns, self.digits), true);
+            return Some(Timestamp::new(ns, self.digits));
         }
         let units = u128::from(units);
         let ns = match self.scale {
@@ -141,10 +145,7 @@ impl Interface {
         };
         // Below 2^94, and the offset below 2^93.
         let ns = ns.cast_signed() + self.offset_ns;
-        match i64::try_from(ns) {
-            Ok(ns) => (Timestamp::new(ns, self.digits), true),
-            Err(_) => (Timestamp::new(if ns < 0 { i64::MIN } else { i64::MAX }, self.digits), false),
-        }
+        i64::try_from(ns).ok().map(|ns| Timestamp::new(ns, self.digits))
     }
 }
 
@@ -217,6 +218,10 @@ impl Section {
     }
 }
 
+fn takes_number(block_type: u32) -> bool {
+    NUMBERED.contains(&block_type)
+}
+
 fn is_packet(block_type: u32) -> bool {
     matches!(block_type, PACKET | SIMPLE_PACKET | ENHANCED_PACKET)
 }
@@ -267,6 +272,7 @@ impl Walk {
                             timed = Some(block);
                         }
                     } else {
+                        self.records += u64::from(takes_number(block_type));
                         self.take(block_type, block, &mut timed);
                     }
                     at += len;
@@ -294,11 +300,13 @@ impl Walk {
     }
 
     fn keep_time(&mut self, packet: Option<&[u8]>) {
-        if let Some(timed) = packet.and_then(|block| Timed::read(block, self.section.order))
-            && let Some(interface) = self.section.interfaces.get(timed.interface)
-        {
-            self.last = Some(interface.instant(timed.units).0);
-        }
+        self.last = packet.and_then(|block| self.time_of(block)).or(self.last);
+    }
+
+    /// When a packet was captured, where its block tells.
+    fn time_of(&self, block: &[u8]) -> Option<Timestamp> {
+        let timed = Timed::read(block, self.section.order)?;
+        self.section.interfaces.get(timed.interface)?.instant(timed.units)
     }
 
     fn judge(&mut self, bytes: &[u8], at: usize, end: bool, timed: &mut Option<&[u8]>) -> Step {
@@ -462,6 +470,7 @@ impl<'a> Frames<'a> {
             match block_type {
                 ENHANCED_PACKET | PACKET => return Some(self.timed(block)),
                 SIMPLE_PACKET => return Some(self.simple(block)),
+                other if takes_number(other) => return Some(self.numbered()),
                 _ => self.other(block_type, block),
             }
         }
@@ -484,12 +493,11 @@ impl<'a> Frames<'a> {
                 link_type: LinkType::UNKNOWN,
             };
         };
-        let (at, fits) = interface.instant(timed.units);
         let link_type = interface.link_type;
-        if !fits {
-            self.anomalies.note("bad_time", Some(self.record), || format!("{} units of time do not fit", timed.units));
-        }
-        self.last = Some(at);
+        let at = match interface.instant(timed.units) {
+            Some(at) => *self.last.insert(at),
+            None => self.bad_time(timed.units),
+        };
         Frame { bytes, original_len: timed.original, at, record: self.record, link_type }
     }
 
@@ -516,7 +524,20 @@ impl<'a> Frames<'a> {
     }
 
     fn last_time(&self) -> Timestamp {
-        self.last.unwrap_or(Timestamp::new(0, 0))
+        self.last.unwrap_or(Frame::NO_TIME)
+    }
+
+    #[cold]
+    fn bad_time(&mut self, units: u64) -> Timestamp {
+        self.anomalies.note("bad_time", Some(self.record), || format!("{units} units of time do not fit"));
+        self.last_time()
+    }
+
+    /// A block that carries no packet and takes a number.
+    #[cold]
+    fn numbered(&mut self) -> Frame<'a> {
+        self.record += 1;
+        Frame { bytes: &[], original_len: 0, at: self.last_time(), record: self.record, link_type: LinkType::NO_PACKET }
     }
 
     /// A packet block too small for its own fields: counted, with nothing in it.

@@ -238,7 +238,7 @@ fn pcapng_sections_of_either_order_have_their_own_interfaces() {
     .concat();
     assert_eq!(recognise(&file).map(Format::name), Some("pcapng"));
     let (frames, anomalies) = read(&file);
-    assert_eq!(codes(&anomalies), [("no_time", 2, Some(5))]);
+    assert_eq!(codes(&anomalies), [("no_time", 2, Some(6))]);
     let seen: Vec<_> =
         frames.iter().map(|frame| (frame.bytes.as_slice(), frame.link_type, frame.at.ns, frame.at.digits)).collect();
     let second = 1_000_000_000;
@@ -247,6 +247,7 @@ fn pcapng_sections_of_either_order_have_their_own_interfaces() {
         [
             (&b"one"[..], 1, 1_700_000_000_123_456_789, 9),
             (b"two", 101, 1_700_003_600 * second + second / 2, 4),
+            (b"", LinkType::NO_PACKET.0, 1_700_003_600 * second + second / 2, 4),
             (b"three", 113, 1_699_996_400 * second + second / 2, 6),
             (b"four", 113, 1_699_996_401 * second, 6),
             (b"fives", 113, 1_699_996_401 * second, 6),
@@ -254,7 +255,7 @@ fn pcapng_sections_of_either_order_have_their_own_interfaces() {
             (b"seven", 276, 1_700_000_000_123_456_789, 9),
         ]
     );
-    assert_eq!(frames[3].original_len, 9);
+    assert_eq!(frames[4].original_len, 9);
 }
 
 #[test]
@@ -267,13 +268,38 @@ fn pcapng_packets_of_no_interface_are_counted() {
 }
 
 #[test]
+fn pcapng_packets_before_the_first_time_have_none() {
+    let ng = PcapNg { big_endian: false };
+    let file = [ng.section(), ng.interface(1, 0, &[]), ng.simple(b"x", 1), ng.enhanced(0, 5, b"y", 1)].concat();
+    let (frames, _) = read(&file);
+    assert_eq!((frames[0].at, frames[1].at), (Frame::NO_TIME, Timestamp::new(5_000, 6)));
+}
+
+#[test]
+fn pcapng_blocks_without_packets_take_numbers_as_wireshark_gives_them() {
+    let ng = PcapNg { big_endian: false };
+    let head = [ng.section(), ng.interface(1, 0, &[])].concat();
+    for (block_type, takes) in
+        [(9, true), (0x204, true), (0xbad, true), (0x4000_0bad, true), (4, false), (5, false), (0x0bad_cafe, false)]
+    {
+        let file = [head.clone(), ng.block(block_type, b"abcdefgh"), ng.enhanced(0, 5, b"y", 1)].concat();
+        let (frames, anomalies) = read(&file);
+        assert_eq!(
+            frames.iter().map(|frame| frame.record).collect::<Vec<_>>(),
+            if takes { vec![1, 2] } else { vec![1] }
+        );
+        assert!(anomalies.is_empty(), "{block_type:x}");
+    }
+}
+
+#[test]
 fn pcapng_times_that_do_not_fit_are_reported() {
     let ng = PcapNg { big_endian: false };
     let seconds = i64::MAX.to_le_bytes();
     let file =
         [ng.section(), ng.interface(1, 0, &[(9, &[0]), (14, &seconds)]), ng.enhanced(0, u64::MAX, b"x", 1)].concat();
     let (frames, anomalies) = read(&file);
-    assert_eq!(frames[0].at, Timestamp::new(i64::MAX, 0));
+    assert_eq!(frames[0].at, Frame::NO_TIME);
     assert_eq!(codes(&anomalies), [("bad_time", 1, Some(1))]);
 }
 

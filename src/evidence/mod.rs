@@ -3,6 +3,7 @@
 //! Imports nothing of the crate. Keeps: nothing read is dropped without a [`Tally`] reason or an [`Anomaly`] code.
 
 mod anomaly;
+pub mod archive;
 mod blocks;
 mod budget;
 mod compression;

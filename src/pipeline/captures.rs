@@ -34,13 +34,15 @@ use crate::net::{self, Packet, Payload};
 use crate::{rtp, sip};
 
 /// What may become of a packet, with what it means: the reasons of a capture's tally. Stable words.
-pub const REASONS: [(&str, &str); 18] = [
+pub const REASONS: [(&str, &str); 20] = [
     ("hep", "HEP: what a capture agent saw and sent on"),
     ("icmp", "an ICMP message; SIP that it quotes is no message"),
     ("ip_fragment", "a part of a fragmented IP packet; what it belongs to is read"),
     ("ip_other", "another protocol over IP"),
     ("link_type_unsupported", "a packet of a link type that is not read"),
     ("malformed", "a packet whose headers are cut or contradict themselves"),
+    ("no_packet", "a record of a capture that carries no packet, such as a journal entry"),
+    ("no_time", "a packet that nothing gives a time; it is not read"),
     ("not_ip", "a packet without IP, such as ARP"),
     ("rtcp", "RTCP"),
     ("rtp", "RTP, counted in a flow; of a fragmented packet, the part that begins it"),
@@ -64,6 +66,8 @@ enum Reason {
     IpOther,
     LinkTypeUnsupported,
     Malformed,
+    NoPacket,
+    NoTime,
     NotIp,
     Rtcp,
     Rtp,
@@ -75,13 +79,15 @@ enum Reason {
 }
 
 /// The words of [`Reason`], in its order.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 16] = [
     "hep",
     "icmp",
     "ip_fragment",
     "ip_other",
     "link_type_unsupported",
     "malformed",
+    "no_packet",
+    "no_time",
     "not_ip",
     "rtcp",
     "rtp",
@@ -235,14 +241,15 @@ impl Stage for CaptureStage<'_> {
         let (mut first, mut last) = (Instant::MAX, Instant::MIN);
         let mut frames = block.head.frames(block.bytes);
         for frame in frames.by_ref() {
-            let reason = decoder.decode(&frame);
-            if let Some(count) = decoder.counts.get_mut(reason as usize) {
-                *count += 1;
-            }
-            // No digits: a packet that nothing gives a time.
-            if frame.at.digits > 0 || frame.at.ns != 0 {
+            let reason = if frame.has_time() {
                 first = first.min((frame.at.ns, frame.at.digits));
                 last = last.max((frame.at.ns, frame.at.digits));
+                decoder.decode(&frame)
+            } else {
+                decoder.without_time(&frame)
+            };
+            if let Some(count) = decoder.counts.get_mut(reason as usize) {
+                *count += 1;
             }
         }
         self.ledger.give_back(decoder.table, block.end);
@@ -419,6 +426,9 @@ impl Decoder<'_> {
             }
             Packet::Udp(_) => (Reason::UdpOther, false),
             Packet::UnsupportedLink => {
+                if frame.link_type == LinkType::NO_PACKET {
+                    return Reason::NoPacket;
+                }
                 if frame.link_type == LinkType::UNKNOWN {
                     if frame.bytes.is_empty() {
                         return Reason::Malformed;
@@ -435,6 +445,20 @@ impl Decoder<'_> {
             self.truncated(frame);
         }
         reason
+    }
+
+    /// A packet that nothing gives a time: whatever it says, nobody knows of when.
+    #[cold]
+    fn without_time(&mut self, frame: &Frame<'_>) -> Reason {
+        if frame.link_type == LinkType::NO_PACKET {
+            return Reason::NoPacket;
+        }
+        let locus = Locus { source: self.source, record: frame.record };
+        match net::decode(frame) {
+            Packet::Icmp | Packet::NotIp => {}
+            _ => self.unread.add_all(Timestamp::new(i64::MIN, 0), locus, Timestamp::new(i64::MAX, 9)),
+        }
+        Reason::NoTime
     }
 
     /// Remembers a packet that is not read and could have been anything.
@@ -541,7 +565,14 @@ mod tests {
             .filter(|(word, _)| {
                 !matches!(
                     *word,
-                    "hep" | "link_type_unsupported" | "rtp_no_dialog" | "rtp_uncounted" | "sip_tcp" | "tls"
+                    "hep"
+                        | "link_type_unsupported"
+                        | "no_packet"
+                        | "no_time"
+                        | "rtp_no_dialog"
+                        | "rtp_uncounted"
+                        | "sip_tcp"
+                        | "tls"
                 )
             })
             .collect();

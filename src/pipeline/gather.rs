@@ -250,6 +250,7 @@ pub(crate) enum Guess {
 
 /// Judges by the first bytes.
 pub(crate) fn guess(bytes: &[u8]) -> Guess {
+    let bytes = bytes.get(sip::framing::behind_proxy(bytes)..).unwrap_or_default();
     if sip::looks_like_sip(bytes) {
         return Guess::Sip;
     }

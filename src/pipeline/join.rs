@@ -91,6 +91,8 @@ pub(crate) struct Effect {
     pub(crate) anomalies: Anomalies,
     /// TCP segments that are counted under another reason.
     pub(crate) segments: BTreeMap<&'static str, u64>,
+    /// Bytes that may hold messages and are not read.
+    unread: Unread,
 }
 
 /// Puts together what the captures kept; the SIP messages go to `store`.
@@ -146,12 +148,16 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, (keep, store): (&Keep, 
             union.made_of.entry(locus).or_default().extend(parts);
         }
     }
+    for effect in union.effects.values() {
+        union.unread.merge(effect.unread);
+    }
     union
 }
 
 impl Effect {
     fn merge(&mut self, other: Self) {
         self.anomalies.absorb(other.anomalies, 0);
+        self.unread.merge(other.unread);
         for (reason, count) in other.segments {
             *self.segments.entry(reason).or_default() += count;
         }
@@ -440,10 +446,10 @@ impl<'k> Reader<'k> {
                     Protocol::WebSocket => ("sip_tcp", self.websocket(stream, hop)),
                     Protocol::Hep => ("hep", self.hep_stream(stream)),
                 };
+                self.holes(stream);
                 if covered.is_empty() {
                     continue;
                 }
-                self.holes(stream);
                 for (place, from, to) in &stream.placed {
                     let next = covered.partition_point(|(_, end)| end <= from);
                     if covered.get(next).is_some_and(|(start, _)| start < to)
@@ -459,12 +465,14 @@ impl<'k> Reader<'k> {
 
     /// Notes what of a stream was not captured, and what was captured in two versions.
     fn holes(&mut self, stream: &Stream) {
-        for pair in stream.runs.windows(2) {
-            let [before, behind] = pair else { continue };
-            let missing = behind.offset.saturating_sub(before.offset + before.bytes.len() as u64);
-            if let Some(mark) = behind.marks.first() {
+        // The first byte behind a SYN has the offset zero.
+        let mut end = 0;
+        for run in &stream.runs {
+            let missing = run.offset.saturating_sub(end);
+            if let Some(mark) = run.marks.first().filter(|_| missing > 0) {
                 self.note("tcp_gap", mark.locus, || format!("{missing} bytes before this segment were not captured"));
             }
+            end = run.offset + run.bytes.len() as u64;
         }
         for (from, to, locus) in &stream.conflicts {
             let bytes = to - from;
@@ -476,7 +484,7 @@ impl<'k> Reader<'k> {
     fn sip(&mut self, stream: &Stream, hop: Hop) -> Vec<(u64, u64)> {
         let mut covered = Vec::new();
         let mut next = stream.from_start.then(|| stream.runs.first().map_or(0, |run| run.offset));
-        for run in &stream.runs {
+        for (place, run) in stream.runs.iter().enumerate() {
             let borders: Vec<usize> = run.marks.iter().map(|mark| mark.start).collect();
             let stretch = framing::Stretch { bytes: &run.bytes, borders: &borders, cut: run.cut };
             let (mut at, mut expected) = match next.and_then(|next| next.checked_sub(run.offset)) {
@@ -485,6 +493,9 @@ impl<'k> Reader<'k> {
                 Some(within) => (within as usize, true),
                 None => (0, false),
             };
+            if !expected && place == 0 {
+                self.begins_within(run, framing::next(&stretch, at, expected).map(|framed| framed.start));
+            }
             next = None;
             while let Some(framed) = framing::next(&stretch, at, expected) {
                 self.framed(stream, run, &framed, hop);
@@ -499,6 +510,28 @@ impl<'k> Reader<'k> {
             }
         }
         covered
+    }
+
+    /// Notes where the capture begins within a message, before the first that is read.
+    fn begins_within(&mut self, run: &Run, first: Option<usize>) {
+        let before = run.bytes.get(..first.unwrap_or(run.bytes.len())).unwrap_or_default();
+        let Some(mark) = run.marks.first().filter(|_| !before.iter().all(|byte| matches!(byte, b'\r' | b'\n'))) else {
+            return;
+        };
+        if framing::behind_proxy(before) == before.len() {
+            return;
+        }
+        let bytes = before.len();
+        // Behind a hole the gap is noted there.
+        if run.offset == 0 {
+            self.note("tcp_gap", mark.locus, || {
+                format!("the capture begins within a message, of which {bytes} bytes are here")
+            });
+        }
+        // A message that begins behind its tail, in the middle of a line, is not found.
+        if memchr::memmem::find(before, b" SIP/2.0").is_some() {
+            self.effects.entry(mark.locus.source).or_default().unread.add(mark.at, mark.locus);
+        }
     }
 
     fn framed(&mut self, stream: &Stream, run: &Run, framed: &framing::Framed, hop: Hop) {

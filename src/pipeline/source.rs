@@ -51,6 +51,8 @@ enum Content<'s> {
 enum Unread {
     /// A capture format that is known by name only, and the packets that the file says it has.
     Format(&'static str, Option<u64>),
+    /// An archive of that format.
+    Archive(&'static str),
     /// Nothing.
     Nothing,
     /// That it holds nothing.
@@ -66,11 +68,17 @@ enum Unread {
 /// How a capture becomes one that is read.
 const CONVERT: &str = "Wireshark's `editcap -F pcapng IN OUT` converts it";
 
+/// What is said of an archive.
+fn archive(format: &str) -> String {
+    format!("an archive in the format {format}, which is not read; unpack it, and name the files or their folder")
+}
+
 impl Unread {
     /// What it is said to be, where something is known.
     fn told(&self, compression: Option<Compression>, account: &Account) -> Option<String> {
         match self {
             Self::Format(format, _) => Some(format!("a capture in the format {format}, which is not read; {CONVERT}")),
+            Self::Archive(format) => Some(archive(format)),
             Self::Requests { requests, records, bytes } => {
                 let bytes = bytes.map_or(String::new(), |bytes| format!(" in the first {bytes} bytes"));
                 Some(format!(
@@ -130,6 +138,10 @@ impl Read {
                     format!("a capture of a format that is not read{}; {CONVERT}", packets.unwrap_or_default())
                 });
             }
+            Unread::Archive(format) => {
+                account.format = Some(format);
+                account.anomalies.note("unsupported_format", None, || archive(format));
+            }
             Unread::Nothing | Unread::Empty => {}
             Unread::Requests { .. } => {
                 account.anomalies.note(REQUESTS_UNREAD, None, || found.clone().unwrap_or_default());
@@ -188,6 +200,8 @@ impl<'s> SourceTask<'s> {
             Content::Capture(format, reading.within(self.budget()).digesting(account.clone(), in_blocks))
         } else if own::is_own(&content.head) {
             Content::Unrecognised(Unread::Report, Mutex::new(Some(content.reader)), Mutex::new(None))
+        } else if let Some(format) = evidence::archive::recognise(&content.head) {
+            Content::Unrecognised(Unread::Archive(format), Mutex::new(Some(content.reader)), Mutex::new(None))
         } else {
             self.open_text(content)
         };

@@ -509,6 +509,50 @@ fn a_request_line_of_many_segments_is_read() {
     assert_eq!(messages(&read(&[&stream(1, &parts)])), ["INVITE 1 @2 #8"]);
 }
 
+#[test]
+fn what_is_lost_right_behind_the_syn_is_a_gap() {
+    let (invite, bye) = (request("INVITE", "1", ""), request("BYE", "1", ""));
+    let mut packets = stream(1, &[&invite.as_bytes()[..50], &invite.as_bytes()[50..], bye.as_bytes()]);
+    packets.remove(1);
+    let given = read(&[&packets]);
+    assert_eq!((messages(&given), codes(&given)), (vec!["BYE 1 @4 #4".to_owned()], vec![("tcp_gap", 1)]));
+    packets.remove(1);
+    let given = read(&[&packets]);
+    assert_eq!((messages(&given), codes(&given)), (vec!["BYE 1 @4 #4".to_owned()], vec![("tcp_gap", 1)]));
+    // Without the SYN nobody knows whether anything came before, but for what is part of a message.
+    let given = read(&[&packets[1..]]);
+    assert_eq!((messages(&given), codes(&given)), (vec!["BYE 1 @4 #4".to_owned()], vec![]));
+}
+
+#[test]
+fn a_capture_that_begins_within_a_message_says_so_and_what_may_hide_behind_its_tail_is_unread() {
+    let (invite, bye) = (request("INVITE", "1", ""), request("BYE", "1", ""));
+    for (tail, found, unread) in [("a=sendrecv\r\n", 2, false), ("a=sendrecv", 1, true)] {
+        let parts = [format!("{tail}{invite}"), bye.clone()];
+        let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+        let given = read(&[&stream(1, &parts)[1..]]);
+        assert_eq!((messages(&given).len(), codes(&given)), (found, vec![("tcp_gap", 1)]), "{tail:?}");
+        assert_eq!(given.union.unread != Unread::default(), unread, "{tail:?}");
+    }
+}
+
+#[test]
+fn the_header_of_a_load_balancer_hides_no_message() {
+    let invite = request("INVITE", "1", "");
+    for header in [
+        &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x13\xc4\x13\xc4"[..],
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 5060 5060\r\n",
+    ] {
+        let first = [header, invite.as_bytes()].concat();
+        for packets in
+            [stream(1, &[&first]), stream(1, &[header, invite.as_bytes()]), stream(1, &[&first])[1..].to_vec()]
+        {
+            let given = read(&[&packets]);
+            assert_eq!((messages(&given).len(), codes(&given)), (1, vec![]), "{}", header.escape_ascii());
+        }
+    }
+}
+
 /// What a capture of these packets gives within limits, and how it was gathered so far.
 fn gather(limits: &Limits, source: u32, packets: &[Sent]) -> (Gathering, Anomalies) {
     let mut gathering = Gathering::new(SourceId(source), limits.clone());

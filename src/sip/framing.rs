@@ -1,7 +1,7 @@
 //! Where one SIP message of a byte stream ends and the next one starts.
 //!
 //! Follows RFC 3261 §18.3 (Content-Length frames messages over stream transports) and §7.5, RFC 5626 §3.5.1 (CRLF
-//! keep-alives). Called by `pipeline` with a stretch of a stream that has no hole. Behind a hole, or behind bytes that
+//! keep-alives), and the PROXY protocol of load balancers, whose header is passed over. Called by `pipeline` with a stretch of a stream that has no hole. Behind a hole, or behind bytes that
 //! are no message, the next start line is looked for where a line or a segment begins.
 //!
 //! Keeps: a header counts as whole only when its empty line was found; the search costs linear time.
@@ -125,8 +125,29 @@ pub fn next(stretch: &Stretch<'_>, from: usize, expected: bool) -> Option<Framed
     Some(Framed { start, end: end.min(bytes.len()), next: end, ending })
 }
 
+/// Bytes of the header that a load balancer writes before the first message of a connection: version 1 or 2 of the PROXY
+/// protocol. Zero where there is none.
+#[must_use]
+pub fn behind_proxy(bytes: &[u8]) -> usize {
+    if let Some(rest) = bytes.strip_prefix(b"\r\n\r\n\0\r\nQUIT\n") {
+        return match rest {
+            [0x20 | 0x21, _, high, low, ..] => 16 + usize::from(u16::from_be_bytes([*high, *low])),
+            _ => 0,
+        };
+    }
+    let line = bytes.get(..PROXY_LINE_BYTES).unwrap_or(bytes);
+    match line.starts_with(b"PROXY ").then(|| memchr::memchr(b'\n', line)).flatten() {
+        Some(end) => end + 1,
+        None => 0,
+    }
+}
+
+/// The longest line of version 1 of the PROXY protocol.
+const PROXY_LINE_BYTES: usize = 107;
+
 /// Where a start line stands next, from `from` on: at `from` itself, at a line's start or at a segment's.
 fn start(bytes: &[u8], from: usize, borders: &[usize], mut expected: bool) -> Option<usize> {
+    let from = if from == 0 { behind_proxy(bytes) } else { from };
     let mut at = from + line_ends(bytes.get(from..)?);
     let mut borders = borders.get(borders.partition_point(|border| *border <= at)..)?.iter().copied().peekable();
     while at < bytes.len() {
@@ -257,6 +278,17 @@ mod tests {
         let extension = FIRST.replace("OPTIONS", "FROB");
         assert_eq!(all(&format!("{SECOND}{extension}"), &[], false), stated(&[SECOND, &extension]));
         assert_eq!(all(&format!("x\r\n{extension}"), &[], false), []);
+    }
+
+    #[test]
+    fn what_a_load_balancer_writes_before_the_first_message_is_passed_over() {
+        let second = "\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\x13\x44\x13\x44";
+        for before in ["PROXY TCP4 192.0.2.1 192.0.2.2 5060 5060\r\n", second] {
+            assert_eq!(all(&format!("{before}{FIRST}{SECOND}"), &[], false), stated(&[FIRST, SECOND]), "{before:?}");
+            assert_eq!(behind_proxy(before.as_bytes()), before.len());
+        }
+        assert_eq!(behind_proxy(FIRST.as_bytes()), 0);
+        assert_eq!(behind_proxy(b"\r\n\r\n\0\r\nQUIT\n!"), 0);
     }
 
     #[test]

@@ -11,8 +11,9 @@
 //! in what it did not.
 //!
 //! An identification has 16 bits in IPv4, and a busy sender uses it again within seconds: of two packets of which one
-//! fragment each was captured, the two may fit. What the checksum of UDP or TCP contradicts does not belong together, and
-//! only the first fragment is handed on, cut. A checksum that the sender's hardware was to fill in says nothing.
+//! fragment each was captured, the two may fit. What the lengths or the checksum of UDP or TCP contradict does not belong
+//! together, and only the first fragment is handed on, cut. Of a tunnel's packet the innermost are asked, too: VXLAN has no
+//! checksum, GRE and IP in IP none that is asked. A checksum that the sender's hardware was to fill in says nothing.
 //!
 //! Keeps: any bytes in any order, time and memory linear in the fragments given, up to a logarithm.
 
@@ -81,7 +82,7 @@ pub enum Joined {
     Whole(Packet),
     /// Something is missing; this is what there is from the first byte on, `None` if that is missing itself.
     Partial(Option<Packet>),
-    /// Nothing is missing, but the checksum says that they are of several packets; this is the first fragment.
+    /// Nothing is missing, but lengths or checksums say that they are of several packets; this is the first fragment.
     Several(Packet),
 }
 
@@ -154,7 +155,8 @@ pub fn join(id: &Id, fragments: &[(u32, bool, bool, &[u8])]) -> Joined {
     let end_seen = end.unwrap_or(usize::MAX);
     let first = fragments.iter().filter(|(offset, ..)| *offset == 0).map(|(_, _, _, bytes)| bytes.len()).min();
     let first = first.unwrap_or(0);
-    let is_several = complete && first < end_seen && !payload.get(..end_seen).is_some_and(|all| agrees(id, all));
+    let all = || header(id, end?).zip(payload.get(..end?)).map(|(header, payload)| [&header, payload].concat());
+    let is_several = complete && first < end_seen && !all().is_none_or(|all| super::is_one(&all));
     let mut believed = from_start.min(end_seen).min(conflict_at);
     if is_several {
         believed = believed.min(first);
@@ -173,40 +175,6 @@ pub fn join(id: &Id, fragments: &[(u32, bool, bool, &[u8])]) -> Joined {
         (true, true) => Joined::Several(packet),
         (true, false) => Joined::Whole(packet),
     }
-}
-
-/// Whether the checksum that the payload of a packet carries (RFC 768, RFC 9293 §3.1) says that these are its bytes, or
-/// nothing.
-fn agrees(id: &Id, payload: &[u8]) -> bool {
-    let (place, bytes) = match id.protocol {
-        6 => (16, payload.len()),
-        17 => match payload.get(4..6) {
-            Some(&[high, low]) => (6, usize::from(u16::from_be_bytes([high, low]))),
-            _ => return true,
-        },
-        _ => return true,
-    };
-    let (Some(&[high, low]), Some(covered)) = (payload.get(place..place + 2), payload.get(..bytes)) else {
-        return true;
-    };
-    let stated = u16::from_be_bytes([high, low]);
-    let addresses: &[u8] = match &id.ends {
-        Ends::V4 { addresses, .. } => addresses,
-        Ends::V6 { addresses, .. } => addresses,
-    };
-    let byte = |pair: &[u8], place: usize| pair.get(place).copied().unwrap_or(0);
-    let words = |bytes: &[u8]| -> u64 {
-        bytes.chunks(2).map(|pair| u64::from(u16::from_be_bytes([byte(pair, 0), byte(pair, 1)]))).sum()
-    };
-    let folded = |mut sum: u64| {
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        sum as u16
-    };
-    let pseudo = words(addresses) + u64::from(id.protocol) + bytes as u64;
-    // A sender that leaves the rest to its hardware states the sum of what the hardware does not see.
-    (id.protocol == 17 && stated == 0) || stated == folded(pseudo) || folded(pseudo + words(covered)) == 0xffff
 }
 
 /// An IP header without fragmentation for a payload of `sent` bytes; `None` when no header can say so much.
@@ -229,7 +197,7 @@ fn header(id: &Id, sent: usize) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::udp;
+    use super::super::sample::{ip, udp};
     use super::super::{Packet as Decoded, decode_ip};
     use super::*;
 
@@ -341,6 +309,51 @@ mod tests {
             let mut datagram = udp(5060, 5060, &text);
             datagram[6..8].copy_from_slice(&stated.to_be_bytes());
             assert_eq!(seen(false, &pieces(&datagram)), (true, Some((text.clone(), false))), "{stated}");
+        }
+    }
+
+    #[test]
+    fn a_datagram_longer_or_shorter_than_what_fits_is_another() {
+        for make in [udp, |_, _, text: &[u8]| summed(false, text)] {
+            let upper = TEXT.to_ascii_uppercase();
+            let (long, short) = (make(5060, 5060, &upper.repeat(2)), make(5060, 5060, TEXT));
+            let (long, short) = (pieces(&long), pieces(&short));
+            assert_eq!(seen(false, &long), (true, Some((upper.repeat(2), false))));
+            // The end of the one behind the beginning of the other.
+            let ended = [long[0], long[1], short[2]];
+            assert_eq!(seen(false, &ended), (false, Some((upper[..16].to_vec(), true))));
+            let mixed: Vec<_> = short[..2].iter().chain(&long[2..]).copied().collect();
+            assert_eq!(seen(false, &mixed), (false, Some((TEXT[..16].to_vec(), true))));
+        }
+    }
+
+    #[test]
+    fn fragments_of_two_packets_of_a_tunnel_are_told_apart_by_what_is_inside() {
+        type Wrap = fn(&[u8]) -> Vec<u8>;
+        let tunnels: [(u8, Wrap); 3] = [
+            (4, |inner| inner.to_vec()),
+            (47, |inner| [&[0, 0, 8, 0][..], inner].concat()),
+            (17, |inner| {
+                let frame = super::super::sample::ethernet(0x0800, inner);
+                udp(50_000, 4_789, &[&[8, 0, 0, 0, 0, 0, 5, 0][..], &frame].concat())
+            }),
+        ];
+        let packet = |text: &[u8]| ip("7.7.7.7", "7.7.7.7", 17, &summed(false, text));
+        let one = packet(TEXT);
+        for (protocol, wrap) in tunnels {
+            let id = Id { protocol, ..id(false) };
+            let upper = TEXT.to_ascii_uppercase();
+            for other in [packet(&upper), packet(&upper.repeat(2)), packet(&upper[..50])] {
+                let (one, other) = (wrap(&one), wrap(&other));
+                let (first, second) = (pieces(&one), pieces(&other));
+                let Joined::Whole(whole) = join(&id, &first) else { panic!("{protocol}") };
+                assert!(!whole.cut);
+
+                let mixed: Vec<_> = first[..3].iter().chain(&second[3..]).copied().collect();
+                let Joined::Several(begun) = join(&id, &mixed) else { panic!("{protocol}") };
+                assert!(begun.cut);
+                assert_eq!(begun.bytes[20..], one[..24], "{protocol}: the first fragment");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, ip_number};
 
 use super::fragment::{self, Fragment};
 use super::tunnel::{self, Layers};
-use super::{Ends, Packet, Payload, tcp};
+use super::{Ends, Packet, Payload, checksum, tcp};
 use crate::facts::Transport;
 
 const UDP: u8 = 17;
@@ -12,6 +12,9 @@ const UDP: u8 = 17;
 /// What an IP packet carries, or what is inside the tunnel that it is.
 #[inline]
 pub(super) fn decode(bytes: &[u8], layers: Layers) -> Packet<'_> {
+    if layers.is_checked && !checksum::agrees(bytes) {
+        return layers.malformed();
+    }
     let packet = plain(bytes).map_or_else(|| lax(bytes, layers), Packet::Udp);
     match packet {
         Packet::Udp(payload) if tunnel::may_begin(&payload) => tunnel::over_udp(payload, layers),

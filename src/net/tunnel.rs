@@ -34,18 +34,25 @@ pub(super) struct Layers {
     pub(super) cut: bool,
     /// How many more may follow.
     left: u8,
+    /// Whether a packet whose lengths or checksum contradict it is malformed.
+    pub(super) is_checked: bool,
 }
 
 impl Layers {
     /// At the first header of a frame.
     #[inline]
     pub(super) fn of(frame: &Frame<'_>) -> Self {
-        Self { cut: frame.is_cut(), left: TUNNELS_LIMIT }
+        Self { cut: frame.is_cut(), left: TUNNELS_LIMIT, is_checked: false }
     }
 
     /// At the header of a packet that was put together of fragments.
     pub(super) fn joined(cut: bool) -> Self {
-        Self { cut, left: TUNNELS_LIMIT }
+        Self { cut, left: TUNNELS_LIMIT, is_checked: false }
+    }
+
+    /// At the header of one of which nothing is missing, but whose fragments may be of several.
+    pub(super) fn checked() -> Self {
+        Self { is_checked: true, ..Self::joined(false) }
     }
 
     /// One layer further in; `None` beyond the limit.

@@ -17,7 +17,7 @@
 //! | `tcp_overlap` | segments of such a connection say different bytes of the same place |
 //! | `limit_message` | a message on a stream, in WebSocket frames or compressed in HEP has more bytes than are read of one |
 //! | `no_content_length` | a SIP message on a stream does not say how long it is |
-//! | `lost_fragment` | a part of a fragmented packet was not captured, or fragments of several packets fit but for their checksum |
+//! | `lost_fragment` | a part of a fragmented packet was not captured, or fragments of several packets fit but for their lengths or checksums |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
 //! | `websocket_compressed` | a WebSocket message is compressed and not read |
 //! | `bad_hep` | a HEP packet is cut or contradicts itself |
@@ -197,7 +197,7 @@ fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, rea
             } else {
                 anomalies.note("lost_fragment", Some(last.record), || {
                     if several {
-                        format!("{count} fragments captured, and their checksum says that they are of several packets")
+                        format!("{count} fragments captured, and lengths or checksums say that they are of several packets")
                     } else {
                         format!("{count} fragments captured of a packet, not all")
                     }

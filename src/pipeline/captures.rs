@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::fragments::Reassembled;
 use super::gather::{Gathered, Gathering, Limits, Pieces};
 use super::join;
 use super::unread::Unread;
@@ -206,6 +207,27 @@ impl<'s> CaptureStage<'s> {
         // A poisoned lock means another worker panicked; that panic already ends the run.
         self.extractors.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn extractor(&self) -> Extractor<'s> {
+        self.extractors().pop().unwrap_or_else(|| Extractor::new(self.keep))
+    }
+
+    /// Reads what packets begin with that are waited for no longer.
+    fn read(&self, cut_short: &[Reassembled], anomalies: &mut Anomalies) {
+        if cut_short.is_empty() {
+            return;
+        }
+        let (mut extractor, mut batch) = (self.extractor(), self.store.batch());
+        for Reassembled { at, locus, packet, .. } in cut_short {
+            self.store.make_room(&mut batch);
+            if let Packet::Udp(payload) = net::decode_ip(&packet.bytes, packet.cut) {
+                let payload = Payload { truncated: true, ..payload };
+                join::datagram(&payload, *at, *locus, &mut extractor, &mut batch, anomalies);
+            }
+        }
+        self.store.give_back(batch);
+        self.extractors().push(extractor);
+    }
 }
 
 impl Reason {
@@ -227,7 +249,7 @@ impl Stage for CaptureStage<'_> {
     fn decode(&self, block: Block<'_, capture::Head>) -> CapturePart {
         let mut decoder = Decoder {
             source: self.source,
-            extractor: self.extractors().pop().unwrap_or_else(|| Extractor::new(self.keep)),
+            extractor: self.extractor(),
             store: self.store,
             batch: self.store.batch(),
             pieces: Pieces::default(),
@@ -279,7 +301,8 @@ impl Stage for CaptureStage<'_> {
         // Records are numbered through the whole capture already.
         sum.anomalies.absorb(part.anomalies, 0);
         if let Some(gathering) = &mut sum.gathering {
-            gathering.absorb(&part.pieces, &mut sum.anomalies);
+            let cut_short = gathering.absorb(&part.pieces, &mut sum.anomalies);
+            self.read(&cut_short, &mut sum.anomalies);
         }
         sum.unread.merge(part.unread);
         for (link, count) in part.unread_links {

@@ -19,19 +19,19 @@
 //! | `limit_tcp_connections` | a segment of a connection beyond [`CONNECTIONS`] that carry SIP or may |
 //! | `limit_tcp_bytes` | captures together have more than [`KEPT_BYTES`] of connections with SIP: the first segment beyond the share of this one |
 //! | `limit_tcp_undecided` | a connection turns out to be of a protocol that is read behind [`UNDECIDED_BYTES`] that did not show it; they are let go |
-//! | `limit_fragments` | a fragment of a packet given up because more than [`PENDING_PACKETS`] were incomplete, or because it has too many or too many bytes of them are kept |
+//! | `limit_fragments` | a packet that is not whole in the capture, beyond [`SET_ASIDE`](super::fragments::SET_ASIDE) of these, or a fragment beyond those that are kept of one packet or the [bytes](super::fragments::FRAGMENT_BYTES) that wait for others |
 //! | `fragment_overlap` | fragments of one packet say different bytes of the same place |
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
+use super::fragments::{Fragmented, Fragments, Part, Reassembled};
 use super::unread::Unread;
 use crate::capture::Frame;
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
-use crate::net::fragment::{self, Fragment, Joined, MAX_FRAGMENTS};
+use crate::net::fragment::{self, Fragment};
 use crate::net::tcp::Segment;
 use crate::net::{Ends, hep, tls, websocket};
 use crate::sip;
@@ -45,14 +45,8 @@ pub const KEPT_BYTES: u64 = 2 << 30;
 /// Connections of one capture that are followed at a time.
 pub const CONNECTIONS: usize = 1 << 18;
 
-/// Incomplete packets of one capture at a time.
-pub const PENDING_PACKETS: usize = 4_096;
-
 /// Nanoseconds of capture time after which a packet is not expected to be completed (RFC 8200 §4.5 says 60 s, systems 30).
 pub const PENDING_NS: i64 = 30_000_000_000;
-
-/// Bytes of incomplete packets, and of those put together, that are kept of one capture.
-const FRAGMENT_BYTES: usize = 64 << 20;
 
 /// What bookkeeping of one segment is reckoned as.
 const SEGMENT_COST: u64 = 64;
@@ -299,8 +293,8 @@ impl Gathering {
         }
     }
 
-    /// Takes what the next block of the capture gave.
-    pub(crate) fn absorb(&mut self, pieces: &Pieces, anomalies: &mut Anomalies) {
+    /// Takes what the next block of the capture gave. Gives packets that a limit hands on as far as they go.
+    pub(crate) fn absorb(&mut self, pieces: &Pieces, anomalies: &mut Anomalies) -> Vec<Reassembled> {
         self.cut();
         for entry in &pieces.entries {
             let bytes = pieces.bytes.get(entry.bytes.0..entry.bytes.1).unwrap_or_default();
@@ -324,6 +318,7 @@ impl Gathering {
                     let part = Part {
                         at: entry.at,
                         locus,
+                        brought_by: Vec::new(),
                         offset: *offset,
                         more: *more,
                         truncated: entry.truncated,
@@ -333,6 +328,7 @@ impl Gathering {
                 }
             }
         }
+        self.fragments.take_cut_short()
     }
 
     fn segment(&mut self, key: Ends, held: Held, bytes: &[u8], anomalies: &mut Anomalies) {
@@ -544,13 +540,7 @@ impl Gathering {
         let mut connections: Vec<(Ends, Connection)> =
             self.connections.drain().filter(|(_, connection)| connection.is_used()).collect();
         connections.sort_unstable_by_key(|(key, _)| *key);
-        self.fragments.expire(None);
-        Gathered {
-            connections,
-            packets: self.fragments.packets,
-            incomplete: self.fragments.incomplete,
-            unread: self.unread,
-        }
+        Gathered { connections, fragmented: self.fragments.finish(anomalies), unread: self.unread }
     }
 }
 
@@ -654,198 +644,8 @@ impl Connection {
 pub(crate) struct Gathered {
     /// By ends, the smaller one first.
     pub(crate) connections: Vec<(Ends, Connection)>,
-    /// Packets put together of fragments.
-    pub(crate) packets: Vec<Reassembled>,
-    /// Packets of which something is missing in this capture.
-    pub(crate) incomplete: Vec<Incomplete>,
+    /// What its fragments gave.
+    pub(crate) fragmented: Fragmented,
     /// What limits kept from being read.
     pub(crate) unread: Unread,
-}
-
-/// A packet of which something is missing.
-#[derive(Debug)]
-pub(crate) struct Incomplete {
-    pub(crate) id: fragment::Id,
-    pub(crate) parts: Vec<Part>,
-    /// Whether each part stands where one of a packet stands that was complete before it, with other bytes: whether they
-    /// contradict that one or are another's, nobody knows.
-    pub(crate) contradicts: bool,
-}
-
-/// A packet put together of fragments.
-#[derive(Debug)]
-pub(crate) struct Reassembled {
-    /// When its first byte was captured.
-    pub(crate) at: Timestamp,
-    /// The fragment that completed it.
-    pub(crate) locus: Locus,
-    /// The fragments it was put together of, and copies of them that came before it was whole.
-    pub(crate) parts: Vec<Locus>,
-    pub(crate) packet: fragment::Packet,
-}
-
-/// A fragment that is kept.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) at: Timestamp,
-    pub(crate) locus: Locus,
-    pub(crate) offset: u32,
-    pub(crate) more: bool,
-    pub(crate) truncated: bool,
-    pub(crate) bytes: Box<[u8]>,
-}
-
-impl Part {
-    /// Which bytes of the packet it holds, whatever they are.
-    fn shape(&self) -> (u32, usize, bool) {
-        (self.offset, self.bytes.len(), self.more)
-    }
-}
-
-/// The fragments of one capture.
-#[derive(Debug, Default)]
-struct Fragments {
-    pending: BTreeMap<fragment::Id, Pending>,
-    /// When packets were begun or completed, oldest first.
-    order: VecDeque<(i64, fragment::Id, u64)>,
-    births: u64,
-    packets: Vec<Reassembled>,
-    incomplete: Vec<Incomplete>,
-    bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    birth: u64,
-    parts: Vec<Part>,
-    /// Bytes of the parts, copies and all.
-    bytes: usize,
-    /// Where the packet ends, once a part said so.
-    end: Option<usize>,
-    /// Completed: what comes again is a copy.
-    done: bool,
-    /// Which bytes the parts of the packet hold that was completed before under the same identification.
-    before: Vec<(u32, usize, bool)>,
-}
-
-impl Fragments {
-    fn add(&mut self, id: fragment::Id, part: Part, anomalies: &mut Anomalies) {
-        self.expire(Some(part.at.ns));
-        let record = Some(part.locus.record);
-        let pending = self.pending.entry(id).or_default();
-        if pending.done {
-            let is_copy =
-                |known: &Part| known.offset == part.offset && known.bytes == part.bytes && known.more == part.more;
-            if pending.parts.iter().any(is_copy) {
-                return;
-            }
-            // The identification is used again, or somebody contradicts what is complete: only what follows can tell.
-            self.bytes = self.bytes.saturating_sub(size(&pending.parts));
-            let shape = pending.parts.iter().map(Part::shape).collect();
-            *pending = Pending { before: shape, ..Pending::default() };
-        }
-        if pending.parts.is_empty() {
-            self.births += 1;
-            pending.birth = self.births;
-            self.order.push_back((part.at.ns, id, self.births));
-        }
-        if pending.parts.len() >= MAX_FRAGMENTS || self.bytes + part.bytes.len() > FRAGMENT_BYTES {
-            anomalies.note("limit_fragments", record, || {
-                format!("more than {MAX_FRAGMENTS} fragments, or {FRAGMENT_BYTES} bytes of them")
-            });
-            return;
-        }
-        self.bytes += part.bytes.len();
-        let (at, locus) = (part.at, part.locus);
-        pending.bytes += part.bytes.len();
-        if !part.more && !part.truncated {
-            pending.end = pending.end.or(Some(part.offset as usize + part.bytes.len()));
-        }
-        pending.parts.push(part);
-        let joined = pending.end.is_some_and(|end| pending.bytes >= end).then(|| join(&id, &pending.parts));
-        if let Some(Joined::Several(_)) = joined {
-            self.part(id);
-        } else if let Some(Joined::Whole(packet)) = joined {
-            pending.done = true;
-            let first = pending.parts.iter().filter(|part| part.offset == 0).map(|part| part.at).min().unwrap_or(at);
-            if packet.conflict {
-                anomalies
-                    .note("fragment_overlap", record, || "fragments of one packet contradict each other".to_owned());
-            }
-            if matters(&packet) {
-                let parts = pending.parts.iter().map(|part| part.locus).collect();
-                self.packets.push(Reassembled { at: first, locus, parts, packet });
-            }
-        }
-        if self.pending.len() > PENDING_PACKETS {
-            anomalies.note("limit_fragments", record, || {
-                format!("more than {PENDING_PACKETS} packets in fragments at a time")
-            });
-            self.give_up();
-        }
-    }
-
-    /// The last part of an incomplete packet is of another one than those before it, whose turn that is now.
-    fn part(&mut self, id: fragment::Id) {
-        let Some(pending) = self.pending.get_mut(&id) else { return };
-        let Some(last) = pending.parts.pop() else { return };
-        self.births += 1;
-        self.order.push_back((last.at.ns, id, self.births));
-        let end = (!last.more && !last.truncated).then_some(last.offset as usize + last.bytes.len());
-        let (birth, bytes) = (self.births, last.bytes.len());
-        let next = Pending { birth, parts: vec![last], bytes, end, ..Pending::default() };
-        let before = std::mem::replace(pending, next);
-        self.set_aside(id, before);
-    }
-
-    /// Gives up the packets that are too old at `now`, or all of them.
-    fn expire(&mut self, now: Option<i64>) {
-        while let Some((born, ..)) = self.order.front() {
-            if now.is_some_and(|now| now.saturating_sub(*born) <= PENDING_NS) {
-                return;
-            }
-            self.give_up();
-        }
-    }
-
-    fn give_up(&mut self) {
-        let Some((_, id, birth)) = self.order.pop_front() else { return };
-        if self.pending.get(&id).is_none_or(|pending| pending.birth != birth) {
-            return;
-        }
-        if let Some(pending) = self.pending.remove(&id) {
-            self.set_aside(id, pending);
-        }
-    }
-
-    /// Keeps what there is of a packet until the other captures were read.
-    fn set_aside(&mut self, id: fragment::Id, pending: Pending) {
-        let bytes = size(&pending.parts);
-        if pending.done || self.incomplete.len() >= 16 * PENDING_PACKETS {
-            self.bytes = self.bytes.saturating_sub(bytes);
-            return;
-        }
-        let contradicts =
-            !pending.before.is_empty() && pending.parts.iter().all(|part| pending.before.contains(&part.shape()));
-        self.incomplete.push(Incomplete { id, parts: pending.parts, contradicts });
-    }
-}
-
-fn size(parts: &[Part]) -> usize {
-    parts.iter().map(|part| part.bytes.len()).sum()
-}
-
-/// Puts parts together, in the order given.
-pub(crate) fn join(id: &fragment::Id, parts: &[Part]) -> Joined {
-    let parts: Vec<_> = parts.iter().map(|part| (part.offset, part.more, part.truncated, &*part.bytes)).collect();
-    fragment::join(id, &parts)
-}
-
-/// Whether a packet carries what later stages read: anything but media and what nobody reads.
-fn matters(packet: &fragment::Packet) -> bool {
-    match crate::net::decode_ip(&packet.bytes, packet.cut) {
-        crate::net::Packet::Udp(payload) => sip::looks_like_sip(payload.bytes) || hep::could_be(payload.bytes),
-        crate::net::Packet::Tcp(_) => true,
-        _ => false,
-    }
 }

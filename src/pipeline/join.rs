@@ -26,17 +26,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::gather::{
-    Connection, Gathered, Guess, Held, Incomplete, PENDING_NS, Part, Reassembled, TlsUse, guess, is_sip_frame,
-    join as join_parts,
-};
+use super::fragments::{self, Reassembled};
+use super::gather::{Connection, Gathered, Guess, Held, TlsUse, guess, is_sip_frame};
 use super::unread::Unread;
 use crate::evidence::{Anomalies, Locus, SourceId, Timestamp};
 use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
 use crate::facts::{Hop, SignallingBatch, Store, Transport};
-use crate::net::fragment::Joined;
 use crate::net::tcp::{self, Piece, Run, Stream};
-use crate::net::{self, Ends, Packet, hep, websocket};
+use crate::net::{self, Ends, Packet, Payload, hep, websocket};
 use crate::sip::{self, framing};
 
 /// Connections that are put together by one worker at a time.
@@ -100,13 +97,15 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, (keep, store): (&Keep, 
     let mut reader = Reader::new(keep, store, trace);
     let mut packets = Vec::new();
     let mut incomplete = Vec::new();
+    let mut known = BTreeSet::new();
     let mut connections: BTreeMap<Ends, Merged> = BTreeMap::new();
     let mut tls = Vec::new();
     let mut unread = Unread::default();
     for (source, gathered) in gathered {
         unread.merge(gathered.unread);
-        packets.extend(gathered.packets);
-        incomplete.extend(gathered.incomplete);
+        packets.extend(gathered.fragmented.packets);
+        incomplete.extend(gathered.fragmented.incomplete);
+        known.extend(gathered.fragmented.known);
         for (key, connection) in gathered.connections {
             for used in &connection.tls {
                 tls.push((key, used.clone(), source));
@@ -117,7 +116,7 @@ pub(crate) fn union(gathered: Vec<(SourceId, Gathered)>, (keep, store): (&Keep, 
             }
         }
     }
-    complete(incomplete, &mut packets, &mut reader);
+    packets.extend(fragments::across(incomplete, &known, |code, locus, detail| reader.note(code, locus, || detail)));
     packets.sort_by_key(|packet| (packet.at, packet.locus));
     for packet in &packets {
         reader.trace(packet.locus, || packet.parts.iter().copied());
@@ -161,59 +160,6 @@ impl Effect {
         for (reason, count) in other.segments {
             *self.segments.entry(reason).or_default() += count;
         }
-    }
-}
-
-/// Packets whose parts lie in several captures; what stays incomplete is handed on as far as it goes.
-fn complete(mut incomplete: Vec<Incomplete>, packets: &mut Vec<Reassembled>, reader: &mut Reader<'_>) {
-    let first = |parts: &[Part]| parts.iter().map(|part| (part.at, part.locus)).min();
-    incomplete.sort_by_key(|packet| (packet.id, first(&packet.parts)));
-    let mut rest = incomplete.into_iter().peekable();
-    while let Some(Incomplete { id, mut parts, mut contradicts }) = rest.next() {
-        let began = first(&parts).map_or(0, |(at, _)| at.ns);
-        while let Some(more) = rest.next_if(|next| {
-            next.id == id && first(&next.parts).is_some_and(|(at, _)| at.ns.saturating_sub(began) <= PENDING_NS)
-        }) {
-            parts.extend(more.parts);
-            contradicts &= more.contradicts;
-        }
-        parts.sort_by_key(|part| (part.at, part.locus));
-        let Some(last) = parts.last().map(|part| part.locus) else { continue };
-        let at = parts.iter().filter(|part| part.offset == 0).map(|part| part.at).min();
-        let joined = join_parts(&id, &parts);
-        let several = matches!(joined, Joined::Several(_));
-        let (packet, whole) = match joined {
-            Joined::Whole(packet) => (Some(packet), true),
-            Joined::Partial(packet) => (packet, false),
-            Joined::Several(packet) => (Some(packet), false),
-        };
-        if !whole {
-            let count = parts.len();
-            let anomalies = &mut reader.effects.entry(last.source).or_default().anomalies;
-            if contradicts {
-                anomalies.note("fragment_overlap", Some(last.record), || {
-                    format!("{count} fragments say other bytes than a packet that was complete before them")
-                });
-            } else {
-                anomalies.note("lost_fragment", Some(last.record), || {
-                    if several {
-                        format!("{count} fragments captured, and lengths or checksums say that they are of several packets")
-                    } else {
-                        format!("{count} fragments captured of a packet, not all")
-                    }
-                });
-            }
-        }
-        let Some(packet) = packet else { continue };
-        if packet.conflict {
-            let effect = reader.effects.entry(last.source).or_default();
-            effect.anomalies.note("fragment_overlap", Some(last.record), || {
-                "fragments of one packet contradict each other".to_owned()
-            });
-        }
-        let Some(at) = at else { continue };
-        let parts = parts.iter().map(|part| part.locus).collect();
-        packets.push(Reassembled { at, locus: last, parts, packet });
     }
 }
 
@@ -390,14 +336,12 @@ impl<'k> Reader<'k> {
     fn packet<'p>(&mut self, reassembled: &'p Reassembled) -> Option<(Ends, Held, &'p [u8])> {
         let (at, locus) = (reassembled.at, reassembled.locus);
         match net::decode_ip(&reassembled.packet.bytes, reassembled.packet.cut) {
-            Packet::Udp(payload) if sip::looks_like_sip(payload.bytes) => {
-                let truncated = payload.truncated || reassembled.packet.cut;
-                let seen = Seen { at, locus, hop: payload.ends.hop(), transport: payload.transport, truncated };
-                self.message(payload.bytes, seen);
-                None
-            }
             Packet::Udp(payload) => {
-                self.hep(payload.bytes, payload.truncated || reassembled.packet.cut, at, locus);
+                self.store.make_room(&mut self.batch);
+                let anomalies = &mut self.effects.entry(locus.source).or_default().anomalies;
+                let truncated = payload.truncated || reassembled.packet.cut;
+                let payload = Payload { truncated, ..payload };
+                datagram(&payload, at, locus, &mut self.extractor, &mut self.batch, anomalies);
                 None
             }
             Packet::Tcp(segment) => {
@@ -724,6 +668,24 @@ fn frame_border(run: &Run, from: usize) -> Option<usize> {
 fn believed(stream: &Stream, run: &Run, from: usize, to: usize) -> usize {
     let uncertain = stream.uncertain(run.offset + from as u64, run.offset + to as u64);
     uncertain.map_or(to, |at| (at - run.offset) as usize)
+}
+
+/// Reads a datagram that was put together of fragments.
+pub(crate) fn datagram(
+    payload: &Payload<'_>,
+    at: Timestamp,
+    locus: Locus,
+    extractor: &mut Extractor<'_>,
+    batch: &mut SignallingBatch,
+    anomalies: &mut Anomalies,
+) {
+    let Payload { ends, transport, bytes, truncated, .. } = *payload;
+    if sip::looks_like_sip(bytes) {
+        let seen = Seen { at, locus, hop: ends.hop(), transport, truncated };
+        extract::signalling(bytes, seen, extractor, batch, anomalies);
+    } else {
+        hep(bytes, truncated, at, locus, extractor, batch, anomalies);
+    }
 }
 
 /// Reads a HEP packet; `false` when it is none.

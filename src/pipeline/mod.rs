@@ -8,6 +8,7 @@
 
 pub mod captures;
 pub mod documents;
+mod fragments;
 pub mod gather;
 pub mod join;
 mod judging;

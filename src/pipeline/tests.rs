@@ -49,6 +49,7 @@ fn stream(isn: u32, parts: &[&[u8]]) -> Vec<Sent> {
 fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
     let mut gathering = Gathering::new(SourceId(source), Limits::of(1));
     let mut anomalies = Anomalies::default();
+    let mut cut_short = Vec::new();
     for block in packets.chunks(3) {
         let mut pieces = Pieces::default();
         for packet in block {
@@ -65,9 +66,10 @@ fn gathered(source: u32, packets: &[Sent]) -> (Gathered, Anomalies) {
                 _ => {}
             }
         }
-        gathering.absorb(&pieces, &mut anomalies);
+        cut_short.extend(gathering.absorb(&pieces, &mut anomalies));
     }
-    let gathered = gathering.finish(&mut anomalies);
+    let mut gathered = gathering.finish(&mut anomalies);
+    gathered.fragmented.packets.extend(cut_short);
     (gathered, anomalies)
 }
 
@@ -711,18 +713,105 @@ fn fragments_that_contradict_each_other_cut_the_header() {
     assert!(gathered(0, &packets).1.iter().any(|(code, _)| code == "fragment_overlap"));
 }
 
+/// Packets of which the first fragment alone was captured, all at one time.
+fn begun(count: u32, from: u64) -> Vec<Sent> {
+    let one = fragments(0, &[b'x'; 100], 80).remove(0);
+    let of = |place: u32| {
+        let mut packet = one.clone();
+        packet.bytes[4..6].copy_from_slice(&(place as u16).to_be_bytes());
+        packet.bytes[15] = (place >> 16) as u8 + 100;
+        (packet.record, packet.ms) = (from + u64::from(place), from as i64);
+        packet
+    };
+    (0..count).map(of).collect()
+}
+
 #[test]
-fn a_flood_of_fragments_is_bounded() {
-    let packets: Vec<Sent> = (0..6_000_u16)
-        .map(|id| {
-            let mut packet = fragments(id, &[b'x'; 100], 80).remove(0);
-            packet.record = u64::from(id) + 1;
-            packet.ms = 0;
-            packet
+fn behind_a_flood_of_fragments_what_begins_a_message_is_known() {
+    let text = request("UPDATE", "1", &"x".repeat(100));
+    let mut late = fragments(7, text.as_bytes(), 64).remove(0);
+    (late.record, late.ms) = (900_000, 900_000);
+    for (count, code) in [(1_000, None), (70_000, Some("limit_fragments"))] {
+        let mut packets = begun(count, 1);
+        packets.push(late.clone());
+        let (_, anomalies) = gathered(0, &packets);
+        assert_eq!(anomalies.iter().find(|(code, _)| *code == "limit_fragments").map(|(code, _)| code), code);
+        assert_eq!(messages(&read(&[&packets])), ["UPDATE 1 @900000 #900000 header cut body cut"], "{count}");
+        // None of them is passed over in silence.
+        let within = anomalies.iter().find(|(code, _)| *code == "lost_fragment").map_or(0, |(_, lost)| lost.count);
+        let across =
+            codes(&read(&[&packets])).iter().find(|(code, _)| *code == "lost_fragment").map_or(0, |lost| lost.1);
+        assert_eq!(within + across, u64::from(count) + 1);
+    }
+}
+
+#[test]
+fn whole_packets_reach_no_limit() {
+    let packets: Vec<Sent> = (0..30_000_u16)
+        .flat_map(|id| {
+            let mut parts = fragments(id, &[b'x'; 1_400], 720);
+            parts.iter_mut().for_each(|part| part.ms = i64::from(id) / 2);
+            parts
         })
         .collect();
-    let (_, anomalies) = gathered(0, &packets);
-    assert!(anomalies.iter().any(|(code, _)| code == "limit_fragments"));
+    let (gathered, anomalies) = gathered(0, &packets);
+    assert!(anomalies.is_empty() && gathered.fragmented.incomplete.is_empty());
+}
+
+#[test]
+fn a_copy_of_a_fragment_in_another_file_is_no_lost_one() {
+    let text = request("INVITE", "1", &"x".repeat(100));
+    let packets = fragments(7, text.as_bytes(), 64);
+    for place in 0..packets.len() {
+        for copies in [[&packets[place..=place], &packets], [&packets, &packets[place..=place]]] {
+            let given = read(&copies);
+            assert_eq!(messages(&given).len(), 1, "{place}");
+            assert!(messages(&given)[0].ends_with("body") && codes(&given).is_empty(), "{place} {:?}", codes(&given));
+        }
+    }
+}
+
+/// Packets in GRE, whose packets are fragmented.
+fn in_fragmented_gre(packets: &[Sent], size: usize) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for (packet, id) in packets.iter().zip(100_u16..) {
+        let inner = [&[0, 0, 8, 0][..], &packet.bytes].concat();
+        let count = inner.len().div_ceil(size);
+        for (place, part) in inner.chunks(size).enumerate() {
+            let mut bytes = ip("10.0.0.1", "10.0.0.2", 47, part);
+            bytes[4..6].copy_from_slice(&id.to_be_bytes());
+            let flags = (place * size / 8) as u16 | if place + 1 < count { 0x2000 } else { 0 };
+            bytes[6..8].copy_from_slice(&flags.to_be_bytes());
+            sent.push(self::sent(sent.len() as u64 + 1, bytes));
+        }
+    }
+    sent
+}
+
+#[test]
+fn fragments_within_fragments_make_a_message() {
+    let text = request("INVITE", "1", &"x".repeat(100));
+    let inner = fragments(7, text.as_bytes(), 128);
+    let packets = in_fragmented_gre(&inner, 80);
+    assert_eq!((inner.len(), packets.len()), (2, 4));
+    for at in 0..=packets.len() {
+        let (one, other) = packets.split_at(at);
+        let given = read(&[one, other]);
+        assert_eq!(messages(&given), ["INVITE 1 @1 #4 body"], "{at}");
+        assert!(codes(&given).is_empty(), "{at} {:?}", codes(&given));
+    }
+    // Of a lost one what came before it is known.
+    for lost in 1..packets.len() {
+        let mut packets = packets.clone();
+        packets.remove(lost);
+        let given = read(&[&packets]);
+        let found = messages(&given);
+        assert!(found.len() == 1 && found[0].ends_with("body cut"), "{lost} {found:?}");
+        assert!(codes(&given).iter().any(|(code, _)| *code == "lost_fragment"), "{lost}");
+    }
+    // Deeper.
+    let deep = in_fragmented_gre(&packets, 64);
+    assert_eq!(messages(&read(&[&deep])), [format!("INVITE 1 @1 #{} body", deep.len())]);
 }
 
 #[test]

@@ -237,10 +237,7 @@ fn fragments_v6(packet: &Sent, id: u32, size: usize) -> Vec<Sent> {
 fn in_ip_fragments() {
     let (packets, _) = incident();
     let cut = |of: &dyn Fn(&Sent, usize) -> Vec<Sent>| -> Vec<u8> {
-        let parts = packets
-            .iter()
-            .enumerate()
-            .flat_map(|(place, packet)| if is_sip(packet) { of(packet, place) } else { vec![packet.clone()] });
+        let parts = packets.iter().enumerate().flat_map(|(place, packet)| of(packet, place));
         ethernet_pcap(&parts.collect::<Vec<_>>())
     };
     hold(vec![

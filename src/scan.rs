@@ -183,26 +183,60 @@ fn line_ends_of(block: &[u8; BLOCK]) -> u64 {
     })
 }
 
-/// Whether `text` has the bits of `known` that are `fixed`. The three are of one length; `false` where that is less than
-/// [`BLOCK`].
-#[inline(always)]
-pub(crate) fn is_like(text: &[u8], known: &[u8], fixed: &[u8]) -> bool {
-    let ((texts, _), (knowns, _), (fixeds, _)) = (text.as_chunks(), known.as_chunks(), fixed.as_chunks());
-    let mut blocks = texts.iter().zip(knowns).zip(fixeds);
-    // The last block overlaps the one before it.
-    let last = text.last_chunk().zip(known.last_chunk()).zip(fixed.last_chunk());
-    blocks.all(|((text, known), fixed)| is_block_like(text, known, fixed))
-        && last.is_some_and(|((text, known), fixed)| is_block_like(text, known, fixed))
+/// Bits of one text that others may have, too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Likeness {
+    blocks: Vec<Block>,
+    /// The last [`BLOCK`] bytes, which overlap the blocks before.
+    last: Option<Block>,
+    length: usize,
 }
 
-#[inline(always)]
-fn is_block_like(text: &[u8; BLOCK], known: &[u8; BLOCK], fixed: &[u8; BLOCK]) -> bool {
-    let (texts, _) = text.as_chunks();
-    let ((knowns, _), (fixeds, _)) = (known.as_chunks(), fixed.as_chunks());
-    let differs = texts.iter().zip(knowns).zip(fixeds).fold(u8x16::splat(0), |differs, ((text, known), fixed)| {
-        differs | (u8x16::new(*text) ^ u8x16::new(*known)) & u8x16::new(*fixed)
-    });
-    differs.cmp_eq(u8x16::splat(0)).move_mask() == 0xffff
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    known: [u8x16; BLOCK / STEP],
+    fixed: [u8x16; BLOCK / STEP],
+}
+
+impl Likeness {
+    /// With the bits of `known` that are `fixed`, which is as long. One of less than [`BLOCK`] bytes is like nothing.
+    pub(crate) fn of(known: &[u8], fixed: &[u8]) -> Self {
+        let ((knowns, _), (fixeds, _)) = (known.as_chunks(), fixed.as_chunks());
+        let blocks = knowns.iter().zip(fixeds).map(|(known, fixed)| Block::of(known, fixed)).collect();
+        let last = known.last_chunk().zip(fixed.last_chunk()).map(|(known, fixed)| Block::of(known, fixed));
+        Self { blocks, last, length: known.len() }
+    }
+
+    /// Whether `text` begins with these bits.
+    #[inline(always)]
+    pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        let Some(text) = text.get(..self.length) else { return false };
+        let (texts, _) = text.as_chunks();
+        texts.iter().zip(&self.blocks).all(|(text, block)| block.is_in(text))
+            && text.last_chunk().zip(self.last.as_ref()).is_some_and(|(text, block)| block.is_in(text))
+    }
+}
+
+impl Block {
+    fn of(known: &[u8; BLOCK], fixed: &[u8; BLOCK]) -> Self {
+        let ((knowns, _), (fixeds, _)) = (known.as_chunks(), fixed.as_chunks());
+        let mut block = Self { known: [u8x16::splat(0); BLOCK / STEP], fixed: [u8x16::splat(0); BLOCK / STEP] };
+        for (own, (known, fixed)) in block.known.iter_mut().zip(&mut block.fixed).zip(knowns.iter().zip(fixeds)) {
+            (*own.0, *own.1) = (u8x16::new(*known), u8x16::new(*fixed));
+        }
+        block
+    }
+
+    #[inline(always)]
+    fn is_in(&self, text: &[u8; BLOCK]) -> bool {
+        let (texts, _) = text.as_chunks();
+        let bits = self.known.iter().zip(&self.fixed);
+        let differs = texts
+            .iter()
+            .zip(bits)
+            .fold(u8x16::splat(0), |differs, (text, (known, fixed))| differs | (u8x16::new(*text) ^ *known) & *fixed);
+        differs.cmp_eq(u8x16::splat(0)).move_mask() == 0xffff
+    }
 }
 
 /// Some bytes that stand near each other.
@@ -210,8 +244,8 @@ fn is_block_like(text: &[u8; BLOCK], known: &[u8; BLOCK], fixed: &[u8; BLOCK]) -
 pub(crate) struct Window {
     /// Where the first byte of the step stands that they are in.
     at: usize,
-    /// All ones for each of them.
-    bytes: Step,
+    /// All ones for each other byte of the step.
+    others: i8x16,
 }
 
 impl Window {
@@ -222,28 +256,24 @@ impl Window {
             let first = from + marked.get(from..)?.iter().position(|marked| *marked)?;
             let at = first.min(marked.len().saturating_sub(STEP));
             from = at + STEP;
-            let mut bytes = [0; STEP];
-            for (byte, marked) in bytes.iter_mut().zip(marked.get(at..)?) {
-                *byte = if *marked { u8::MAX } else { 0 };
+            let mut others = [-1; STEP];
+            for (other, marked) in others.iter_mut().zip(marked.get(at..)?) {
+                *other = -i8::from(!*marked);
             }
-            Some(Self { at, bytes })
+            Some(Self { at, others: i8x16::new(others) })
         })
     }
 
     /// Whether all of them are letters and digits of ASCII; `false` where the text has no such step.
     #[inline(always)]
     pub(crate) fn are_words(windows: &[Self], text: &[u8]) -> bool {
-        let all = windows.iter().try_fold(i8x16::splat(-1), |all, Self { at, bytes }| {
-            let step = text.get(*at..)?.first_chunk()?;
-            Some(all & (is_letter_or_digit(signed(step)) | !signed(bytes)))
+        let all = windows.iter().try_fold(i8x16::splat(-1), |all, Self { at, others }| {
+            let step: &Step = text.get(*at..)?.first_chunk()?;
+            let step = i8x16::new(step.map(u8::cast_signed));
+            Some(all & (is_letter_or_digit(step) | *others))
         });
         all.is_some_and(|all| all.move_mask() == 0xffff)
     }
-}
-
-#[inline(always)]
-fn signed(step: &Step) -> i8x16 {
-    i8x16::new(step.map(u8::cast_signed))
 }
 
 /// All ones where the byte is a letter or a digit of ASCII.
@@ -434,7 +464,11 @@ mod tests {
                 for (bits, expected) in [(0xff, false), (0x02, false), (0x10, false), (0x00, true), (0xed, true)] {
                     let mut fixed = vec![u8::MAX; known.len()];
                     fixed[at] = bits;
-                    assert_eq!(is_like(&text, &known, &fixed), expected && length >= BLOCK, "{length} {at} {bits:x}");
+                    assert_eq!(
+                        Likeness::of(&known, &fixed).begins(&text),
+                        expected && length >= BLOCK,
+                        "{length} {at} {bits:x}"
+                    );
                 }
             }
         }

@@ -216,7 +216,7 @@ impl SignallingBatch {
             let mut reader = Reader::of(call.id(&self.wholes));
             let read = |place: &Place| {
                 let bytes = self.bytes.get(place.start..place.end)?;
-                Some((place.start, reader.next(&mut Cursor(bytes))?))
+                Some((place.start, *reader.next(&mut Cursor(bytes))?))
             };
             messages.extend(self.chain(call).filter_map(read));
         }

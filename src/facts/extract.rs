@@ -1097,6 +1097,38 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_other_digits_and_nothing_else() {
+        let keep = Keep::new(&Settings::default());
+        let mut extractor = Extractor::new(&keep);
+        let with = |cseq: &str, port: &str| {
+            FORMS[0].replace("CSeq: 17 ", &format!("CSeq: {cseq} ")).replace("audio 40000", &format!("audio {port}"))
+        };
+        let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+        for payload in [with("17", "40000"), with("99", "65535")] {
+            signalling(payload.as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+        }
+        for (cseq, port, expected) in [
+            ("18", "39999", true),
+            ("00", "00000", true),
+            ("1x", "40000", false),
+            ("x1", "40000", false),
+            ("p1", "40000", false),
+            ("1:", "40000", false),
+            ("17", "4000q", false),
+            ("17", "65536", false),
+            ("17", "65535", true),
+        ] {
+            let payload = with(cseq, port);
+            assert_eq!(extractor.forms.find(payload.as_bytes()).is_some(), expected, "{cseq} {port}");
+            let mut batch = SignallingBatch::default();
+            signalling(payload.as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+            let alone = extract(payload);
+            let told: Vec<_> = batch.messages().map(|message| everything(&message)).collect();
+            assert_eq!(told, [everything(&alone.message())]);
+        }
+    }
+
+    #[test]
     fn who_repeats_nothing_is_not_remembered_for_ever_and_who_does_later_is() {
         let keep = Keep::new(&Settings::default());
         let mut extractor = Extractor::new(&keep);

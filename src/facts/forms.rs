@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::reading::Reading;
-use crate::scan::{self, Window};
+use crate::scan::{Likeness, Window};
 
 /// Forms remembered at once.
 const PLACES: usize = 256;
@@ -46,8 +46,8 @@ struct Form {
     length: usize,
     bytes: Vec<u8>,
     free: Free,
-    /// For each byte the bits that are the same in every payload like it.
-    fixed: Vec<u8>,
+    /// The bits that are the same in every payload like it.
+    same: Likeness,
     /// The bytes that may be other letters and digits.
     words: Vec<Window>,
     reading: Reading,
@@ -174,9 +174,8 @@ impl Form {
 
     /// Takes the values of one more payload, with its reading.
     fn take(&mut self, covered: &[u8], reading: &Reading) {
-        let Self { bytes, free, fixed, words, reading: own, .. } = self;
-        fixed.clear();
-        fixed.resize(covered.len(), u8::MAX);
+        let Self { bytes, free, same, words, reading: own, .. } = self;
+        let mut fixed = vec![u8::MAX; covered.len()];
         let mut marked = vec![false; covered.len()];
         for Value { range, is_number, varies } in &mut free.0 {
             *varies |= bytes.get(range.clone()) != covered.get(range.clone());
@@ -191,6 +190,7 @@ impl Form {
         }
         bytes.clear();
         bytes.extend_from_slice(covered);
+        *same = Likeness::of(bytes, &fixed);
         words.clear();
         words.extend(Window::over(&marked));
         own.clone_from(reading);
@@ -198,9 +198,6 @@ impl Form {
 
     #[inline(always)]
     fn is_of(&self, payload: &[u8]) -> bool {
-        payload.len() == self.length
-            && payload.get(..self.bytes.len()).is_some_and(|text| {
-                scan::is_like(text, &self.bytes, &self.fixed) && Window::are_words(&self.words, text)
-            })
+        payload.len() == self.length && self.same.begins(payload) && Window::are_words(&self.words, payload)
     }
 }

@@ -95,7 +95,7 @@ impl<'m> Strand<'m> {
 
     pub(super) fn messages(self) -> impl Iterator<Item = Signalling<'m>> {
         let (mut reader, mut cursor) = (Reader::of(self.call_id), Cursor(self.messages));
-        std::iter::from_fn(move || reader.next(&mut cursor))
+        std::iter::from_fn(move || reader.next(&mut cursor).copied())
     }
 }
 
@@ -116,7 +116,7 @@ impl<'s, 'm> Call<'s, 'm> {
         for strand in self.strands {
             let (mut reader, mut cursor) = (Reader::of(strand.call_id), Cursor(strand.messages));
             while let Some(message) = reader.next(&mut cursor) {
-                messages.push(message);
+                messages.push(*message);
             }
         }
     }

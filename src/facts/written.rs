@@ -14,9 +14,7 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use super::bytes::{Cursor, number, text};
-use super::signalling::{
-    Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport, Written,
-};
+use super::signalling::{Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, StartLine, Subject, Transport};
 use crate::evidence::{Locus, SourceId, Timestamp};
 use crate::sdp::Direction;
 
@@ -434,20 +432,26 @@ impl ExactSizeIterator for Media<'_> {}
 /// Reads the messages of one Call-ID, each behind the one before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
-    call_id: &'a [u8],
+    /// What the last message said that had the field.
     said: [Parts<'a>; TEXTUAL],
     rows: &'a [u8],
     media: &'a [u8],
-    way: Way,
+    /// The last message.
+    message: Signalling<'a>,
+    /// Which fields it has.
+    has: u8,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn of(call_id: &'a [u8]) -> Self {
-        Self { call_id, said: [(&[], None); TEXTUAL], rows: &[], media: &[], way: Way::NOWHERE }
+    pub(super) fn of(call_id: &'a [u8]) -> Self {
+        let Way { source, hop } = Way::NOWHERE;
+        let (at, locus, start) = (Timestamp { ns: 0, digits: 0 }, Locus { source, record: 0 }, StartLine::Response(0));
+        let message = Signalling { call_id, ..Signalling::bare(at, locus, hop, start) };
+        Self { said: [(&[], None); TEXTUAL], rows: &[], media: &[], message, has: 0 }
     }
 
     /// The message that begins at the cursor, which is moved behind it; `None` where none does.
-    pub(super) fn next(&mut self, cursor: &mut Cursor<'a>) -> Option<Signalling<'a>> {
+    pub(super) fn next(&mut self, cursor: &mut Cursor<'a>) -> Option<&Signalling<'a>> {
         let mut head = Cursor(cursor.fixed::<HEAD>()?);
         let ns = i64::from_le_bytes(*head.fixed()?);
         let fingerprint = u64::from_le_bytes(*head.fixed()?);
@@ -457,29 +461,37 @@ impl<'a> Reader<'a> {
         let mut cseq = u32::from(u16::from_le_bytes(*head.fixed()?));
         let form = Form { has, new, turned: flags >> 4 & (ENDS_TURNED | WAY_TURNED) };
 
+        let Self { said, rows, media, message, .. } = self;
+        let mut changed = has ^ self.has;
         if form.ends_are_turned() {
-            let [from, to, ..] = &mut self.said;
+            let [from, to, ..] = said;
             std::mem::swap(from, to);
+            changed |= Said::From.bit() | Said::To.bit();
         }
         if form.turned & WAY_TURNED != 0 {
-            self.way = self.way.turned();
+            std::mem::swap(&mut message.hop.source, &mut message.hop.destination);
         }
         for _ in 0..new.count_ones() {
             let field = cursor.byte()?;
-            match *Said::ALL.get(usize::from(field & !SAME_FIRST))? {
-                Said::Rows => self.rows = cursor.text()?,
-                Said::Media => self.media = cursor.text()?,
-                Said::Way => self.way = Way::read(cursor)?,
-                said => {
+            let kind = *Said::ALL.get(usize::from(field & !SAME_FIRST))?;
+            changed |= kind.bit();
+            match kind {
+                Said::Rows => *rows = cursor.text()?,
+                Said::Media => *media = cursor.text()?,
+                Said::Way => {
+                    let way = Way::read(cursor)?;
+                    (message.locus.source, message.hop) = (way.source, way.hop);
+                }
+                kind => {
                     let first = match field & SAME_FIRST {
                         0 => cursor.text()?,
-                        _ => self.said.get(said.alike() as usize)?.0,
+                        _ => said.get(kind.alike() as usize)?.0,
                     };
                     let second = match cursor.number()?.checked_sub(1) {
                         None => None,
                         Some(length) => Some(cursor.run(length)?),
                     };
-                    *self.said.get_mut(said as usize)? = (first, second);
+                    *said.get_mut(kind as usize)? = (first, second);
                 }
             }
         }
@@ -487,45 +499,49 @@ impl<'a> Reader<'a> {
             record |= u64::from(u32::from_le_bytes(*cursor.fixed()?)) << 32;
             cseq |= u32::from(u16::from_le_bytes(*cursor.fixed()?)) << 16;
         }
-        let said = |field: Said, value: Parts<'a>| if form.has(field) { value } else { (&[][..], None) };
-        let [from, to, contact, via, uri] = self.said;
-        let ((from_uri, from_tag), (to_uri, to_tag)) = (said(Said::From, from), said(Said::To, to));
-        let ((contact_uri, _), (via_host, branch)) = (said(Said::Contact, contact), said(Said::Via, via));
-        let (uri, _) = said(Said::RequestUri, uri);
-        let block = |field: Said, value: &'a [u8]| form.has(field).then_some(value);
-        let (rows, media) = (block(Said::Rows, self.rows), block(Said::Media, self.media));
+        let said_of = |field: Said, value: Parts<'a>| if form.has(field) { value } else { (&[][..], None) };
+        let is_changed = |field: Said| changed & field.bit() != 0;
+        let [from, to, contact, via, uri] = *said;
+        if is_changed(Said::From) {
+            (message.from_uri, message.from_tag) = said_of(Said::From, from);
+        }
+        if is_changed(Said::To) {
+            (message.to_uri, message.to_tag) = said_of(Said::To, to);
+        }
+        if is_changed(Said::Contact) {
+            (message.contact_uri, _) = said_of(Said::Contact, contact);
+        }
+        if is_changed(Said::Via) {
+            (message.via_host, message.branch) = said_of(Said::Via, via);
+        }
+        if is_changed(Said::Rows) {
+            message.written.rows = if form.has(Said::Rows) { *rows } else { &[] };
+        }
+        if is_changed(Said::Media) {
+            message.written.media = form.has(Said::Media).then_some(*media);
+        }
+        self.has = has;
         let method = |number: u16| Method::ALL.get(usize::from(number)).copied();
-        Some(Signalling {
-            at: Timestamp { ns, digits },
-            locus: Locus { source: self.way.source, record },
-            hop: self.way.hop,
-            transport: match flags & 3 {
-                0 => Transport::Tcp,
-                1 => Transport::Udp,
-                _ => Transport::WebSocket,
-            },
-            start: match start & REQUEST {
-                0 => StartLine::Response(start & START),
-                _ => StartLine::Request { method: method(start & START)?, uri },
-            },
-            header_whole: flags & WHOLE != 0,
-            body: match flags >> 2 & 3 {
-                0 => Body::Absent,
-                1 => Body::Cut,
-                _ => Body::Whole,
-            },
-            call_id: self.call_id,
-            cseq: method((start & !REQUEST) >> CSEQ_METHOD).map(|method| CSeq { number: cseq, method }),
-            from_tag,
-            to_tag,
-            from_uri,
-            to_uri,
-            contact_uri,
-            via_host,
-            branch,
-            fingerprint,
-            written: Written { rows: rows.unwrap_or_default(), media },
-        })
+        message.at = Timestamp { ns, digits };
+        message.locus.record = record;
+        message.fingerprint = fingerprint;
+        message.transport = match flags & 3 {
+            0 => Transport::Tcp,
+            1 => Transport::Udp,
+            _ => Transport::WebSocket,
+        };
+        message.start = match start & REQUEST {
+            0 => StartLine::Response(start & START),
+            _ => StartLine::Request { method: method(start & START)?, uri: said_of(Said::RequestUri, uri).0 },
+        };
+        message.header_whole = flags & WHOLE != 0;
+        message.body = match flags >> 2 & 3 {
+            0 => Body::Absent,
+            1 => Body::Cut,
+            _ => Body::Whole,
+        };
+        message.cseq = method((start & !REQUEST) >> CSEQ_METHOD).map(|method| CSeq { number: cseq, method });
+        Some(message)
     }
 }
 

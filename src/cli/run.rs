@@ -75,8 +75,14 @@ fn run_with<O: Write + Send, E: Write + Send>(
         }
         // Help or version, asked for.
         Err(Stop::Usage(error)) => {
-            say(out, &error);
-            Outcome::Clear
+            let text = rendered(&error, out.color);
+            match to_stdout(&mut out.to, |to| to.write_all(text.as_bytes())) {
+                Ok(()) => Outcome::Clear,
+                Err(error) => {
+                    complain(err, &error);
+                    Outcome::Incomplete
+                }
+            }
         }
     }
 }
@@ -403,9 +409,14 @@ pub(super) fn line<W: Write>(err: &mut Stream<W>, text: &str) {
 }
 
 /// Help, version or a usage error, as clap words them.
-fn say<W: Write>(stream: &mut Stream<W>, error: &clap::Error) {
+/// What the parser of arguments has to say.
+fn rendered(error: &clap::Error, color: bool) -> String {
     let text = error.render();
-    let text = if stream.color { text.ansi().to_string() } else { text.to_string() };
+    if color { text.ansi().to_string() } else { text.to_string() }
+}
+
+fn say<W: Write>(stream: &mut Stream<W>, error: &clap::Error) {
+    let text = rendered(error, stream.color);
     let _ = stream.to.write_all(text.as_bytes()).and_then(|()| stream.to.flush());
 }
 
@@ -694,6 +705,30 @@ mod tests {
             let outcome = run_with(args, &mut out, &mut err, incident);
             assert_eq!(outcome.code(), status);
             assert_eq!(String::from_utf8(err.to).expect("UTF-8"), said);
+        }
+    }
+
+    /// A device without room.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn help_that_is_not_written_is_no_success() {
+        for asked in ["--help", "--version"] {
+            let args = ["sipconsent", asked].map(OsString::from);
+            let mut said = Vec::new();
+            let outcome = super::run(args.clone(), &mut Stream::plain(Full), &mut Stream::plain(&mut said));
+            assert_eq!((outcome, said.is_empty()), (Outcome::Incomplete, false), "{asked}");
+            assert_eq!(super::run(args, &mut Stream::plain(&mut said), &mut Stream::plain(io::sink())), Outcome::Clear);
         }
     }
 }

@@ -7,7 +7,8 @@
 //! Keeps: a configuration is either taken whole and validated, or refused; no key of it is passed over.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 
@@ -21,6 +22,9 @@ use super::{
 };
 use crate::error::Error;
 
+/// Bytes that a configuration file may have.
+const LONGEST: u64 = 16 << 20;
+
 impl Settings {
     /// Reads a configuration file.
     ///
@@ -28,7 +32,13 @@ impl Settings {
     ///
     /// When the file cannot be read, is not UTF-8, or is no valid configuration.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|cause| Error::ReadConfig { path: path.to_owned(), cause })?;
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+        read.map_err(|cause| Error::ReadConfig { path: path.to_owned(), cause })?;
+        if bytes.len() as u64 > LONGEST {
+            let message = format!("more than {LONGEST} bytes; that is no configuration");
+            return Err(Error::Config { path: Some(path.to_owned()), line: None, message });
+        }
         match std::str::from_utf8(&bytes) {
             Ok(text) => Self::from_toml(text, Some(path)),
             Err(wrong) => {
@@ -842,10 +852,19 @@ timezone = "-03:30"
     fn a_file_that_is_not_text_is_refused_with_its_line() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bad.toml");
-        fs::write(&path, b"# one\n# tw\xff\n").expect("write");
+        std::fs::write(&path, b"# one\n# tw\xff\n").expect("write");
         let message = Settings::read(&path).expect_err("not UTF-8").to_string();
         assert!(message.ends_with("bad.toml:2: not UTF-8; a configuration is TOML, which is UTF-8 text"), "{message}");
         let missing = Settings::read(&folder.path().join("none.toml")).expect_err("missing");
         assert!(matches!(missing, Error::ReadConfig { .. }));
+    }
+
+    #[test]
+    fn a_file_that_is_longer_than_any_configuration_is_refused() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("endless.toml");
+        File::create(&path).and_then(|file| file.set_len(LONGEST + 1)).expect("a file");
+        let error = Settings::read(&path).expect_err("too long").to_string();
+        assert!(error.contains("more than 16777216 bytes"), "{error}");
     }
 }

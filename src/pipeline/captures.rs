@@ -31,6 +31,7 @@ use crate::capture::{self, Format, Frame, LinkType};
 use crate::evidence::{Anomalies, Block, Locus, Reading, SourceId, Stage, Tally, Timestamp};
 use crate::facts::extract::{self, Extracted, Extractor, Keep, Seen};
 use crate::facts::{SignallingBatch, Store};
+use crate::net::fragment::Fragment;
 use crate::net::{self, Packet, Payload};
 use crate::{rtp, sip};
 
@@ -422,16 +423,7 @@ impl Decoder<'_> {
     #[inline(never)]
     fn aside(&mut self, frame: &Frame<'_>, packet: Packet<'_>) -> Reason {
         let (reason, truncated) = match packet {
-            Packet::Fragment(fragment) => {
-                self.pieces.fragment(frame, &fragment);
-                match rtp::begun(&fragment, &mut self.begun) {
-                    Some(rtp::Begun { ends, header, .. }) => {
-                        self.table.count(&ends, header, frame.at, frame.record);
-                        (Reason::Rtp, false)
-                    }
-                    None => (Reason::IpFragment, fragment.truncated),
-                }
-            }
+            Packet::Fragment(fragment) => self.fragment(frame, &fragment),
             Packet::Icmp => (Reason::Icmp, false),
             Packet::IpOther => (Reason::IpOther, false),
             Packet::Malformed { truncated } => (Reason::Malformed, truncated),
@@ -468,6 +460,21 @@ impl Decoder<'_> {
             self.truncated(frame);
         }
         reason
+    }
+
+    /// Keeps a fragment for those who put it together with others; counts the RTP that it begins. The same packet as a whole
+    /// takes another way: here nothing is in a hurry.
+    #[cold]
+    #[inline(never)]
+    fn fragment(&mut self, frame: &Frame<'_>, fragment: &Fragment<'_>) -> (Reason, bool) {
+        self.pieces.fragment(frame, fragment);
+        match rtp::begun(fragment, &mut self.begun) {
+            Some(rtp::Begun { ends, header, .. }) => {
+                self.table.count(&ends, header, frame.at, frame.record);
+                (Reason::Rtp, false)
+            }
+            None => (Reason::IpFragment, fragment.truncated),
+        }
     }
 
     /// A packet that nothing gives a time: whatever it says, nobody knows of when.

@@ -57,7 +57,7 @@ impl Table {
     }
 
     /// Counts one packet.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, ends: &Ends, header: Header, at: Timestamp, record: u64) {
         let Header { sequence, ssrc, size } = header;
         let packet = Captured { ns: at.ns, digits: at.digits, record, sequence, size };
@@ -108,7 +108,7 @@ fn keep(open: &mut Open, log: &mut [Logged], until: i64, mut add: impl FnMut(Cel
     false
 }
 
-#[inline]
+#[inline(always)]
 fn add<K: Hash + Eq>(open: &mut HashMap<K, Open, RandomState>, log: &mut Vec<Logged>, key: K, packet: Captured) {
     match open.entry(key) {
         Entry::Occupied(mut entry) => {

@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::legs::Leg;
+use super::offer_answer::Stream;
 use crate::facts::{FlowKey, MediaFlow, MediaFlows, Run};
 
 /// How far a run may begin before the offer by the clocks of two captures, in nanoseconds, where no other leg claims it.
@@ -155,6 +156,7 @@ pub fn tie(flows: MediaFlows, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<Media
     for stream in legs.iter_mut().flat_map(|leg| &mut leg.streams) {
         stream.beyond_limits |= is_limited && stream.flows.is_empty() && !stream.if_media && stream.is_of_rtp();
     }
+    mark_nameless(legs, &untied);
     for leg in legs {
         leg.streams.retain(|stream| !stream.if_media || !stream.flows.is_empty() || stream.beyond_limits);
         // Packets that were on their way show nothing; media that goes on shows an answer that was not captured.
@@ -168,6 +170,44 @@ pub fn tie(flows: MediaFlows, claims: Claims, legs: &mut [Leg<'_>]) -> Vec<Media
     let mut untied: Vec<MediaFlow> = untied.into_values().collect();
     untied.sort_by_key(|flow| flow.key);
     untied
+}
+
+/// Finds streams whose descriptions name no address that packets could be compared with, and RTP that is nobody's and may
+/// be theirs: nobody knows when that flowed.
+fn mark_nameless(legs: &mut [Leg<'_>], untied: &HashMap<usize, MediaFlow, Seed>) {
+    let mut ends: Vec<(u16, SocketAddr, i64, i64)> = untied
+        .values()
+        .flat_map(|flow| {
+            let sockets = [flow.key.destination, flow.key.source];
+            let all = flow.runs.iter().map(|run| (run.first.ns, run.last.ns));
+            let whole = all.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+            sockets.into_iter().zip([whole; 2]).filter_map(|(socket, whole)| Some((socket, whole?)))
+        })
+        .map(|(socket, (first, last))| (socket.port(), socket, first, last))
+        .collect();
+    ends.sort_unstable();
+    for leg in legs.iter_mut() {
+        let from = leg.first.at.ns.saturating_sub(CLOCKS_APART_NS);
+        let until = leg.ended.map_or(leg.last.at.ns.saturating_add(SILENCE_NS), |ended| ended.at.ns);
+        let nameless = |stream: &&mut Stream<'_>| {
+            stream.flows.is_empty() && !stream.if_media && stream.is_of_rtp() && !stream.names_both_sides()
+        };
+        for stream in leg.streams.iter_mut().filter(nameless) {
+            let of_port = |port: Option<u16>| match port {
+                Some(port) => {
+                    let first = ends.partition_point(|(other, ..)| *other < port);
+                    first..ends.partition_point(|(other, ..)| *other <= port)
+                }
+                None => 0..ends.len(),
+            };
+            let described = [stream.offer, stream.answer].into_iter().flatten();
+            stream.beyond_limits |= described.map(|end| of_port(end.port)).any(|range| {
+                let near = ends.get(range).unwrap_or_default().iter();
+                near.filter(|(.., first, last)| from <= *last && *first <= until)
+                    .any(|(_, socket, ..)| stream.may_mean(*socket))
+            });
+        }
+    }
 }
 
 /// The claims on one socket, while runs come in order of their beginning.

@@ -52,7 +52,8 @@ pub struct Stream<'a> {
     /// Packets that came from an address or went to one that no description names, though both sides' were captured:
     /// the first packet of each such flow.
     pub behind_nat: Vec<Locus>,
-    /// Whether a limit left out a description of it, or RTP that may be its own.
+    /// Whether a limit left out a description of it, or RTP that may be its own, or RTP may be its own by all that can be
+    /// compared of a description whose address is a host name.
     pub beyond_limits: bool,
 }
 
@@ -85,6 +86,17 @@ impl Stream<'_> {
     /// Whether some description of the stream names this address and port.
     pub(super) fn negotiates(&self, socket: SocketAddr) -> bool {
         self.endpoints.iter().any(|negotiated| negotiated.socket == socket)
+    }
+
+    /// Whether RTP on this socket may be its own for all that its descriptions say: one names no address, or no port, that
+    /// packets could be compared with.
+    pub(super) fn may_mean(&self, socket: SocketAddr) -> bool {
+        [&self.offer, &self.answer].into_iter().flatten().any(|end| match (read_address(end.address), end.port) {
+            (None, Some(port)) => port == socket.port(),
+            (Some(address), None) => address.to_canonical() == socket.ip(),
+            (None, None) => true,
+            (Some(_), Some(_)) => false,
+        })
     }
 
     /// Whether it may be sent as RTP. A fax is not (T.38 over UDPTL or TCP): what flows on its ports shows nothing of it.
@@ -560,6 +572,24 @@ fn endpoint<'a>(media: &MediaDescription<'a>) -> Endpoint<'a> {
     Endpoint { address: media.address, port: media.port }
 }
 
+/// The address that a description names, also in brackets or with zeros before its decimal numbers, as some devices write it;
+/// `None` for a host name.
+pub(super) fn read_address(written: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(written).ok()?;
+    text.parse().ok().or_else(|| {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let mut numbers = bare
+            .split('.')
+            .map(|number| number.parse::<u8>().ok().filter(|_| number.len() <= 3 && !number.starts_with('+')));
+        let mut next = || numbers.next().flatten();
+        let quad = [next(), next(), next(), next()];
+        match (quad, numbers.next()) {
+            ([Some(a), Some(b), Some(c), Some(d)], None) => Some(IpAddr::from([a, b, c, d])),
+            _ => bare.parse().ok(),
+        }
+    })
+}
+
 /// The addresses that were read last.
 #[derive(Default)]
 pub(super) struct Addresses<'a> {
@@ -571,9 +601,35 @@ impl<'a> Addresses<'a> {
     fn socket(&mut self, media: &MediaDescription<'a>) -> Option<SocketAddr> {
         let port = media.port.filter(|port| *port != 0)?;
         let address = self.known.or_find(media.address, || {
-            let address: Option<IpAddr> = std::str::from_utf8(media.address).ok().and_then(|text| text.parse().ok());
+            let address = read_address(media.address);
             address.filter(|address| !address.is_unspecified()).map(|address| address.to_canonical())
         });
         Some(SocketAddr::new(address?, port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_devices_write_them() {
+        let read = |text: &str| read_address(text.as_bytes()).map(|address| address.to_string());
+        for (written, is) in [
+            ("203.0.113.10", Some("203.0.113.10")),
+            ("203.000.113.010", Some("203.0.113.10")),
+            ("[203.0.113.10]", Some("203.0.113.10")),
+            ("[2001:db8::10]", Some("2001:db8::10")),
+            ("2001:DB8::10", Some("2001:db8::10")),
+            ("203.0.113.0010", None),
+            ("203.0.113", None),
+            ("203.0.113.10.1", None),
+            ("203.0.113.256", None),
+            ("media.example", None),
+            ("[media.example", None),
+            ("", None),
+        ] {
+            assert_eq!(read(written).as_deref(), is, "{written}");
+        }
     }
 }

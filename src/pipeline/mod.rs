@@ -402,7 +402,10 @@ fn conclude<T>(
     }
     for (_, leg) in full.iter().filter(|(_, leg)| leg.is_limited()) {
         if let Some(account) = accounts.get_mut(leg.first.locus.source.0 as usize) {
-            let detail = || "a limit left out descriptions of a leg's media, or RTP that may be its own".to_owned();
+            let detail = || {
+                "a limit left out descriptions of a leg's media, or RTP may be its own that no address of them tells"
+                    .to_owned()
+            };
             account.anomalies.note("limit_media", Some(leg.first.locus.record), detail);
         }
     }

@@ -330,7 +330,9 @@ pub(super) fn ground(reason: &str) -> &'static str {
             "a request within the dialog is stamped before its INVITE: when it was sent is not known"
         }
         "cseq_skipped" => "a sender's CSeq numbers skip: a request was not captured",
-        "limit_media" => "a limit left out descriptions or RTP that may be its own",
+        "limit_media" => {
+            "descriptions or RTP that may be its own were left out by a limit, or name no address to compare"
+        }
         "limit_signalling" => "a limit kept packets of its time from being read",
         "limit_dialogs" => "the leg has more dialogs than are told apart",
         "media_by_rtp" => "media by its RTP",

@@ -888,7 +888,7 @@ impl Lines {
 }
 
 /// A session description from words such as `audio carrier:4000 PCMU sendonly`, with further attributes behind them; those
-/// that stand first are the session's.
+/// that stand first are the session's. `media.example=carrier:4000` writes the address so.
 fn description(media: &[String], hosts: &Hosts) -> String {
     let mut text = String::new();
     let is_attribute = |word: &&String| word.starts_with("a=");
@@ -896,11 +896,14 @@ fn description(media: &[String], hosts: &Hosts) -> String {
     for section in media.iter().skip_while(is_attribute) {
         let mut words = section.split(' ');
         let kind = words.next().expect("a media type");
-        let address = hosts.at(words.next().unwrap_or_else(|| panic!("`{section}` has no address")));
+        let place = words.next().unwrap_or_else(|| panic!("`{section}` has no address"));
+        let (written, place) = place.split_once('=').map_or((None, place), |(written, place)| (Some(written), place));
+        let address = hosts.at(place);
         let codec = words.next().unwrap_or_else(|| panic!("`{section}` has no format"));
         let direction = words.next().unwrap_or("sendrecv");
         let attributes = words.map(|word| format!("{word}\r\n")).collect::<String>();
-        let (family, ip) = (if address.is_ipv4() { "IP4" } else { "IP6" }, address.ip());
+        let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+        let ip = written.map_or_else(|| address.ip().to_string(), str::to_owned);
         if text.is_empty() {
             text = format!("v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n");
             text.push_str(&of_session);

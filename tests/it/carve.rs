@@ -65,7 +65,8 @@ fn carved(folder: &Path, options: &[&str], asked: &[&str]) -> (Run, Value, TempD
 
 /// Cases whose conclusions need what a carved capture does not have: a clock for each tap, or RTP that belongs to nobody.
 /// Of these `carve` itself says whether the verdicts are the same.
-const IN_ONE_CAPTURE: [&str; 2] = ["streams-second-tap-far-behind", "streams-too-many-on-one-port"];
+const IN_ONE_CAPTURE: [&str; 3] =
+    ["media-of-a-host-name", "streams-second-tap-far-behind", "streams-too-many-on-one-port"];
 
 #[test]
 fn every_leg_of_every_case_keeps_its_conclusions() {

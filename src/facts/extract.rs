@@ -1097,6 +1097,37 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_of_another_length_is_of_another_form() {
+        let keep = Keep::new(&Settings::default());
+        let mut extractor = Extractor::new(&keep);
+        let rows = "Content-Type: application/isup\r\nContent-Length: 900\r\n";
+        let whole = with_rows(rows) + &"i".repeat(900);
+        let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+        signalling(whole.as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+        assert!(extractor.forms.find(whole.as_bytes()).is_some());
+        // Some of them are looked for at the same place.
+        for length in with_rows(rows).len()..whole.len() {
+            assert!(extractor.forms.find(&whole.as_bytes()[..length]).is_none(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_ends_loosely_is_no_form_since_what_is_behind_it_decides() {
+        let keep = Keep::new(&Settings::default());
+        let mut extractor = Extractor::new(&keep);
+        let loose =
+            with_rows("Content-Type: text/plain\r\nContent-Length: 90\n").trim_end_matches("\r\n").to_owned() + "\n";
+        let (one, other) = (loose.clone() + &"i".repeat(90), loose + &"i".repeat(80) + "\r\n\r\niiiiii");
+        let mut codes = Vec::new();
+        for payload in [one, other] {
+            let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+            signalling(payload.as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+            codes.push(anomalies.iter().map(|(code, _)| code).collect::<Vec<_>>());
+        }
+        assert_eq!(codes, [vec![], vec!["mixed_line_ends"]]);
+    }
+
+    #[test]
     fn a_number_is_other_digits_and_nothing_else() {
         let keep = Keep::new(&Settings::default());
         let mut extractor = Extractor::new(&keep);

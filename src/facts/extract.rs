@@ -17,6 +17,7 @@ use std::ops::ControlFlow;
 
 use super::forms::{Forms, Free};
 use super::reading::{Reading, Start, Value};
+use super::written::{Parts, Said};
 use super::{Body, CSeq, Hop, MediaDescription, Method, Row, SignallingBatch, Subject, Transport};
 use crate::evidence::{Anomalies, Locus, Timestamp};
 use crate::scan;
@@ -309,12 +310,9 @@ fn read(payload: &[u8], seen: &Seen, extractor: &mut Extractor<'_>, notes: &mut 
                 .note("bad_cseq", || format!("the value has {} bytes and no readable number and method", value.len())),
         }
     }
-    let parts: [fn(&[u8]) -> Parts<'_>; 4] = [party, party, contact, top_via];
-    for ((place, field), parts) in
-        [First::From, First::To, First::Contact, First::Via].into_iter().enumerate().zip(parts)
-    {
+    for (place, field) in [First::From, First::To, First::Contact, First::Via].into_iter().enumerate() {
         if let Some(value) = &values.of(field) {
-            let value = reading.value(payload, value, parts(value));
+            let value = Value { whole: reading.place(payload, value), parts: None };
             reading.values.get_mut(place).into_iter().for_each(|own| *own = Some(value));
         }
     }
@@ -345,8 +343,10 @@ fn read(payload: &[u8], seen: &Seen, extractor: &mut Extractor<'_>, notes: &mut 
     if !notes.any && extent == Extent::Whole && header.end() == Some(HeaderEnd::Whole) && !header.ends_loosely() {
         let header_bytes = payload.len() - message.rest(&header).len();
         let covered = if matches!(shape, Shape::Unread) { payload.get(..header_bytes) } else { None };
-        forms
-            .remember((payload, covered.unwrap_or(payload)), reading, || free(payload, &message, shape, reading, keep));
+        forms.remember((payload, covered.unwrap_or(payload)), reading, |reading| {
+            reading.read_parts(payload);
+            free(payload, &message, shape, reading, keep)
+        });
     }
     Extracted::Message
 }
@@ -380,8 +380,9 @@ fn free(payload: &[u8], message: &sip::Message<'_>, shape: Shape<'_>, reading: &
     }
     free.words(reading.call_id.range());
     free.number(reading.cseq_digits.range());
-    for Value { whole, first, second } in reading.values.iter().flatten() {
-        [*first].into_iter().chain(*second).for_each(|part| free.words(part.range()));
+    for Value { whole, parts } in reading.values.iter().flatten() {
+        let (first, second) = (*parts)?;
+        [first].into_iter().chain(second).for_each(|part| free.words(part.range()));
         // A display name.
         let (whole, first) = (whole.range(), first.range());
         if whole.start < first.start && payload.get(first.start - 1) == Some(&b'<') {
@@ -416,30 +417,26 @@ enum Shape<'a> {
     Other,
 }
 
-/// The two parts of a value that are asked for.
-type Parts<'v> = (&'v [u8], Option<&'v [u8]>);
-
 /// Whether another receiver would read more of a header than ends where this one does.
 fn is_doubtful(message: &sip::Message<'_>, header: &sip::Header<'_>, extent: Extent) -> bool {
     let reads_on = || memchr::memmem::find(message.rest(header), sip::EMPTY_LINE).is_some();
     header.ends_loosely() && (extent == Extent::Cut || reads_on())
 }
 
-/// URI and tag of a From or To.
-fn party(value: &[u8]) -> Parts<'_> {
-    let address = Address::read(value);
-    (address.uri, address.tag())
-}
-
-/// The first URI of a Contact.
-fn contact(value: &[u8]) -> Parts<'_> {
-    (address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri), None)
-}
-
-/// Host and branch of the top value of a Via.
-fn top_via(value: &[u8]) -> Parts<'_> {
-    let top = Via::top(value);
-    (top.host, top.branch())
+/// The two parts of a value that are asked for: of From and To the URI and the tag, of Contact the first URI, of Via host
+/// and branch of the top one.
+pub(super) fn parts(field: Said, value: &[u8]) -> Parts<'_> {
+    match field {
+        Said::From | Said::To => {
+            let address = Address::read(value);
+            (address.uri, address.tag())
+        }
+        Said::Contact => (address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri), None),
+        _ => {
+            let top = Via::top(value);
+            (top.host, top.branch())
+        }
+    }
 }
 
 /// The rows of one header on their way into a reading.

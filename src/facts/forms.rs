@@ -112,8 +112,8 @@ impl Forms {
     pub(super) fn remember(
         &mut self,
         (payload, covered): (&[u8], &[u8]),
-        reading: &Reading,
-        free: impl FnOnce() -> Option<Free>,
+        reading: &mut Reading,
+        free: impl FnOnce(&mut Reading) -> Option<Free>,
     ) {
         let Some(credit) = self.credit.checked_sub(COST) else {
             self.passed += 1;
@@ -125,7 +125,7 @@ impl Forms {
         self.credit = credit;
         let place = place_of(payload).filter(|_| covered.len() <= LONGEST);
         let Some(both) = place.and_then(|place| self.known.get_mut(place..)?.first_chunk_mut::<2>()) else { return };
-        let Some(free) = free() else { return };
+        let Some(free) = free(reading) else { return };
         let [newer, older] = both;
         let form = if newer.is_same(payload, covered, &free) {
             newer

@@ -9,7 +9,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
-use super::extract::Seen;
+use super::extract::{self, Seen};
 use super::written::Said;
 use super::{Body, CSeq, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject};
 use crate::sdp::Direction;
@@ -28,12 +28,12 @@ impl Place {
     }
 }
 
-/// Where a value stands whose parts are asked for.
+/// Where a value stands of which two parts are asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     pub(super) whole: Place,
-    pub(super) first: Place,
-    pub(super) second: Option<Place>,
+    /// Where they stand, if that was read: a value that the call's last message had, too, need not be.
+    pub(super) parts: Option<(Place, Option<Place>)>,
 }
 
 /// The start line.
@@ -135,14 +135,19 @@ impl Reading {
         Place { start: range.start as u32, length: range.len() as u32 }
     }
 
-    /// Keeps a value, of which `parts` are borrowed.
-    pub(super) fn value(&mut self, payload: &[u8], value: &[u8], (first, second): (&[u8], Option<&[u8]>)) -> Value {
-        let whole = self.place(payload, value);
-        let within = |part: &[u8]| {
-            let start = range_in(value, part).map_or(0, |range| range.start as u32);
-            Place { start: whole.start + start, length: part.len() as u32 }
-        };
-        Value { whole, first: within(first), second: second.map(within) }
+    /// Reads where the parts of all values stand.
+    pub(super) fn read_parts(&mut self, payload: &[u8]) {
+        for (place, field) in VALUES.into_iter().enumerate() {
+            let Some(Value { whole, .. }) = self.values.get(place).copied().flatten() else { continue };
+            let value = self.text(payload, whole);
+            let within = |part: &[u8]| {
+                let start = range_in(value, part).map_or(0, |range| range.start as u32);
+                Place { start: whole.start + start, length: part.len() as u32 }
+            };
+            let (first, second) = extract::parts(field, value);
+            let parts = Some((within(first), second.map(within)));
+            self.values.get_mut(place).into_iter().for_each(|own| *own = Some(Value { whole, parts }));
+        }
     }
 
     /// Keeps the number and method of CSeq, whose `value` is this.
@@ -212,8 +217,11 @@ impl Reading {
         };
         let Some(mut draft) = batch.draft(call_id) else { return };
         for (field, value) in VALUES.into_iter().zip(&self.values) {
-            if let Some(Value { whole, first, second }) = *value {
-                draft.said(field, text(whole), || (text(first), second.map(text)));
+            if let Some(Value { whole, parts }) = *value {
+                draft.said(field, text(whole), || match parts {
+                    Some((first, second)) => (text(first), second.map(text)),
+                    None => extract::parts(field, text(whole)),
+                });
             }
         }
         for (subject, name, value) in &self.rows {

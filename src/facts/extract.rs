@@ -370,8 +370,10 @@ fn free(payload: &[u8], message: &sip::Message<'_>, shape: Shape<'_>, reading: &
         let Line::Row(row) = line else { return None };
         let number = keep.names.number(row.name);
         call_ids += usize::from(number == Some(First::CallId as usize));
-        if number.is_none_or(|number| number >= FIRSTS && keep.keeps_only(number)) {
-            free.words(range(row.raw.captured().0));
+        let (captured, folded) = row.raw.captured();
+        // The reading holds what a folded row says, not where: it may be another only where nobody asks for it.
+        if number.is_none_or(|number| number >= FIRSTS && keep.keeps_only(number) && !folded) {
+            free.words(range(captured));
         }
     }
     // Whether two of them differ is no matter of one place.
@@ -982,7 +984,7 @@ mod tests {
          Content-Type: multipart/mixed;boundary=7a9c\r\n\r\n--7a9c\r\nContent-Type: text/plain\r\n\r\no=Hello\r\n--7a9c\r\nContent-Type: application/sdp\r\n\r\n\
          o=x\r\nm=audio 4000 RTP/AVP 0\r\nc=IN IP4 --7a9c\r\n--7a9c--",
         "SIP/2.0   200 no more\r\nCall-ID: 7766554433\r\nFrom: <sip:a@h>;tag=1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 20\r\nContent-Type: text/plain\r\n\r\nv=0 whatever it says",
-        "OPTIONS sip:b SIP/2.0\r\nCall-ID: 1\r\nSubject: folded\r\n onto this row\r\nFrom: a\r\nTo: b\r\nCSeq: 2 OPTIONS\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP 0\r\no=a\r\n",
+        "OPTIONS sip:b SIP/2.0\r\nCall-ID: 1\r\nX-Genesys-Recording-Consent: tr\r\n ue\r\nSubject: folded\r\n onto this row\r\nFrom: a\r\nTo: b\r\nCSeq: 2 OPTIONS\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP 0\r\no=a\r\n",
     ];
 
     #[test]
@@ -1122,6 +1124,22 @@ mod tests {
             codes.push(anomalies.iter().map(|(code, _)| code).collect::<Vec<_>>());
         }
         assert_eq!(codes, [vec![], vec!["mixed_line_ends"]]);
+    }
+
+    #[test]
+    fn a_folded_value_is_no_place_and_is_read_anew() {
+        let keep = Keep::new(&Settings::default());
+        let mut extractor = Extractor::new(&keep);
+        let with = |consent: &str| {
+            with_rows(&format!("X-Padding: {}\r\nX-Genesys-Recording-Consent:\r\n {consent}\r\n", "x".repeat(64)))
+        };
+        for consent in ["true", "fals", "null", "0123"] {
+            let (mut batch, mut anomalies) = (SignallingBatch::default(), Anomalies::default());
+            signalling(with(consent).as_bytes(), seen(false), &mut extractor, &mut batch, &mut anomalies);
+            let values: Vec<_> =
+                batch.messages().flat_map(|own| own.rows().map(|row| row.value.to_vec()).collect::<Vec<_>>()).collect();
+            assert_eq!(values, [consent.as_bytes()]);
+        }
     }
 
     #[test]

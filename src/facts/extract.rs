@@ -15,32 +15,18 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+pub use super::reading::Seen;
+
 use super::forms::{Forms, Free};
 use super::reading::{Reading, Start, Value};
-use super::written::{Parts, Said};
-use super::{Body, CSeq, Hop, MediaDescription, Method, Row, SignallingBatch, Subject, Transport};
-use crate::evidence::{Anomalies, Locus, Timestamp};
+use super::{Body, CSeq, MediaDescription, Method, Row, SignallingBatch, Subject};
+use crate::evidence::Anomalies;
 use crate::scan;
 use crate::sdp;
 use crate::settings::{RulePlace, Settings, builtin};
-use crate::sip::address::{self, Address, Via};
+use crate::sip::address::{self, Address};
 use crate::sip::body::{self, Part};
 use crate::sip::{self, Extent, HeaderEnd, Line, recording};
-
-/// Where and how a payload was seen.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    /// When its first byte was captured.
-    pub at: Timestamp,
-    /// The packet that completed it. Anomalies are noted at its record.
-    pub locus: Locus,
-    /// Where it went from and to.
-    pub hop: Hop,
-    /// The transport it came by.
-    pub transport: Transport,
-    /// Whether the capture holds fewer bytes than were sent.
-    pub truncated: bool,
-}
 
 /// What became of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -425,22 +411,6 @@ fn is_doubtful(message: &sip::Message<'_>, header: &sip::Header<'_>, extent: Ext
     header.ends_loosely() && (extent == Extent::Cut || reads_on())
 }
 
-/// The two parts of a value that are asked for: of From and To the URI and the tag, of Contact the first URI, of Via host
-/// and branch of the top one.
-pub(super) fn parts(field: Said, value: &[u8]) -> Parts<'_> {
-    match field {
-        Said::From | Said::To => {
-            let address = Address::read(value);
-            (address.uri, address.tag())
-        }
-        Said::Contact => (address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri), None),
-        _ => {
-            let top = Via::top(value);
-            (top.host, top.branch())
-        }
-    }
-}
-
 /// The rows of one header on their way into a reading.
 struct Rows<'r, 'n, 'a> {
     payload: &'a [u8],
@@ -773,8 +743,8 @@ fn number(value: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::SourceId;
-    use crate::facts::{Signalling, StartLine, Store};
+    use crate::evidence::{Locus, SourceId, Timestamp};
+    use crate::facts::{Hop, Signalling, StartLine, Store, Transport};
     use crate::random::Random;
     use crate::sdp::Direction;
     use crate::settings::ConsentRule;

@@ -9,10 +9,28 @@
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
-use super::extract::{self, Seen};
-use super::written::Said;
-use super::{Body, CSeq, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject};
+use super::written::{Parts, Said};
+use super::{
+    Body, CSeq, Hop, MediaDescription, Method, Row, Signalling, SignallingBatch, StartLine, Subject, Transport,
+};
+use crate::evidence::{Locus, Timestamp};
 use crate::sdp::Direction;
+use crate::sip::address::{self, Address, Via};
+
+/// Where and how a payload was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// When its first byte was captured.
+    pub at: Timestamp,
+    /// The packet that completed it. Anomalies are noted at its record.
+    pub locus: Locus,
+    /// Where it went from and to.
+    pub hop: Hop,
+    /// The transport it came by.
+    pub transport: Transport,
+    /// Whether the capture holds fewer bytes than were sent.
+    pub truncated: bool,
+}
 
 /// Where a text stands in a payload. Behind its end stand the texts that are not of the payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,7 +162,7 @@ impl Reading {
                 let start = range_in(value, part).map_or(0, |range| range.start as u32);
                 Place { start: whole.start + start, length: part.len() as u32 }
             };
-            let (first, second) = extract::parts(field, value);
+            let (first, second) = parts_of(field, value);
             let parts = Some((within(first), second.map(within)));
             self.values.get_mut(place).into_iter().for_each(|own| *own = Some(Value { whole, parts }));
         }
@@ -220,7 +238,7 @@ impl Reading {
             if let Some(Value { whole, parts }) = *value {
                 draft.said(field, text(whole), || match parts {
                     Some((first, second)) => (text(first), second.map(text)),
-                    None => extract::parts(field, text(whole)),
+                    None => parts_of(field, text(whole)),
                 });
             }
         }
@@ -245,6 +263,22 @@ impl Reading {
             (self.header_whole, self.body, call_id, self.cseq);
         facts.fingerprint = fingerprint(payload);
         draft.commit_said(&facts);
+    }
+}
+
+/// The two parts of a value that are asked for: of From and To the URI and the tag, of Contact the first URI, of Via host
+/// and branch of the top one.
+fn parts_of(field: Said, value: &[u8]) -> Parts<'_> {
+    match field {
+        Said::From | Said::To => {
+            let address = Address::read(value);
+            (address.uri, address.tag())
+        }
+        Said::Contact => (address::values(value).next().map_or(b"".as_slice(), |value| Address::read(value).uri), None),
+        _ => {
+            let top = Via::top(value);
+            (top.host, top.branch())
+        }
     }
 }
 
